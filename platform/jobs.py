@@ -1,0 +1,160 @@
+"""Jobs: what a cohort of phones is to do and what came of it, one row a job.
+
+One table of columns is plan, outcome and ledger schema at once. The plan columns are written by a
+protocol, the others by the fleet that plays the jobs (simulated, Android or replay).
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum, IntFlag
+from typing import Any, Self
+
+import numpy as np
+
+from .draws import IntArray
+from .units import NEVER_US
+
+JobArray = np.ndarray[Any, np.dtype[np.void]]
+BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
+
+
+class Kind(IntEnum):
+    """What a job is for. Codes are part of the ledger's schema: never renumber."""
+
+    TRAIN = 1
+    DELIVER = 2
+    INFER = 3
+    EXCHANGE = 4
+    TUNE = 5
+
+
+class Need(IntFlag):
+    """What must hold for a job to start on a phone."""
+
+    IDLE = 1
+    CHARGING = 2
+    UNMETERED = 4
+
+
+class Outcome(IntEnum):
+    """How a job ended and why, in one word. Codes are part of the ledger's schema."""
+
+    PLANNED = 0
+    DONE = 1
+    LATE = 2
+    REFUSED_RAM = 10
+    REFUSED_STORAGE = 11
+    REFUSED_BATTERY = 12
+    REFUSED_POLICY = 13
+    REFUSED_RUNTIME = 14
+    LOST_COVERAGE = 20
+    LOST_LEFT = 21
+    LOST_DEAD = 22
+    LOST_KILLED = 23
+    FAILED_LINK = 30
+    FAILED_OFFLINE = 31
+    FAILED_TIMEOUT = 32
+    FAILED_STORAGE = 33
+    FAILED_MEMORY = 34
+    FAILED_RUNNER = 35
+    FAILED_OUTPUT = 36
+
+    @property
+    def refused(self) -> bool:
+        """Whether the phone turned the job down before it began."""
+        return Outcome.REFUSED_RAM <= self <= Outcome.REFUSED_RUNTIME
+
+    @property
+    def lost(self) -> bool:
+        """Whether the job began, or waited, and the phone never came to its end."""
+        return Outcome.LOST_COVERAGE <= self <= Outcome.LOST_KILLED
+
+    @property
+    def failed(self) -> bool:
+        """Whether a real device failed at the job."""
+        return self >= Outcome.FAILED_LINK
+
+
+ENERGY_PARTS = ("promotion_uj", "radio_uj", "tail_uj", "cpu_uj", "own_uj")
+"""The columns that sum to a job's ``energy_uj``."""
+
+JOB_DTYPE = np.dtype(
+    [
+        # the plan
+        ("job", np.int64),  # number of the job in the run, in the order of planning
+        ("round", np.int32),
+        ("phone", np.int32),
+        ("kind", np.int8),
+        ("needs", np.int8),
+        ("version", np.int32),  # of the model that is delivered, run or trained from
+        ("plan_us", np.int64),
+        ("deadline_us", np.int64),
+        ("down_bytes", np.int64),
+        ("up_bytes", np.int64),
+        ("flops", np.int64),
+        ("moved_bytes", np.int64),  # memory traffic of the computation
+        ("load_bytes", np.int64),  # read from storage before the computation; -1: no process starts
+        ("ram_bytes", np.int64),
+        ("storage_bytes", np.int64),
+        ("runtime", np.int32),  # lowest runtime version that can do it
+        # what came of it
+        ("outcome", np.int8),
+        ("measured", np.bool_),  # by a real device, or modelled
+        ("start_us", np.int64),
+        ("down_end_us", np.int64),  # -1 where the phase was not reached
+        ("compute_end_us", np.int64),
+        ("finish_us", np.int64),
+        ("downloaded_bytes", np.int64),
+        ("uploaded_bytes", np.int64),
+        ("promotion_uj", np.int64),
+        ("radio_uj", np.int64),
+        ("tail_uj", np.int64),  # paid from the phone's last job on: a tail ends with the next transfer
+        ("cpu_uj", np.int64),
+        ("own_uj", np.int64),  # the phone's own life from start to finish
+        ("energy_uj", np.int64),
+        ("accepted_uj", np.int64),  # from the charger, from start to finish
+        # the phone afterwards, so that a recorded job can stand in for a played one
+        ("battery_uj", np.int64),
+        ("cell_end_us", np.int64),
+        ("wifi_end_us", np.int64),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """A batch of jobs as one structured array of ``JOB_DTYPE``, in the order of planning."""
+
+    rows: JobArray
+
+    @classmethod
+    def plan(cls, phones: IntArray, *, kind: Kind, plan_us: int, first: int, **columns: Any) -> Self:
+        """Return jobs for *phones*, numbered from *first*; other plan columns by name.
+
+        Columns that are not given are 0, except ``deadline_us`` (never).
+        """
+        rows = np.zeros(len(phones), JOB_DTYPE)
+        rows["job"] = np.arange(first, first + len(phones))
+        rows["phone"] = phones
+        rows["kind"] = kind
+        rows["plan_us"] = plan_us
+        rows["deadline_us"] = NEVER_US
+        for name in ("start_us", "down_end_us", "compute_end_us", "finish_us"):
+            rows[name] = -1
+        for name, value in columns.items():
+            rows[name] = value
+        return cls(rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, column: str) -> Any:
+        return self.rows[column]
+
+    def take(self, index: Any) -> "Jobs":
+        """Return a copy of the rows at *index* (numbers or a mask)."""
+        return Jobs(self.rows[index])
+
+    @property
+    def done(self) -> BoolArray:
+        """A mask of the jobs that came to their end in time."""
+        return np.asarray(self.rows["outcome"] == Outcome.DONE)

@@ -1,0 +1,100 @@
+"""Messages: the only thing that crosses a link, as one ragged batch.
+
+Gradients, parameters, scores, patches, codes and peer embeddings are all named arrays, some given
+for a subset of rows, with a kind and a weight. Bytes are counted here, once, so that every
+system's communication is comparable.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .draws import FloatArray, IntArray
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+SERVER = -1
+"""The address of the server; phones have their row number."""
+
+HEADER_BYTES = 32
+"""Kind, sender, receiver, base version, weight and length, as sent before the arrays."""
+
+ROW_ID_BYTES = 4
+
+
+@dataclass(frozen=True)
+class Messages:
+    """*m* messages of one kind.
+
+    ``arrays[name]`` holds the rows of all messages, one after the other: message *k* owns
+    ``offsets[name][k]:offsets[name][k + 1]``. With ``rows[name]`` these are the rows of that number
+    of a table, without it they are the whole array. A broadcast is stored once: an array without
+    offsets belongs to every message, and is counted for each receiver.
+    """
+
+    kind: str
+    sender: IntArray
+    receiver: IntArray
+    arrays: dict[str, Array]
+    weight: FloatArray
+    base: IntArray
+    rows: dict[str, IntArray] = field(default_factory=dict)
+    offsets: dict[str, IntArray] = field(default_factory=dict)
+    phase: int = 0
+
+    def __post_init__(self) -> None:
+        m = len(self.sender)
+        if not (len(self.receiver) == len(self.weight) == len(self.base) == m):
+            raise ValueError(f"{m} senders, but other columns have another length")
+        for name, offsets in self.offsets.items():
+            if len(offsets) != m + 1 or offsets[-1] != len(self.arrays[name]):
+                raise ValueError(f"offsets of {name!r} do not cover its rows")
+        for name, rows in self.rows.items():
+            if len(rows) != len(self.arrays[name]):
+                raise ValueError(f"{name!r} has {len(self.arrays[name])} rows and {len(rows)} ids")
+
+    def __len__(self) -> int:
+        return len(self.sender)
+
+    def nbytes(self) -> IntArray:
+        """Return the bytes of each message as sent, shape (m,)."""
+        total = np.full(len(self), HEADER_BYTES, np.int64)
+        for name, array in self.arrays.items():
+            per_row = array.dtype.itemsize * int(np.prod(array.shape[1:], dtype=np.int64))
+            per_row += ROW_ID_BYTES if name in self.rows else 0
+            if name in self.offsets:
+                total += np.diff(self.offsets[name]) * per_row
+            else:
+                total += len(array) * per_row
+        return total
+
+    def take(self, index: Any) -> "Messages":
+        """Return the messages at *index* (numbers or a mask), their rows gathered."""
+        picked = np.arange(len(self))[index]
+        arrays, rows, offsets = dict(self.arrays), dict(self.rows), {}
+        for name, old in self.offsets.items():
+            where, offsets[name] = ragged(old, picked)
+            arrays[name] = self.arrays[name][where]
+            if name in rows:
+                rows[name] = self.rows[name][where]
+        return Messages(
+            self.kind,
+            self.sender[picked],
+            self.receiver[picked],
+            arrays,
+            self.weight[picked],
+            self.base[picked],
+            rows,
+            offsets,
+            self.phase,
+        )
+
+
+def ragged(offsets: IntArray, picked: IntArray) -> tuple[IntArray, IntArray]:
+    """Return the positions of the values of rows *picked*, and the offsets of the result."""
+    lengths = offsets[picked + 1] - offsets[picked]
+    out = np.zeros(len(picked) + 1, np.int64)
+    np.cumsum(lengths, out=out[1:])
+    where = np.arange(out[-1]) + np.repeat(offsets[picked] - out[:-1], lengths)
+    return where, out

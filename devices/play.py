@@ -1,0 +1,314 @@
+"""The law of a job: wait, download, compute, upload; one phase at a time.
+
+Each phase is one function on one job. Cohort play calls the four in a loop, exact play calls each
+from a SimPy process at its virtual time: the same law, two callers, equal rows.
+"""
+
+from typing import Any
+
+from numba import njit
+
+from droidloop.network.radio import CELLULAR, NO_RADIO, active_uw, promotion_at
+from droidloop.platform.jobs import JobArray, Outcome
+from droidloop.platform.units import NEVER_US, between, reached
+
+from .battery import advance
+from .charging import charger_at
+from .link import link_at
+from .presence import GONE, IDLE, IN_USE, OFF, home_at, presence_at
+from .world import World
+
+_DONE = int(Outcome.DONE)
+_LATE = int(Outcome.LATE)
+_REFUSED_RAM = int(Outcome.REFUSED_RAM)
+_REFUSED_STORAGE = int(Outcome.REFUSED_STORAGE)
+_REFUSED_BATTERY = int(Outcome.REFUSED_BATTERY)
+_REFUSED_POLICY = int(Outcome.REFUSED_POLICY)
+_REFUSED_RUNTIME = int(Outcome.REFUSED_RUNTIME)
+_LOST_COVERAGE = int(Outcome.LOST_COVERAGE)
+_LOST_LEFT = int(Outcome.LOST_LEFT)
+_LOST_DEAD = int(Outcome.LOST_DEAD)
+_LOST_KILLED = int(Outcome.LOST_KILLED)
+_NEED_IDLE, _NEED_CHARGING, _NEED_UNMETERED = 1, 2, 4
+
+
+@njit(cache=True)
+def _books(world: World, row: Any, sign: int) -> None:
+    """Add (or take) the phone's accounts to the job's, so that their difference stays."""
+    state = world.state[row.phone]
+    row.promotion_uj += sign * state.promotion_uj
+    row.radio_uj += sign * state.radio_uj
+    row.cpu_uj += sign * state.cpu_uj
+    row.own_uj += sign * state.own_uj
+    row.accepted_uj += sign * state.accepted_uj
+
+
+@njit(cache=True)
+def _finish(world: World, row: Any, outcome: int) -> None:
+    """Close the job's books at the time that the phone has reached."""
+    state = world.state[row.phone]
+    row.outcome = outcome
+    row.finish_us = state.t_us
+    if row.start_us < 0:
+        row.start_us = state.t_us
+    else:
+        _books(world, row, 1)
+    row.tail_uj = state.tail_uj - state.booked_tail_uj
+    state.booked_tail_uj = state.tail_uj
+    row.energy_uj = (
+        row.promotion_uj + row.radio_uj + row.tail_uj + row.cpu_uj + row.own_uj
+    )
+    state.downloaded_bytes += row.downloaded_bytes
+    state.uploaded_bytes += row.uploaded_bytes
+    row.battery_uj = state.battery_uj
+    row.cell_end_us = state.cell_end_us
+    row.wifi_end_us = state.wifi_end_us
+    state.busy_until_us = row.finish_us
+
+
+@njit(cache=True)
+def _limit_us(world: World, row: Any) -> int:
+    return min(row.deadline_us, world.traits[row.phone].leave_us)
+
+
+@njit(cache=True)
+def _cut(world: World, row: Any, otherwise: int) -> int:
+    """Return why a job ends at its limit: its phone left, or else *otherwise*."""
+    left = world.state[row.phone].t_us >= world.traits[row.phone].leave_us
+    return _LOST_LEFT if left else otherwise
+
+
+@njit(cache=True)
+def _refusal(world: World, row: Any) -> int:
+    """Return why the phone turns the job down now, or 0."""
+    traits = world.traits[row.phone]
+    if row.runtime > traits.runtime:
+        return _REFUSED_RUNTIME
+    if row.ram_bytes > traits.ram_bytes - traits.system_ram_bytes:
+        return _REFUSED_RAM
+    if row.storage_bytes > traits.free_storage_bytes:
+        return _REFUSED_STORAGE
+    if world.state[row.phone].battery_uj < traits.floor_uj:
+        return _REFUSED_BATTERY
+    return 0
+
+
+@njit(cache=True)
+def _hindered(world: World, row: Any, t_us: int) -> tuple[int, int]:
+    """Return what keeps the job from running at *t_us* (0: nothing), and until when at least."""
+    phone = row.phone
+    presence, until_us = presence_at(world, phone, t_us)
+    if presence <= OFF:
+        return _LOST_COVERAGE, until_us
+    if row.needs & _NEED_IDLE and presence != IDLE:
+        return _REFUSED_POLICY, until_us
+    if row.needs & _NEED_CHARGING:
+        charger_uw, charge_until_us = charger_at(world, phone, t_us)
+        if charger_uw == 0:
+            return _REFUSED_POLICY, charge_until_us
+        until_us = min(until_us, charge_until_us)
+    if row.needs & _NEED_UNMETERED:
+        home, home_until_us = home_at(world, phone, t_us)
+        if not home or world.traits[phone].wifi < 0:
+            return _REFUSED_POLICY, home_until_us
+        until_us = min(until_us, home_until_us)
+    return 0, until_us
+
+
+@njit(cache=True)
+def _revival_us(world: World, phone: int) -> int:
+    """Return when a dead phone may be on again: charged to its boot level, or at a new charger."""
+    state = world.state[phone]
+    charger_uw, until_us = charger_at(world, phone, state.t_us)
+    if charger_uw == 0:
+        return until_us
+    missing_uj = world.traits[phone].boot_uj - state.battery_uj
+    return min(until_us, reached(charger_uw, state.t_us, missing_uj))
+
+
+@njit(cache=True)
+def begin(world: World, row: Any) -> bool:
+    """Wait until the phone is free, on and in the state that the job needs; start, or end it."""
+    state = world.state[row.phone]
+    advance(world, row.phone, max(row.plan_us, state.busy_until_us, state.t_us), 0, 0, 0, False)
+    state.busy_until_us = NEVER_US
+    limit_us = _limit_us(world, row)
+    while True:
+        hindrance, until_us = _hindered(world, row, state.t_us)
+        if state.dead:
+            hindrance, until_us = _LOST_DEAD, _revival_us(world, row.phone)
+        if state.t_us >= limit_us or state.t_us >= world.traits[row.phone].leave_us:
+            _finish(world, row, _cut(world, row, hindrance if hindrance else _LATE))
+            return False
+        if hindrance == 0:
+            break
+        advance(world, row.phone, min(until_us, limit_us), 0, 0, 0, False)
+    row.start_us = state.t_us
+    _books(world, row, -1)
+    refusal = _refusal(world, row)
+    if refusal:
+        _finish(world, row, refusal)
+    return refusal == 0
+
+
+@njit(cache=True)
+def _rest(state: Any, radio: int) -> None:
+    """Note the end of a radio's use: its tail begins."""
+    if radio == CELLULAR:
+        state.cell_end_us = state.t_us
+    elif radio != NO_RADIO:
+        state.wifi_end_us = state.t_us
+
+
+@njit(cache=True)
+def _connect(world: World, row: Any, radio: int, limit_us: int) -> None:
+    """Promote *radio* and shake hands, up to the limit at most."""
+    phone = row.phone
+    state, traits = world.state[phone], world.traits[phone]
+    cell = radio == CELLULAR
+    law = world.radios[traits.radio if cell else traits.wifi]
+    promotion_us, promotion_uw = promotion_at(
+        law, state.cell_end_us if cell else state.wifi_end_us, state.t_us
+    )
+    if cell:
+        state.cell_end_us = -1
+    else:
+        state.wifi_end_us = -1
+    end_us = min(state.t_us + promotion_us, limit_us)
+    advance(world, phone, end_us, promotion_uw, 0, 0, True)
+    if not state.dead:
+        end_us = min(state.t_us + law.rtt_us * law.handshakes, limit_us)
+        advance(world, phone, end_us, 0, law.base_uw, 0, True)
+
+
+@njit(cache=True)
+def _transfer(world: World, row: Any, nbytes: int, up: bool) -> tuple[int, int]:
+    """Move *nbytes* over whatever link there is, resuming after gaps; return (moved, outcome)."""
+    phone = row.phone
+    state, traits = world.state[phone], world.traits[phone]
+    limit_us = _limit_us(world, row)
+    unmetered = (row.needs & _NEED_UNMETERED) != 0
+    moved, radio = 0, NO_RADIO
+    while moved < nbytes:
+        found, down_rate, up_rate, until_us = link_at(world, phone, state.t_us, unmetered)
+        rate = up_rate if up else down_rate
+        if rate == 0:
+            found = NO_RADIO
+        if state.t_us >= limit_us:
+            _rest(state, radio)
+            return moved, _cut(world, row, _LOST_COVERAGE if found == NO_RADIO else _LATE)
+        if found != radio:
+            _rest(state, radio)
+            radio = found
+            if found != NO_RADIO:
+                _connect(world, row, found, limit_us)
+        elif found == NO_RADIO:
+            advance(world, phone, min(until_us, limit_us), 0, 0, 0, True)
+        else:
+            law = world.radios[traits.radio if found == CELLULAR else traits.wifi]
+            start_us = state.t_us
+            end_us = min(reached(rate, start_us, nbytes - moved), until_us, limit_us)
+            end_us = advance(world, phone, end_us, 0, active_uw(law, rate, up), 0, True)
+            moved += min(between(rate, start_us, end_us), nbytes - moved)
+        if state.dead:
+            return moved, _LOST_DEAD
+    _rest(state, radio)
+    return moved, _DONE
+
+
+@njit(cache=True)
+def download(world: World, row: Any) -> bool:
+    """Receive what the job needs; end the job where that fails."""
+    moved, outcome = _transfer(world, row, row.down_bytes, False)
+    row.downloaded_bytes = moved
+    if outcome != _DONE:
+        _finish(world, row, outcome)
+        return False
+    row.down_end_us = world.state[row.phone].t_us
+    return True
+
+
+@njit(cache=True)
+def compute_us(world: World, row: Any) -> int:
+    """Return how long the phone computes: what is slower of arithmetic and memory traffic.
+
+    A job with ``load_bytes >= 0`` starts a process and reads its model first.
+    """
+    traits = world.traits[row.phone]
+    work_us = max(
+        reached(traits.flops_per_s, 0, row.flops),
+        reached(traits.memory_bytes_per_s, 0, row.moved_bytes),
+    )
+    if row.load_bytes < 0:
+        return work_us
+    return work_us + traits.process_start_us + reached(traits.storage_bytes_per_s, 0, row.load_bytes)
+
+
+@njit(cache=True)
+def compute(world: World, row: Any) -> bool:
+    """Do the job's computation; end the job where the phone is taken away from it."""
+    phone = row.phone
+    state, traits = world.state[phone], world.traits[phone]
+    limit_us = _limit_us(world, row)
+    end_us = state.t_us + compute_us(world, row)
+    spare_bytes = traits.ram_bytes - traits.system_ram_bytes - traits.apps_ram_bytes
+    outcome = _DONE
+    while state.t_us < end_us:
+        presence, until_us = presence_at(world, phone, state.t_us)
+        hindrance, needed_us = _hindered(world, row, state.t_us)
+        if state.t_us >= limit_us:
+            outcome = _cut(world, row, _LATE)
+        elif presence == GONE:
+            outcome = _LOST_LEFT
+        elif hindrance or (presence == IN_USE and row.ram_bytes > spare_bytes):
+            outcome = _LOST_KILLED
+        if outcome != _DONE:
+            break
+        until_us = min(until_us, needed_us, end_us, limit_us)
+        advance(world, phone, until_us, 0, 0, traits.cpu_uw, True)
+        if state.dead:
+            outcome = _LOST_DEAD
+            break
+    if outcome != _DONE:
+        _finish(world, row, outcome)
+        return False
+    row.compute_end_us = state.t_us
+    return True
+
+
+@njit(cache=True)
+def upload(world: World, row: Any) -> None:
+    """Send the result and end the job."""
+    moved, outcome = _transfer(world, row, row.up_bytes, True)
+    row.uploaded_bytes = moved
+    _finish(world, row, outcome)
+
+
+@njit(cache=True)
+def play_cohort(world: World, rows: JobArray) -> None:
+    """Play all jobs to their end, in the order of planning."""
+    for k in range(len(rows)):
+        row = rows[k]
+        if begin(world, row) and download(world, row) and compute(world, row):
+            upload(world, row)
+
+
+@njit(cache=True)
+def play_phase(world: World, rows: JobArray, k: int, phase: int) -> bool:
+    """Play one phase (0: begin, 1: download, 2: compute, 3: upload); return whether one follows."""
+    row = rows[k]
+    if phase == 0:
+        return begin(world, row)
+    if phase == 1:
+        return download(world, row)
+    if phase == 2:
+        return compute(world, row)
+    upload(world, row)
+    return False
+
+
+@njit(cache=True)
+def settle(world: World, t_us: int) -> None:
+    """Bring the accounts of every phone to *t_us*; phones that are further stay there."""
+    for phone in range(len(world.state)):
+        advance(world, phone, t_us, 0, 0, 0, False)

@@ -1,0 +1,90 @@
+"""Where a phone is and what its owner does, as functions of time: on, in use, at home, gone.
+
+No public data set has it, so this is a synthetic diurnal process, and labelled so in every run:
+one session of use an hour of waking, longest in the evening; away from home on five days of seven
+and on some afternoons of the others.
+"""
+
+import numpy as np
+from numba import njit
+
+from droidloop.platform.draws import uniform_at
+from droidloop.platform.units import DAY_US, HOUR_US, MINUTE_US
+
+from .world import World
+
+GONE = 0
+OFF = 1
+IDLE = 2
+IN_USE = 3
+
+# Mean share of an hour in use, by local hour: about 3.4 h a day.
+_USE_SHARE = np.array(
+    [0.06, 0.02, 0.01, 0.01, 0.01, 0.03, 0.10, 0.16, 0.15, 0.13, 0.13, 0.15]
+    + [0.18, 0.16, 0.14, 0.14, 0.16, 0.19, 0.21, 0.23, 0.26, 0.27, 0.22, 0.13]
+)
+
+
+@njit(cache=True)
+def asleep_at(world: World, phone: int, t_us: int) -> tuple[bool, int]:
+    """Return whether the owner sleeps at *t_us*, and until when at least."""
+    traits = world.traits[phone]
+    local_us = t_us + traits.zone_us
+    since_us = (local_us - traits.bed_us) % DAY_US
+    if since_us < traits.sleep_us:
+        return True, t_us + traits.sleep_us - since_us
+    return False, t_us + DAY_US - since_us
+
+
+@njit(cache=True)
+def presence_at(world: World, phone: int, t_us: int) -> tuple[int, int]:
+    """Return GONE, OFF, IDLE or IN_USE at *t_us*, and until when at least."""
+    traits = world.traits[phone]
+    if t_us < traits.join_us:
+        return GONE, traits.join_us
+    if t_us >= traits.leave_us:
+        return GONE, 2**62
+    if traits.ideal:
+        return IDLE, traits.leave_us
+    asleep, wake_us = asleep_at(world, phone, t_us)
+    until_us = min(wake_us, traits.leave_us)
+    if asleep:
+        return OFF if traits.off_at_night else IDLE, until_us
+    hour = (t_us + traits.zone_us) // HOUR_US
+    hour_us = hour * HOUR_US - traits.zone_us
+    share = _USE_SHARE[hour % 24] * 2.0 * uniform_at(world.keys.presence, phone, 2 * hour)
+    length_us = int(share * HOUR_US)
+    start_us = hour_us + int(
+        (HOUR_US - length_us) * uniform_at(world.keys.presence, phone, 2 * hour + 1)
+    )
+    if t_us < start_us:
+        return IDLE, min(until_us, start_us)
+    if t_us < start_us + length_us:
+        return IN_USE, min(until_us, start_us + length_us)
+    return IDLE, min(until_us, hour_us + HOUR_US)
+
+
+@njit(cache=True)
+def home_at(world: World, phone: int, t_us: int) -> tuple[bool, int]:
+    """Return whether the phone is at home at *t_us*, and until when at least."""
+    traits = world.traits[phone]
+    if traits.ideal:
+        return True, 2**62
+    local_us = t_us + traits.zone_us
+    day = local_us // DAY_US
+    midnight_us = day * DAY_US - traits.zone_us
+    chance = uniform_at(world.keys.home, phone, 2 * day)
+    shift_us = int((uniform_at(world.keys.home, phone, 2 * day + 1) - 0.5) * 90 * MINUTE_US)
+    if (day + phone) % 7 < 5:
+        leave_us = midnight_us + traits.away_us + shift_us
+        return_us = midnight_us + traits.home_us + shift_us
+    elif chance < 0.6:
+        leave_us = midnight_us + 13 * HOUR_US + shift_us
+        return_us = leave_us + 3 * HOUR_US
+    else:
+        return True, midnight_us + DAY_US
+    if t_us < leave_us:
+        return True, leave_us
+    if t_us < return_us:
+        return False, return_us
+    return True, midnight_us + DAY_US

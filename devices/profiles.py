@@ -1,0 +1,205 @@
+"""Classes of phones from real figures: RAM, processor, storage, battery and power.
+
+Battery sizes and currents are those of the phone's own ``power_profile.xml`` (named as source);
+power is current x 3.8 V, Android's own model of a phone. Rates of arithmetic are for one big core:
+TensorFlow's published MobileNet v1 times (1.14 GFLOP in 23.9 ms on four Cortex-A75 of a Pixel 3, in
+14.0 ms on four A76 of a Pixel 4) give 4.8 and 7.2 operations a cycle and core; other cores are
+scaled by their vector width. Memory, storage and start-up rates are those of the memory and flash
+generation (LPDDR, eMMC, UFS), sustained.
+"""
+
+from dataclasses import dataclass
+
+from droidloop.platform.units import MILLISECOND_US
+
+GIB = 2**30
+_VOLT = 3.8
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One class of phones, named after its year and RAM."""
+
+    name: str
+    model: str
+    source: str
+    ram_gib: float
+    system_ram_gib: float
+    apps_ram_gib: float
+    free_storage_gib: float
+    battery_mah: int
+    idle_ma: float
+    screen_ma: float
+    core_ma: float
+    core_ghz: float
+    flops_per_cycle: float
+    memory_gb_per_s: float
+    storage_mb_per_s: int
+    process_start_ms: int
+    charger_w: float
+    runtime: int
+
+    @property
+    def ram_bytes(self) -> int:
+        """All RAM of the phone."""
+        return round(self.ram_gib * GIB)
+
+    @property
+    def capacity_uj(self) -> int:
+        """The energy of the full battery: mAh x 3.6 x V joules."""
+        return round(self.battery_mah * 3.6 * _VOLT * 1e6)
+
+    @property
+    def idle_uw(self) -> int:
+        """Screen off, radios camped, synchronising now and then (12 mA more than deep sleep)."""
+        return round((self.idle_ma + 12.0) * _VOLT * 1000)
+
+    @property
+    def use_uw(self) -> int:
+        """Screen at half brightness and half a big core busy."""
+        return round((0.5 * self.screen_ma + 0.5 * self.core_ma + self.idle_ma) * _VOLT * 1000)
+
+    @property
+    def cpu_uw(self) -> int:
+        """One big core at its top clock, on top of what the phone draws anyway."""
+        return round(self.core_ma * _VOLT * 1000)
+
+    @property
+    def flops_per_s(self) -> int:
+        """Sustained single-precision operations per second of one big core."""
+        return round(self.core_ghz * self.flops_per_cycle * 1e9)
+
+    @property
+    def process_start_us(self) -> int:
+        """From the start of a process until it can load a model."""
+        return self.process_start_ms * MILLISECOND_US
+
+
+def _profile(
+    name: str,
+    model: str,
+    source: str,
+    ram: tuple[float, float, float],
+    storage_gib: float,
+    battery_mah: int,
+    currents_ma: tuple[float, float, float],
+    core: tuple[float, float],
+    rates: tuple[float, int, int],
+    charger_w: float,
+    runtime: int,
+) -> Profile:
+    return Profile(
+        name,
+        model,
+        source,
+        *ram,
+        storage_gib,
+        battery_mah,
+        *currents_ma,
+        *core,
+        *rates,
+        charger_w,
+        runtime,
+    )
+
+
+_TREBLE = "power_profile.xml in TrebleDroid/vendor_hardware_overlay ea7d816"
+
+# ram: all, system, apps (GiB); currents: idle, full screen, one big core at top clock (mA);
+# core: GHz, operations a cycle; rates: memory GB/s, storage MB/s, process start ms.
+PROFILES: dict[str, Profile] = {
+    profile.name: profile
+    for profile in (
+        _profile(
+            "2017-2gb",
+            "bq Aquaris C (Snapdragon 425, Cortex-A53)",
+            f"{_TREBLE}, bq/jeice",
+            (2.0, 1.10, 0.55),
+            4.0,
+            3000,
+            (2.8, 314.0, 126.8),
+            (1.4, 1.8),
+            (3.0, 200, 450),
+            5.0,
+            100,
+        ),
+        _profile(
+            "2018-3gb",
+            "Xiaomi Redmi S2 (Snapdragon 625, Cortex-A53)",
+            f"{_TREBLE}, ysl",
+            (3.0, 1.40, 0.90),
+            9.0,
+            3080,
+            (3.0, 255.0, 76.0),
+            (2.0, 1.8),
+            (4.0, 250, 380),
+            10.0,
+            100,
+        ),
+        _profile(
+            "2018-4gb",
+            "Xiaomi Redmi Note 5 (Snapdragon 636, Cortex-A73 class)",
+            "power_profile.xml of whyred in the LineageOS device tree",
+            (4.0, 1.70, 1.40),
+            20.0,
+            4100,
+            (5.6, 288.0, 222.0),
+            (1.8, 3.6),
+            (6.0, 280, 300),
+            10.0,
+            200,
+        ),
+        _profile(
+            "2020-6gb",
+            "Xiaomi POCO X3 NFC (Snapdragon 732G, Cortex-A76 class)",
+            "power_profile.xml of surya in the LineageOS device tree",
+            (6.0, 2.20, 2.00),
+            45.0,
+            5160,
+            (11.1, 421.6, 347.2),
+            (2.3, 7.2),
+            (9.0, 700, 220),
+            18.0,
+            200,
+        ),
+        _profile(
+            "2020-8gb",
+            "OnePlus 8 (Snapdragon 865, Cortex-A77)",
+            "power_profile.xml of instantnoodle in the LineageOS device tree",
+            (8.0, 2.60, 2.60),
+            70.0,
+            4300,
+            (7.7, 430.0, 366.0),
+            (2.84, 7.8),
+            (16.0, 1200, 160),
+            18.0,
+            200,
+        ),
+        _profile(
+            "2021-8gb",
+            "Xiaomi POCO F3 (Snapdragon 870, Cortex-A77)",
+            "power_profile.xml of alioth in the LineageOS device tree",
+            (8.0, 2.60, 2.60),
+            80.0,
+            4520,
+            (12.9, 503.7, 493.3),
+            (3.2, 7.8),
+            (18.0, 1300, 150),
+            18.0,
+            200,
+        ),
+        _profile(
+            "2024-12gb",
+            "Xiaomi 14 Pro (Snapdragon 8 Gen 3, Cortex-X4)",
+            f"{_TREBLE}, shennong",
+            (12.0, 3.40, 3.60),
+            150.0,
+            4880,
+            (7.1, 504.5, 1333.2),
+            (3.3, 12.0),
+            (30.0, 2500, 110),
+            30.0,
+            200,
+        ),
+    )
+}

@@ -1,0 +1,67 @@
+# What people and CI do here. `make` alone lists it. Messages go to stderr, results to stdout.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help install dev demo test check bench phone phone-stop pins clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 18
+
+install: .venv/installed $(if $(wildcard .ci/tflite-runtime.txt),.venv-tflite/installed)  ## set up .venv with the droidloop command
+
+.venv/installed: pyproject.toml constraints.txt LICENSE
+	@echo "installing droidloop into .venv: about 3 GB, some minutes" >&2
+	@.ci/venv.sh $(PYTHON) .venv
+	@$(PIP) --editable '.[export]' >&2
+	@$(BIN)/python -c 'import torch; torch.version.cuda and print("note: this torch is a build for CUDA; the CPU build would do")' >&2
+	@touch $@
+
+# tflite-runtime, which old phones still carry, needs an older numpy than everything else.
+.venv-tflite/installed: .ci/tflite-runtime.txt
+	@.ci/venv.sh $(PYTHON) .venv-tflite
+	@.venv-tflite/bin/python -m pip install -qq --disable-pip-version-check --requirement $< >&2
+	@touch $@
+
+# What only developers need: pytest, mypy, ruff, build.
+dev: install .venv/developed
+
+.venv/developed: .venv/installed
+	@$(PIP) --group dev >&2
+	@touch $@
+
+demo: install  ## run the quickstart scenario and print its table
+	@mkdir -p runs
+	@$(BIN)/droidloop run quickstart --out "runs/demo-$$(date +%Y%m%d-%H%M%S)"
+
+test: dev  ## run all tests; ARGS="-k radio" for some
+	@.ci/packages.sh $(wildcard .ci/*-packages) || echo "the tests that need them are skipped" >&2
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: dev  ## lint, formatting, types, and what the wheel holds
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/python .ci/check_types.py
+	@rm -rf dist && mkdir dist
+	@$(BIN)/python -m build --no-isolation --outdir dist . > dist/log 2>&1 || { cat dist/log >&2; exit 1; }
+	@$(BIN)/python .ci/check_wheel.py dist/*.whl
+
+bench: dev  ## print the benchmark table; ROW=name for one row as a JSON line
+	@$(BIN)/python -m tests.benchmarks.bench $(ROW)
+
+phone: dev  ## start two small machines that answer adb like phones
+	@.ci/packages.sh .ci/phone-packages
+	@$(BIN)/python -m tests.phone start
+
+phone-stop: dev  ## end them
+	@$(BIN)/python -m tests.phone stop
+
+pins: dev  ## write the versions in .venv into constraints.txt
+	@{ grep '^#' constraints.txt; $(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//'; } > .venv/pins
+	@mv .venv/pins constraints.txt
+
+clean:  ## remove all that make has made, except runs/
+	@rm -rf .venv .venv-tflite dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,177 @@
+"""The five folders are one package, hide nothing of Python's, and import one way."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import droidloop
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = Path(droidloop.__file__).parent
+
+# What each part may import of the others.
+MAY_IMPORT = {
+    "platform": set[str](),
+    "network": {"platform"},
+    "models": {"platform"},
+    "devices": {"platform", "network", "models"},
+    "scenarios": {"platform", "network", "models", "devices"},
+}
+PARTS = sorted(MAY_IMPORT)
+SOURCES = sorted(path for part in PARTS for path in (PACKAGE / part).rglob("*.py"))
+
+MAX_FILE_LINES = 450
+MAX_FUNCTION_LINES = 70
+
+in_checkout = pytest.mark.skipif(
+    not (ROOT / "platform").is_dir(), reason="an sdist ships droidloop/ as plain folders"
+)
+
+
+def names(paths: list[Path]) -> list[str]:
+    return [path.relative_to(PACKAGE).as_posix() for path in paths]
+
+
+@in_checkout
+@pytest.mark.parametrize("part", PARTS)
+def test_each_folder_is_linked_into_the_package(part: str) -> None:
+    link = ROOT / "droidloop" / part
+    assert link.is_symlink(), f"{link} is no link: clone with core.symlinks=true"
+    assert link.readlink() == Path("..", part)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_no_folder_is_a_regular_package(part: str) -> None:
+    assert not (PACKAGE / part / "__init__.py").exists()
+
+
+def test_no_folder_of_tests_is_a_regular_package() -> None:
+    assert list((ROOT / "tests").rglob("__init__.py")) == []
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [["-c", "import platform; platform.system()"], ["-m", "pytest", "--version"]],
+    ids=["platform", "pytest"],
+)
+def test_python_finds_its_own_platform_from_the_root(argv: list[str]) -> None:
+    done = subprocess.run([sys.executable, *argv], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield (level, dotted name) of every import; level 0 is absolute."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((0, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module == "droidloop":
+            yield from ((0, f"droidloop.{alias.name}") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.level, node.module or ""
+
+
+def wrong_imports(source: str, name: str) -> list[str]:
+    """Return what is wrong with the imports of the file droidloop/*name*."""
+    part, *deeper = name.split("/")
+    wrong = []
+    for level, imported in imports(ast.parse(source)):
+        top, _, rest = imported.partition(".")
+        other = rest.partition(".")[0]
+        if level > len(deeper):
+            wrong.append(f"{'.' * level}{imported} leaves the part; name it in full")
+        elif level == 0 and top in MAY_IMPORT and top != "platform":
+            wrong.append(f"{imported} would be a second copy of droidloop.{imported}")
+        elif level == 0 and top == "droidloop" and other == part:
+            wrong.append(f"{imported} is a sibling; import it relatively")
+        elif level == 0 and top == "droidloop" and other in set(PARTS) - MAY_IMPORT[part]:
+            wrong.append(f"{part} must not know {imported}")
+    return wrong
+
+
+@pytest.mark.parametrize("name", names(SOURCES))
+def test_imports_run_one_way(name: str) -> None:
+    assert wrong_imports((PACKAGE / name).read_text(), name) == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "complaint"),
+    [
+        ("from droidloop.devices.phone import X", "models must not know"),
+        ("from droidloop import network", "models must not know"),
+        ("import droidloop.network.radio", "models must not know"),
+        ("from droidloop.models.y import X", "import it relatively"),
+        ("from models.y import X", "second copy"),
+        ("from ..platform.draws import Draws", "leaves the part"),
+        ("def f():\n    from droidloop.scenarios.cli import main", "models must not know"),
+    ],
+)
+def test_the_import_guard_sees_each_wrong_way(statement: str, complaint: str) -> None:
+    [wrong] = wrong_imports(statement, "models/x.py")
+    assert complaint in wrong
+
+
+def test_the_import_guard_lets_the_right_ways_pass() -> None:
+    source = "import platform\nfrom .y import X\nfrom droidloop.platform.draws import Draws"
+    assert wrong_imports(source, "models/x.py") == []
+
+
+@pytest.mark.parametrize("name", names(SOURCES))
+def test_files_and_functions_stay_small(name: str) -> None:
+    source = (PACKAGE / name).read_text()
+    assert len(source.splitlines()) <= MAX_FILE_LINES
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            assert lines <= MAX_FUNCTION_LINES, f"{node.name} has {lines} lines"
+
+
+# Where packages come from and where a checkout lies is told to pip, apt and make, never written
+# down: it differs from machine to machine.
+ELSEWHERE = re.compile(
+    r"pypi\.org|pythonhosted\.org|download\.pytorch\.org|deb\.debian\.org|--(?:extra-)?index-url"
+    r"|(?<![\w.}~-])/(?:home|root|work|Users)/\w"
+)
+
+
+def texts() -> list[Path]:
+    """Return the text files of the checkout that git does not ignore."""
+    listed = subprocess.run(
+        ["git", "-c", "safe.directory=*", "ls-files", "-z", "-co", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    paths = [ROOT / name for name in listed.stdout.split("\0") if name]
+    kinds = {".py", ".md", ".toml", ".txt", ".sh", ".yml", ".cfg", ""}
+    return [path for path in paths if path.suffix in kinds and path.is_file()]
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs a git checkout")
+def test_no_file_names_a_registry_or_a_place_on_one_machine() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in texts()
+        for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1)
+        if path != Path(__file__) and ELSEWHERE.search(line)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("pip install --index-url https://mirror", True),
+        ("https://files.pythonhosted.org/packages", True),
+        ("open('/home/somebody/data')", True),
+        ("adb push model.tflite /data/local/tmp", False),
+        ("see docs/home/page and ../work/shared", False),
+    ],
+)
+def test_the_place_guard_tells_places_from_paths(line: str, named: bool) -> None:
+    assert bool(ELSEWHERE.search(line)) == named

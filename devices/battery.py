@@ -9,7 +9,6 @@ its boot level.
 
 from typing import Any
 
-import numpy as np
 from numba import njit
 
 from droidloop.network.radio import tail_at
@@ -78,9 +77,7 @@ def _live(
     residual = 0
     if died:
         # the last microsecond's share cannot be told apart: it goes to the phone's own life
-        end_us = _death_us(
-            state.battery_uj, own, tail, promotion, radio, cpu, start_us, end_us
-        )
+        end_us = _death_us(state.battery_uj, own, tail, promotion, radio, cpu, start_us, end_us)
         last_us = end_us - 1
         residual = state.battery_uj - _drain(own, tail, promotion, radio, cpu, start_us, last_us)
     accepted = 0
@@ -164,7 +161,7 @@ def advance(
         if traits.wifi >= 0:
             wifi_uw, wifi_us = tail_at(world.radios[traits.wifi], state.wifi_end_us, now_us)
             tail_uw, until_us = tail_uw + wifi_uw, min(until_us, wifi_us)
-        own_uw = np.int64(0)
+        own_uw = 0
         if presence == IN_USE:
             own_uw = traits.use_uw
         elif presence > OFF:

@@ -4,7 +4,6 @@ The habit: plugged in at bedtime on 85 nights of 100, unplugged at waking; and o
 top-up of forty minutes in the mean between 9:30 and 17:30.
 """
 
-import numpy as np
 from numba import njit
 
 from droidloop.network.trace import value_at
@@ -43,7 +42,7 @@ def charger_at(world: World, phone: int, t_us: int) -> tuple[int, int]:
     """Return the power that the charger offers at *t_us* in microwatts, and until when at least."""
     traits = world.traits[phone]
     if traits.ideal:
-        return traits.charge_uw, np.int64(2**62)
+        return traits.charge_uw, 2**62
     if traits.charge_series >= 0:
         plugged, until_us = value_at(
             world.series[traits.charge_series],

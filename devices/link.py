@@ -1,4 +1,4 @@
-"""Which radio a phone has at a time, and at which rates: WiFi at home, cellular outside, or none."""
+"""Which radio a phone has at a time, at which rates: WiFi at home, cellular outside, or none."""
 
 from numba import njit
 

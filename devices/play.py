@@ -55,9 +55,7 @@ def _finish(world: World, row: Any, outcome: int) -> None:
         _books(world, row, 1)
     row.tail_uj = state.tail_uj - state.booked_tail_uj
     state.booked_tail_uj = state.tail_uj
-    row.energy_uj = (
-        row.promotion_uj + row.radio_uj + row.tail_uj + row.cpu_uj + row.own_uj
-    )
+    row.energy_uj = row.promotion_uj + row.radio_uj + row.tail_uj + row.cpu_uj + row.own_uj
     state.downloaded_bytes += row.downloaded_bytes
     state.uploaded_bytes += row.uploaded_bytes
     row.battery_uj = state.battery_uj
@@ -68,7 +66,7 @@ def _finish(world: World, row: Any, outcome: int) -> None:
 
 @njit(cache=True)
 def _limit_us(world: World, row: Any) -> int:
-    return min(row.deadline_us, world.traits[row.phone].leave_us)
+    return int(min(row.deadline_us, world.traits[row.phone].leave_us))
 
 
 @njit(cache=True)
@@ -241,7 +239,8 @@ def compute_us(world: World, row: Any) -> int:
     )
     if row.load_bytes < 0:
         return work_us
-    return work_us + traits.process_start_us + reached(traits.storage_bytes_per_s, 0, row.load_bytes)
+    load_us = reached(traits.storage_bytes_per_s, 0, row.load_bytes)
+    return int(work_us + traits.process_start_us + load_us)
 
 
 @njit(cache=True)

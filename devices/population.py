@@ -1,4 +1,4 @@
-"""The population: every phone as one row of traits and one of state, drawn by (phone, attribute)."""
+"""The population: each phone is one row of traits and one of state, drawn by (phone, attribute)."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -109,7 +109,7 @@ def build(spec: PopulationSpec, draws: Draws) -> Population:
         np.concatenate([preset[name].row() for name in [*radios, "wifi"]]).astype(RADIO_DTYPE),
         np.concatenate([spec.region_table[name].row() for name in regions]).astype(REGION_DTYPE),
         *pack(spec.rate_series + spec.charge_series),
-        Keys(*(np.uint64(draws.child(name).key) for name in Keys._fields)),
+        Keys(*(draws.child(name).key for name in Keys._fields)),
     )
     return Population(world, profiles, regions)
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from droidloop.platform.draws import IntArray
+from droidloop.platform.draws import IntArray, Key
 
 Table = np.ndarray[Any, np.dtype[np.void]]
 
@@ -80,11 +80,11 @@ STATE_DTYPE = np.dtype(
 class Keys(NamedTuple):
     """The keys of the draws that the functions of time make."""
 
-    presence: int
-    home: int
-    charging: int
-    coverage: int
-    fading: int
+    presence: Key
+    home: Key
+    charging: Key
+    coverage: Key
+    fading: Key
 
 
 class World(NamedTuple):

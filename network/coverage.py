@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from droidloop.platform.draws import exponential_at, uniform_at
+from droidloop.platform.draws import Key, exponential_at, uniform_at
 from droidloop.platform.units import SECOND_US
 
 CYCLES_PER_BLOCK = 16
@@ -56,7 +56,7 @@ def _means(share: float, gap_s: float) -> tuple[int, int]:
 
 
 @njit(cache=True)
-def renewal_at(key: int, row: int, t_us: int, up_us: int, down_us: int) -> tuple[bool, int]:
+def renewal_at(key: Key, row: int, t_us: int, up_us: int, down_us: int) -> tuple[bool, int]:
     """Return whether the process of *row* is up at *t_us*, and until when at least."""
     if down_us == 0:
         return True, 2**62

@@ -117,7 +117,7 @@ PRESETS: dict[str, dict[str, Radio]] = {
 def active_uw(radio: Any, rate: int, up: bool) -> int:
     """Return the power of a transfer at *rate* bytes/s (Huang 2012, equation 1)."""
     per_mbps = radio.up_uw if up else radio.down_uw
-    return radio.base_uw + per_mbps * rate * 8 // 1_000_000
+    return int(radio.base_uw + per_mbps * rate * 8 // 1_000_000)
 
 
 @njit(cache=True, inline="always")

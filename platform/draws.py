@@ -15,13 +15,15 @@ from numba import njit, uint64
 IntArray = np.ndarray[Any, np.dtype[np.int64]]
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 BitArray = np.ndarray[Any, np.dtype[np.uint64]]
+Key = Any
+"""An unsigned 64-bit number, as numpy and as numba know it."""
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_GOLDEN: Any = np.uint64(0x9E3779B97F4A7C15)
 _TURN = 2.0 * np.pi
 
 
 @njit(cache=True, inline="always")
-def _mix(word: int) -> int:
+def _mix(word: Any) -> Any:
     word = uint64(word)
     word = (word ^ (word >> uint64(30))) * uint64(0xBF58476D1CE4E5B9)
     word = (word ^ (word >> uint64(27))) * uint64(0x94D049BB133111EB)
@@ -29,64 +31,64 @@ def _mix(word: int) -> int:
 
 
 @njit(cache=True, inline="always")
-def bits_at(key: int, row: int, counter: int) -> int:
+def bits_at(key: Key, row: int, counter: int) -> Any:
     """Return 64 random bits for (*key*, *row*, *counter*)."""
     word = _mix(uint64(key) + _GOLDEN * (uint64(row) + uint64(1)))
     return _mix(word + _GOLDEN * (uint64(counter) + uint64(1)))
 
 
 @njit(cache=True, inline="always")
-def uniform_at(key: int, row: int, counter: int) -> float:
+def uniform_at(key: Key, row: int, counter: int) -> float:
     """Return a uniform draw in [0, 1), a multiple of 2**-53."""
-    return (bits_at(key, row, counter) >> uint64(11)) * (1.0 / 9007199254740992.0)
+    return float((bits_at(key, row, counter) >> uint64(11)) * (1.0 / 9007199254740992.0))
 
 
 @njit(cache=True, inline="always")
-def below_at(key: int, row: int, counter: int, high: int) -> int:
+def below_at(key: Key, row: int, counter: int, high: int) -> int:
     """Return a draw from 0..high-1 (32 random bits scaled; *high* below 2**31)."""
     return int((bits_at(key, row, counter) >> uint64(32)) * uint64(high) >> uint64(32))
 
 
 @njit(cache=True, inline="always")
-def exponential_at(key: int, row: int, counter: int, mean: float) -> float:
+def exponential_at(key: Key, row: int, counter: int, mean: float) -> float:
     """Return an exponential draw with *mean*; callers round it before use."""
-    return -np.log(1.0 - uniform_at(key, row, counter)) * mean
+    return float(-np.log(1.0 - uniform_at(key, row, counter)) * mean)
 
 
 @njit(cache=True, inline="always")
-def normal_at(key: int, row: int, counter: int) -> float:
+def normal_at(key: Key, row: int, counter: int) -> float:
     """Return a standard normal draw (Box and Muller 1958); callers round it before use."""
     radius = np.sqrt(-2.0 * np.log(1.0 - uniform_at(key, row, 2 * counter)))
-    return radius * np.cos(_TURN * uniform_at(key, row, 2 * counter + 1))
+    return float(radius * np.cos(_TURN * uniform_at(key, row, 2 * counter + 1)))
 
 
 @njit(cache=True)
-def _bits(key: int, rows: IntArray, counters: IntArray, out: BitArray) -> None:
+def _bits(key: Key, rows: IntArray, counters: IntArray, out: BitArray) -> None:
     for k in range(out.size):
         out[k] = bits_at(key, rows[k], counters[k])
 
 
 @njit(cache=True)
-def _uniform(key: int, rows: IntArray, counters: IntArray, out: FloatArray) -> None:
+def _uniform(key: Key, rows: IntArray, counters: IntArray, out: FloatArray) -> None:
     for k in range(out.size):
         out[k] = uniform_at(key, rows[k], counters[k])
 
 
 @njit(cache=True)
-def _below(key: int, rows: IntArray, counters: IntArray, high: int, out: IntArray) -> None:
+def _below(key: Key, rows: IntArray, counters: IntArray, high: int, out: IntArray) -> None:
     for k in range(out.size):
         out[k] = below_at(key, rows[k], counters[k], high)
 
 
 @njit(cache=True)
-def _normal(key: int, rows: IntArray, counters: IntArray, out: FloatArray) -> None:
+def _normal(key: Key, rows: IntArray, counters: IntArray, out: FloatArray) -> None:
     for k in range(out.size):
         out[k] = normal_at(key, rows[k], counters[k])
 
 
 @njit(cache=True)
 def _exponential(
-    key: int, rows: IntArray, counters: IntArray, mean: float, out: FloatArray
+    key: Key, rows: IntArray, counters: IntArray, mean: float, out: FloatArray
 ) -> None:
     for k in range(out.size):
         out[k] = exponential_at(key, rows[k], counters[k], mean)
@@ -108,10 +110,10 @@ class Draws:
     purpose: str
 
     @property
-    def key(self) -> int:
-        """The 64-bit key of the numba functions ``*_at``: a hash of seed and purpose."""
+    def key(self) -> Key:
+        """The key of the numba functions ``*_at``: a hash of seed and purpose."""
         text = f"{self.seed}/{self.purpose}".encode()
-        return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
+        return np.uint64(int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little"))
 
     def child(self, purpose: object) -> "Draws":
         """Return independent draws for a part of this purpose."""
@@ -121,14 +123,14 @@ class Draws:
         """Return uint64 bits, broadcast over *rows* and *counter*."""
         row, count, shape = _pair(rows, counter)
         out = np.empty(row.size, np.uint64)
-        _bits(np.uint64(self.key), row, count, out)
+        _bits(self.key, row, count, out)
         return out.reshape(shape)
 
     def uniform(self, rows: Any, counter: Any) -> FloatArray:
         """Return floats in [0, 1), broadcast over *rows* and *counter*."""
         row, count, shape = _pair(rows, counter)
         out = np.empty(row.size, np.float64)
-        _uniform(np.uint64(self.key), row, count, out)
+        _uniform(self.key, row, count, out)
         return out.reshape(shape)
 
     def integers(self, rows: Any, counter: Any, high: int) -> IntArray:
@@ -137,21 +139,21 @@ class Draws:
             raise ValueError(f"high must lie in 1..2**31-1, not {high}")
         row, count, shape = _pair(rows, counter)
         out = np.empty(row.size, np.int64)
-        _below(np.uint64(self.key), row, count, high, out)
+        _below(self.key, row, count, high, out)
         return out.reshape(shape)
 
     def normal(self, rows: Any, counter: Any) -> FloatArray:
         """Return standard normal floats, broadcast over *rows* and *counter*."""
         row, count, shape = _pair(rows, counter)
         out = np.empty(row.size, np.float64)
-        _normal(np.uint64(self.key), row, count, out)
+        _normal(self.key, row, count, out)
         return out.reshape(shape)
 
     def exponential(self, rows: Any, counter: Any, mean: float) -> FloatArray:
         """Return exponential floats with *mean*, broadcast over *rows* and *counter*."""
         row, count, shape = _pair(rows, counter)
         out = np.empty(row.size, np.float64)
-        _exponential(np.uint64(self.key), row, count, mean, out)
+        _exponential(self.key, row, count, mean, out)
         return out.reshape(shape)
 
     def order(self, rows: IntArray, counter: int) -> IntArray:
@@ -159,7 +161,7 @@ class Draws:
         return rows[np.lexsort((rows, self.bits(rows, counter)))]
 
     def choose(self, rows: IntArray, k: int, counter: int) -> IntArray:
-        """Return *k* of *rows* (all, if fewer), sorted: those with the smallest keys, ties by row."""
+        """Return the *k* of *rows* with the smallest keys, ties by row, sorted; all, if fewer."""
         if k >= rows.size:
             return np.sort(rows)
         keys = self.bits(rows, counter)

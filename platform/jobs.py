@@ -107,7 +107,10 @@ JOB_DTYPE = np.dtype(
         ("uploaded_bytes", np.int64),
         ("promotion_uj", np.int64),
         ("radio_uj", np.int64),
-        ("tail_uj", np.int64),  # paid from the phone's last job on: a tail ends with the next transfer
+        (
+            "tail_uj",
+            np.int64,
+        ),  # since the last job: a tail ends with the next transfer
         ("cpu_uj", np.int64),
         ("own_uj", np.int64),  # the phone's own life from start to finish
         ("energy_uj", np.int64),
@@ -127,7 +130,9 @@ class Jobs:
     rows: JobArray
 
     @classmethod
-    def plan(cls, phones: IntArray, *, kind: Kind, plan_us: int, first: int, **columns: Any) -> Self:
+    def plan(
+        cls, phones: IntArray, *, kind: Kind, plan_us: int, first: int, **columns: Any
+    ) -> Self:
         """Return jobs for *phones*, numbered from *first*; other plan columns by name.
 
         Columns that are not given are 0, except ``deadline_us`` (never).

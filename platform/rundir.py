@@ -1,0 +1,103 @@
+"""The run directory: manifest, ledger, models. What is in it is whole, or not there."""
+
+import importlib.metadata
+import json
+import os
+import platform as machine
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import LedgerError, UsageError
+from .ledger import SCHEMA_VERSION, Ledger
+
+MANIFEST = "run.json"
+_LIBRARIES = ("simpy", "numpy", "numba", "torch", "pyarrow", "ai-edge-litert")
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """A run on disk: ``run.json`` says what was run and on what, the ledger what happened."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: Path, *, seed: int, scenario: dict[str, Any]) -> "RunDirectory":
+        """Make the directory and write its manifest.
+
+        Raises:
+            UsageError: *path* exists and is not an empty directory.
+        """
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise UsageError(f"{path}: already there; choose another --out or remove it")
+        path.mkdir(parents=True, exist_ok=True)
+        directory = cls(path)
+        directory.write_manifest(
+            {
+                "droidloop": importlib.metadata.version("droidloop"),
+                "schema": SCHEMA_VERSION,
+                "seed": seed,
+                "scenario": scenario,
+                "python": machine.python_version(),
+                "libraries": {name: importlib.metadata.version(name) for name in _LIBRARIES},
+                "machine": machine.machine(),
+                "instructions": instruction_set(),
+                "started": datetime.now(UTC).isoformat(timespec="seconds"),
+                "state": "running",
+            }
+        )
+        return directory
+
+    @classmethod
+    def open(cls, path: Path) -> "RunDirectory":
+        """Return the run at *path*.
+
+        Raises:
+            LedgerError: there is no run, or its schema is not ours.
+        """
+        directory = cls(path)
+        schema = directory.manifest().get("schema")
+        if schema != SCHEMA_VERSION:
+            raise LedgerError(f"{path}: ledger schema {schema}, but this is {SCHEMA_VERSION}")
+        return directory
+
+    def manifest(self) -> dict[str, Any]:
+        """Return what ``run.json`` says."""
+        path = self.path / MANIFEST
+        try:
+            content = json.loads(path.read_text())
+        except FileNotFoundError as error:
+            raise LedgerError(f"{path}: no such file; give the directory of a run") from error
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise LedgerError(f"{path}: not JSON ({error})") from error
+        if not isinstance(content, dict):
+            raise LedgerError(f"{path}: not the manifest of a run")
+        return content
+
+    def write_manifest(self, content: dict[str, Any]) -> None:
+        """Replace ``run.json``, in one step."""
+        replace_text(self.path / MANIFEST, json.dumps(content, indent=2, sort_keys=True) + "\n")
+
+    def finish(self, **facts: Any) -> None:
+        """Note in the manifest that the run is complete, with *facts* (wall times)."""
+        self.write_manifest({**self.manifest(), **facts, "state": "complete"})
+
+    def ledger(self) -> Ledger:
+        """Return a writer for the run's tables."""
+        return Ledger(self.path)
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write *text* beside *path* and rename: a reader sees the old file or the new one."""
+    beside = path.with_name(path.name + ".tmp")
+    beside.write_text(text)
+    os.replace(beside, path)
+
+
+def instruction_set() -> list[str]:
+    """Return the vector instructions that numpy found; equal bytes are promised for equal sets."""
+    found = np.show_config(mode="dicts")["SIMD Extensions"]
+    return sorted([*found["baseline"], *found.get("found", [])])

@@ -1,0 +1,108 @@
+"""From a name or a file to a checked scenario; every error names file, key, value and remedy."""
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from droidloop.platform.errors import ScenarioError
+
+from .schema import Scenario
+
+LIBRARY = Path(__file__).parent / "library"
+
+
+def names() -> list[str]:
+    """Return the names of the scenarios that ship with droidloop."""
+    return sorted(path.stem for path in LIBRARY.glob("*.toml"))
+
+
+def find(scenario: str) -> Path:
+    """Return the file of *scenario*: a path, or a name from the library.
+
+    Raises:
+        ScenarioError: there is neither.
+    """
+    path = Path(scenario)
+    if path.suffix == ".toml" or path.exists():
+        if not path.is_file():
+            raise ScenarioError(f"{scenario}: no such file; `droidloop scenarios list` names ours")
+        return path
+    if scenario in names():
+        return LIBRARY / f"{scenario}.toml"
+    raise ScenarioError(
+        f"{scenario}: no scenario of that name{_meant(scenario, names())}; "
+        "`droidloop scenarios list` names them"
+    )
+
+
+def load(path: Path, settings: Sequence[str] = ()) -> Scenario:
+    """Read *path*, apply ``key=value`` *settings*, and check the result.
+
+    Raises:
+        ScenarioError: the file is not TOML, a key is unknown, or a value is not what it must be.
+    """
+    try:
+        content = tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ScenarioError(f"{path}: not TOML: {error}") from error
+    except OSError as error:
+        raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from error
+    for setting in settings:
+        _apply(content, setting)
+    try:
+        return Scenario.model_validate(content)
+    except ValidationError as error:
+        raise ScenarioError(f"{path}: {_first(error)}") from error
+
+
+def _apply(content: dict[str, Any], setting: str) -> None:
+    key, equals, text = setting.partition("=")
+    if not equals or not key:
+        raise ScenarioError(f"--set {setting}: give it as key=value, for example seed=7")
+    *tables, last = key.split(".")
+    table: Any = content
+    for name in tables:
+        table = table.setdefault(name, {})
+        if not isinstance(table, dict):
+            raise ScenarioError(f"--set {setting}: {name!r} is a value, not a table")
+    table[last] = _value(text)
+
+
+def _value(text: str) -> Any:
+    """Read *text* as a TOML value; what is none is a plain string."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _first(error: ValidationError) -> str:
+    """Say the first of the errors in one line."""
+    first = error.errors()[0]
+    *tables, key = [str(part) for part in first["loc"]] or ["scenario"]
+    place = f"[{'.'.join(tables)}] " if tables else ""
+    if first["type"] == "extra_forbidden":
+        return f"{place}has no key {key!r}{_meant(key, _keys(tables))}"
+    if first["type"] == "missing":
+        return f"{place}needs the key {key!r}"
+    reason = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "value_error":
+        return reason
+    return f"{place}{key} = {first['input']!r}: {reason[:1].lower()}{reason[1:]}"
+
+
+def _keys(tables: list[str]) -> Iterable[str]:
+    model: Any = Scenario
+    for name in tables:
+        field = getattr(model, "model_fields", {}).get(name)
+        model = field.annotation if field is not None else None
+    return getattr(model, "model_fields", {})
+
+
+def _meant(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, list(known), 1)
+    return f"; did you mean {close[0]!r}?" if close else ""

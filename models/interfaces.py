@@ -6,12 +6,15 @@ link. Functions, not interfaces, are: fitting (central training, search, distill
 selection and observation.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 
 from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.jobs import BoolArray
 from droidloop.platform.messages import Array, Messages
 
 from .interactions import UserItems
@@ -27,7 +30,7 @@ class Cost:
     Attributes:
         flops: floating-point operations, int or int64 array (phones,).
         moved_bytes: memory traffic, likewise.
-        ram_bytes: peak memory of the process, likewise.
+        ram_bytes: peak memory of the computation's data, likewise; without the process itself.
     """
 
     flops: int | IntArray
@@ -36,13 +39,35 @@ class Cost:
 
 
 @dataclass(frozen=True)
+class Context:
+    """What sequence and feature models read beside ids; the first axis is that of the users.
+
+    Attributes:
+        history: item ids, oldest first, (batch, length), -1 where there is none.
+        features: named columns such as the hour, the place or the gender, (batch, ...).
+    """
+
+    history: torch.Tensor | None = None
+    features: dict[str, torch.Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Batch:
-    """Training examples, users by row number: (batch,) arrays, negatives (batch, k) for BPR."""
+    """Training examples: users by row number, what they chose and what they did not.
+
+    Attributes:
+        users: (batch,).
+        items: the chosen items, (batch,).
+        labels: 1 or a rating, (batch,), float32.
+        negatives: items that stand for what was not chosen, (batch, k); -1 where there is none.
+        context: for the models that read one.
+    """
 
     users: torch.Tensor
     items: torch.Tensor
     labels: torch.Tensor
     negatives: torch.Tensor | None = None
+    context: Context | None = None
 
 
 @dataclass(frozen=True)
@@ -62,13 +87,31 @@ class Cohort:
 
 
 class EmbeddingTable(Protocol):
-    """Turns ids into vectors under a byte budget (dense, hashed, pruned, binary, ...)."""
+    """Turns ids into vectors under a byte budget (dense, hashed, pruned, binary, ...).
 
-    n: int
-    dim: int
+    A table owns the parameters whose names start with its own.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name that its parameters start with."""
+        ...
+
+    @property
+    def n(self) -> int:
+        """How many ids there are."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """The length of a vector."""
+        ...
 
     def lookup(self, params: Params, ids: torch.Tensor) -> torch.Tensor:
-        """Return vectors of shape ``ids.shape + (dim,)``, differentiable in *params*."""
+        """Return vectors of shape ``ids.shape + (dim,)``, differentiable in *params*.
+
+        With stacked parameters *ids* have the phone axis first, too.
+        """
         ...
 
     def init(self, draws: Draws) -> Params:
@@ -80,27 +123,50 @@ class EmbeddingTable(Protocol):
         ...
 
     def unpack(self, data: bytes) -> Params:
-        """Return the parameters that *data* holds; inverse of ``pack``."""
+        """Return the parameters that *data* holds; inverse of ``pack``.
+
+        Raises:
+            PackageError: *data* is not what this table's ``pack`` returns.
+        """
         ...
 
 
 class Recommender(Protocol):
     """Tables and a scorer; functions of (params, batch), no hidden state."""
 
-    tables: dict[str, EmbeddingTable]
-    private: frozenset[str]
-    """Names of parameters that never leave the phone; checked by name on every link."""
-
-    def init(self, draws: Draws, n_users: int) -> Params:
-        """Return fresh parameters; private ones have the user axis first."""
+    @property
+    def tables(self) -> dict[str, EmbeddingTable]:
+        """The shared tables by name."""
         ...
 
-    def score(self, params: Params, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
+    @property
+    def private(self) -> frozenset[str]:
+        """Names of the parameters that never leave the phone; checked on every link."""
+        ...
+
+    def init(self, draws: Draws) -> Params:
+        """Return fresh shared parameters."""
+        ...
+
+    def init_private(self, draws: Draws, users: IntArray) -> Params:
+        """Return fresh private parameters of *users*, user axis first; empty if none is private.
+
+        A user's values do not depend on who else is asked for.
+        """
+        ...
+
+    def score(
+        self,
+        params: Params,
+        users: torch.Tensor,
+        items: torch.Tensor,
+        context: Context | None = None,
+    ) -> torch.Tensor:
         """Return scores (logits); *users* and *items* broadcast against one another."""
         ...
 
     def loss(self, params: Params, batch: Batch) -> torch.Tensor:
-        """Return the loss of each example, shape (batch,)."""
+        """Return the loss of each example with its negatives, shape (batch,)."""
         ...
 
     def cost(self, examples: int | IntArray) -> Cost:
@@ -125,20 +191,30 @@ class ClientRule(Protocol):
 class ServerRule(Protocol):
     """An aggregator with memory."""
 
-    version: int
-    params: Params
-    """The shared parameters of ``version``."""
-
-    def broadcast(self, phones: IntArray) -> Messages:
-        """Return what each of *phones* receives at the start of a step; may differ by phone."""
+    @property
+    def version(self) -> int:
+        """How many changes the shared parameters have seen."""
         ...
 
-    def absorb(self, messages: Messages) -> None:
-        """Fold *messages* in; called with shards of constant size, in order of phone."""
+    @property
+    def params(self) -> Params:
+        """The shared parameters of ``version``; never changed in place."""
+        ...
+
+    def broadcast(self, phones: IntArray) -> Sequence[Messages]:
+        """Return what *phones* receive at the start of a step: one batch per distinct content.
+
+        Together the batches address each phone once. Most rules send one batch to all; rules
+        with clusters or tables of several sizes send one for each.
+        """
+        ...
+
+    def absorb(self, messages: Messages) -> BoolArray:
+        """Fold *messages* in, shard by shard; return which ones were accepted, shape (m,)."""
         ...
 
     def close(self) -> None:
-        """End the step: apply what was absorbed, advance ``version``."""
+        """End the step: apply what was absorbed; ``version`` grows if anything was."""
         ...
 
     def forget(self, phones: IntArray) -> None:
@@ -160,3 +236,21 @@ class Transform(Protocol):
     def spent(self) -> dict[str, Any] | None:
         """Return the privacy budget spent so far, for the ledger."""
         ...
+
+
+def init_all(recommender: Recommender, draws: Draws, n_users: int) -> Params:
+    """Return fresh parameters for central use: the shared ones and those of all *n_users*."""
+    users = np.arange(n_users)
+    return recommender.init(draws) | recommender.init_private(draws, users)
+
+
+def check_private(messages: Messages, recommender: Recommender) -> Messages:
+    """Return *messages* if they hold nothing private; every link sends through this.
+
+    Raises:
+        ValueError: an array has the name of a private parameter.
+    """
+    leaked = sorted(recommender.private & (messages.arrays.keys() | messages.rows.keys()))
+    if leaked:
+        raise ValueError(f"private parameter {leaked[0]!r} in a message of kind {messages.kind!r}")
+    return messages

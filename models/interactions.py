@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numba import njit
 
 from droidloop.platform.draws import FloatArray, IntArray
 from droidloop.platform.messages import ragged
 
 Labels = np.ndarray[Any, np.dtype[Any]]
+BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,16 @@ class Interactions:
     def __len__(self) -> int:
         return len(self.users)
 
+    def keep(self, wanted: BoolArray) -> "Interactions":
+        """Return the events where *wanted* is true, as a data set of its own.
+
+        Users and items that are left without an event vanish, and the others are renumbered.
+        """
+        users, user_labels = _renumber(self.users[wanted], self.user_labels)
+        items, item_labels = _renumber(self.items[wanted], self.item_labels)
+        ratings, times_s = self.ratings[wanted], self.times_s[wanted]
+        return Interactions(users, items, ratings, times_s, user_labels, item_labels)
+
 
 @dataclass(frozen=True)
 class UserItems:
@@ -49,6 +61,12 @@ class UserItems:
     offsets: IntArray
     times_s: IntArray
     ratings: FloatArray
+
+    @classmethod
+    def bare(cls, items: IntArray, offsets: IntArray) -> "UserItems":
+        """Return items without times (-1) and ratings (1.0), which then take no memory."""
+        times_s = np.broadcast_to(np.int64(-1), len(items))
+        return cls(items, offsets, times_s, np.broadcast_to(1.0, len(items)))
 
     @property
     def n_users(self) -> int:
@@ -68,3 +86,83 @@ class UserItems:
         """Return the rows of *users*, in that order."""
         where, offsets = ragged(self.offsets, users)
         return UserItems(self.items[where], offsets, self.times_s[where], self.ratings[where])
+
+
+def by_user(interactions: Interactions) -> UserItems:
+    """Return the events of each user, oldest first.
+
+    Of two events at the same second the *earlier* row of the file is the *later* event, as in the
+    protocol of PFedRec (IJCAI 2023), whose figures we compare with. Events of unknown time come
+    before those of known time, in the order of the file.
+    """
+    order, offsets = chronological(interactions)
+    times_s, ratings = interactions.times_s[order], interactions.ratings[order]
+    return UserItems(interactions.items[order], offsets, times_s, ratings)
+
+
+def chronological(interactions: Interactions) -> tuple[IntArray, IntArray]:
+    """Return the rows of the file in the order of ``by_user``, and its offsets."""
+    counts = np.bincount(interactions.users, minlength=interactions.n_users)
+    offsets = np.zeros(interactions.n_users + 1, np.int64)
+    np.cumsum(counts, out=offsets[1:])
+    return _chronological(interactions.users, interactions.times_s, offsets), offsets
+
+
+def union(*parts: UserItems) -> UserItems:
+    """Return the items that a user has in any of *parts*, sorted, each once, without times."""
+    starts = np.cumsum([0, *(len(part.items) for part in parts)])
+    items = np.concatenate([part.items for part in parts])
+    bounds = np.stack([part.offsets + start for part, start in zip(parts, starts, strict=False)])
+    return UserItems.bare(*_union(items, bounds))
+
+
+def _renumber(numbers: IntArray, labels: Labels) -> tuple[IntArray, Labels]:
+    used = np.bincount(numbers, minlength=len(labels)) > 0
+    return (np.cumsum(used) - 1)[numbers], labels[used]
+
+
+@njit(cache=True)
+def _chronological(users: IntArray, times_s: IntArray, offsets: IntArray) -> IntArray:
+    order = np.empty(users.size, np.int64)
+    place = offsets[:-1].copy()
+    for row in range(users.size):
+        order[place[users[row]]] = row
+        place[users[row]] += 1
+    for user in range(offsets.size - 1):
+        start, end = offsets[user], offsets[user + 1]
+        if not _rising(times_s, order[start:end]):
+            backwards = order[start:end][::-1].copy()
+            sorted_ = np.argsort(times_s[backwards], kind="mergesort")
+            order[start:end] = backwards[sorted_]
+            unknown = np.count_nonzero(times_s[backwards] < 0)
+            order[start : start + unknown] = order[start : start + unknown][::-1].copy()
+    return order
+
+
+@njit(cache=True)
+def _rising(times_s: IntArray, rows: IntArray) -> bool:
+    for k in range(1, rows.size):  # noqa: SIM110 (numba compiles no generator)
+        if times_s[rows[k]] <= times_s[rows[k - 1]]:
+            return False
+    return True
+
+
+@njit(cache=True)
+def _union(items: IntArray, bounds: IntArray) -> tuple[IntArray, IntArray]:
+    n_parts, n_users = bounds.shape[0], bounds.shape[1] - 1
+    offsets = np.zeros(n_users + 1, np.int64)
+    held = np.empty(items.size, np.int64)
+    for user in range(n_users):
+        start = end = offsets[user]
+        for part in range(n_parts):
+            mine = items[bounds[part, user] : bounds[part, user + 1]]
+            held[end : end + mine.size] = mine
+            end += mine.size
+        held[start:end] = np.sort(held[start:end])
+        kept = start
+        for k in range(start, end):
+            if k == start or held[k] != held[kept - 1]:
+                held[kept] = held[k]
+                kept += 1
+        offsets[user + 1] = kept
+    return held[: offsets[-1]].copy(), offsets

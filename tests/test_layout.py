@@ -78,6 +78,7 @@ def imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
 def wrong_imports(source: str, name: str) -> list[str]:
     """Return what is wrong with the imports of the file droidloop/*name*."""
     part, *deeper = name.split("/")
+    folder = ".".join(["droidloop", part, *deeper[:-1], ""])
     wrong = []
     for level, imported in imports(ast.parse(source)):
         top, _, rest = imported.partition(".")
@@ -86,7 +87,7 @@ def wrong_imports(source: str, name: str) -> list[str]:
             wrong.append(f"{'.' * level}{imported} leaves the part; name it in full")
         elif level == 0 and top in MAY_IMPORT and top != "platform":
             wrong.append(f"{imported} would be a second copy of droidloop.{imported}")
-        elif level == 0 and top == "droidloop" and other == part:
+        elif level == 0 and imported.startswith(folder):
             wrong.append(f"{imported} is a sibling; import it relatively")
         elif level == 0 and top == "droidloop" and other in set(PARTS) - MAY_IMPORT[part]:
             wrong.append(f"{part} must not know {imported}")
@@ -118,6 +119,7 @@ def test_the_import_guard_sees_each_wrong_way(statement: str, complaint: str) ->
 def test_the_import_guard_lets_the_right_ways_pass() -> None:
     source = "import platform\nfrom .y import X\nfrom droidloop.platform.draws import Draws"
     assert wrong_imports(source, "models/x.py") == []
+    assert wrong_imports("from droidloop.models.y import X", "models/deeper/x.py") == []
 
 
 @pytest.mark.parametrize("name", names(SOURCES))

@@ -14,7 +14,7 @@ help:  ## list the targets
 install: .venv/installed $(if $(wildcard .ci/tflite-runtime.txt),.venv-tflite/installed)  ## set up .venv with the droidloop command
 
 .venv/installed: pyproject.toml constraints.txt LICENSE
-	@echo "installing droidloop into .venv: about 3 GB, some minutes" >&2
+	@echo "setting up .venv (the first time: about 3 GB, some minutes)" >&2
 	@.ci/venv.sh $(PYTHON) .venv
 	@$(PIP) --editable '.[export]' >&2
 	@$(BIN)/python -c 'import torch; torch.version.cuda and print("note: this torch is a build for CUDA; the CPU build would do")' >&2

@@ -20,11 +20,13 @@ install: .venv/installed $(if $(wildcard .ci/tflite-runtime.txt),.venv-tflite/in
 	@$(BIN)/python -c 'import torch; torch.version.cuda and print("note: this torch is a build for CUDA; the CPU build would do")' >&2
 	@touch $@
 
-# tflite-runtime, which old phones still carry, needs an older numpy than everything else.
+# tflite-runtime, which old phones still carry, needs an older numpy than everything else, and has
+# no wheel for Python 3.12: what needs it is skipped there.
 .venv-tflite/installed: .ci/tflite-runtime.txt
 	@.ci/venv.sh $(PYTHON) .venv-tflite
-	@.venv-tflite/bin/python -m pip install -qq --disable-pip-version-check --requirement $< >&2
-	@touch $@
+	@if .venv-tflite/bin/python -m pip install -qq --disable-pip-version-check --requirement $< >&2; \
+	then touch $@; \
+	else rm -rf .venv-tflite; echo "note: going on without tflite-runtime" >&2; fi
 
 # What only developers need: pytest, mypy, ruff, build.
 dev: install .venv/developed

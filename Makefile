@@ -73,6 +73,7 @@ pins: dev  ## write the versions in .venv into constraints.txt
 	@{ grep '^#' constraints.txt; $(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//'; } > .venv/pins
 	@mv .venv/pins constraints.txt
 
-clean:  ## remove all that make has made, except runs/
-	@rm -rf .venv .venv-tflite dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clean:  ## end the phones and remove all that make has made, except runs/
+	@[ ! -e .phone ] || [ ! -x $(BIN)/python ] || $(BIN)/python -m tests.phone stop
+	@rm -rf .venv .venv-tflite .phone dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -prune -exec rm -rf {} +

@@ -180,3 +180,10 @@ def advance(
         if state.dead and working:
             return reached_us
     return end_us
+
+
+@njit(cache=True)
+def settle(world: World, t_us: int) -> None:
+    """Bring the accounts of every phone to *t_us*; phones that are further stay there."""
+    for phone in range(len(world.state)):
+        advance(world, phone, t_us, 0, 0, 0, False)

@@ -304,10 +304,3 @@ def play_phase(world: World, rows: JobArray, k: int, phase: int) -> bool:
         return compute(world, row)
     upload(world, row)
     return False
-
-
-@njit(cache=True)
-def settle(world: World, t_us: int) -> None:
-    """Bring the accounts of every phone to *t_us*; phones that are further stay there."""
-    for phone in range(len(world.state)):
-        advance(world, phone, t_us, 0, 0, 0, False)

@@ -69,6 +69,7 @@ class Population:
     world: World
     profiles: list[str]
     regions: list[str]
+    radios: list[str]
 
     def __len__(self) -> int:
         return len(self.world.traits)
@@ -111,7 +112,7 @@ def build(spec: PopulationSpec, draws: Draws) -> Population:
         *pack(spec.rate_series + spec.charge_series),
         Keys(*(draws.child(name).key for name in Keys._fields)),
     )
-    return Population(world, profiles, regions)
+    return Population(world, profiles, regions, radios)
 
 
 def _assign(weights: dict[str, float], phones: IntArray, draws: Draws) -> IntArray:

@@ -106,7 +106,8 @@ def _profile(
 _TREBLE = "power_profile.xml in TrebleDroid/vendor_hardware_overlay ea7d816"
 
 # ram: all, system, apps (GiB); currents: idle, full screen, one big core at top clock (mA);
-# core: GHz, operations a cycle; rates: memory GB/s, storage MB/s, process start ms.
+# core: GHz, operations a cycle; rates: memory GB/s, storage MB/s, process start ms;
+# last: charger W, and the runtime it carries (LiteRT X.Y: 100 X + Y, tflite-runtime 2.N: N).
 PROFILES: dict[str, Profile] = {
     profile.name: profile
     for profile in (
@@ -121,7 +122,7 @@ PROFILES: dict[str, Profile] = {
             (1.4, 1.8),
             (3.0, 200, 450),
             5.0,
-            100,
+            14,
         ),
         _profile(
             "2018-3gb",
@@ -134,7 +135,7 @@ PROFILES: dict[str, Profile] = {
             (2.0, 1.8),
             (4.0, 250, 380),
             10.0,
-            100,
+            14,
         ),
         _profile(
             "2018-4gb",

@@ -24,6 +24,12 @@ class RunDirectory:
 
     path: Path
 
+    @staticmethod
+    def require_free(path: Path) -> None:
+        """Raise UsageError if *path* exists and is not an empty directory."""
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise UsageError(f"{path}: already there; choose another --out or remove it")
+
     @classmethod
     def create(cls, path: Path, *, seed: int, scenario: dict[str, Any]) -> "RunDirectory":
         """Make the directory and write its manifest.
@@ -31,8 +37,7 @@ class RunDirectory:
         Raises:
             UsageError: *path* exists and is not an empty directory.
         """
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise UsageError(f"{path}: already there; choose another --out or remove it")
+        cls.require_free(path)
         path.mkdir(parents=True, exist_ok=True)
         directory = cls(path)
         directory.write_manifest(

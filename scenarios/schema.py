@@ -115,7 +115,9 @@ class DeliverySection(Section):
     """What ships to the phones after training, and the lists that they then compute."""
 
     variant: Literal["float32", "int8"] = "int8"
-    deadline_s: PositiveFloat = 14400.0
+    deadline_s: PositiveFloat = 10800.0
+    run_within_s: PositiveFloat = 3600.0
+    """How long a phone has for its list; it may be switched off at first."""
     lists: PositiveInt = 1
     """How many times each reached phone computes its list."""
     charging: bool = False
@@ -148,6 +150,30 @@ class Scenario(Section):
     protocol: RoundsSection = RoundsSection()
     delivery: DeliverySection = DeliverySection()
     evaluation: EvaluationSection = EvaluationSection()
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> "Scenario":
+        from droidloop.devices.population import RATES, REGIONS
+        from droidloop.devices.profiles import PROFILES
+
+        population = self.population
+        known = {
+            "profiles": list(PROFILES),
+            "regions": [*REGIONS, *population.region],
+            "radios": [name for name in RATES if name != "wifi"],
+        }
+        for key, names in known.items():
+            weights = getattr(population, key)
+            if weights is None:
+                continue
+            for name in weights:
+                if name not in names:
+                    raise ValueError(
+                        f"[population.{key}] has no {name!r}; choose from {', '.join(names)}"
+                    )
+            if not sum(weights.values()) > 0:
+                raise ValueError(f"[population.{key}] weights sum to 0; give one that is positive")
+        return self
 
     @model_validator(mode="after")
     def _deadline_within_round(self) -> "Scenario":

@@ -1,0 +1,105 @@
+"""From the sections of a scenario to data and a population; nothing is written here."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from droidloop.devices.population import REGIONS, Population, PopulationSpec, build
+from droidloop.devices.recorded import charging_windows, rate_traces
+from droidloop.models import readers, synthetic
+from droidloop.models.interactions import Interactions
+from droidloop.network.coverage import Region
+from droidloop.platform.draws import Draws
+from droidloop.platform.errors import DataError, ScenarioError
+
+from .schema import DataSection, PopulationSection
+
+
+@dataclass(frozen=True)
+class People:
+    """The interactions and the phones: user *k* owns phone *k*."""
+
+    interactions: Interactions
+    population: Population
+
+
+def people(data: DataSection, section: PopulationSection, seed: int) -> People:
+    """Return the data and the population of a scenario, users numbered as their phones are.
+
+    Raises:
+        DataError: the data cannot be read, or have fewer users than there are phones.
+        ScenarioError: the population asks for what does not exist.
+    """
+    interactions = _interactions(data, section, Draws(seed, "data"))
+    draws = Draws(seed, "population")
+    population = build(_spec(section, interactions.n_users), draws)
+    if section.assignment == "activity":
+        interactions = _by_speed(interactions, population)
+    return People(interactions, population)
+
+
+def _interactions(data: DataSection, section: PopulationSection, draws: Draws) -> Interactions:
+    if data.path is None:
+        users = section.phones or data.users
+        return synthetic.generate(users, data.items, data.interactions, draws)
+    if not data.path:
+        raise ScenarioError("[data] path = '': give the data with --set data.path=PATH")
+    columns = None if data.columns is None else readers.Columns(**data.columns.model_dump())
+    interactions = readers.load(Path(data.path), data.format, columns)
+    if section.phones is None or section.phones == interactions.n_users:
+        return interactions
+    if section.phones > interactions.n_users:
+        raise DataError(
+            f"{data.path}: {interactions.n_users} users for population.phones = "
+            f"{section.phones}; leave population.phones out or lower it"
+        )
+    kept = draws.choose(np.arange(interactions.n_users), section.phones, 0)
+    return interactions.keep(np.isin(interactions.users, kept))
+
+
+def _by_speed(interactions: Interactions, population: Population) -> Interactions:
+    """Renumber users so that the more active one has the faster phone; ties by number."""
+    activity = np.bincount(interactions.users, minlength=interactions.n_users)
+    active = np.argsort(-activity, kind="stable")
+    fast = np.argsort(-population.traits["flops_per_s"], kind="stable")
+    phone_of = np.empty(interactions.n_users, np.int64)
+    phone_of[active] = fast
+    labels = np.empty_like(interactions.user_labels)
+    labels[phone_of] = interactions.user_labels
+    return Interactions(
+        phone_of[interactions.users],
+        interactions.items,
+        interactions.ratings,
+        interactions.times_s,
+        labels,
+        interactions.item_labels,
+    )
+
+
+def _spec(section: PopulationSection, phones: int) -> PopulationSpec:
+    given: dict[str, Any] = {
+        name: weights
+        for name in ("profiles", "regions", "radios")
+        if (weights := getattr(section, name)) is not None
+    }
+    regions = dict(REGIONS)
+    for name, region in section.region.items():
+        regions[name] = Region(**region.model_dump())
+    return PopulationSpec(
+        phones=phones,
+        radio_year=section.radio_year,
+        wifi_share=section.wifi_share,
+        off_at_night_share=section.off_at_night_share,
+        battery_floor=section.battery_floor,
+        lifetime_days=section.lifetime_days,
+        arrivals_days=section.arrivals_days,
+        ideal=section.ideal,
+        region_table=regions,
+        rate_series=rate_traces(Path(section.rate_traces)) if section.rate_traces else [],
+        charge_series=(
+            charging_windows(Path(section.charging_windows)) if section.charging_windows else []
+        ),
+        **given,
+    )

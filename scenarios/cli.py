@@ -1,0 +1,139 @@
+"""The command line. Heavy imports wait inside the commands, so that ``--help`` answers at once."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from droidloop.platform.errors import DroidloopError
+
+
+class _Group(click.Group):
+    """Shows an error of ours as one line; a traceback is a bug."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except DroidloopError as error:
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(error.exit_code)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="droidloop")
+def main() -> None:
+    """A laboratory for on-device recommender systems."""
+
+
+@main.command()
+@click.argument("scenario")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a key.")
+@click.option("--seed", type=click.IntRange(min=0), help="Override the scenario's seed.")
+@click.option("--out", type=click.Path(path_type=Path), help="Run directory [runs/NAME-SEED].")
+@click.option(
+    "--replay",
+    type=click.Path(path_type=Path),
+    help="Answer every job from the run recorded in this directory.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def run(
+    scenario: str,
+    settings: tuple[str, ...],
+    seed: int | None,
+    out: Path | None,
+    replay: Path | None,
+    as_json: bool,
+) -> None:
+    """Run SCENARIO (a name from the library or a TOML file) and print its summary."""
+    from .load import find, load
+    from .run import execute
+
+    checked = load(find(scenario), [*settings, *([] if seed is None else [f"seed={seed}"])])
+    folder = out or Path("runs") / f"{checked.name}-{checked.seed}"
+    answer = execute(checked, folder, replay=replay, progress=_Progress(quiet=as_json))
+    _print(answer, as_json)
+    if not as_json:
+        click.echo(f"run directory: {folder}")
+
+
+@main.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def report(directory: Path, as_json: bool) -> None:
+    """Print the summary of the run in DIRECTORY, from its ledger alone."""
+    from droidloop.platform.rundir import RunDirectory
+
+    from .summary import summarise
+
+    _print(summarise(RunDirectory.open(directory)), as_json)
+
+
+@main.group()
+def scenarios() -> None:
+    """List, show and check scenarios."""
+
+
+@scenarios.command("list")
+def list_scenarios() -> None:
+    """List the scenarios that ship with droidloop."""
+    from .load import find, load, names
+
+    for name in names():
+        click.echo(f"{name:24} {load(find(name)).title}")
+
+
+@scenarios.command()
+@click.argument("name")
+def show(name: str) -> None:
+    """Print the file of the scenario NAME."""
+    from .load import find
+
+    click.echo(find(name).read_text(), nl=False)
+
+
+@scenarios.command()
+@click.argument("file")
+def check(file: str) -> None:
+    """Check FILE; say nothing but that it is right."""
+    from .load import find, load
+
+    path = find(file)
+    click.echo(f"{path}: {load(path).name} is a valid scenario")
+
+
+def _print(answer: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(answer))
+        return
+    from rich.console import Console
+
+    from .report import show as show_report
+
+    show_report(answer, Console(width=None if sys.stdout.isatty() else 160))
+
+
+class _Progress:
+    """A bar on standard error while a run takes its time; nothing where nobody looks."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet or not sys.stderr.isatty()
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Show that *done* of *total* steps of *stage* are over."""
+        if self._quiet:
+            return
+        from rich.console import Console
+        from rich.progress import Progress
+
+        if self._bar is None:
+            self._bar = Progress(console=Console(stderr=True), transient=True)
+            self._bar.start()
+            self._task = self._bar.add_task(stage)
+        self._bar.update(self._task, description=stage, completed=done, total=total)
+        if done >= total:
+            self._bar.stop()
+            self._bar = None

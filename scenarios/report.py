@@ -1,0 +1,118 @@
+"""The summary as text: one table for the whole population, one by class of phone."""
+
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from .summary import COMPONENTS
+
+Facts = dict[str, Any]
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:,.{digits}f}"
+
+
+def _spread(spread: dict[str, float | None], digits: int = 1) -> str:
+    return f"{_number(spread['p50'], digits)} / {_number(spread['p95'], digits)}"
+
+
+def _per_phone(facts: Facts, component: str) -> str:
+    return _number(facts["energy_j"][component] / max(facts["phones"]["total"], 1), 1)
+
+
+def _megabytes(facts: Facts) -> str:
+    down, up = facts["bytes"]["down"] / 1e6, facts["bytes"]["up"] / 1e6
+    return f"{_number(down, 1)} / {_number(up, 1)}"
+
+
+def show(answer: Facts, console: Console) -> None:
+    """Print the summary *answer* of a run on *console*."""
+    console.print(_quality(answer))
+    console.print(_classes(answer))
+    participation = answer["participation"]
+    console.print(
+        f"{answer['rounds']} rounds; a round selected {participation['selected']:.1%} of the "
+        f"phones and heard from {participation['done']:.1%} (mean).",
+        highlight=False,
+    )
+    for kind, outcomes in answer["outcomes"].items():
+        parts = ", ".join(f"{count:,} {name}" for name, count in outcomes.items())
+        console.print(f"{kind} jobs: {parts}", highlight=False)
+    if answer["wall_s"] is not None:
+        console.print(f"wall time: {answer['wall_s']:.1f} s", highlight=False)
+
+
+_MODELS = {
+    "": "federated, global table",
+    "float32": "  .tflite float32 (LiteRT)",
+    "int8": "  .tflite int8 (LiteRT)",
+    "mf": "central MF",
+    "itemknn": "ItemKNN",
+    "popularity": "popularity",
+}
+
+
+def _quality(answer: Facts) -> Table:
+    quality = answer["quality"]
+    names = sorted(name for name in quality if "_at_" in name and name.split("_at_")[0] != "recall")
+    table = Table(title=f"{answer['scenario']}, seed {answer['seed']}: quality (mean over users)")
+    table.add_column("model")
+    for name in names:
+        table.add_column(_title(name), justify="right")
+    for name in names:
+        table.add_column(f"{_title(name)} full", justify="right")
+    table.add_column("top-k overlap", justify="right")
+    for model, label in _MODELS.items():
+        facts = quality.get(model) if model else quality
+        if facts is None:
+            continue
+        overlap = next((v for n, v in facts.items() if n.endswith("_overlap")), None)
+        table.add_row(
+            label,
+            *(_number(facts.get(name), 4) for name in names),
+            *(_number(facts.get("full", {}).get(name), 4) for name in names),
+            _number(overlap, 4),
+        )
+    return table
+
+
+def _title(name: str) -> str:
+    metric, k = name.split("_at_")
+    return f"{metric.upper()}@{k}"
+
+
+def _classes(answer: Facts) -> Table:
+    table = Table(title="by class of phone")
+    table.add_column("")
+    groups: dict[str, Facts] = {"all": answer, **answer["classes"]}
+    for name in groups:
+        table.add_column(name, justify="right")
+    for label, cell in _ROWS:
+        table.add_row(label, *(cell(facts) for facts in groups.values()))
+    return table
+
+
+def _hit(facts: Facts, model: str | None = None) -> str:
+    quality = facts["quality"].get(model, {}) if model else facts["quality"]
+    value = next((v for n, v in quality.items() if n.startswith("hr_at_")), None)
+    return _number(value, 3)
+
+
+_ROWS: list[tuple[str, Callable[[Facts], str]]] = [
+    ("phones", lambda f: str(f["phones"]["total"])),
+    ("  trained / reached", lambda f: f"{f['phones']['trained']} / {f['phones']['reached']}"),
+    ("  refused / dead", lambda f: f"{f['phones']['refused']} / {f['phones']['dead']}"),
+    ("HR float", _hit),
+    ("HR int8", lambda f: _hit(f, "int8")),
+    ("train job s (p50 / p95)", lambda f: _spread(f["latency_s"]["train"])),
+    ("delivery s", lambda f: _spread(f["latency_s"]["delivery"])),
+    ("inference s", lambda f: _spread(f["latency_s"]["inference"], 3)),
+    ("MB down / up", _megabytes),
+    *(
+        (f"J a phone: {name}", lambda f, name=name: _per_phone(f, name))  # type: ignore[misc]
+        for name in (*COMPONENTS, "total")
+    ),
+]

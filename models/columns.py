@@ -28,7 +28,11 @@ def numbered(file: Path, name: str, column: Any) -> tuple[IntArray, Labels]:
     if column.null_count:
         row = int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
         raise unfit(file, row, name, "", "is missing")
-    encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    if pa.types.is_dictionary(column.type):  # may hold values that no row uses
+        column = column.dictionary_decode()
+    if pa.types.is_nested(column.type):
+        raise DataError(f"{file}: column {name!r} holds {column.type}; use numbers or text")
+    encoded = column.dictionary_encode()
     labels = _labels(file, name, encoded.dictionary)
     order = np.argsort(labels, kind="stable")
     number = np.empty(len(labels), np.int64)

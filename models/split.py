@@ -44,12 +44,15 @@ class Split:
         return (self.train,) if part == "valid" else (self.train, self.valid)
 
 
-def leave_one_out(interactions: Interactions, test: BoolArray | None = None) -> Split:
+def leave_one_out(
+    interactions: Interactions, test: BoolArray | None = None, *, validate: bool = True
+) -> Split:
     """Put each user's latest event into test, the second latest into validation.
 
     Users with fewer than three events keep all of them in training. *test* marks the test event
     of each user where the data set brings its own; the latest of the others is validation, and
-    users without a mark keep everything in training.
+    users without a mark keep everything in training. Without *validate*, what would be validation
+    stays in training, as in the protocol of the NCF paper.
 
     Raises:
         DataError: *test* marks two events of one user.
@@ -69,7 +72,8 @@ def leave_one_out(interactions: Interactions, test: BoolArray | None = None) -> 
         enough = np.diff(offsets)[users] >= 3
         users, held = users[enough], held[enough]
     last = offsets[users + 1] - 1
-    part[np.where(held == last, last - 1, last)] = _VALID
+    if validate:
+        part[np.where(held == last, last - 1, last)] = _VALID
     part[held] = _TEST
     return _assemble(interactions, order, offsets, part)
 

@@ -44,8 +44,8 @@ class Shape:
         span_s: length of the time in which all events lie; users join in its first half.
     """
 
-    clusters: int = 16
-    explore: float = 0.25
+    clusters: int = 12
+    explore: float = 0.15
     tastes: tuple[float, float, float] = (0.6, 0.3, 0.1)
     exponent: float = 2.5
     shift_share: float = 0.15

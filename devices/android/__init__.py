@@ -1,0 +1,1 @@
+"""Talk to real Android devices, emulators and phones alike, through adb and the console."""

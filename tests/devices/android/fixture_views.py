@@ -1,0 +1,186 @@
+"""How each kind of the fixtures' ``expected.json`` is asked of the parsers."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+
+from droidloop.devices.android.errors import ParseError
+from droidloop.devices.android.parsers import adb_text
+from droidloop.devices.android.parsers.battery import parse_battery
+from droidloop.devices.android.parsers.batterystats import parse_batterystats
+from droidloop.devices.android.parsers.batterystats_checkin import parse_batterystats_checkin
+from droidloop.devices.android.parsers.benchmark import parse_benchmark
+from droidloop.devices.android.parsers.console_text import parse_greeting
+from droidloop.devices.android.parsers.cpuinfo import parse_cpuinfo
+from droidloop.devices.android.parsers.deviceidle import parse_deviceidle
+from droidloop.devices.android.parsers.df import mount_of, parse_df
+from droidloop.devices.android.parsers.getprop import parse_getprop
+from droidloop.devices.android.parsers.lmkd import parse_lmkd
+from droidloop.devices.android.parsers.meminfo import parse_meminfo
+from droidloop.devices.android.parsers.net_dev import parse_net_dev
+from droidloop.devices.android.parsers.proc_meminfo import parse_proc_meminfo
+from droidloop.devices.android.parsers.thermal import SensorKind, parse_thermal
+
+from .transcript import Step, steps_of
+
+Entry = Mapping[str, Any]
+
+
+def battery(text: str, entry: Entry) -> Any:
+    answer = parse_battery(text)
+    derived = {"plugged": answer.plugged, "temperature_c": answer.temperature_dc / 10}
+    return asdict(answer) | derived
+
+
+def batterystats(text: str, entry: Entry) -> Any:
+    answer = parse_batterystats(text)
+    first = next(p for p in answer.points if p.level is not None)
+    assert first.temperature_dc is not None
+    return {
+        "first_level": first.level,
+        "first_temp_c": first.temperature_dc / 10,
+        "first_voltage_mv": first.voltage_mv,
+        "last_level": answer.levels[-1],
+        "reset_time": answer.reset_time,
+    }
+
+
+def batterystats_checkin(text: str, entry: Entry) -> Any:
+    answer = parse_batterystats_checkin(text)
+    first = next(p for p in answer.points if p.level is not None)
+    assert first.temperature_dc is not None
+    return asdict(answer) | {
+        "reset_time_ms": answer.reset_time_ms,
+        "first_level": first.level,
+        "first_temp_c": first.temperature_dc / 10,
+        "first_voltage_mv": first.voltage_mv,
+    }
+
+
+def benchmark(text: str, entry: Entry) -> Any:
+    answer = parse_benchmark(text)
+    view = asdict(answer) | {
+        "mem_init_mb": answer.memory_init_mb,
+        "mem_overall_mb": answer.memory_overall_mb,
+    }
+    if answer.stats is not None:
+        stats = answer.stats
+        view |= {"runs": stats.runs, "min_us": stats.min_us, "max_us": stats.max_us}
+        view |= {"std_us": stats.std_us}
+    if answer.delegations:
+        view["delegated_nodes"] = answer.delegations[0].nodes
+        view["total_nodes"] = answer.delegations[0].total_nodes
+    return view
+
+
+def df(text: str, entry: Entry) -> Any:
+    mount = mount_of(parse_df(text), entry["path"])
+    view = asdict(mount)
+    if "tolerance" in entry:
+        size, unit = entry["tolerance"].split()
+        assert unit == "GiB"
+        for key, value in entry["expect"].items():
+            view[key] = pytest.approx(view[key], abs=float(size) * 2**30)
+            assert value == view[key]
+    return view
+
+
+def deviceidle(text: str, entry: Entry) -> Any:
+    answer = parse_deviceidle(text)
+    return asdict(answer) | {f"{k}_ms": v for k, v in answer.settings_ms.items()}
+
+
+def getprop(text: str, entry: Entry) -> Any:
+    properties = parse_getprop(text)
+    return dict(properties) | {"count": len(properties)}
+
+
+def thermal(text: str, entry: Entry) -> Any:
+    answer = parse_thermal(text)
+    return {
+        "status": answer.status,
+        "battery_c": answer.hottest_c(SensorKind.BATTERY),
+        "cpu_c": answer.hottest_c(SensorKind.CPU),
+        "skin_c": answer.hottest_c(SensorKind.SKIN),
+    }
+
+
+def lmkd(text: str, entry: Entry) -> Any:
+    return [asdict(kill) for kill in parse_lmkd(text)]
+
+
+def net_dev(text: str, entry: Entry) -> Any:
+    return {name: asdict(interface) for name, interface in parse_net_dev(text).items()}
+
+
+def meminfo(text: str, entry: Entry) -> Any:
+    answer = parse_meminfo(text)
+    return asdict(answer) | {"pss_kb": answer.pss_kb}
+
+
+def console(text: str, entry: Entry) -> Any:
+    return asdict(parse_greeting(text))
+
+
+def adb_transcript(text: str, entry: Entry) -> Any:
+    """Return the failures in their order, in words, each once."""
+    failures = [adb_text.failure_of(step.output) for step in steps_of(text)]
+    reasons = {failure[0].replace("_", " ") for failure in failures if failure is not None}
+    return [reason for reason in entry["expect"] if reason in reasons]
+
+
+def adb_devices(text: str, entry: Entry) -> Any:
+    step = next(step for step in steps_of(text) if step.verb == "devices")
+    try:
+        return [asdict(listed) for listed in adb_text.parse_devices(step.output)]
+    except ParseError:
+        return _failed(step)
+
+
+def adb_shell(text: str, entry: Entry) -> Any:
+    return _failed(next(step for step in steps_of(text) if step.verb == "shell"))
+
+
+def adb_push(text: str, entry: Entry) -> Any:
+    pushes = [step for step in steps_of(text) if step.verb == "push"]
+    if pushes:
+        return _failed(pushes[0])
+    failure = adb_text.failure_of(text)
+    return {"ok": failure is None, "reason": failure[0] if failure else None}
+
+
+def exit_of_exit3(text: str, entry: Entry) -> Any:
+    step = next(s for s in steps_of(text) if s.argv[-3:] == ["shell", "exit", "3"])
+    return {"exit_of_exit3": step.exit_status}
+
+
+def _failed(step: Step) -> dict[str, Any]:
+    failure = adb_text.failure_of(step.output, step.exit_status)
+    reason = failure[0] if failure is not None else None
+    return {"exit": step.exit_status, "ok": step.exit_status == 0, "reason": reason}
+
+
+VIEWS: Mapping[str, Callable[[str, Entry], Any]] = {
+    "adb_devices": adb_devices,
+    "adb_push": adb_push,
+    "adb_shell": adb_shell,
+    "adb_shell_v1": exit_of_exit3,
+    "adb_shell_v2": exit_of_exit3,
+    "adb_transcript": adb_transcript,
+    "batterystats_checkin_history": batterystats_checkin,
+    "batterystats_text": batterystats,
+    "benchmark_model": benchmark,
+    "console": console,
+    "df": df,
+    "dumpsys_battery": battery,
+    "dumpsys_deviceidle": deviceidle,
+    "dumpsys_meminfo": meminfo,
+    "dumpsys_thermalservice": thermal,
+    "getprop": getprop,
+    "logcat_lmkd": lmkd,
+    "proc_cpuinfo": lambda text, entry: asdict(parse_cpuinfo(text)),
+    "proc_meminfo": lambda text, entry: parse_proc_meminfo(text).kib,
+    "proc_net_dev": net_dev,
+}

@@ -1,6 +1,5 @@
 """Fleets play jobs. The simulated fleet plays them on phones that exist as rows of a table."""
 
-from collections import defaultdict
 from typing import Protocol
 
 import simpy
@@ -8,6 +7,7 @@ import simpy
 from droidloop.platform.engine import Engine, Process
 from droidloop.platform.jobs import Jobs
 
+from .batch import Batch
 from .play import play_cohort, play_phase
 from .population import Population
 
@@ -44,26 +44,27 @@ class ExactFleet:
     def __init__(self, engine: Engine, population: Population) -> None:
         self._engine = engine
         self._population = population
-        self._last: defaultdict[int, simpy.Event | None] = defaultdict(lambda: None)
+        self._last: dict[int, simpy.Event] = {}
 
     def run(self, jobs: Jobs) -> simpy.Event:
         """Start one process a job; see ``Fleet.run``."""
+        batch = Batch(self._population.world, jobs.rows)
         events: list[simpy.Event] = []
         for k, phone in enumerate(jobs["phone"].tolist()):
-            event = self._engine.process(self._play(jobs, k, phone, self._last[phone]))
+            event = self._engine.process(self._play(batch, k, self._last.get(phone)))
             self._last[phone] = event
             events.append(event)
         return self._engine.process(self._all(events, jobs))
 
-    def _play(self, jobs: Jobs, k: int, phone: int, before: simpy.Event | None) -> Process:
+    def _play(self, batch: Batch, k: int, before: simpy.Event | None) -> Process:
         if before is not None and not before.processed:
             yield before  # a phone does one job at a time
-        state = self._population.state
         for phase in range(_PHASES):
-            follows = play_phase(self._population.world, jobs.rows, k, phase)
-            yield self._engine.until(int(state["t_us"][phone]))
-            if not follows:
-                break
+            reached_us = play_phase(batch, k, phase)
+            if reached_us < 0:
+                yield self._engine.until(-1 - reached_us)
+                return
+            yield self._engine.until(reached_us)
 
     def _all(self, events: list[simpy.Event], jobs: Jobs) -> Process:
         yield self._engine.all_of(events)

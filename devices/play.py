@@ -293,9 +293,7 @@ def play_cohort(world: World, rows: JobArray) -> None:
 
 
 @njit(cache=True)
-def play_phase(world: World, rows: JobArray, k: int, phase: int) -> bool:
-    """Play one phase (0: begin, 1: download, 2: compute, 3: upload); return whether one follows."""
-    row = rows[k]
+def _phase(world: World, row: Any, phase: int) -> bool:
     if phase == 0:
         return begin(world, row)
     if phase == 1:
@@ -304,3 +302,15 @@ def play_phase(world: World, rows: JobArray, k: int, phase: int) -> bool:
         return compute(world, row)
     upload(world, row)
     return False
+
+
+@njit(cache=True)
+def play_phase(batch: Any, k: int, phase: int) -> int:
+    """Play one phase (0: begin, 1: download, 2: compute, 3: upload) of job *k* of a ``Batch``.
+
+    Returns the time reached, as ``-1 - time`` where the job has ended with it.
+    """
+    row = batch.rows[k]
+    follows = _phase(batch.world, row, phase)
+    reached_us = batch.world.state[row.phone].t_us
+    return reached_us if follows else -1 - reached_us

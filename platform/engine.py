@@ -38,8 +38,9 @@ class Engine:
 
     def until(self, t_us: int) -> simpy.Event:
         """Return an event at *t_us* (now, if that is past); numpy integers are welcome."""
-        delay = int(t_us) - self.now_us
-        return self._environment.timeout(max(delay, 0))
+        environment = self._environment
+        delay = int(t_us) - environment.now
+        return simpy.Timeout(environment, delay if delay > 0 else 0)
 
     def event(self) -> simpy.Event:
         """Return an event that some process will succeed."""

@@ -1,0 +1,32 @@
+"""A world and a batch of jobs as one handle that compiled code takes in one step.
+
+Exact play crosses from Python into compiled code once a phase. To take a ``World`` apart and check
+its arrays costs 3 us each time, a reference to this handle 0.5 us.
+"""
+
+from typing import Any
+
+from numba import types
+from numba.experimental import structref
+
+from droidloop.platform.jobs import JobArray
+
+from .world import World
+
+
+@structref.register
+class _BatchType(types.StructRef):
+    def preprocess_fields(self, fields: Any) -> Any:
+        return tuple((name, types.unliteral(kind)) for name, kind in fields)
+
+
+class Batch(structref.StructRefProxy):  # type: ignore[misc]
+    """Holds ``world`` and ``rows`` (jobs); refers to their arrays, copies nothing."""
+
+    def __new__(cls, world: World, rows: JobArray) -> "Batch":
+        """Return a handle of *world* and *rows*."""
+        made: Batch = structref.StructRefProxy.__new__(cls, world, rows)
+        return made
+
+
+structref.define_proxy(Batch, _BatchType, ["world", "rows"])

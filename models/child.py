@@ -53,4 +53,4 @@ def _reason(returncode: int, stderr: str) -> str:
     reason = (raised or lines or [f"exit code {returncode}, nothing said"])[-1]
     if reason.startswith("ModuleNotFoundError"):
         reason += "; install the extra 'export' (make install does)"
-    return reason
+    return reason.removeprefix(f"{PackageError.__module__}.{PackageError.__name__}: ")

@@ -34,16 +34,15 @@ def read_graph(folder: Path) -> tuple[Graph, list[str]]:
 
 def convert(graph: Graph, path: Path) -> None:
     """Write the float32 model of *graph* with litert-torch."""
-    import litert_torch
-
+    module = graph.module()
     examples = {
         spec.name: torch.zeros(spec.shape, dtype=getattr(torch, spec.dtype))
         for spec in graph.inputs
     }
-    model = litert_torch.signature(
-        graph.signature, graph.module(), sample_kwargs=examples
-    ).convert()
-    model.export(str(path))
+    import litert_torch
+
+    signature = litert_torch.signature(graph.signature, module, sample_kwargs=examples)
+    signature.convert().export(str(path))
 
 
 def quantize(source: Path, variant: str, path: Path) -> None:

@@ -25,8 +25,10 @@ def trained_like(rows: int, purpose: str, dim: int = DIM) -> Array:
 
 @pytest.fixture(scope="session")
 def table() -> Array:
-    """An item table of ml-100k's size, (1682, 32)."""
-    return trained_like(N_ITEMS, "items")
+    """An item table of ml-100k's size, (1682, 32); the last two items were never trained."""
+    vectors = trained_like(N_ITEMS, "items")
+    vectors[-2:] = 0
+    return vectors
 
 
 @pytest.fixture(scope="session")

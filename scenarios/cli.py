@@ -25,6 +25,9 @@ class _Group(click.Group):
 @click.version_option(package_name="droidloop")
 def main() -> None:
     """A laboratory for on-device recommender systems."""
+    from droidloop.platform.kernels import keep_kernels
+
+    keep_kernels()
 
 
 @main.command()

@@ -38,6 +38,16 @@ class Learning:
     draws: Draws
 
 
+@dataclass(frozen=True)
+class _Step:
+    """What one cohort received, did and wants to send in a round."""
+
+    cohort: Cohort
+    data: UserItems
+    inbox: Messages
+    sent: Messages
+
+
 def needs_of(*, idle: bool = False, charging: bool = False, unmetered: bool = False) -> Need:
     """Return the flags of what must hold for a job to run."""
     needs = Need(0)
@@ -75,31 +85,47 @@ class Rounds:
     def _round(self, number: int) -> Process:
         learning, open_us = self.learning, self.recorder.engine.now_us
         phones = self._select(number)
-        data = learning.data.take(phones)
-        cohort = Cohort(phones, number, learning.store.gather(phones))
-        down = learning.server.broadcast(phones)
-        up = learning.client.step(cohort, down, data, learning.draws)
-        for messages in (down, up):
-            check_private(messages, learning.recommender)
-        jobs = self._plan(cohort, data, down, up)
-        yield self.recorder.play(jobs)
-        computed = np.flatnonzero(jobs["compute_end_us"] >= 0)
-        learning.store.commit(
-            phones[computed], {name: rows[computed] for name, rows in cohort.private.items()}
-        )
-        arrived = np.flatnonzero(jobs.done)
-        for shard in shards(len(arrived)):
-            learning.server.absorb(up.take(arrived[shard]))
+        # one step for each distinct broadcast: most rules send the same to all
+        steps = [self._step(number, inbox) for inbox in learning.server.broadcast(phones)]
+        batches = [self._plan(step) for step in steps]
+        events = [self.recorder.play(jobs) for jobs in batches]
+        yield self.recorder.engine.all_of(events)
+        arrived = 0
+        for step, jobs in zip(steps, batches, strict=True):
+            arrived += self._close(step, jobs)
         learning.server.close()
         self.recorder.event(
             "round",
             number,
             open_us=open_us,
             selected=len(phones),
-            done=len(arrived),
+            done=arrived,
             length_us=self.recorder.engine.now_us - open_us,
             version=learning.server.version,
         )
+
+    def _step(self, number: int, inbox: Messages) -> _Step:
+        """Train the phones that *inbox* goes to; what comes of it counts when it arrives."""
+        learning = self.learning
+        data = learning.data.take(inbox.receiver)
+        cohort = Cohort(inbox.receiver, number, learning.store.gather(inbox.receiver))
+        sent = learning.client.step(cohort, inbox, data, learning.draws)
+        for messages in (inbox, sent):
+            check_private(messages, learning.recommender)
+        return _Step(cohort, data, inbox, sent)
+
+    def _close(self, step: _Step, jobs: Jobs) -> int:
+        """Keep what finished phones hold privately, fold what arrived; return how many did."""
+        learning, cohort = self.learning, step.cohort
+        computed = np.flatnonzero(jobs["compute_end_us"] >= 0)
+        learning.store.commit(
+            cohort.phones[computed],
+            {name: rows[computed] for name, rows in cohort.private.items()},
+        )
+        arrived = np.flatnonzero(jobs.done)
+        for shard in shards(len(arrived)):
+            learning.server.absorb(step.sent.take(arrived[shard]))
+        return len(arrived)
 
     def _select(self, number: int) -> IntArray:
         section = self.section
@@ -121,17 +147,17 @@ class Rounds:
         section = self.section
         return needs_of(idle=section.idle, charging=section.charging, unmetered=section.unmetered)
 
-    def _plan(self, cohort: Cohort, data: UserItems, down: Messages, up: Messages) -> Jobs:
-        cost = self.learning.client.cost(cohort, data)
+    def _plan(self, step: _Step) -> Jobs:
+        cost = self.learning.client.cost(step.cohort, step.data)
         return self.recorder.plan(
-            cohort.phones,
+            step.cohort.phones,
             Kind.TRAIN,
-            round=cohort.round,
+            round=step.cohort.round,
             needs=self._needs,
             version=self.learning.server.version,
             deadline_us=self.recorder.engine.now_us + round(self.section.deadline_s * SECOND_US),
-            down_bytes=down.nbytes(),
-            up_bytes=up.nbytes(),
+            down_bytes=step.inbox.nbytes(),
+            up_bytes=step.sent.nbytes(),
             flops=cost.flops,
             moved_bytes=cost.moved_bytes,
             load_bytes=-1,

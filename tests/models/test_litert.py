@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from droidloop.models import litert
 from droidloop.models.litert import LiteRT, check, installed_runtime, measure, top_k_overlap
-from droidloop.models.package import Package, write_npy
+from droidloop.models.package import Package, golden_sample, write_npy
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import PackageError
 from droidloop.platform.messages import Array
@@ -67,6 +67,24 @@ def test_what_is_no_model_is_refused_in_one_line(data: bytes) -> None:
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PackageError, match=r"LiteRT refuses the model: .*none.tflite"):
         LiteRT(tmp_path / "none.tflite")
+
+
+@pytest.mark.parametrize("variant", ["float32", "int8", "int8-dynamic"])
+def test_golden_outputs_hold_on_kernels_that_round_otherwise(
+    package: Package, variant: str
+) -> None:
+    """LiteRT without XNNPACK rounds the inputs of int8-dynamic to another grid."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    interpreter = Interpreter(
+        model_content=package.model(variant), experimental_op_resolver_type=plain
+    )
+    run = interpreter.get_signature_runner("score")
+    found = np.stack([run(user=user)["scores"] for user in package.golden_inputs()["user"]])
+    golden = package.golden_outputs(variant)["scores"]
+    error = np.abs(golden_sample(found, package.manifest.golden_stride) - golden).max()
+    assert 0 < error <= package.variant(variant).tolerance
 
 
 def test_a_wrong_answer_on_this_runtime_is_refused(package: Package) -> None:

@@ -84,6 +84,7 @@ _REASONS = tuple(
         (r"couldn't read from device.*|read failed.*|write failed.*", Reason.DISCONNECTED),
         (r"connect(?:ion)? (?:reset|error).*|device '.*' disconnected", Reason.DISCONNECTED),
         (r"no response: .*|connection terminated.*", Reason.DISCONNECTED),
+        (r"[0-9]+-byte write failed.*", Reason.DISCONNECTED),
         (r"unexpected EOF.*|EOF|Broken pipe|Connection reset by peer", Reason.DISCONNECTED),
     )
 )

@@ -15,7 +15,8 @@ from droidloop.models.child import run_child
 from droidloop.models.export import export
 from droidloop.models.export_child import read_graph
 from droidloop.models.graphs import Graph, scoring
-from droidloop.models.litert import LiteRT, check, measure, top_k_overlap
+from droidloop.models.litert import LiteRT, check, measure
+from droidloop.models.overlap import top_k_overlap
 from droidloop.models.package import Package
 from droidloop.platform.errors import PackageError
 from droidloop.platform.messages import Array

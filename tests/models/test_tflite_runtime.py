@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from droidloop.models.litert import LiteRT, top_k_overlap
+from droidloop.models.litert import LiteRT
 from droidloop.models.manifest import TFLITE_RUNTIME_2_14, runtime_code
+from droidloop.models.overlap import top_k_overlap
 from droidloop.models.package import Package, golden_sample
 from droidloop.platform.errors import PackageError
 from droidloop.platform.messages import Array

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from droidloop.models.candidates import Candidates
 from droidloop.models.evaluate import evaluate
 from droidloop.models.interfaces import Params, Recommender
 from droidloop.models.metrics import Scores, UserMetrics
+from droidloop.models.overlap import overlap_by_user
 from droidloop.models.split import Part, Split
 from droidloop.platform.draws import IntArray
 from droidloop.platform.ledger import METRIC_DTYPE, Rows
@@ -121,18 +122,14 @@ class Judge:
         shares = np.empty(len(users))
         for start in range(0, len(users), _BATCH):
             now = users[start : start + _BATCH]
-            lists = [self._top(scorer.every(now), now) for scorer in (one, other)]
-            common = (lists[0][:, :, None] == lists[1][:, None, :]).any(2)
-            shares[start : start + _BATCH] = common.mean(1)
+            known = self.split.train.take(now)
+            seen = np.zeros((len(now), self.split.n_items), bool)
+            seen[np.repeat(np.arange(len(now)), known.counts), known.items] = True
+            shares[start : start + _BATCH] = overlap_by_user(
+                one.every(now), other.every(now), self.k, seen
+            )
         values = UserMetrics(users, {f"top{self.k}_overlap": shares})
         return metric_rows(values, model, "sampled", t_us=t_us, round_=round_)
-
-    def _top(self, scores: Scores, users: IntArray) -> IntArray:
-        known = self.split.train.take(users)
-        scores = scores.copy()
-        scores[np.repeat(np.arange(len(users)), known.counts), known.items] = -np.inf
-        order: Any = np.argsort(-scores, axis=1, kind="stable")
-        return np.asarray(order[:, : self.k])
 
 
 def metric_rows(metrics: UserMetrics, model: str, ranking: str, *, t_us: int, round_: int) -> Rows:

@@ -1,6 +1,6 @@
 """What a package asks of a phone, from its own figures: bytes, memory, arithmetic."""
 
-from droidloop.models.export import GOLDEN_RUNS
+from droidloop.models.export import DYNAMIC, GOLDEN_RUNS
 from droidloop.models.interfaces import Cost
 from droidloop.models.package import Package
 
@@ -10,12 +10,15 @@ from .delivery import Shipment
 def shipment_of(package: Package, name: str, version: int) -> Shipment:
     """Return the shipment of variant *name*.
 
-    One list takes 2 x items x dim operations and one pass over the model's bytes; activation runs
-    the golden inputs. Memory is what LiteRT was measured to need.
+    One list takes 2 x items x dim operations and one pass over the table: unpacked to float32 when
+    it is loaded, unless the variant computes in integers. Activation runs the golden inputs. Memory
+    is what LiteRT was measured to need.
     """
     variant = package.variant(name)
     model_bytes = len(package.model(name))
-    one = Cost(2 * package.n_items * package.dim, model_bytes, variant.ram_bytes)
+    weights = package.n_items * package.dim
+    moved_bytes = weights if name == DYNAMIC else 4 * weights
+    one = Cost(2 * weights, moved_bytes, variant.ram_bytes)
     check = Cost(GOLDEN_RUNS * one.flops, GOLDEN_RUNS * one.moved_bytes, variant.ram_bytes)
     return Shipment(
         version=version,

@@ -181,7 +181,7 @@ class Adb:
         try:
             return ask()
         except ServerError:
-            if self._process is None or self._process.alive():
+            if self._process is None or self._process.alive(grace_s=0.5):
                 raise
         self.revive()
         return ask()

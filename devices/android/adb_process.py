@@ -81,9 +81,13 @@ class AdbProcess:
                 last = error
         raise last
 
-    def alive(self) -> bool:
-        """Return whether the process still runs."""
-        return self._shell.poll() is None
+    def alive(self, grace_s: float = 0.0) -> bool:
+        """Return whether the process still runs after *grace_s*; a death takes a moment to show."""
+        try:
+            self._shell.wait(grace_s)
+        except subprocess.TimeoutExpired:
+            return True
+        return False
 
     def close(self) -> None:
         """End the server and wait for its end."""

@@ -201,7 +201,7 @@ def test_foreign_emulators_are_not_picked_up(
     """An adb server scans local ports every second, by itself."""
     monkeypatch.setenv("HOME", str(tmp_path))
     with listening_on_odd_port() as emulator:
-        emulator.settimeout(2.5)
+        emulator.settimeout(1.5)
         monkeypatch.setenv("ADB_LOCAL_TRANSPORT_MAX_PORT", str(emulator.getsockname()[1]))
         with Adb.start(usb=False) as server:
             with pytest.raises(TimeoutError):

@@ -56,9 +56,8 @@ class Engine:
 
     def run(self, until: int | simpy.Event) -> None:
         """Handle every event before time *until*, or until that event (a process) has happened."""
-        if isinstance(until, int):
+        if not isinstance(until, simpy.Event):
+            until = int(until)  # SimPy would take a numpy integer for a float
             if until <= self.now_us:
                 raise ValueError(f"the run must end after {self.now_us} us, not at {until} us")
-            self._environment.run(until)
-        else:
-            self._environment.run(until)
+        self._environment.run(until)

@@ -6,6 +6,7 @@ the number of workers, or on a crash. It is written beside and renamed: a reader
 segments or none. Every table and plot of a run is made from these files alone.
 """
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,7 +75,11 @@ DEVICE_DTYPE = np.dtype(
 TABLES: dict[str, tuple[np.dtype[Any], str, tuple[str, ...]]] = {
     "jobs": (JOB_DTYPE, "finish_us", ("finish_us", "kind", "phone", "job")),
     "events": (EVENT_DTYPE, "t_us", ("t_us", "kind", "phone", "round", "name", "value")),
-    "metrics": (METRIC_DTYPE, "t_us", ("t_us", "model", "ranking", "part", "name", "phone")),
+    "metrics": (
+        METRIC_DTYPE,
+        "t_us",
+        ("t_us", "model", "ranking", "part", "name", "phone", "round", "value"),
+    ),
     "devices": (DEVICE_DTYPE, "t_us", ("t_us", "phone")),
 }
 """For each table its row, the column that is its time, and the order of its rows."""
@@ -87,15 +92,27 @@ class Ledger:
         self.folder = folder
         self._waiting: dict[str, dict[int, list[Rows]]] = {name: {} for name in TABLES}
         self._next = dict.fromkeys(TABLES, 0)
+        self._written = 0
 
     def write(self, table: str, rows: Rows) -> None:
-        """Keep *rows* until their window is over; their times may lie in the future."""
+        """Keep *rows* until their window is over; their times may lie in the future.
+
+        Raises:
+            ValueError: the window of a row has been written already, or lies before time 0.
+        """
         windows = rows[TABLES[table][1]] // WINDOW_US
+        if len(windows) and windows.min() < self._written:
+            raise ValueError(f"{table}: rows of window {windows.min()}, which has been written")
         for window in np.unique(windows):
             self._waiting[table].setdefault(int(window), []).append(rows[windows == window])
 
     def advance(self, now_us: int) -> None:
-        """Write every window that ends at or before *now_us*; nothing older may come after."""
+        """Write every window that ends at or before *now_us*; nothing older may come after.
+
+        Raises:
+            LedgerError: the run directory cannot be written.
+        """
+        self._written = max(self._written, now_us // WINDOW_US)
         self._flush(now_us // WINDOW_US)
 
     def close(self) -> None:
@@ -112,7 +129,6 @@ class Ledger:
         dtype, _, order = TABLES[table]
         rows = rows[np.lexsort([rows[name] for name in reversed(order)])]
         folder = self.folder / table
-        folder.mkdir(parents=True, exist_ok=True)
         for start in range(0, len(rows), SEGMENT_ROWS):
             path = folder / f"{self._next[table]:06d}.parquet"
             _write_parquet(path, rows[start : start + SEGMENT_ROWS], dtype)
@@ -128,9 +144,21 @@ def _write_parquet(path: Path, rows: Rows, dtype: np.dtype[Any]) -> None:
         column = np.ascontiguousarray(rows[name])
         columns[name] = pa.array(column.astype(str) if column.dtype.kind == "S" else column)
     beside = path.with_suffix(".tmp")
-    # one thread's order, one codec and one row group size: equal rows give equal bytes
-    pq.write_table(pa.table(columns), beside, compression="zstd", row_group_size=1 << 16)
-    os.replace(beside, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # one thread's order, one codec and one row group size: equal rows give equal bytes
+        pq.write_table(
+            pa.table(columns),
+            beside,
+            compression="zstd",
+            row_group_size=1 << 16,
+            write_page_checksum=True,
+        )
+        os.replace(beside, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise LedgerError(f"{path}: cannot be written ({_reason(error)})") from error
 
 
 def segments(folder: Path, table: str) -> Iterator[Path]:
@@ -145,17 +173,35 @@ def read(folder: Path, table: str) -> Rows:
         LedgerError: a segment is damaged or of another schema.
     """
     import pyarrow.lib as lib
-    import pyarrow.parquet as pq
 
     dtype = TABLES[table][0]
     parts = []
     for path in segments(folder, table):
         try:
-            columns = pq.read_table(path)
-            rows = np.empty(columns.num_rows, dtype)
-            for name in dtype.names or ():
-                rows[name] = columns[name].to_numpy()
-        except (lib.ArrowInvalid, KeyError, OSError) as error:
-            raise LedgerError(f"{path}: not a segment of {table!r} ({error})") from error
-        parts.append(rows)
+            parts.append(_read_parquet(path, dtype))
+        except (lib.ArrowException, ValueError, OSError) as error:
+            message = f"{path}: not a segment of {table!r} ({_reason(error)})"
+            raise LedgerError(message) from error
     return np.concatenate(parts) if parts else np.empty(0, dtype)
+
+
+def _read_parquet(path: Path, dtype: np.dtype[Any]) -> Rows:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names = dtype.names or ()
+    columns = pq.read_table(path, partitioning=None, page_checksum_verification=True)
+    types = [pa.string() if dtype[n].kind == "S" else pa.from_numpy_dtype(dtype[n]) for n in names]
+    if not columns.schema.equals(pa.schema(list(zip(names, types, strict=True)))):
+        raise ValueError("its columns are others")
+    rows = np.empty(columns.num_rows, dtype)
+    for name in names:
+        if columns[name].null_count:
+            raise ValueError(f"{name} is not given in every row")
+        rows[name] = columns[name].to_numpy()
+    return rows
+
+
+def _reason(error: BaseException) -> str:
+    """Return the first line of what a library said."""
+    return (str(error).splitlines() or [type(error).__name__])[0]

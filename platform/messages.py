@@ -47,9 +47,14 @@ class Messages:
         m = len(self.sender)
         if not (len(self.receiver) == len(self.weight) == len(self.base) == m):
             raise ValueError(f"{m} senders, but other columns have another length")
+        for name in (self.offsets.keys() | self.rows.keys()) - self.arrays.keys():
+            raise ValueError(f"offsets or row numbers of {name!r}, which is no array")
         for name, offsets in self.offsets.items():
-            if len(offsets) != m + 1 or offsets[-1] != len(self.arrays[name]):
+            ends = (0, len(self.arrays[name]))
+            if len(offsets) != m + 1 or (offsets[0], offsets[-1]) != ends:
                 raise ValueError(f"offsets of {name!r} do not cover its rows")
+            if (np.diff(offsets) < 0).any():
+                raise ValueError(f"offsets of {name!r} fall")
         for name, rows in self.rows.items():
             if len(rows) != len(self.arrays[name]):
                 raise ValueError(f"{name!r} has {len(self.arrays[name])} rows and {len(rows)} ids")

@@ -35,10 +35,14 @@ class RunDirectory:
         """Make the directory and write its manifest.
 
         Raises:
-            UsageError: *path* exists and is not an empty directory.
+            UsageError: *path* exists and is not an empty directory, or cannot be made.
         """
         cls.require_free(path)
-        path.mkdir(parents=True, exist_ok=True)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = error.strerror or error
+            raise UsageError(f"{path}: {reason}; choose another --out") from error
         directory = cls(path)
         directory.write_manifest(
             {
@@ -74,8 +78,9 @@ class RunDirectory:
         path = self.path / MANIFEST
         try:
             content = json.loads(path.read_text())
-        except FileNotFoundError as error:
-            raise LedgerError(f"{path}: no such file; give the directory of a run") from error
+        except OSError as error:
+            reason = error.strerror or error
+            raise LedgerError(f"{path}: {reason}; give the directory of a run") from error
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise LedgerError(f"{path}: not JSON ({error})") from error
         if not isinstance(content, dict):

@@ -58,8 +58,8 @@ def _means(share: float, gap_s: float) -> tuple[int, int]:
 @njit(cache=True)
 def renewal_at(key: Key, row: int, t_us: int, up_us: int, down_us: int) -> tuple[bool, int]:
     """Return whether the process of *row* is up at *t_us*, and until when at least."""
-    if down_us == 0:
-        return True, 2**62
+    if down_us == 0 or up_us == 0:
+        return down_us == 0, 2**62
     block_us = CYCLES_PER_BLOCK * (up_us + down_us)
     block = t_us // block_us
     change_us = block * block_us

@@ -53,7 +53,7 @@ def reference(row: int, block: int, up_us: int, down_us: int) -> list[tuple[int,
 means = st.integers(1, 10**10)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(0, 10**6), st.integers(0, 10**5), means, means, st.data())
 def test_any_time_can_be_asked_and_until_is_the_next_change(
     row: int, block: int, up_us: int, down_us: int, data: Any

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from droidloop.network.trace import Series, pack, value_at
@@ -31,7 +31,6 @@ def walked(series: Series, t_us: int, offset_us: int) -> tuple[int, int]:
     raise AssertionError("unreachable")
 
 
-@settings(deadline=None)
 @given(
     st.lists(some_series(), min_size=1, max_size=4),
     st.integers(0, 10**13),

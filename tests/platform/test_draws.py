@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numba import njit
 
@@ -49,7 +49,6 @@ def test_a_cohort_draws_what_each_row_draws_alone() -> None:
         assert many.tolist() == list(ones)
 
 
-@settings(deadline=None)
 @given(seeds, rows_of, st.integers(0, 2**40), st.randoms(use_true_random=False))
 def test_draws_do_not_depend_on_the_order_or_on_the_others(
     seed: int, rows: list[int], counter: int, random: Any
@@ -111,7 +110,6 @@ def _mix(word: int) -> int:
     return word ^ word >> 31
 
 
-@settings(deadline=None)
 @given(seeds, st.integers(-1, 2**62), st.integers(-1, 2**62))
 def test_the_hash_is_the_finaliser_of_splitmix64(seed: int, row: int, counter: int) -> None:
     """Against Python's own integers, one mix a word of the key."""
@@ -171,7 +169,6 @@ def test_integers_below_something_odd_are_refused(high: int) -> None:
         DRAWS.integers(ROWS, 0, high)
 
 
-@settings(deadline=None)
 @given(rows_of, st.integers(0, 60), st.integers(0, 1000))
 def test_choosing_k_takes_the_k_smallest_keys(rows: list[int], k: int, counter: int) -> None:
     asked = np.array(rows)
@@ -180,7 +177,6 @@ def test_choosing_k_takes_the_k_smallest_keys(rows: list[int], k: int, counter: 
     assert DRAWS.choose(asked, k, counter).tolist() == sorted(row for _, row in best)
 
 
-@settings(deadline=None)
 @given(rows_of, st.integers(0, 1000))
 def test_an_order_begins_with_what_would_be_chosen(rows: list[int], counter: int) -> None:
     order = DRAWS.order(np.array(rows), counter)
@@ -198,7 +194,6 @@ class _Tied(Draws):
 
 
 @given(rows_of, st.integers(0, 60))
-@settings(deadline=None)
 def test_ties_go_to_the_smaller_row(rows: list[int], k: int) -> None:
     draws, asked = _Tied(1, "ties"), np.array(rows)
     keys = draws.bits(asked, 0).tolist()

@@ -12,7 +12,7 @@ rates = st.integers(0, 10**9)
 some_rates = st.integers(1, 10**9)
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(rates, times)
 @example(10**9, 14 * DAY_US)
 @example(999_999_999, 14 * DAY_US - 1)
@@ -20,7 +20,7 @@ def test_an_integral_is_the_floor_of_rate_times_time(rate: int, t_us: int) -> No
     assert integral(rate, t_us) == rate * t_us // 1_000_000
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(rates, st.lists(times, min_size=2, max_size=8))
 def test_parts_add_up_to_the_whole(rate: int, cuts: list[int]) -> None:
     cuts = sorted(cuts)
@@ -28,7 +28,7 @@ def test_parts_add_up_to_the_whole(rate: int, cuts: list[int]) -> None:
     assert parts == between(rate, cuts[0], cuts[-1])
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(some_rates, times, st.integers(1, 10**12))
 @example(1, 14 * DAY_US, 10**12)
 @example(10**9, 14 * DAY_US, 10**12)
@@ -43,13 +43,11 @@ def test_an_amount_is_reached_at_the_first_time_at_which_it_is_there(
     assert t_us > start_us, "without progress a transfer would never end"
 
 
-@settings(deadline=None)
 @given(some_rates, times, st.integers(-5, 0))
 def test_nothing_takes_no_time(rate: int, start_us: int, amount: int) -> None:
     assert reached(rate, start_us, amount) == start_us
 
 
-@settings(deadline=None)
 @given(some_rates, times, st.integers(1, 10**9), st.integers(1, 10**9))
 def test_two_amounts_in_turn_take_as_long_as_their_sum(
     rate: int, start_us: int, first: int, second: int

@@ -1,6 +1,6 @@
 /* Runs one job of droidloop on a device: a .tflite model, K steps in one process, no Python.
  *
- *     device_job JOB.json INPUTS.bin OUTPUTS.bin RESULT.json
+ *     device_job JOB.bin OUTPUTS.bin RESULT.json
  *
  * The job format is described in runner.py, beside this file. Whatever comes of the job is
  * written to RESULT.json, and the exit status is 0 then; 3 says that memory ran out, and anything
@@ -9,6 +9,7 @@
  * LiteRT's and cJSON's own headers are not part of the registry packages that a bundle is made of,
  * so the few functions used are declared here, with the layouts that their binary interfaces fix.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -73,14 +74,14 @@ char *cJSON_PrintUnformatted(const cJSON *item);
 /* --- state of the one job ------------------------------------------------------------------- */
 
 #define MAX_TENSORS 64
-#define MAX_STEPS 1000000
+#define MAX_STEPS 100000
 
 typedef struct {
   const char *name;
   TensorType type;
   size_t bytes;  /* of one slice */
   size_t count;  /* slices: step k reads slice k mod count, or writes slice k */
-  size_t offset; /* of slice 0 in INPUTS.bin or OUTPUTS.bin */
+  size_t offset; /* of slice 0, in the job's tensors or in OUTPUTS.bin */
   int from;      /* input: number of the output fed back into it, or -1 */
   int wanted;    /* output: named by the job */
 } Tensor;
@@ -140,8 +141,9 @@ static void fail(const char *status, const char *what, const char *why) {
 static void out_of_memory(void) { _exit(3); }
 extern void (*_ZSt15set_new_handlerPFvvE(void (*handler)(void)))(void); /* std::set_new_handler */
 
+/* LiteRT often hides why it failed; an allocation that fails leaves its mark in errno. */
 static void check(int code, const char *status, const char *what) {
-  if (code == ALLOCATION_FAILURE) out_of_memory();
+  if (code == ALLOCATION_FAILURE || (code != 0 && errno == ENOMEM)) out_of_memory();
   char why[32];
   snprintf(why, sizeof why, "LiteRT status %d", code);
   if (code != 0) fail(status, what, why);
@@ -149,17 +151,29 @@ static void check(int code, const char *status, const char *what) {
 
 /* --- reading the job ------------------------------------------------------------------------ */
 
-static cJSON *read_job(const char *path) {
+/* Maps JOB.bin: eight bytes with the length of its header (little-endian), JSON, tensors. */
+static const char *map_job(const char *path, size_t *bytes) {
   struct stat info;
   int fd = open(path, O_RDONLY);
-  if (fd < 0 || fstat(fd, &info) != 0 || info.st_size > (1 << 20))
-    fail("bad_job", "job", "cannot be read or is larger than 1 MiB");
-  char *text = calloc(1, info.st_size + 1);
-  if (text == NULL) out_of_memory();
-  if (read(fd, text, info.st_size) != info.st_size) fail("bad_job", "job", "cannot be read");
+  if (fd < 0 || fstat(fd, &info) != 0 || info.st_size < 8) fail("bad_job", "job", "cannot be read");
+  void *file = mmap(NULL, info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+  if (file == MAP_FAILED) out_of_memory();
   close(fd);
+  *bytes = info.st_size;
+  return file;
+}
+
+static cJSON *read_header(const char *file, size_t bytes, size_t *data_at) {
+  uint64_t length;
+  memcpy(&length, file, sizeof length);
+  if (length > bytes - 8 || length > (1 << 20)) fail("bad_job", "header", "has no such length");
+  char *text = calloc(1, length + 1);
+  if (text == NULL) out_of_memory();
+  memcpy(text, file + 8, length);
   cJSON *job = cJSON_Parse(text);
-  if (job == NULL) fail("bad_job", "job", "is not JSON");
+  if (job == NULL) fail("bad_job", "header", "is not JSON");
+  free(text);
+  *data_at = 8 + length;
   return job;
 }
 
@@ -230,7 +244,7 @@ static void check_input(Tensor *t, const cJSON *item, size_t file_bytes) {
   t->offset = number(item, "offset", 0, file_bytes);
   t->count = number(item, "count", 1, MAX_STEPS);
   if (t->bytes != 0 && (file_bytes - t->offset) / t->bytes < t->count)
-    fail("bad_job", t->name, "reaches beyond the end of the inputs");
+    fail("bad_job", t->name, "reaches beyond the end of the job");
 }
 
 static void plan_inputs(const cJSON *job, size_t file_bytes) {
@@ -325,6 +339,7 @@ static void compile(void *model, const cJSON *job) {
   check(LiteRtSetOptionsHardwareAccelerators(options, ACCELERATOR_CPU), "failed", "options");
   check(LiteRtCreateOpaqueOptions("xnnpack", settings, keep, &opaque), "failed", "options");
   check(LiteRtAddOpaqueOptions(options, opaque), "failed", "options");
+  errno = 0;
   check(LiteRtCreateCompiledModel(environment, model, options, &compiled), "bad_model", "compile");
 }
 
@@ -382,6 +397,7 @@ static void run_steps(size_t steps, const char *file, int fd) {
   cJSON_AddItemToObject(result, "invoke_us", invoke_us);
   for (size_t step = 0; step < steps; step++) {
     for (size_t i = 0; i < n_inputs; i++) fill_input(i, step, file);
+    errno = 0;
     int64_t start = now_us(CLOCK_MONOTONIC);
     check(LiteRtRunCompiledModel(compiled, signature_index, n_inputs, in_buffers, n_outputs,
                                  out_buffers),
@@ -391,44 +407,34 @@ static void run_steps(size_t steps, const char *file, int fd) {
   }
 }
 
-static const char *map_inputs(const char *path, size_t *bytes) {
-  struct stat info;
-  int fd = open(path, O_RDONLY);
-  if (fd < 0 || fstat(fd, &info) != 0) fail("bad_job", "inputs", "cannot be read");
-  *bytes = info.st_size;
-  if (info.st_size == 0) return "";
-  void *file = mmap(NULL, info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-  if (file == MAP_FAILED) out_of_memory();
-  return file;
-}
-
 int main(int argc, char **argv) {
-  if (argc != 5) {
-    fprintf(stderr, "usage: device_job JOB.json INPUTS.bin OUTPUTS.bin RESULT.json\n");
+  if (argc != 4) {
+    fprintf(stderr, "usage: device_job JOB.bin OUTPUTS.bin RESULT.json\n");
     return 2;
   }
   begin_us = now_us(CLOCK_MONOTONIC);
-  result_path = argv[4];
+  result_path = argv[3];
   result = cJSON_CreateObject();
   _ZSt15set_new_handlerPFvvE(out_of_memory);
-  const cJSON *job = read_job(argv[1]);
+  size_t bytes, data_at;
+  const char *file = map_job(argv[1], &bytes);
+  const cJSON *job = read_header(file, bytes, &data_at);
   alarm(number(job, "timeout_s", 1, 86400));
-  size_t steps = number(job, "steps", 1, MAX_STEPS), input_bytes;
-  const char *file = map_inputs(argv[2], &input_bytes);
+  size_t steps = number(job, "steps", 1, MAX_STEPS);
 
   void *model;
   check(LiteRtCreateEnvironment(0, NULL, &environment), "failed", "environment");
   check(LiteRtCreateModelFromFile(environment, text(job, "model"), &model), "bad_model", "model");
   describe_signature(pick_signature(model, job));
-  plan_inputs(job, input_bytes);
+  plan_inputs(job, bytes - data_at);
   size_t output_bytes = plan_outputs(job, steps);
   compile(model, job);
   make_buffers();
   cJSON_AddNumberToObject(result, "load_us", now_us(CLOCK_MONOTONIC) - begin_us);
 
-  int fd = open(argv[3], O_RDWR | O_CREAT | O_TRUNC, 0600);
+  int fd = open(argv[2], O_RDWR | O_CREAT | O_TRUNC, 0600);
   if (fd < 0 || ftruncate(fd, output_bytes) != 0) fail("storage_full", "outputs", "no room");
-  run_steps(steps, file, fd);
+  run_steps(steps, file + data_at, fd);
   if (close(fd) != 0) fail("storage_full", "outputs", "could not be written");
   finish("done", "");
 }

@@ -1,6 +1,7 @@
 """Start and stop two phones for people: ``python -m tests.phone start | stop``."""
 
 import sys
+from collections.abc import Callable
 
 from .image import CACHE, PhoneError, missing_tools
 from .qemu import Phone, load, start
@@ -11,7 +12,7 @@ MEMORY_MIB = 1024
 
 def main(arguments: list[str]) -> int:
     """Do what *arguments* say; return a process exit status."""
-    commands = {("start",): _start, ("stop",): _stop}
+    commands: dict[tuple[str, ...], Callable[[], int]] = {("start",): _start, ("stop",): _stop}
     command = commands.get(tuple(arguments))
     if command is None:
         print("usage: python -m tests.phone start | stop", file=sys.stderr)

@@ -56,7 +56,9 @@ def _key() -> str:
     digest = hashlib.sha256()
     for path in [HERE / "build_image.sh", *sorted((HERE / "guest").iterdir())]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    version = subprocess.run(["qemu-system-x86_64", "--version"], check=True, stdout=subprocess.PIPE)
+    version = subprocess.run(
+        ["qemu-system-x86_64", "--version"], check=True, stdout=subprocess.PIPE
+    )
     digest.update(version.stdout)
     return digest.hexdigest()[:16]
 

@@ -89,12 +89,15 @@ class Phone:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _reap(self) -> None:
+        """Wait until the process is gone, whether it is a child of this one or not."""
         deadline = time.monotonic() + 10
-        while self.alive and time.monotonic() < deadline:
+        while time.monotonic() < deadline:
             try:
-                os.waitpid(self.pid, os.WNOHANG)
+                ended = os.waitpid(self.pid, os.WNOHANG)[0] != 0
             except ChildProcessError:
-                pass  # started by another process, whose child it is
+                ended = not self.alive
+            if ended:
+                return
             time.sleep(0.02)
 
     def set_link(self, on: bool) -> None:

@@ -58,7 +58,7 @@ class Batch:
     Attributes:
         users: (batch,).
         items: the chosen items, (batch,).
-        labels: 1 or a rating, (batch,), float32.
+        labels: the ratings, 1 where the source has none, (batch,), float32.
         negatives: items that stand for what was not chosen, (batch, k); -1 where there is none.
         context: for the models that read one.
     """
@@ -218,7 +218,11 @@ class ServerRule(Protocol):
         ...
 
     def forget(self, phones: IntArray) -> None:
-        """Remove the influence of *phones*; raises NotImplementedError where a rule keeps no log."""
+        """Remove the influence of *phones*.
+
+        Raises:
+            NotImplementedError: the rule keeps no log to do it from.
+        """
         ...
 
 

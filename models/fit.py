@@ -1,0 +1,135 @@
+"""Central training of any recommender: the baseline that every method on phones is held to."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+import torch
+
+from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.errors import DataError, DroidloopError
+from droidloop.platform.messages import Array
+
+from .interactions import UserItems
+from .interfaces import Batch, Params, Recommender
+from .sampling import draw_negatives
+
+Optimizer = Literal["adam", "sgd"]
+
+
+def fit(
+    recommender: Recommender,
+    params: Params,
+    train: UserItems,
+    *,
+    n_items: int,
+    exclude: UserItems | None = None,
+    epochs: int,
+    lr: float,
+    batch: int,
+    negatives: int,
+    draws: Draws,
+    optimizer: Optimizer = "adam",
+    weight_decay: float = 0.0,
+    validate: Callable[[Params], float] | None = None,
+    patience: int | None = None,
+) -> Params:
+    """Return *params* trained on *train*; the same *draws* give the same bits.
+
+    Each epoch draws new negatives and a new order. A step descends on the sum of the losses of a
+    batch (of which Adam's step does not depend on the scale). With *validate* the parameters of
+    the best epoch are returned, and training stops after *patience* epochs without a better one.
+
+    Args:
+        recommender: gives the loss.
+        params: all parameters, private ones with one row a user; not changed.
+        train: items by user.
+        n_items: negatives are drawn from 0..n_items-1.
+        exclude: by user, the items never drawn as negatives; None: those of *train*.
+        epochs: passes over the data, at most.
+        lr: step of the optimizer.
+        batch: items in a batch, each with its negatives.
+        negatives: items drawn for each item of *train*.
+        draws: the chance of negatives (row: user) and orders.
+        optimizer: ``adam`` (Kingma and Ba 2015) or ``sgd``.
+        weight_decay: L2 of the optimizer.
+        validate: a figure of merit, higher is better; called after each epoch.
+        patience: see above; None: never stop early.
+
+    Raises:
+        DataError: *train* is empty.
+        DroidloopError: the loss became NaN or infinite.
+    """
+    if len(train.items) == 0:
+        raise DataError("training data: 0 interactions; use data with at least one")
+    values = {name: value.detach().clone().requires_grad_() for name, value in params.items()}
+    make = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[optimizer]
+    descent = make(list(values.values()), lr=lr, weight_decay=weight_decay)
+    users = np.arange(train.n_users)
+    owners = np.repeat(users, train.counts)
+    best, best_value, waited = _copy(values), -np.inf, 0
+    for epoch in range(epochs):
+        drawn = draw_negatives(
+            *(train, negatives, n_items, train if exclude is None else exclude),
+            phones=users,
+            draws=draws,
+            counter=epoch,
+        )
+        keys = draws.child("epoch").bits(np.arange(len(owners)), epoch)
+        order = np.argsort(keys, kind="stable")
+        for start in range(0, len(order), batch):
+            part = order[start : start + batch]
+            _step(recommender, values, descent, _batch(train, owners, drawn, part), epoch)
+        if validate is None:
+            continue
+        value, waited = validate(_copy(values)), waited + 1
+        if value > best_value:
+            best, best_value, waited = _copy(values), value, 0
+        elif patience is not None and waited >= patience:
+            break
+    return _copy(values) if validate is None else best
+
+
+def scorer(recommender: Recommender, params: Params, n_items: int) -> Callable[..., Array]:
+    """Return a function of (users, items) that gives scores, for evaluation.
+
+    Without items it scores all of them: shape (users, n_items). With items of shape (users,
+    width), those of each user.
+    """
+    every = torch.arange(n_items)[None, :]
+
+    def score(users: IntArray, items: IntArray | None = None) -> Array:
+        with torch.no_grad():
+            ids = every if items is None else torch.from_numpy(items)
+            scores: Array = recommender.score(params, torch.from_numpy(users)[:, None], ids).numpy()
+            return scores
+
+    return score
+
+
+def _batch(train: UserItems, owners: IntArray, drawn: Array, part: IntArray) -> Batch:
+    return Batch(
+        users=torch.from_numpy(owners[part]),
+        items=torch.from_numpy(train.items[part]),
+        labels=torch.from_numpy(train.ratings[part].astype(np.float32)),
+        negatives=torch.from_numpy(drawn[part].astype(np.int64)),
+    )
+
+
+def _step(
+    recommender: Recommender,
+    values: Params,
+    descent: torch.optim.Optimizer,
+    batch: Batch,
+    epoch: int,
+) -> None:
+    descent.zero_grad()
+    loss = recommender.loss(values, batch).sum()
+    if not torch.isfinite(loss):
+        raise DroidloopError(f"training: the loss is {loss.item()} in epoch {epoch}; lower lr")
+    loss.backward()  # type: ignore[no-untyped-call]
+    descent.step()
+
+
+def _copy(values: Params) -> Params:
+    return {name: value.detach().clone() for name, value in values.items()}

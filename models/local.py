@@ -1,0 +1,101 @@
+"""Local SGD of any recommender with torch, one phone at a time: what ``kernels.py`` is held to."""
+
+import numpy as np
+import torch
+
+from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.messages import Array
+
+from .interactions import UserItems
+from .interfaces import Batch, Params, Recommender
+from .kernels import Sgd, order_of
+from .sampling import Int32Array
+
+
+def train_phone(
+    recommender: Recommender,
+    params: Params,
+    items: IntArray,
+    labels: Array,
+    negatives: Int32Array,
+    order: IntArray,
+    sgd: Sgd,
+) -> Params:
+    """Return *params* after local SGD on the sum of the losses of each batch.
+
+    Args:
+        recommender: gives the loss and the names of what is private.
+        params: shared parameters and this phone's private ones, user axis of length 1.
+        items: local items, (n,); with *labels* (n,) and *negatives* (n, k).
+        labels: see *items*.
+        negatives: see *items*.
+        order: the order of the examples in each epoch, (epochs, n).
+        sgd: steps and batch; its number of epochs is that of *order*.
+    """
+    params = {name: value.clone() for name, value in params.items()}
+    group = sgd.group(negatives.shape[1])
+    for epoch in order:
+        for start in range(0, len(epoch), group):
+            part = epoch[start : start + group]
+            batch = Batch(
+                users=torch.zeros(len(part), dtype=torch.int64),
+                items=torch.from_numpy(items[part]),
+                labels=torch.from_numpy(labels[part].astype(np.float32)),
+                negatives=torch.from_numpy(negatives[part].astype(np.int64)),
+            )
+            _descend(recommender, params, batch, sgd)
+    return params
+
+
+def train_cohort_in_torch(
+    recommender: Recommender,
+    table: str,
+    shared: Params,
+    private: dict[str, Array],
+    data: UserItems,
+    negatives: Int32Array,
+    ids: Int32Array,
+    offsets: IntArray,
+    *,
+    phones: IntArray,
+    sgd: Sgd,
+    draws: Draws,
+    counter: int,
+) -> Array:
+    """Train each phone on a copy of *shared*; return the change of *table*'s rows *ids*.
+
+    *private* (phones first) is trained in place. Like ``kernels.train_cohort``, for any
+    recommender whose parameter *table* has one row for each item.
+    """
+    change = np.empty((len(ids), *shared[table].shape[1:]), np.float32)
+    for k in range(len(phones)):
+        mine = slice(int(data.offsets[k]), int(data.offsets[k + 1]))
+        rows = slice(int(offsets[k]), int(offsets[k + 1]))
+        own = {name: torch.from_numpy(column[k : k + 1]) for name, column in private.items()}
+        order = order_of(draws, int(phones[k]), counter, mine.stop - mine.start, sgd.epochs)
+        trained = train_phone(
+            recommender,
+            shared | own,
+            data.items[mine],
+            data.ratings[mine],
+            negatives[mine],
+            order,
+            sgd,
+        )
+        touched = torch.from_numpy(ids[rows].astype(np.int64))
+        change[rows] = (trained[table][touched] - shared[table][touched]).numpy()
+        for name, column in private.items():
+            column[k] = trained[name][0].numpy()
+    return change
+
+
+def _descend(recommender: Recommender, params: Params, batch: Batch, sgd: Sgd) -> None:
+    for value in params.values():
+        value.requires_grad_(True)
+    loss = recommender.loss(params, batch).sum()
+    slopes = torch.autograd.grad(loss, list(params.values()), allow_unused=True)
+    with torch.no_grad():
+        for name, slope in zip(list(params), slopes, strict=True):
+            lr = sgd.lr_user if name in recommender.private else sgd.lr_rows
+            value = params[name].detach()
+            params[name] = value if slope is None else value - lr * slope

@@ -1,0 +1,127 @@
+"""Matrix factorisation: a private vector for each user, a shared one for each item."""
+
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+
+from droidloop.platform.draws import Draws, IntArray
+
+from .interfaces import Batch, Context, Cost, EmbeddingTable, Params
+from .losses import bpr, log_loss, squared_error
+from .tables import DenseTable, normal_rows
+
+Loss = Literal["log", "bpr", "squared"]
+
+
+@dataclass(frozen=True)
+class MF:
+    """Score of a user for an item: the product of ``user`` (private) and ``item`` (shared) vectors.
+
+    No biases: scores of one user compare items, and what an item's bias would say, its vector can.
+
+    Attributes:
+        n_items: how many items there are.
+        dim: the length of a vector.
+        loss_name: ``log`` (what was chosen is 1, a negative 0), ``bpr`` (each negative against
+            the item) or ``squared`` (the ratings; a negative is 0).
+        l2: weight of (|user|^2 + |item|^2) / 2, added for every item of every example.
+        sd: standard deviation of the first vectors.
+        table: where item vectors come from; dense unless given.
+    """
+
+    n_items: int
+    dim: int
+    loss_name: Loss = "log"
+    l2: float = 0.0
+    sd: float = 0.1
+    table: EmbeddingTable | None = None
+    tables: dict[str, EmbeddingTable] = field(init=False, repr=False)
+    private: frozenset[str] = field(init=False, repr=False, default=frozenset({"user"}))
+
+    def __post_init__(self) -> None:
+        if self.loss_name not in get_args(Loss):
+            raise ValueError(f"no loss is called {self.loss_name!r}: {get_args(Loss)}")
+        table = self.table or DenseTable(self.n_items, self.dim, sd=self.sd)
+        if (table.n, table.dim) != (self.n_items, self.dim):
+            raise ValueError(f"a table of {table.n} x {table.dim} for {self.n_items} x {self.dim}")
+        object.__setattr__(self, "tables", {table.name: table})
+
+    @property
+    def items(self) -> EmbeddingTable:
+        """The table of item vectors."""
+        [table] = self.tables.values()
+        return table
+
+    def init(self, draws: Draws) -> Params:
+        """Return fresh item vectors."""
+        return self.items.init(draws)
+
+    def init_private(self, draws: Draws, users: IntArray) -> Params:
+        """Return fresh vectors of *users*, shape (len(users), dim)."""
+        rows = normal_rows(draws.child("user"), np.asarray(users, np.int64), self.dim, self.sd)
+        return {"user": torch.from_numpy(rows)}
+
+    def score(
+        self,
+        params: Params,
+        users: torch.Tensor,
+        items: torch.Tensor,
+        context: Context | None = None,
+    ) -> torch.Tensor:
+        """Return the products of user and item vectors; *users* and *items* broadcast.
+
+        An elementwise product and a sum over the last axis: that gives the same bits for one
+        phone as for a cohort, which a matrix product does not.
+        """
+        user = torch.nn.functional.embedding(users, params["user"])
+        return (user * self.items.lookup(params, items)).sum(-1)
+
+    def loss(self, params: Params, batch: Batch) -> torch.Tensor:
+        """Return the loss of each example with its negatives, shape (batch,)."""
+        scores = self.score(params, batch.users, batch.items)
+        others, there = self._negative_scores(params, batch)
+        match self.loss_name:
+            case "log":
+                each = log_loss(others, torch.zeros_like(others))
+                total = log_loss(scores, torch.ones_like(scores)) + (each * there).sum(-1)
+            case "bpr":
+                total = (bpr(scores[:, None], others) * there).sum(-1)
+            case "squared":
+                each = squared_error(others, torch.zeros_like(others))
+                total = squared_error(scores, batch.labels) + (each * there).sum(-1)
+        return total + self.l2 / 2 * self._square_norms(params, batch) if self.l2 else total
+
+    def cost(self, examples: int | IntArray) -> Cost:
+        """Return what forward and backward over *examples* pairs of a user and an item take.
+
+        Of each pair: 2 dim flops for the score, 2 dim for the user's gradient, 2 dim for the
+        item's step, 8 for the logistic function; 12 dim bytes (the row read, read again and
+        written; the user stays in the cache). Of each item once: 16 dim bytes to copy its row and
+        to take the difference. In memory at once: the table, the copied rows and 8 bytes a pair.
+        """
+        rows: IntArray = np.minimum(np.asarray(examples, np.int64), self.n_items)
+        return Cost(
+            flops=examples * (6 * self.dim + 8),
+            moved_bytes=12 * self.dim * examples + 16 * self.dim * rows,
+            ram_bytes=4 * self.dim * (self.n_items + rows) + 8 * examples,
+        )
+
+    def _negative_scores(self, params: Params, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        if batch.negatives is None:
+            empty = torch.zeros(len(batch.users), 0)
+            return empty, empty
+        there = batch.negatives >= 0
+        items = batch.negatives.clamp(min=0)
+        return self.score(params, batch.users[:, None], items), there.to(torch.float32)
+
+    def _square_norms(self, params: Params, batch: Batch) -> torch.Tensor:
+        user = torch.nn.functional.embedding(batch.users, params["user"]).square().sum(-1)
+        item = self.items.lookup(params, batch.items).square().sum(-1)
+        total = user + item
+        if batch.negatives is not None:
+            there = batch.negatives >= 0
+            others = self.items.lookup(params, batch.negatives.clamp(min=0)).square().sum(-1)
+            total = total + ((user[:, None] + others) * there).sum(-1)
+        return total

@@ -11,8 +11,13 @@ import numpy as np
 
 from droidloop.devices.population import Population
 from droidloop.models.interactions import UserItems
-from droidloop.models.interfaces import ClientRule, Cohort, Recommender, ServerRule
-from droidloop.models.privacy import check_private
+from droidloop.models.interfaces import (
+    ClientRule,
+    Cohort,
+    Recommender,
+    ServerRule,
+    check_private,
+)
 from droidloop.models.store import PrivateStore
 from droidloop.platform.draws import Draws, IntArray
 from droidloop.platform.engine import Process
@@ -72,6 +77,10 @@ class Rounds:
     draws: Draws
     after_round: Callable[[int], None]
 
+    def __post_init__(self) -> None:
+        everybody = Cohort(np.arange(len(self.population)), 0, {})
+        self._ram_bytes = self.learning.client.cost(everybody, self.learning.data).ram_bytes
+
     def process(self) -> Process:
         """Run all rounds, one every ``every_s``."""
         engine = self.recorder.engine
@@ -129,8 +138,6 @@ class Rounds:
 
     def _select(self, number: int) -> IntArray:
         section = self.section
-        empty = self.learning.data.take(np.empty(0, np.int64))
-        floor = self.learning.client.cost(Cohort(np.empty(0, np.int64), number, {}), empty)
         return select(
             self.population.world,
             self.recorder.engine.now_us,
@@ -138,7 +145,7 @@ class Rounds:
             number,
             clients=section.clients,
             needs=self._needs,
-            ram_bytes=int(np.max(floor.ram_bytes, initial=0)),
+            ram_bytes=self._ram_bytes,
             min_battery=section.min_battery,
         )
 

@@ -50,7 +50,7 @@ def _first_eligible(
     count: int,
     t_us: int,
     needs: int,
-    ram_bytes: int,
+    ram_bytes: IntArray,
     min_battery: float,
 ) -> IntArray:
     """Return the first *count* of *order* that are eligible, asking no more than it takes."""
@@ -59,7 +59,7 @@ def _first_eligible(
     for phone in order:
         if found == len(chosen):
             break
-        if eligible_at(world, phone, t_us, needs, ram_bytes, min_battery):
+        if eligible_at(world, phone, t_us, needs, ram_bytes[phone], min_battery):
             chosen[found] = phone
             found += 1
     return chosen[:found]
@@ -73,17 +73,20 @@ def select(
     *,
     clients: int | None,
     needs: Need,
-    ram_bytes: int,
+    ram_bytes: int | IntArray,
     min_battery: float,
 ) -> IntArray:
     """Return at most *clients* eligible phones, chosen at random, sorted by number.
+
+    *ram_bytes* is what the job needs, on every phone or on each.
 
     Phones are asked in the order of their keys until enough are found, which gives the same choice
     as asking everybody and drawing among those who can.
     """
     phones = np.arange(len(world.traits))
     wanted = len(phones) if clients is None else clients
-    rule: tuple[Any, ...] = (t_us, int(needs), ram_bytes, min_battery)
+    ram = np.ascontiguousarray(np.broadcast_to(np.asarray(ram_bytes, np.int64), len(phones)))
+    rule: tuple[Any, ...] = (t_us, int(needs), ram, min_battery)
     if wanted >= len(phones):
         return _first_eligible(world, phones, wanted, *rule)
     keys = draws.bits(phones, counter)

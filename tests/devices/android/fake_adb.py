@@ -81,6 +81,7 @@ class FakeAdb:
         self.requests: list[str] = []
         self.connect_answer: Callable[[str], str] | None = None
         self.emulators: dict[int, str] = {}
+        self.new_emulator: Callable[[], FakeDevice] = FakeDevice
         self.numbers: dict[str, int] = {}
         self.host_fault: str | None = None
         self.hold = threading.Event()
@@ -187,11 +188,14 @@ class _Session:
             answer = fake.connect_answer or (lambda a: f"connected to {a}")
             self.okay(answer(address))
         elif request.startswith("host:disconnect:"):
-            self.okay(f"disconnected {request.removeprefix('host:disconnect:')}")
+            address = request.removeprefix("host:disconnect:")
+            if address.startswith("emulator-"):
+                fake.devices.pop(address, None)
+            self.okay(f"disconnected {address}")
         elif request.startswith("host:emulator:"):
             port = int(request.removeprefix("host:emulator:"))
             if port in fake.emulators:
-                fake.devices[fake.emulators[port]] = FakeDevice()
+                fake.devices[fake.emulators[port]] = fake.new_emulator()
         else:
             return self.transport(request)
         return False

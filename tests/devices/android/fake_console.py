@@ -24,7 +24,7 @@ class FakeConsole:
         fault: ``deaf`` (commands change nothing), ``hang``, ``close``, ``endless``.
     """
 
-    def __init__(self, token: str = "s3cret") -> None:
+    def __init__(self, token: str = "s3cret", port: int = 0) -> None:
         self.token = token
         self.up_bps = self.down_bps = 0
         self.delay = (0, 0)
@@ -43,11 +43,12 @@ class FakeConsole:
         class Server(socketserver.ThreadingTCPServer):
             daemon_threads = True
             block_on_close = False
+            allow_reuse_address = True
 
             def handle_error(self, request: object, client_address: object) -> None:
                 """A client that goes away is no news."""
 
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = Server(("127.0.0.1", port), Handler)
         self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
 

@@ -15,6 +15,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import tarfile
@@ -39,6 +40,12 @@ LIBRARIES = (
     *("libcjson.so.1", "libgcc_s.so.1", "libstdc++.so.6"),
 )
 PROGRAM = "device_job"
+# Parts of the compiler's wheel for other systems and languages: four fifths of its files.
+_FOR_OTHERS = re.compile(
+    r"/libc/(mingw|musl|wasi|darwin|[a-z]*bsd)/"
+    r"|/libc/include/[^/]*(windows|macos|darwin|wasi|musl|bsd)"
+    r"|/lib/(libcxx|libcxxabi|libtsan|docs)/|/doc/"
+)
 SCHEMA = 1
 
 
@@ -118,7 +125,8 @@ def _take_libraries(debs: Iterable[Path], loader: str, scratch: Path, lib: Path)
 def _compile(target: Abi, cache: Path, scratch: Path, content: Path) -> None:
     wheel = fetch_wheel(COMPILER, COMPILER_HASHES, cache)
     with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(scratch / "compiler")
+        needed = [name for name in archive.namelist() if not _FOR_OTHERS.search(name)]
+        archive.extractall(scratch / "compiler", needed)
     compiler = scratch / "compiler" / "ziglang" / "zig"
     compiler.chmod(0o755)
     caches = {f"ZIG_{kind}_CACHE_DIR": str(scratch / kind) for kind in ("GLOBAL", "LOCAL")}

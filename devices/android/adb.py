@@ -1,5 +1,6 @@
 """The adb server as droidloop asks it: which devices there are, attach one, open a service."""
 
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +17,8 @@ from .wire import Channel, Deadline, notify, open_channel, request
 T = TypeVar("T")
 
 TIMEOUT_S = 10.0
-_EMULATOR = "emulator-"
+_EMULATOR = re.compile(r"emulator-([0-9]{1,5})")
+_ADDRESS = re.compile(r"[A-Za-z0-9.-]+:[0-9]{1,5}|\[[0-9A-Fa-f:.%a-z]+\]:[0-9]{1,5}")
 
 
 @final
@@ -106,7 +108,7 @@ class Adb:
         Raises:
             AbsentError: nothing listens on its adb port, *console_port* + 1.
         """
-        serial = f"{_EMULATOR}{console_port}"
+        serial = f"emulator-{console_port}"
         deadline = Deadline(timeout_s)
         text = f"host:emulator:{console_port + 1}"
         while self.listed(serial) is None:
@@ -118,14 +120,25 @@ class Adb:
         self._attached.add(serial)
         return serial
 
-    def attach_again(self, serial: str) -> None:
-        """Detach and attach *serial*, if it is a device that is attached by an address."""
-        if serial.startswith(_EMULATOR):
-            self.disconnect(serial)
-            self.attach_emulator(int(serial.removeprefix(_EMULATOR)))
-        elif ":" in serial:
-            self.disconnect(serial)
+    def attach(self, serial: str) -> None:
+        """Attach *serial* if it is an emulator or an address; a USB device attaches itself.
+
+        Raises:
+            AndroidError: it does not answer.
+        """
+        if self.listed(serial) is not None:
+            return
+        port = emulator_port(serial)
+        if port is not None:
+            self.attach_emulator(port)
+        elif _ADDRESS.fullmatch(serial):
             self.connect(serial)
+
+    def attach_again(self, serial: str) -> None:
+        """Detach *serial* and attach it anew, if it is an emulator or an address."""
+        if emulator_port(serial) is not None or _ADDRESS.fullmatch(serial):
+            self.disconnect(serial)
+            self.attach(serial)
 
     def transport_id(self, serial: str) -> int:
         """Return the server's number for the connection to *serial*.
@@ -185,6 +198,12 @@ class Adb:
                 raise
         self.revive()
         return ask()
+
+
+def emulator_port(serial: str) -> int | None:
+    """Return the console port of an emulator, None for another device."""
+    match = _EMULATOR.fullmatch(serial)
+    return int(match[1]) if match is not None else None
 
 
 def wait_listed(adb: Adb, serial: str, timeout_s: float) -> None:

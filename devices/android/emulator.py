@@ -13,7 +13,7 @@ from pathlib import Path
 from shutil import which
 from typing import final
 
-from .adb import Adb
+from .adb import Adb, emulator_port
 from .avd import Hardware, avd_folder, configure, unconfigure
 from .connection import Connection
 from .console import Console
@@ -229,14 +229,14 @@ def stop_by_serial(serial: str, timeout_s: float = STOP_TIMEOUT_S) -> None:
     Raises:
         EmulatorError: it is none, or does not end.
     """
-    number = serial.removeprefix("emulator-")
-    if number == serial or not number.isascii() or not number.isdigit():
+    port = emulator_port(serial)
+    if port is None:
         raise EmulatorError(serial, "not the serial of an emulator", "unplug a phone instead")
-    with Console(int(number)) as console:
+    with Console(port) as console:
         folder = avd_folder(console.avd_name())
         console.kill()
     end_s = time.monotonic() + timeout_s
-    while not _is_free(int(number)):
+    while not _is_free(port):
         if time.monotonic() > end_s:
             raise EmulatorError(serial, f"it does not end within {timeout_s:g} s", "end it by hand")
         time.sleep(0.1)

@@ -172,5 +172,13 @@ class Draws:
 
 
 def _pair(rows: Any, counter: Any) -> tuple[IntArray, IntArray, tuple[int, ...]]:
-    row, count = np.broadcast_arrays(np.asarray(rows, np.int64), np.asarray(counter, np.int64))
-    return np.ascontiguousarray(row).ravel(), np.ascontiguousarray(count).ravel(), row.shape
+    row, count = np.asarray(rows, np.int64), np.asarray(counter, np.int64)
+    shape = np.broadcast_shapes(row.shape, count.shape)
+    return _spread(row, shape), _spread(count, shape), shape
+
+
+def _spread(values: IntArray, shape: tuple[int, ...]) -> IntArray:
+    """Return *values* broadcast to *shape*, as one flat array in memory order."""
+    if values.shape == shape:
+        return np.ascontiguousarray(values).ravel()
+    return np.broadcast_to(values, shape).flatten()

@@ -64,6 +64,11 @@ def test_rows_and_counters_broadcast() -> None:
     assert table.shape == (3, 4)
     assert table[2, 1] == DRAWS.uniform(2, 1)
     assert DRAWS.uniform(2, 1).shape == ()
+    assert DRAWS.uniform([2], 1).tolist() == DRAWS.uniform([2], [1]).tolist() == [table[2, 1]]
+    assert DRAWS.uniform([[2]], [1]).shape == (1, 1)
+    assert DRAWS.uniform(ROWS[6::-2], ROWS[:4]).tolist() == [
+        DRAWS.uniform(row, counter) for row, counter in ((6, 0), (4, 1), (2, 2), (0, 3))
+    ]
     assert DRAWS.uniform(np.empty(0, np.int64), 0).shape == (0,)
 
 

@@ -50,6 +50,7 @@ class Connection:
         self.adb = adb
         self.serial = serial
         self._transport: tuple[int, frozenset[str]] | None = None
+        self._leftovers: set[str] = set()
 
     @property
     def state(self) -> State:
@@ -69,6 +70,21 @@ class Connection:
             AndroidError: they cannot within *timeout_s*.
         """
         wait_listed(self.adb, self.serial, timeout_s)
+        self.sweep()
+
+    def leave_behind(self, path: str) -> None:
+        """Remember that *path* on the device is to be removed when it can be reached again."""
+        self._leftovers.add(path)
+
+    def sweep(self) -> None:
+        """Remove what was left behind when the device went away.
+
+        Raises:
+            AndroidError: the device cannot be reached; it stays remembered.
+        """
+        for path in sorted(self._leftovers):
+            self.run(["rm", "-f", path], timeout_s=10.0)
+            self._leftovers.discard(path)
 
     def shell(
         self,
@@ -90,13 +106,13 @@ class Connection:
         command = shell_command(argv)
         deadline = Deadline(timeout_s)
         try:
-            features, _ = self._features()
+            features, number = self._features()
             if "shell_v2" in features:
-                with closing(self._open(f"shell,v2,raw:{command}", deadline)) as channel:
+                with closing(self._open(number, f"shell,v2,raw:{command}", deadline)) as channel:
                     return self._read_packets(channel, limit_bytes)
             mark = f"droidloop-{secrets.token_hex(8)}"  # no output can hold it by chance
             wrapped = f"({command}) </dev/null; end=$?; echo; echo {mark}:$end"
-            with closing(self._open(f"shell:{wrapped}", deadline)) as channel:
+            with closing(self._open(number, f"shell:{wrapped}", deadline)) as channel:
                 return self._read_marked(channel, mark, limit_bytes)
         except DeviceTimeoutError as error:
             what = f"{argv[0]} did not end within {timeout_s:g} s"
@@ -123,28 +139,26 @@ class Connection:
 
     def open(self, service: str, deadline: Deadline) -> Channel:
         """Return a stream to a *service* of the device's adbd, such as ``sync:``."""
-        self._features()
-        return self._open(service, deadline)
+        return self._open(self.transport_id(), service, deadline)
 
     def transport_id(self) -> int:
         """Return the adb server's number for the present connection to the device."""
         return self._features()[1]
 
     def _features(self) -> tuple[frozenset[str], int]:
-        if self._transport is None:
-            number = self.adb.transport_id(self.serial)
+        # Asked for every time: a server that was started anew counts from 1 again, and what it
+        # gave one device it may give another.
+        number = self.adb.transport_id(self.serial)
+        if self._transport is None or self._transport[0] != number:
             self._transport = number, self.adb.features(number, self.serial)
         return self._transport[1], self._transport[0]
 
-    def _open(self, service: str, deadline: Deadline) -> Channel:
-        number = self._features()[1]
+    def _open(self, number: int, service: str, deadline: Deadline) -> Channel:
         try:
             return self.adb.service(number, service, self.serial, deadline)
         except (AbsentError, ServerError):
             # The device or the server came back under another number; nothing has run yet.
-            self._transport = None
-        number = self._features()[1]
-        return self.adb.service(number, service, self.serial, deadline)
+            return self.adb.service(self.transport_id(), service, self.serial, deadline)
 
     def _read_packets(self, channel: Channel, limit_bytes: int) -> ShellResult:
         """Return the end of a command of the second shell protocol.

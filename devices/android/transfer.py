@@ -32,7 +32,8 @@ from .parsers.adb_text import failure_of
 from .parsers.df import mount_of, parse_df
 from .sync import read_file, stat_file
 
-HASH_TIMEOUT_S = 120.0
+STEP_TIMEOUT_S = 10.0
+_HASH_BYTES_PER_S = 1_000_000  # an old phone's slowest storage
 _NO_SUCH_COMMAND = 127
 
 
@@ -66,7 +67,8 @@ def push(
     """Copy the file *local* to the path *remote* on the device.
 
     The copy arrives under another name, is compared with the original by size and hash, and takes
-    its name only then; a copy that fails leaves nothing behind on a device that still answers.
+    its name only then. What a failed copy leaves behind is removed at once, or when the device is
+    back (``Connection.wait``, or the next push).
 
     Args:
         connection: the device.
@@ -84,6 +86,7 @@ def push(
     """
     size = local.stat().st_size
     folder = str(PurePosixPath(remote).parent)
+    connection.sweep()
     _check_room(connection, folder, size)
     part = f"{remote}.{secrets.token_hex(4)}.part"
     number = connection.transport_id()
@@ -92,12 +95,12 @@ def push(
         start_us = _now_us()
         verify(connection, part, local)
         if mode is not None:
-            connection.run(["chmod", f"{mode:o}", part])
-        connection.run(["mv", "-f", part, remote])
+            connection.run(["chmod", f"{mode:o}", part], timeout_s=STEP_TIMEOUT_S)
+        connection.run(["mv", "-f", part, remote], timeout_s=STEP_TIMEOUT_S)
     except BaseException:
-        # Where the device is gone the part stays; the folder of a job is removed as a whole.
-        with suppress(AndroidError):
-            connection.shell(["rm", "-f", part], timeout_s=10.0)
+        connection.leave_behind(part)
+        with suppress(AndroidError):  # it is gone for now: removed when it is back
+            connection.sweep()
         raise
     return Transfer(size, transfer_us, _now_us() - start_us)
 
@@ -120,7 +123,7 @@ def pull(
         VerificationError: the copy differs from the original.
         AndroidError: any other failure.
     """
-    found = stat_file(connection, remote)
+    found = stat_file(connection, remote, timeout_s=STEP_TIMEOUT_S)
     if found is None:
         raise NoSuchFileError(connection.serial, f"nothing at {remote}")
     if not found.is_file:
@@ -148,25 +151,26 @@ def verify(connection: Connection, remote: str, local: Path) -> None:
         VerificationError: they differ.
         AndroidError: the device cannot tell.
     """
-    found = stat_file(connection, remote)
+    found = stat_file(connection, remote, timeout_s=STEP_TIMEOUT_S)
     size = local.stat().st_size
     if found is None or found.size_bytes != size % 2**32:
         there = "nothing" if found is None else f"{found.size_bytes} bytes"
         raise VerificationError(connection.serial, f"{remote} is {there} instead of {size} bytes")
-    name, there = remote_hash(connection, remote)
+    limit_s = STEP_TIMEOUT_S + size / _HASH_BYTES_PER_S
+    name, there = remote_hash(connection, remote, timeout_s=limit_s)
     with local.open("rb") as file:
         here = hashlib.file_digest(file, name).hexdigest()
     if there != here:
         raise VerificationError(connection.serial, f"{remote} has {name} {there}, not {here}")
 
 
-def remote_hash(connection: Connection, path: str) -> tuple[str, str]:
+def remote_hash(connection: Connection, path: str, *, timeout_s: float) -> tuple[str, str]:
     """Return name and value of the hash of *path*, computed on the device.
 
     It is SHA-256 where the device can compute it (Android 6 and later), else MD5.
     """
     for name, digits in (("sha256", 64), ("md5", 32)):
-        result = connection.shell([f"{name}sum", path], timeout_s=HASH_TIMEOUT_S)
+        result = connection.shell([f"{name}sum", path], timeout_s=timeout_s)
         if result.exit_code == _NO_SUCH_COMMAND:
             continue
         match = re.match(rf"\\?([0-9a-f]{{{digits}}})\s", result.stdout)
@@ -184,7 +188,7 @@ def free_bytes(connection: Connection, folder: str) -> int:
         ParseError: its ``df`` prints an unknown form.
         AndroidError: it could not be asked.
     """
-    text = connection.run(["df", folder])
+    text = connection.run(["df", folder], timeout_s=STEP_TIMEOUT_S)
     return mount_of(parse_df(text), folder).free_bytes
 
 

@@ -7,14 +7,14 @@ from enum import IntEnum
 
 from droidloop.devices.android.errors import ParseError
 
-from .text import boolean, integer, is_integer, lines_of
+from .text import INT64_MAX, boolean, integer, is_integer, lines_of
 
 SOURCE = "dumpsys battery"
 _HEADER = "Current Battery Service state:"
 _LINE = re.compile(r"  ([A-Za-z][^:]*): (.*)")
 _FLAGS = {"AC powered", "USB powered", "Wireless powered", "Dock powered", "present"}
-_REQUIRED = {"AC powered", "USB powered", "status", "health", "present", "level", "scale"}
-_REQUIRED |= {"voltage", "temperature"}
+_REQUIRED = {"AC powered", "USB powered", "status", "present", "level", "scale"}
+_ALL = _REQUIRED | {"health", "voltage", "temperature"}
 # "current now" is printed by Samsung in mA; the same word in uA gives values that no phone draws.
 _CURRENT_MA_MAX = 10_000
 
@@ -58,12 +58,12 @@ class Battery:
     wireless_powered: bool | None
     dock_powered: bool | None
     status: BatteryStatus
-    health: BatteryHealth
+    health: BatteryHealth | None
     present: bool
     level: int
     scale: int
-    voltage_mv: int
-    temperature_dc: int
+    voltage_mv: int | None
+    temperature_dc: int | None
     technology: str | None
     max_charging_current_ua: int | None
     max_charging_voltage_uv: int | None
@@ -97,12 +97,12 @@ def parse_battery(text: str) -> Battery:
         wireless_powered=_flag(values, "Wireless powered"),
         dock_powered=_flag(values, "Dock powered"),
         status=BatteryStatus(integer(values["status"], SOURCE, 1, 5)),
-        health=BatteryHealth(integer(values["health"], SOURCE, 1, 7)),
+        health=_health(values),
         present=boolean(values["present"], SOURCE),
         level=integer(values["level"], SOURCE, 0, scale),
         scale=scale,
-        voltage_mv=_voltage_mv(values["voltage"]),
-        temperature_dc=integer(values["temperature"], SOURCE, -500, 1500),
+        voltage_mv=_voltage_mv(values),
+        temperature_dc=_number(values, "temperature", -500, 1500),
         technology=values.get("technology"),
         max_charging_current_ua=_number(values, "Max charging current"),
         max_charging_voltage_uv=_number(values, "Max charging voltage"),
@@ -133,7 +133,7 @@ def _block(lines: list[str], seen: dict[str, str]) -> Iterator[tuple[str, str]]:
         if not line.startswith(" "):
             # Prose may interrupt the block; a new block or a log ends it.
             opens = line.startswith(("[", "Current ")) or line.rstrip().endswith(":")
-            if opens or seen.keys() >= _REQUIRED:
+            if opens or seen.keys() >= _ALL:
                 return
         match = _LINE.fullmatch(line.rstrip())
         if match is not None:
@@ -144,14 +144,21 @@ def _flag(values: dict[str, str], key: str) -> bool | None:
     return boolean(values[key], SOURCE) if key in values else None
 
 
-def _number(values: dict[str, str], key: str) -> int | None:
-    return integer(values[key], SOURCE) if key in values else None
+def _number(
+    values: dict[str, str], key: str, low: int = -INT64_MAX, high: int = INT64_MAX
+) -> int | None:
+    return integer(values[key], SOURCE, low, high) if key in values else None
 
 
-def _voltage_mv(text: str) -> int:
-    value = integer(text, SOURCE)
+def _health(values: dict[str, str]) -> BatteryHealth | None:
+    number = _number(values, "health", 1, 7)
+    return None if number is None else BatteryHealth(number)
+
+
+def _voltage_mv(values: dict[str, str]) -> int | None:
+    value = _number(values, "voltage")
     # 0 is what emulators and absent batteries give; some phones print volts or microvolts.
-    if value != 0 and not 1_000 <= value <= 20_000:
+    if value is not None and value != 0 and not 1_000 <= value <= 20_000:
         raise ParseError(SOURCE, f"voltage {value} is not in millivolts")
     return value
 

@@ -30,6 +30,7 @@ Entry = Mapping[str, Any]
 
 def battery(text: str, entry: Entry) -> Any:
     answer = parse_battery(text)
+    assert answer.temperature_dc is not None
     derived = {"plugged": answer.plugged, "temperature_c": answer.temperature_dc / 10}
     return asdict(answer) | derived
 

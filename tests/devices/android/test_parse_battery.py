@@ -83,10 +83,17 @@ def test_first_line_of_a_key_wins() -> None:
     assert parse_battery(KITKAT + "  level: 3\n").level == 41
 
 
-@pytest.mark.parametrize("key", ["level", "voltage", "status", "present", "USB powered"])
+@pytest.mark.parametrize("key", ["level", "scale", "status", "present", "USB powered"])
 def test_missing_line_is_an_error(key: str) -> None:
     with pytest.raises(ParseError, match=key):
         parse_battery(without(KITKAT, key))
+
+
+def test_what_a_shorter_dump_leaves_out_is_unknown() -> None:
+    text = without(without(without(KITKAT, "health"), "voltage"), "temperature")
+    battery = parse_battery(text)
+    assert (battery.health, battery.voltage_mv, battery.temperature_dc) == (None, None, None)
+    assert battery.level == 41
 
 
 def test_value_is_not_taken_from_a_block_further_down() -> None:

@@ -144,7 +144,7 @@ def test_old_device_compares_by_md5(
 ) -> None:
     device.handler = lambda argv: ("", "not found", 127) if argv[0] == "sha256sum" else None
     push(connection, local, REMOTE, timeout_s=20)
-    assert remote_hash(connection, REMOTE)[0] == "md5"
+    assert remote_hash(connection, REMOTE, timeout_s=5)[0] == "md5"
 
 
 def test_device_without_any_hash_is_an_error(
@@ -159,7 +159,7 @@ def test_device_without_any_hash_is_an_error(
 def test_hash_that_is_none_is_an_error(connection: Connection, device: FakeDevice) -> None:
     device.answers["sha256sum /x"] = ("deadbeef  /x\n", "", 0)
     with pytest.raises(CommandError, match="sha256sum of /x failed"):
-        remote_hash(connection, "/x")
+        remote_hash(connection, "/x", timeout_s=5)
 
 
 def test_interrupted_push_leaves_nothing(
@@ -171,6 +171,23 @@ def test_interrupted_push_leaves_nothing(
     monkeypatch.setattr(transfer, "verify", interrupt)
     with pytest.raises(KeyboardInterrupt):
         push(connection, local, REMOTE, timeout_s=20)
+    assert device.files == {}
+
+
+def test_part_on_a_lost_device_is_removed_when_it_is_back(
+    connection: Connection, device: FakeDevice, local: Path
+) -> None:
+    def lose(argv: list[str]) -> None:
+        if argv[0] == "sha256sum":
+            device.state = "offline"
+            device.shell_fault = "close"
+
+    device.handler = lose
+    with pytest.raises(DisconnectedError, match="went away"):
+        push(connection, local, REMOTE, timeout_s=20)
+    assert len(device.files) == 1
+    device.state, device.shell_fault, device.handler = "device", None, None
+    connection.wait(5)
     assert device.files == {}
 
 

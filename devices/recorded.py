@@ -5,35 +5,19 @@ from typing import Any
 
 import numpy as np
 
+from droidloop.network.formats import read_traces
 from droidloop.network.trace import Series
 from droidloop.platform.errors import DataError
 from droidloop.platform.units import SECOND_US
 
 
 def rate_traces(path: Path) -> list[Series]:
-    """Read link rates: a CSV ``t_s,bytes_per_s``, or a folder of such files, in order of name.
-
-    Times rise from 0, whole seconds; the last rate holds for as long as the one before it.
+    """Read the downlinks of a link trace, or of all traces of a folder, in order of name.
 
     Raises:
-        DataError: a file is missing, empty or not of this form.
+        DataError: a file is missing, empty or of no known format (``network.formats``).
     """
-    files = sorted(path.glob("*.csv")) if path.is_dir() else [path]
-    if not files:
-        raise DataError(f"{path}: no .csv in this folder; give traces as t_s,bytes_per_s")
-    return [_rates(file) for file in files]
-
-
-def _rates(file: Path) -> Series:
-    table = _columns(file, ("t_s", "bytes_per_s"))
-    times, rates = table["t_s"], table["bytes_per_s"]
-    if (times != np.floor(times)).any() or times[0] != 0 or (np.diff(times) <= 0).any():
-        raise DataError(f"{file}: t_s must be whole seconds that rise from 0")
-    if (rates < 0).any() or not (rates > 0).any():
-        raise DataError(f"{file}: bytes_per_s must not be negative, and not 0 throughout")
-    times_us = times.astype(np.int64) * SECOND_US
-    last_us = int(times_us[-1] - times_us[-2]) if len(times_us) > 1 else SECOND_US
-    return Series(times_us, rates.astype(np.int64), int(times_us[-1]) + last_us)
+    return [trace.down for trace in read_traces(path)]
 
 
 def charging_windows(path: Path) -> list[Series]:

@@ -107,6 +107,22 @@ def amount_at(
 
 
 @njit(cache=True)
+def amounts_at(
+    series: Any,
+    times_us: IntArray,
+    values: IntArray,
+    sums: IntArray,
+    at_us: IntArray,
+    offset_us: int,
+) -> IntArray:
+    """Return :func:`amount_at` for each time of *at_us*."""
+    amounts = np.zeros(len(at_us), np.int64)
+    for k in range(len(at_us)):
+        amounts[k] = amount_at(series, times_us, values, sums, at_us[k], offset_us)
+    return amounts
+
+
+@njit(cache=True)
 def finish_at(
     series: Any,
     times_us: IntArray,

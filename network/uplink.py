@@ -1,0 +1,32 @@
+"""Uplinks where only the downlink was recorded: a share of it, with its source."""
+
+from .formats import LinkTrace
+from .gaps import per_second
+from .trace import Series
+
+# Uplink over downlink, means of the two directions of one drive (Winstein et al., NSDI 2013):
+# T-Mobile UMTS 0.467; AT&T LTE 0.161, and 0.419 in 2016, here their geometric mean. No pair of
+# saturated directions was at hand for 5G: LTE's share stands in for it.
+UPLINK_SHARE = {"3g": 0.467, "lte": 0.26, "5g": 0.26}
+
+
+def uplink_share(trace: LinkTrace) -> float:
+    """Return the recorded uplink's mean over the downlink's.
+
+    Raises:
+        ValueError: *trace* has no uplink.
+    """
+    if trace.up is None:
+        raise ValueError(f"trace {trace.name!r} has no uplink")
+    return float(per_second(trace.up).mean() / per_second(trace.down).mean())
+
+
+def uplink(trace: LinkTrace, share: float) -> Series:
+    """Return the recorded uplink, or else *share* of the downlink at every time."""
+    if trace.up is not None:
+        return trace.up
+    if not 0.0 <= share <= 10.0:
+        raise ValueError(f"an uplink share lies in 0..10, not {share}")
+    per_million = round(share * 1_000_000)
+    values = trace.down.values * per_million // 1_000_000
+    return Series(trace.down.times_us, values, trace.down.span_us)

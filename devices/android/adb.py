@@ -144,7 +144,7 @@ class Adb:
         """Return the server's number for the connection to *serial*.
 
         The number names one connection: unlike a serial it can neither be taken for a pattern
-        nor for a part of a request, and it never comes to mean another device.
+        nor for a part of a request. While the server runs it never comes to mean another device.
 
         Raises:
             AndroidError: no device has exactly that serial, or it takes no commands.
@@ -163,7 +163,8 @@ class Adb:
 
     def service(self, transport_id: int, service: str, serial: str, deadline: Deadline) -> Channel:
         """Return a stream to *service* on a device; *deadline* holds for all of it."""
-        channel = self._alive(lambda: open_channel(self.port, serial, deadline))
+        # A server that was started anew would know another device by this number: no second try.
+        channel = open_channel(self.port, serial, deadline)
         try:
             channel.command(f"host:transport-id:{transport_id}", lost=ServerError)
             channel.command(service)

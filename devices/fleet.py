@@ -8,10 +8,8 @@ from droidloop.platform.engine import Engine, Process
 from droidloop.platform.jobs import Jobs
 
 from .batch import Batch
-from .play import play_cohort, play_phase
+from .play import limit_of, play_cohort, play_phase
 from .population import Population
-
-_PHASES = 4
 
 
 class Fleet(Protocol):
@@ -51,20 +49,34 @@ class ExactFleet:
         batch = Batch(self._population.world, jobs.rows)
         events: list[simpy.Event] = []
         for k, phone in enumerate(jobs["phone"].tolist()):
-            event = self._engine.process(self._play(batch, k, self._last.get(phone)))
-            self._last[phone] = event
+            before = self._last.get(phone)
+            if before is None or before.processed:
+                event = self._engine.process(self._play(batch, k))
+                self._last[phone] = event
+            else:  # a phone does one job at a time, in the order of planning
+                event = self._engine.process(self._queue(batch, k, before))
+                self._last[phone] = self._engine.process(self._both(before, event))
             events.append(event)
         return self._engine.process(self._all(events, jobs))
 
-    def _play(self, batch: Batch, k: int, before: simpy.Event | None) -> Process:
-        if before is not None and not before.processed:
-            yield before  # a phone does one job at a time
-        for phase in range(_PHASES):
-            reached_us = play_phase(batch, k, phase)
-            if reached_us < 0:
-                yield self._engine.until(-1 - reached_us)
+    def _queue(self, batch: Batch, k: int, before: simpy.Event) -> Process:
+        limit = self._engine.until(limit_of(batch, k))
+        yield self._engine.any_of([before, limit])
+        yield from self._play(batch, k)
+
+    def _both(self, before: simpy.Event, event: simpy.Event) -> Process:
+        # a process, as SimPy forgets a condition within a condition that has happened
+        yield before
+        yield event
+
+    def _play(self, batch: Batch, k: int) -> Process:
+        phase = 0
+        while True:
+            reached = play_phase(batch, k, phase)
+            yield self._engine.until(reached >> 2)
+            phase = reached & 3
+            if phase == 0:
                 return
-            yield self._engine.until(reached_us)
 
     def _all(self, events: list[simpy.Event], jobs: Jobs) -> Process:
         yield self._engine.all_of(events)

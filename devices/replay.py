@@ -51,6 +51,8 @@ class ReplayFleet:
 
     def _follow(self, row: np.void) -> None:
         """Bring the phone's accounts to where the recorded job left them."""
+        if row["battery_uj"] < 0:
+            return  # given up while the phone was busy with another
         phone = int(row["phone"])
         state = self._population.state[phone]
         advance(self._population.world, phone, int(row["start_us"]), 0, 0, 0, False)

@@ -115,7 +115,8 @@ JOB_DTYPE = np.dtype(
         ("own_uj", np.int64),  # the phone's own life from start to finish
         ("energy_uj", np.int64),
         ("accepted_uj", np.int64),  # from the charger, from start to finish
-        # the phone afterwards, so that a recorded job can stand in for a played one
+        # the phone afterwards, so that a recorded job can stand in for a played one; -1 where the
+        # job was given up while its phone was busy with another
         ("battery_uj", np.int64),
         ("cell_end_us", np.int64),
         ("wifi_end_us", np.int64),

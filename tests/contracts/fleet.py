@@ -110,7 +110,7 @@ class FleetContract:
         rows = played.rows
         parts = sum(rows[name] for name in ENERGY_PARTS)
         assert np.array_equal(parts, rows["energy_uj"])
-        for name in (*ENERGY_PARTS, "accepted_uj", "battery_uj"):
+        for name in (*ENERGY_PARTS, "accepted_uj"):
             assert rows[name].min() >= 0, name
 
     def test_no_job_starts_before_it_was_planned(self, played: Played) -> None:
@@ -148,23 +148,15 @@ class FleetContract:
                 reached = rows[phase] >= 0
                 assert np.array_equal(rows[moved][reached], rows[planned][reached])
 
-    def test_what_is_done_is_done_in_time(self, played: Played) -> None:
-        rows = played.rows
-        done = rows["outcome"] == Outcome.DONE
-        assert (rows["finish_us"][done] <= rows["deadline_us"][done]).all()
-
     def test_a_phone_does_one_job_at_a_time(self, played: Played) -> None:
-        for _, mine in by_phone(played.rows):
-            mine = mine[np.lexsort((mine["finish_us"], mine["start_us"]))]
+        """A job that was given up while its phone was busy took no time and no energy."""
+        worked = played.rows[played.rows["finish_us"] > played.rows["start_us"]]
+        for _, mine in by_phone(worked):
+            mine = np.sort(mine, order="start_us")
             assert (mine["start_us"][1:] >= mine["finish_us"][:-1]).all()
 
     def test_no_job_lasts_beyond_its_deadline(self, played: Played) -> None:
-        """Unless its phone was busy with an earlier one until then; see the next rule."""
-        for _, mine in by_phone(played.rows):
-            mine = np.sort(mine, order="job")
-            free_us = np.maximum.accumulate(np.concatenate([[0], mine["finish_us"][:-1]]))
-            limit_us = np.maximum(mine["deadline_us"], free_us)
-            assert (mine["finish_us"] <= limit_us).all()
+        assert (played.rows["finish_us"] <= played.rows["deadline_us"]).all()
 
 
 class SimulatedFleetContract(FleetContract):

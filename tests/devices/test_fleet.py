@@ -10,11 +10,12 @@ from droidloop.devices.fleet import CohortFleet, ExactFleet, Fleet
 from droidloop.devices.population import Population
 from droidloop.devices.replay import ReplayFleet
 from droidloop.platform.draws import Draws
-from droidloop.platform.engine import Engine
+from droidloop.platform.engine import Engine, Process
 from droidloop.platform.errors import LedgerError
 from droidloop.platform.jobs import Jobs, Kind, Outcome
 from droidloop.platform.ledger import Ledger
 from droidloop.platform.units import HOUR_US, MINUTE_US, SECOND_US
+from droidloop.scenarios.selection import eligible_at
 from tests.contracts.fleet import Played, SimulatedFleetContract, play
 from tests.contracts.worlds import mixed, random_jobs, steady
 
@@ -146,23 +147,59 @@ def test_replay_refuses_jobs_that_were_not_recorded(tmp_path: Path) -> None:
         empty.run(jobs(0, 100))
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a job waits for its busy phone beyond its own deadline, and so does its round",
-)
 @pytest.mark.parametrize("fleet", [CohortFleet, ExactFleet])
 def test_a_job_whose_phone_stays_busy_ends_at_its_deadline(fleet: type[CohortFleet]) -> None:
+    """Its round must not wait for it; the phone never hears of it, and does what comes after it."""
     population, engine = steady("wifi", mbps=8), Engine()
-    long = Jobs.plan(np.array([0]), kind=Kind.DELIVER, plan_us=0, first=0, down_bytes=60_000_000)
-    short = Jobs.plan(
-        np.array([0]),
-        kind=Kind.TRAIN,
-        plan_us=SECOND_US,
-        first=1,
-        down_bytes=1000,
-        deadline_us=10 * SECOND_US,
-    )
-    played = play(engine, fleet(engine, population), population, [long, short])
-    assert short["outcome"][0] == Outcome.LATE
-    assert short["finish_us"][0] == 10 * SECOND_US
-    assert played.ended_us[1] == 10 * SECOND_US
+    batches = [
+        Jobs.plan(
+            np.array([0]),
+            kind=Kind.TRAIN,
+            plan_us=first * SECOND_US,
+            first=first,
+            down_bytes=size,
+            deadline_us=deadline_s * SECOND_US,
+        )
+        for first, (size, deadline_s) in enumerate([(60_000_000, 99), (1000, 10), (1000, 98)])
+    ]
+    played = play(engine, fleet(engine, population), population, batches)
+    assert played.rows["outcome"].tolist() == [Outcome.DONE, Outcome.LATE, Outcome.DONE]
+    long, short, last = played.rows
+    assert short["start_us"] == short["finish_us"] == 10 * SECOND_US
+    assert short["energy_uj"] == 0
+    assert last["start_us"] == long["finish_us"] > 60 * SECOND_US
+    assert played.ended_us == [long["finish_us"], 10 * SECOND_US, last["finish_us"]]
+
+
+@pytest.mark.parametrize("work", ["none", "a second of computing", "a second of downloading"])
+def test_phones_are_free_at_the_very_microsecond_at_which_their_jobs_end(work: str) -> None:
+    """A selection at that time sees the same phones, however they are played."""
+    eligible: dict[type, list[int]] = {}
+    for fleet in (CohortFleet, ExactFleet):
+        engine, population = Engine(), steady("wifi", phones=50, mbps=8, flops_per_s=10**9)
+        promotion_us = int(population.world.radios["promotion_us"][1])
+        jobs = Jobs.plan(
+            np.arange(50),
+            kind=Kind.INFER,
+            plan_us=0,
+            first=0,
+            load_bytes=-1,
+            flops=10**9 if "comp" in work else 0,
+            down_bytes=1_000_000 - promotion_us if "down" in work else 0,
+        )
+
+        def select(engine: Engine, population: Population, into: list[int]) -> Process:
+            yield engine.until(0 if work == "none" else SECOND_US)
+            world = population.world
+            into.extend(
+                phone for phone in range(50) if eligible_at(world, phone, engine.now_us, 0, 0, 0.0)
+            )
+
+        def batch(player: Fleet, jobs: Jobs) -> Process:
+            yield player.run(jobs)
+
+        engine.process(batch(fleet(engine, population), jobs))
+        engine.process(select(engine, population, eligible.setdefault(fleet, [])))
+        engine.run(2 * SECOND_US)
+        assert set(jobs["finish_us"].tolist()) == {0 if work == "none" else SECOND_US}
+    assert eligible[CohortFleet] == eligible[ExactFleet] == list(range(50))

@@ -3,28 +3,25 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import which
 from typing import final
 
-from .adb import Adb, emulator_port
+from .adb import Adb
 from .avd import Hardware, avd_folder, configure, unconfigure
 from .connection import Connection
 from .console import Console
+from .emulator_ports import free_ports
 from .errors import AndroidError, DeviceTimeoutError, EmulatorError, OfflineError
 from .state import state_folder
 
 BOOT_TIMEOUT_S = 600.0
 STOP_TIMEOUT_S = 30.0
-FIRST_PORT, LAST_PORT = 5586, 5680
-"""Console ports: even, within what the emulator takes, and with an adb port (the next one) above
-those that every adb server on the machine scans (5555 to 5585)."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +145,12 @@ class Emulator:
                 raise DeviceTimeoutError(self.serial, what) from last
             time.sleep(poll_s)
 
+    def load_snapshot(self, name: str, timeout_s: float = BOOT_TIMEOUT_S) -> None:
+        """Return it to the state *name* and wait until its services answer again."""
+        with self.console() as console:
+            console.load_snapshot(name)
+        self.wait_booted(timeout_s)
+
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
         """End it: by its console, else by signals; its AVD gets its own configuration back."""
         try:
@@ -216,31 +219,10 @@ def emulators(
         for config, port in zip(configs, free_ports(len(configs)), strict=True):
             one = Emulator.start(adb, config, console_port=port, executable=executable)
             started.append(one)
-        with ThreadPoolExecutor(max(1, len(started))) as pool:
-            list(pool.map(lambda one: one.wait_booted(timeout_s, poll_s=poll_s), started))
+        _boot(started, timeout_s, poll_s)
         yield started
     finally:
         _stop_all(started)
-
-
-def stop_by_serial(serial: str, timeout_s: float = STOP_TIMEOUT_S) -> None:
-    """End the emulator *serial* (``emulator-PORT``), whichever process has started it.
-
-    Raises:
-        EmulatorError: it is none, or does not end.
-    """
-    port = emulator_port(serial)
-    if port is None:
-        raise EmulatorError(serial, "not the serial of an emulator", "unplug a phone instead")
-    with Console(port) as console:
-        folder = avd_folder(console.avd_name())
-        console.kill()
-    end_s = time.monotonic() + timeout_s
-    while not _is_free(port):
-        if time.monotonic() > end_s:
-            raise EmulatorError(serial, f"it does not end within {timeout_s:g} s", "end it by hand")
-        time.sleep(0.1)
-    unconfigure(folder)
 
 
 def emulator_path() -> Path:
@@ -259,26 +241,23 @@ def emulator_path() -> Path:
     return path
 
 
-def free_ports(count: int) -> list[int]:
-    """Return *count* console ports that are free now, together with the port after each.
-
-    Raises:
-        EmulatorError: there are fewer.
-    """
-    ports = [
-        port
-        for port in range(FIRST_PORT, LAST_PORT + 1, 2)
-        if _is_free(port) and _is_free(port + 1)
-    ]
-    if len(ports) < count:
-        what = f"only {len(ports)} of {count} ports from {FIRST_PORT} on are free"
-        raise EmulatorError("emulator", what, "stop other emulators")
-    return ports[:count]
-
-
 def log_path(console_port: int) -> Path:
     """Return where the emulator on *console_port* logs."""
     return state_folder("logs") / f"emulator-{console_port}.log"
+
+
+def _boot(started: Sequence[Emulator], timeout_s: float, poll_s: float) -> None:
+    """Wait until all of *started* have booted; if one does not, nobody waits for the others."""
+    pool = ThreadPoolExecutor(max(1, len(started)))
+    try:
+        waits = [pool.submit(one.wait_booted, timeout_s, poll_s=poll_s) for one in started]
+        for wait in as_completed(waits):
+            wait.result()
+    except BaseException:
+        _stop_all(started)  # which ends the waiting threads
+        raise
+    finally:
+        pool.shutdown()
 
 
 def _stop_all(started: Sequence[Emulator]) -> None:
@@ -291,13 +270,3 @@ def _stop_all(started: Sequence[Emulator]) -> None:
             errors.append(error)
     if errors:
         raise errors[0]
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True

@@ -41,9 +41,9 @@ class Meminfo:
         status: ``normal``, ``moderate``, ``low`` or ``critical``.
     """
 
-    total_kb: int
-    free_kb: int
-    used_kb: int
+    total_kb: int | None
+    free_kb: int | None
+    used_kb: int | None
     lost_kb: int | None
     status: str | None
     zram_physical_kb: int | None
@@ -74,7 +74,8 @@ def parse_meminfo(text: str) -> Meminfo:
     """Return the totals and the list ``Total PSS by process`` of *text*.
 
     Raises:
-        ParseError: a total is missing, stands twice, or a process has an unknown form.
+        ParseError: there is neither a total nor a process, a total stands twice, or a process has
+            an unknown form.
     """
     totals: dict[str, int] = {}
     status: str | None = None
@@ -88,19 +89,19 @@ def parse_meminfo(text: str) -> Meminfo:
             status = said[1] if said is not None else status
         elif (match := _ZRAM.fullmatch(line)) is not None:
             zram = match
-    missing = {"Total", "Free", "Used"} - totals.keys()
-    if missing:
-        raise ParseError(SOURCE, f"no {', '.join(sorted(missing))} RAM", text)
+    processes = _processes(text)
+    if not totals and not processes:
+        raise ParseError(SOURCE, "neither totals nor processes", text)
     return Meminfo(
-        total_kb=totals["Total"],
-        free_kb=totals["Free"],
-        used_kb=totals["Used"],
+        total_kb=totals.get("Total"),
+        free_kb=totals.get("Free"),
+        used_kb=totals.get("Used"),
         lost_kb=totals.get("Lost"),
         status=status,
         zram_physical_kb=_kb(zram[1]) if zram else None,
         zram_swapped_kb=_kb(zram[2]) if zram else None,
         swap_total_kb=_kb(zram[3]) if zram else None,
-        processes=_processes(text),
+        processes=processes,
     )
 
 

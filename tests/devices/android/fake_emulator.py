@@ -19,7 +19,7 @@ def main() -> int:
     facts = {"argv": sys.argv[1:], "adb": os.environ.get("ANDROID_ADB_SERVER_PORT")}
     with open(os.environ["FAKE_EMULATOR_LOG"], "a") as log:
         log.write(json.dumps(facts | {"pid": os.getpid()}) + "\n")
-    if behaviour == "die":
+    if behaviour == "die" or "Broken_AVD" in sys.argv:
         print("PANIC: cannot find AVD system path")
         return 7
     if behaviour == "deaf":

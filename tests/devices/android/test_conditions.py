@@ -1,4 +1,3 @@
-import json
 import signal
 import subprocess
 import sys
@@ -7,8 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from droidloop.devices.android import undo
 from droidloop.devices.android.adb import Adb
@@ -34,8 +31,6 @@ from droidloop.devices.android.undo import (
     SetModem,
     SetPower,
     SetRadio,
-    from_json,
-    to_json,
 )
 
 from .fake_adb import FakeAdb, FakeDevice
@@ -388,47 +383,6 @@ def test_only_what_could_not_be_taken_back_stays(
     phone.forbidden.clear()
     restore_pending(adb)
     assert phone.untouched
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "{",
-        "[]",
-        json.dumps({"format": 2, "serial": "x", "undo": []}),
-        json.dumps({"format": 1, "serial": "x", "undo": [{"kind": "Reboot"}]}),
-        json.dumps({"format": 1, "serial": "x", "undo": [{"kind": "SetRadio", "radio": "x; y"}]}),
-        json.dumps(
-            {"format": 1, "serial": "x", "undo": [{"kind": "SetRadio", "radio": "a", "on": True}]}
-        ),
-    ],
-)
-def test_damaged_journal_is_named(state: Path, adb: Adb, text: str) -> None:
-    (state / "restore").mkdir(parents=True)
-    (state / "restore" / "x.json").write_text(text)
-    with pytest.raises(RestoreError, match=r"x\.json: the journal .* is damaged"):
-        restore_pending(adb)
-
-
-def test_hostile_serial_is_no_path(state: Path) -> None:
-    for serial in ("../../x", "a/b", "/etc/passwd", "x" * 5000, "é\n"):
-        with Journal(serial) as journal:
-            journal.write([ResetBattery()])
-    assert {path.parent for path in state.rglob("*.json")} == {state / "restore"}
-    assert len(pending_serials()) == 5
-
-
-@given(
-    st.one_of(
-        st.builds(ResetBattery),
-        st.builds(SetRadio, st.sampled_from(["wifi", "data"]), st.booleans()),
-        st.builds(SetLink, *[st.integers(0, 10**9)] * 4),
-        st.builds(SetModem, st.text()),
-        st.builds(SetPower, st.integers(0, 100), st.booleans(), st.text()),
-    )
-)
-def test_what_is_to_be_done_survives_the_journal(one: undo.Undo) -> None:
-    assert from_json(json.loads(json.dumps(to_json(one)))) == one
 
 
 def test_level_is_a_percentage() -> None:

@@ -12,16 +12,14 @@ import pytest
 from droidloop.devices.android.adb import Adb
 from droidloop.devices.android.avd import Hardware, avd_folder, configure, unconfigure
 from droidloop.devices.android.emulator import (
-    FIRST_PORT,
-    LAST_PORT,
     Emulator,
     EmulatorConfig,
     emulator_path,
     emulators,
-    free_ports,
-    stop_by_serial,
 )
-from droidloop.devices.android.errors import DeviceTimeoutError, EmulatorError
+from droidloop.devices.android.emulator_ports import FIRST_PORT, LAST_PORT, free_ports
+from droidloop.devices.android.errors import ConsoleError, DeviceTimeoutError, EmulatorError
+from droidloop.devices.android.running import running_emulators, stop_by_serial
 
 from .fake_adb import Answer, FakeAdb, FakeDevice
 
@@ -72,12 +70,17 @@ def executable(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def adb(avd: Path) -> Iterator[Adb]:
-    with FakeAdb() as fake:
+def server(avd: Path) -> Iterator[FakeAdb]:
+    with FakeAdb() as server:
         for port in range(FIRST_PORT, LAST_PORT + 1, 2):
-            fake.emulators[port + 1] = f"emulator-{port}"
-        fake.new_emulator = lambda: FakeDevice(handler=Booting())
-        yield Adb(fake.port, timeout_s=2.0)
+            server.emulators[port + 1] = f"emulator-{port}"
+        server.new_emulator = lambda: FakeDevice(handler=Booting())
+        yield server
+
+
+@pytest.fixture
+def adb(server: FakeAdb) -> Adb:
+    return Adb(server.port, timeout_s=2.0)
 
 
 def started(tmp_path: Path) -> list[dict[str, Any]]:
@@ -117,6 +120,46 @@ def test_emulators_end_when_their_user_fails(adb: Adb, executable: Path, tmp_pat
     with pytest.raises(KeyboardInterrupt):
         fail()
     assert gone(started(tmp_path)[0]["pid"])
+
+
+def test_nobody_waits_for_the_others_when_one_fails(
+    server: FakeAdb, adb: Adb, avd: Path, executable: Path, tmp_path: Path
+) -> None:
+    server.new_emulator = lambda: FakeDevice(handler=lambda argv: ("0\n", "", 0))
+    broken = avd.with_name("Broken_AVD.avd")
+    broken.mkdir()
+    (broken / "config.ini").write_text(CONFIG)
+    configs = [EmulatorConfig("Test_AVD"), EmulatorConfig("Broken_AVD")]
+    start_s = time.monotonic()
+    with (
+        pytest.raises(EmulatorError, match="ended with 7"),
+        emulators(adb, configs, executable=executable, timeout_s=60, poll_s=0.2),
+    ):
+        pass
+    assert time.monotonic() - start_s < 20
+    assert all(gone(one["pid"]) for one in started(tmp_path))
+
+
+def test_running_emulators_are_listed_for_who_starts_later(
+    adb: Adb, executable: Path, tmp_path: Path
+) -> None:
+    assert running_emulators() == ()
+    with emulators(
+        adb, [EmulatorConfig("Test_AVD")], executable=executable, timeout_s=30, poll_s=0.05
+    ) as running:
+        assert running_emulators() == ((running[0].serial, "Test_AVD"),)
+    assert running_emulators() == ()
+
+
+def test_snapshot_is_waited_for(adb: Adb, executable: Path) -> None:
+    with emulators(
+        adb, [EmulatorConfig("Test_AVD")], executable=executable, timeout_s=30, poll_s=0.05
+    ) as running:
+        with running[0].console() as console:
+            console.save_snapshot("clean")
+        running[0].load_snapshot("clean", timeout_s=10)
+        with pytest.raises(ConsoleError, match="no snapshot other"):
+            running[0].load_snapshot("other")
 
 
 def test_emulator_that_dies_says_its_last_words(

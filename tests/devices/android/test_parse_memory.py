@@ -105,9 +105,14 @@ def test_misplaced_separator_is_an_error() -> None:
         parse_meminfo(ANDROID_14.replace("5,862,088K", "5862,088K"))
 
 
-def test_dump_without_totals_is_an_error() -> None:
-    with pytest.raises(ParseError, match="no Free, Total, Used RAM"):
+def test_empty_dump_is_an_error() -> None:
+    with pytest.raises(ParseError, match="neither totals nor processes"):
         parse_meminfo("Total PSS by process:\n")
+
+
+def test_list_of_an_android_without_totals() -> None:
+    meminfo = parse_meminfo("Total PSS by process:\n     512 kB: system (pid 9)\n")
+    assert (meminfo.pss_kb, meminfo.total_kb) == ({"system": 512}, None)
 
 
 def test_one_process() -> None:

@@ -145,10 +145,12 @@ def test_kills_are_found_among_other_lines() -> None:
         "oom_score_adj -800, state 4 to free 12kB rss, 3kB swap; reason: thrashing (5%)\n"
         "01-02 03:04:05.679   100   100 I ActivityManager: Killing 77:x/u0 (adj 900): empty\n"
         "I/lowmemorykiller(  99): Killing 'b' (78), uid 10002, adj 906\n"
+        "<6>[ 9.1] lowmemorykiller: Killing 'c' (79) (tgid 79), adj 15,\n"
     )
     assert parse_lmkd(text) == (
         Kill("it's me", 77, 10001, -800, 12, 3, "thrashing (5%)"),
         Kill("b", 78, 10002, 906, None, None, None),
+        Kill("c", 79, None, 15, None, None, None),
     )
 
 

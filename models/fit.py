@@ -1,6 +1,7 @@
 """Central training of any recommender: the baseline that every method on phones is held to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
@@ -77,9 +78,10 @@ def fit(
         )
         keys = draws.child("epoch").bits(np.arange(len(owners)), epoch)
         order = np.argsort(keys, kind="stable")
-        for start in range(0, len(order), batch):
-            part = order[start : start + batch]
-            _step(recommender, values, descent, _batch(train, owners, drawn, part), epoch)
+        with _one_thread():
+            for start in range(0, len(order), batch):
+                part = order[start : start + batch]
+                _step(recommender, values, descent, _batch(train, owners, drawn, part), epoch)
         if validate is None:
             continue
         value, waited = validate(_copy(values)), waited + 1
@@ -88,6 +90,17 @@ def fit(
         elif patience is not None and waited >= patience:
             break
     return _copy(values) if validate is None else best
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let torch use one thread: in steps of milliseconds a second one costs more than it gives."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def scorer(recommender: Recommender, params: Params, n_items: int) -> Callable[..., Array]:

@@ -75,23 +75,30 @@ class MF:
         An elementwise product and a sum over the last axis: that gives the same bits for one
         phone as for a cohort, which a matrix product does not.
         """
-        user = torch.nn.functional.embedding(users, params["user"])
-        return (user * self.items.lookup(params, items)).sum(-1)
+        return (self._user(params, users) * self.items.lookup(params, items)).sum(-1)
 
     def loss(self, params: Params, batch: Batch) -> torch.Tensor:
         """Return the loss of each example with its negatives, shape (batch,)."""
-        scores = self.score(params, batch.users, batch.items)
-        others, there = self._negative_scores(params, batch)
+        ids = batch.items[:, None]
+        if batch.negatives is not None:
+            ids = torch.cat([ids, batch.negatives], dim=1)
+        there = (ids >= 0).to(torch.float32)
+        user = self._user(params, batch.users)[:, None]
+        item = self.items.lookup(params, ids.clamp(min=0))
+        scores = (user * item).sum(-1)
+        labels = torch.zeros_like(scores)
         match self.loss_name:
             case "log":
-                each = log_loss(others, torch.zeros_like(others))
-                total = log_loss(scores, torch.ones_like(scores)) + (each * there).sum(-1)
+                labels[:, 0] = 1
+                each = log_loss(scores, labels)
             case "bpr":
-                total = (bpr(scores[:, None], others) * there).sum(-1)
+                each = torch.nn.functional.pad(bpr(scores[:, :1], scores[:, 1:]), (1, 0))
             case "squared":
-                each = squared_error(others, torch.zeros_like(others))
-                total = squared_error(scores, batch.labels) + (each * there).sum(-1)
-        return total + self.l2 / 2 * self._square_norms(params, batch) if self.l2 else total
+                labels[:, 0] = batch.labels
+                each = squared_error(scores, labels)
+        if self.l2:
+            each = each + self.l2 / 2 * (user.square().sum(-1) + item.square().sum(-1))
+        return (each * there).sum(-1)
 
     def cost(self, examples: int | IntArray) -> Cost:
         """Return what forward and backward over *examples* pairs of a user and an item take.
@@ -108,20 +115,5 @@ class MF:
             ram_bytes=4 * self.dim * (self.n_items + rows) + 8 * examples,
         )
 
-    def _negative_scores(self, params: Params, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        if batch.negatives is None:
-            empty = torch.zeros(len(batch.users), 0)
-            return empty, empty
-        there = batch.negatives >= 0
-        items = batch.negatives.clamp(min=0)
-        return self.score(params, batch.users[:, None], items), there.to(torch.float32)
-
-    def _square_norms(self, params: Params, batch: Batch) -> torch.Tensor:
-        user = torch.nn.functional.embedding(batch.users, params["user"]).square().sum(-1)
-        item = self.items.lookup(params, batch.items).square().sum(-1)
-        total = user + item
-        if batch.negatives is not None:
-            there = batch.negatives >= 0
-            others = self.items.lookup(params, batch.negatives.clamp(min=0)).square().sum(-1)
-            total = total + ((user[:, None] + others) * there).sum(-1)
-        return total
+    def _user(self, params: Params, users: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.embedding(users, params["user"])

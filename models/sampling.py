@@ -1,5 +1,6 @@
 """Negatives for a cohort, the rows that its local training touches, and threads for both."""
 
+import functools
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -90,8 +91,14 @@ def for_chunks(
         work(0, count)
         return
     size = max(_CHUNK_CLIENTS, -(-count // (per_thread * threads)))
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(lambda low: work(low, min(count, low + size)), range(0, count, size)))
+    pool = _pool(threads, os.getpid())
+    list(pool.map(lambda low: work(low, min(count, low + size)), range(0, count, size)))
+
+
+@functools.cache
+def _pool(threads: int, process: int) -> ThreadPoolExecutor:
+    # Kept, for starting threads takes as long as a small cohort; a forked process has none.
+    return ThreadPoolExecutor(threads, thread_name_prefix=f"models-{process}")
 
 
 @njit(cache=True, inline="always")

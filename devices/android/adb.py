@@ -4,7 +4,6 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
 from types import TracebackType
 from typing import Self, TypeVar, final
 
@@ -150,10 +149,9 @@ class Adb:
             AndroidError: no device has exactly that serial, or it takes no commands.
         """
         check_state(serial, self.listed(serial))
-        deadline = Deadline(self.timeout_s)
-        with closing(open_channel(self.port, serial, deadline)) as channel:
-            channel.command(f"host:tport:serial:{serial}", lost=ServerError)
-            return int.from_bytes(channel.read_exact(8), "little")
+        channel, number = self._transport(serial, Deadline(self.timeout_s))
+        channel.close()
+        return number
 
     def features(self, transport_id: int, serial: str) -> frozenset[str]:
         """Return what adb's protocol can do on a device, such as ``shell_v2``."""
@@ -162,11 +160,18 @@ class Adb:
         return frozenset(answer.split(","))
 
     def service(self, transport_id: int, service: str, serial: str, deadline: Deadline) -> Channel:
-        """Return a stream to *service* on a device; *deadline* holds for all of it."""
-        # A server that was started anew would know another device by this number: no second try.
-        channel = open_channel(self.port, serial, deadline)
+        """Return a stream to *service* on a device; *deadline* holds for all of it.
+
+        Raises:
+            AbsentError: *serial* is another connection than *transport_id* by now.
+            AndroidError: the service is refused, or the device is gone.
+        """
+        # A server that was started anew gives the numbers to other devices: the serial counts,
+        # and the number guards against what else a serial may match.
+        channel, number = self._transport(serial, deadline)
         try:
-            channel.command(f"host:transport-id:{transport_id}", lost=ServerError)
+            if number != transport_id:
+                raise AbsentError(serial, "it has come back as another connection")
             channel.command(service)
         except BaseException:
             channel.close()
@@ -182,6 +187,16 @@ class Adb:
             self._process = AdbProcess.start(port=self.port, usb=self._usb)
         for serial in sorted(self._attached):
             self._try_attach(serial)
+
+    def _transport(self, serial: str, deadline: Deadline) -> tuple[Channel, int]:
+        """Return a stream to the device *serial* and the number of the connection to it."""
+        channel = open_channel(self.port, serial, deadline)
+        try:
+            channel.command(f"host:tport:serial:{serial}", lost=ServerError)
+            return channel, int.from_bytes(channel.read_exact(8), "little")
+        except BaseException:
+            channel.close()
+            raise
 
     def _try_attach(self, serial: str) -> None:
         try:

@@ -1,5 +1,6 @@
 """A private adb server: its own port, no foreign emulators, gone when this process is gone."""
 
+import contextlib
 import importlib.util
 import os
 import socket
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import IO, final
 
 from .errors import AndroidError, ServerError
-from .wire import SERVER, request
+from .wire import SERVER, notify, request
 
 START_TIMEOUT_S = 15.0
 _ATTEMPTS = 5
@@ -66,12 +67,14 @@ class AdbProcess:
         *usb* it takes the USB devices that no other adb server holds.
 
         Args:
-            port: to listen on; None takes a free one.
+            port: to listen on, where another server is ended first; None takes a free one.
             usb: whether to look for devices on USB.
 
         Raises:
             ServerError: it does not start.
         """
+        if port is not None:
+            _end_other(port)
         last = ServerError(SERVER, "it did not start")
         for _ in range(1 if port is not None else _ATTEMPTS):
             try:
@@ -110,6 +113,12 @@ def free_port() -> int:
         if not 5554 <= port <= 5585:
             return port
     raise ServerError(SERVER, "no free port")
+
+
+def _end_other(port: int) -> None:
+    """End the server that a client has started on *port*, as clients do where they find none."""
+    with contextlib.suppress(AndroidError):  # nobody there, which is the rule
+        notify(port, "host:kill", 2.0)
 
 
 def _start(port: int, usb: bool) -> AdbProcess:

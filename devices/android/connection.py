@@ -106,13 +106,12 @@ class Connection:
         command = shell_command(argv)
         deadline = Deadline(timeout_s)
         try:
-            features, number = self._features()
-            if "shell_v2" in features:
-                with closing(self._open(number, f"shell,v2,raw:{command}", deadline)) as channel:
+            if "shell_v2" in self._known()[1]:
+                with closing(self.open(f"shell,v2,raw:{command}", deadline)) as channel:
                     return self._read_packets(channel, limit_bytes)
             mark = f"droidloop-{secrets.token_hex(8)}"  # no output can hold it by chance
             wrapped = f"({command}) </dev/null; end=$?; echo; echo {mark}:$end"
-            with closing(self._open(number, f"shell:{wrapped}", deadline)) as channel:
+            with closing(self.open(f"shell:{wrapped}", deadline)) as channel:
                 return self._read_marked(channel, mark, limit_bytes)
         except DeviceTimeoutError as error:
             what = f"{argv[0]} did not end within {timeout_s:g} s"
@@ -139,26 +138,26 @@ class Connection:
 
     def open(self, service: str, deadline: Deadline) -> Channel:
         """Return a stream to a *service* of the device's adbd, such as ``sync:``."""
-        return self._open(self.transport_id(), service, deadline)
-
-    def transport_id(self) -> int:
-        """Return the adb server's number for the present connection to the device."""
-        return self._features()[1]
-
-    def _features(self) -> tuple[frozenset[str], int]:
-        # Asked for every time: a server that was started anew counts from 1 again, and what it
-        # gave one device it may give another.
-        number = self.adb.transport_id(self.serial)
-        if self._transport is None or self._transport[0] != number:
-            self._transport = number, self.adb.features(number, self.serial)
-        return self._transport[1], self._transport[0]
-
-    def _open(self, number: int, service: str, deadline: Deadline) -> Channel:
+        number = self._known()[0]
         try:
             return self.adb.service(number, service, self.serial, deadline)
         except (AbsentError, ServerError):
             # The device or the server came back under another number; nothing has run yet.
-            return self.adb.service(self.transport_id(), service, self.serial, deadline)
+            number = self.fresh_transport_id()
+        return self.adb.service(number, service, self.serial, deadline)
+
+    def fresh_transport_id(self) -> int:
+        """Return the adb server's number for the connection to the device, asked for now."""
+        self._transport = None
+        return self._known()[0]
+
+    def _known(self) -> tuple[int, frozenset[str]]:
+        """Return number and features; each service checks that the number still holds."""
+        known = self._transport
+        if known is None:
+            number = self.adb.transport_id(self.serial)
+            known = self._transport = number, self.adb.features(number, self.serial)
+        return known
 
     def _read_packets(self, channel: Channel, limit_bytes: int) -> ShellResult:
         """Return the end of a command of the second shell protocol.

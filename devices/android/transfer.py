@@ -89,9 +89,8 @@ def push(
     connection.sweep()
     _check_room(connection, folder, size)
     part = f"{remote}.{secrets.token_hex(4)}.part"
-    number = connection.transport_id()
     try:
-        transfer_us = _push_by_adb(connection, number, local.resolve(), part, timeout_s)
+        transfer_us = _push_by_adb(connection, local.resolve(), part, timeout_s)
         start_us = _now_us()
         verify(connection, part, local)
         if mode is not None:
@@ -203,13 +202,12 @@ def _check_room(connection: Connection, folder: str, size: int) -> None:
         raise StorageFullError(connection.serial, what)
 
 
-def _push_by_adb(
-    connection: Connection, number: int, local: Path, remote: str, timeout_s: float
-) -> int:
-    """Push by the adb client to transport *number*; return the wall time in microseconds."""
+def _push_by_adb(connection: Connection, local: Path, remote: str, timeout_s: float) -> int:
+    """Push by the adb client; return the wall time in microseconds."""
+    connection.adb.revive()  # where there is none, the client would start a server of its own
+    number = connection.fresh_transport_id()
     server = f"tcp:localhost:{connection.adb.port}"
     command = [str(adb_path()), "-L", server, "-t", str(number), "push", str(local), remote]
-    connection.adb.revive()  # the client would start a server of its own
     start_us = _now_us()
     status, output = _run(command, connection.serial, timeout_s)
     end_us = _now_us()

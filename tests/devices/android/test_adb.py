@@ -188,6 +188,20 @@ def test_server_told_to_end_is_started_again(server: Adb) -> None:
     assert server.devices() == ()
 
 
+def test_server_that_a_client_has_started_in_between_is_replaced(server: Adb) -> None:
+    first = server.server_pid
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    wait_until_gone(first)
+    client = [str(adb_path()), "-L", f"tcp:localhost:{server.port}", "start-server"]
+    subprocess.run(client, check=True, timeout=20, capture_output=True)
+    server.revive()
+    second = server.server_pid
+    assert second is not None
+    assert is_alive(second)
+    assert server.devices() == ()
+
+
 def test_real_server_says_why_it_cannot_attach(server: Adb) -> None:
     with pytest.raises(AbsentError, match="Connection refused"):
         server.connect("127.0.0.1:1")

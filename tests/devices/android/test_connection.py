@@ -172,8 +172,8 @@ def test_hostile_serial_reaches_its_own_device_alone(fake: FakeAdb, adb: Adb, se
     assert Connection(adb, serial).shell(["echo", "hi"]).stdout == "hi\n"
     assert fake.devices[serial].commands == [["echo", "hi"]]
     assert fake.devices["phone"].commands == []
-    named = [request for request in fake.requests if serial in request]
-    assert named == [f"host:tport:serial:{serial}"]
+    named = {request for request in fake.requests if serial in request}
+    assert named == {f"host:tport:serial:{serial}"}
 
 
 def test_device_that_comes_back_is_found_again(
@@ -193,6 +193,19 @@ def test_number_of_a_lost_device_is_not_used_for_another(
     fake.devices["other"] = FakeDevice()
     with pytest.raises(AbsentError, match="not attached"):
         connection.shell(["echo", "2"])
+    assert fake.devices["other"].commands == []
+
+
+def test_numbers_that_changed_hands_do_not_mix_up_devices(
+    connection: Connection, fake: FakeAdb, device: FakeDevice
+) -> None:
+    """A server that another thread has started anew counts its devices in another order."""
+    fake.devices["other"] = FakeDevice()
+    fake.numbers = {"phone": 1, "other": 2}
+    connection.shell(["echo", "1"])
+    fake.numbers = {"phone": 2, "other": 1}
+    connection.shell(["echo", "2"])
+    assert device.commands == [["echo", "1"], ["echo", "2"]]
     assert fake.devices["other"].commands == []
 
 

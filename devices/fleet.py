@@ -10,15 +10,17 @@ from droidloop.platform.jobs import Jobs
 from .batch import Batch
 from .play import limit_of, play_cohort, play_phase
 from .population import Population
+from .work import Work
 
 
 class Fleet(Protocol):
     """Plays jobs on phones: simulated, recorded or real."""
 
-    def run(self, jobs: Jobs) -> simpy.Event:
+    def run(self, jobs: Jobs, work: Work | None = None) -> simpy.Event:
         """Start *jobs*, all planned for now; the event happens when all have ended.
 
-        The outcome columns of *jobs* are filled in place, and the event's value is *jobs*.
+        The outcome columns of *jobs* are filled in place, and the event's value is *jobs*. What
+        the jobs carry is in *work*; simulated phones play their costs and leave it alone.
         """
         ...
 
@@ -30,7 +32,7 @@ class CohortFleet:
         self._engine = engine
         self._population = population
 
-    def run(self, jobs: Jobs) -> simpy.Event:
+    def run(self, jobs: Jobs, work: Work | None = None) -> simpy.Event:
         """Play *jobs* now; see ``Fleet.run``."""
         play_cohort(self._population.world, jobs.rows)
         return self._engine.process(end_of(self._engine, jobs))
@@ -44,7 +46,7 @@ class ExactFleet:
         self._population = population
         self._last: dict[int, simpy.Event] = {}
 
-    def run(self, jobs: Jobs) -> simpy.Event:
+    def run(self, jobs: Jobs, work: Work | None = None) -> simpy.Event:
         """Start one process a job; see ``Fleet.run``."""
         batch = Batch(self._population.world, jobs.rows)
         events: list[simpy.Event] = []

@@ -17,6 +17,7 @@ from droidloop.platform.ledger import read
 from .battery import advance
 from .fleet import end_of
 from .population import Population
+from .work import Work
 
 _PLAN = JOB_DTYPE.names[: JOB_DTYPE.names.index("outcome")] if JOB_DTYPE.names else ()
 
@@ -31,7 +32,7 @@ class ReplayFleet:
         rows = read(folder, "jobs")
         self._rows = rows[np.argsort(rows["job"])]
 
-    def run(self, jobs: Jobs) -> simpy.Event:
+    def run(self, jobs: Jobs, work: Work | None = None) -> simpy.Event:
         """Fill in what the recorded run says of *jobs*; see ``Fleet.run``.
 
         Raises:

@@ -6,6 +6,7 @@ import numpy as np
 import simpy
 
 from droidloop.devices.fleet import Fleet
+from droidloop.devices.work import Work
 from droidloop.platform.draws import IntArray
 from droidloop.platform.engine import Engine, Process
 from droidloop.platform.jobs import Jobs, Kind
@@ -33,14 +34,14 @@ class Recorder:
         self._jobs += len(jobs)
         return jobs
 
-    def play(self, jobs: Jobs) -> simpy.Event:
+    def play(self, jobs: Jobs, work: Work | None = None) -> simpy.Event:
         """Play *jobs*; the event happens when all have ended and are in the ledger."""
-        return self.engine.process(self._play(jobs))
+        return self.engine.process(self._play(jobs, work))
 
-    def _play(self, jobs: Jobs) -> Process:
+    def _play(self, jobs: Jobs, work: Work | None) -> Process:
         start_us = self.engine.now_us
         self._open.append(start_us)
-        yield self._fleet.run(jobs)
+        yield self._fleet.run(jobs, work)
         self.write("jobs", jobs.rows)
         self._open.remove(start_us)
         self._ledger.advance(min([self.engine.now_us, *self._open]))

@@ -40,6 +40,8 @@ class RunDirectory:
         cls.require_free(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
+        except FileNotFoundError as error:
+            raise UsageError(f"{self.path}: no run there; give the directory of a run") from error
         except OSError as error:
             reason = error.strerror or error
             raise UsageError(f"{path}: {reason}; choose another --out") from error
@@ -78,6 +80,8 @@ class RunDirectory:
         path = self.path / MANIFEST
         try:
             content = json.loads(path.read_text())
+        except FileNotFoundError as error:
+            raise UsageError(f"{self.path}: no run there; give the directory of a run") from error
         except OSError as error:
             reason = error.strerror or error
             raise LedgerError(f"{path}: {reason}; give the directory of a run") from error

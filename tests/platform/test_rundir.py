@@ -67,7 +67,7 @@ def test_a_manifest_that_is_none_is_one_line(tmp_path: Path, content: bytes, rea
 
 
 def test_a_place_without_a_run_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(LedgerError, match=r"No such file or directory; give the directory of a"):
+    with pytest.raises(UsageError, match=r"no run there; give the directory of a run"):
         RunDirectory.open(tmp_path / "none")
     (tmp_path / "file").write_text("")
     with pytest.raises(LedgerError, match=r"Not a directory; give the directory of a run"):

@@ -9,13 +9,16 @@ segments or none. Every table and plot of a run is made from these files alone.
 import contextlib
 import os
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .draws import IntArray
 from .errors import LedgerError
 from .jobs import JOB_DTYPE
+from .shards import shards
 from .units import HOUR_US
 
 SCHEMA_VERSION = 1
@@ -72,6 +75,33 @@ DEVICE_DTYPE = np.dtype(
     ]
 )
 
+MEASURE_DTYPE = np.dtype(
+    [
+        # what a real device took for a job; -1 where it did not get that far
+        ("t_us", np.int64),
+        ("job", np.int64),
+        ("phone", np.int32),
+        ("kind", np.int8),
+        ("sent_bytes", np.int64),
+        ("sent_us", np.int64),
+        ("load_us", np.int64),
+        ("invoke_us", np.int64),  # of all steps
+        ("wall_us", np.int64),  # of the process
+        ("cpu_us", np.int64),
+        ("peak_rss_bytes", np.int64),
+        ("received_bytes", np.int64),
+        ("received_us", np.int64),
+        ("energy_uj", np.int64),  # of the whole device, as its battery told; -1: it did not
+        ("energy_source", "S16"),  # power_supply, or modelled: power profile x measured CPU time
+        # what the laws say of the same job on the same phone
+        ("modelled_outcome", np.int8),
+        ("modelled_down_us", np.int64),
+        ("modelled_compute_us", np.int64),
+        ("modelled_up_us", np.int64),
+        ("modelled_energy_uj", np.int64),
+    ]
+)
+
 TABLES: dict[str, tuple[np.dtype[Any], str, tuple[str, ...]]] = {
     "jobs": (JOB_DTYPE, "finish_us", ("finish_us", "kind", "phone", "job")),
     "events": (EVENT_DTYPE, "t_us", ("t_us", "kind", "phone", "round", "name", "value")),
@@ -81,76 +111,155 @@ TABLES: dict[str, tuple[np.dtype[Any], str, tuple[str, ...]]] = {
         ("t_us", "model", "ranking", "part", "name", "phone", "round", "value"),
     ),
     "devices": (DEVICE_DTYPE, "t_us", ("t_us", "phone")),
+    "measures": (MEASURE_DTYPE, "t_us", ("t_us", "phone", "job")),
 }
 """For each table its row, the column that is its time, and the order of its rows."""
 
 
 class Ledger:
-    """Writes the tables of a run below *folder*; one writer a run."""
+    """Writes the tables of a run below *folder*; one writer a run.
+
+    Segments are made in a thread while the run goes on, one flush at a time, so what waits in
+    memory is bounded by the rows of two windows.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._waiting: dict[str, dict[int, list[Rows]]] = {name: {} for name in TABLES}
         self._next = dict.fromkeys(TABLES, 0)
         self._written = 0
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        self._flushing: Future[None] | None = None
 
     def write(self, table: str, rows: Rows) -> None:
-        """Keep *rows* until their window is over; their times may lie in the future.
+        """Keep a copy of *rows* until their window is over; their times may lie in the future.
 
         Raises:
-            ValueError: the window of a row has been written already, or lies before time 0.
+            ValueError: a row belongs to a window that has been written.
         """
-        windows = rows[TABLES[table][1]] // WINDOW_US
-        if len(windows) and windows.min() < self._written:
-            raise ValueError(f"{table}: rows of window {windows.min()}, which has been written")
+        dtype, time, _ = TABLES[table]
+        if rows.dtype != dtype:
+            raise ValueError(f"rows of {table!r} have another dtype")
+        if not len(rows):
+            return
+        windows = rows[time] // WINDOW_US
+        first, last = int(windows.min()), int(windows.max())
+        if first < self._written:
+            raise ValueError(f"{table}: rows of window {first}, which has been written")
+        if first == last:
+            self._waiting[table].setdefault(first, []).append(rows.copy())
+            return
         for window in np.unique(windows):
-            self._waiting[table].setdefault(int(window), []).append(rows[windows == window])
+            mine = _raw(rows)[windows == window].view(dtype)
+            self._waiting[table].setdefault(int(window), []).append(mine)
 
     def advance(self, now_us: int) -> None:
-        """Write every window that ends at or before *now_us*; nothing older may come after.
+        """Begin to write every window that ends at or before *now_us*; nothing older may come.
+
+        Raises:
+            LedgerError: the run directory cannot be written; said of this flush or the one before.
+        """
+        if now_us // WINDOW_US > self._written:
+            self._written = now_us // WINDOW_US
+            self._flush(self._written)
+
+    def close(self) -> None:
+        """Write everything that waits, and wait for it.
 
         Raises:
             LedgerError: the run directory cannot be written.
         """
-        self._written = max(self._written, now_us // WINDOW_US)
-        self._flush(now_us // WINDOW_US)
-
-    def close(self) -> None:
-        """Write everything that waits."""
         self._flush(None)
+        self.wait()
+        self._writer.shutdown()
+
+    def wait(self) -> None:
+        """Wait until every segment that was begun is on disk.
+
+        Raises:
+            LedgerError: the run directory cannot be written.
+        """
+        flushing, self._flushing = self._flushing, None
+        if flushing is not None:
+            flushing.result()
 
     def _flush(self, before: int | None) -> None:
+        self.wait()
+        over: list[tuple[str, list[Rows]]] = []
         for table, windows in self._waiting.items():
             for window in sorted(windows):
                 if before is None or window < before:
-                    self._segments(table, np.concatenate(windows.pop(window)))
+                    over.append((table, windows.pop(window)))
+        if over:
+            self._flushing = self._writer.submit(self._write_all, over)
 
-    def _segments(self, table: str, rows: Rows) -> None:
+    def _write_all(self, over: list[tuple[str, list[Rows]]]) -> None:
+        over.reverse()
+        while over:
+            self._segments(*over.pop())  # what has been written is held no longer
+
+    def _segments(self, table: str, parts: list[Rows]) -> None:
         dtype, _, order = TABLES[table]
-        rows = rows[np.lexsort([rows[name] for name in reversed(order)])]
+        rows = np.concatenate([_raw(part) for part in parts]).view(dtype)
+        parts.clear()
+        sorted_ = _sorted(rows, order)
         folder = self.folder / table
         for start in range(0, len(rows), SEGMENT_ROWS):
             path = folder / f"{self._next[table]:06d}.parquet"
-            _write_parquet(path, rows[start : start + SEGMENT_ROWS], dtype)
+            _write_parquet(path, _columns(rows, sorted_[start : start + SEGMENT_ROWS]), dtype)
             self._next[table] += 1
 
 
-def _write_parquet(path: Path, rows: Rows, dtype: np.dtype[Any]) -> None:
+def _raw(rows: Rows) -> Rows:
+    """Return *rows* as bytes, which numpy moves whole and not field by field: five times faster."""
+    return np.ascontiguousarray(rows).view(f"V{rows.dtype.itemsize}")
+
+
+def _sorted(rows: Rows, order: tuple[str, ...]) -> IntArray:
+    """Return the numbers of *rows* in the order of the columns *order*."""
+    first = np.ascontiguousarray(rows[order[0]])
+    found = np.argsort(first, kind="stable")
+    values = first[found]
+    same = np.flatnonzero(values[1:] == values[:-1])
+    if len(same):  # the other columns are asked only where the first does not decide
+        tied = np.union1d(same, same + 1)
+        few = rows[list(order)][found[tied]]
+        found[tied] = found[tied][np.lexsort([few[name] for name in reversed(order)])]
+    return found
+
+
+def _columns(rows: Rows, picked: IntArray) -> dict[str, Any]:
+    """Return the columns of the rows *picked*; in blocks that the processor's cache holds."""
+    names = rows.dtype.names or ()
+    columns = {name: np.empty(len(picked), rows.dtype[name]) for name in names}
+    for block in shards(len(picked)):
+        some = _raw(rows)[picked[block]].view(rows.dtype)
+        for name in names:
+            columns[name][block] = some[name]
+    return columns
+
+
+def _write_parquet(path: Path, columns: dict[str, Any], dtype: np.dtype[Any]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns = {}
-    for name in dtype.names or ():
-        column = np.ascontiguousarray(rows[name])
-        columns[name] = pa.array(column.astype(str) if column.dtype.kind == "S" else column)
+    arrays = {
+        name: pa.array(column.astype(str) if column.dtype.kind == "S" else column)
+        for name, column in columns.items()
+    }
+    # rows are in the order of time, so that differences of neighbours are small numbers
+    words: Any = [name for name in arrays if dtype[name].kind in "Sf"]
+    whole = [name for name in arrays if dtype[name].kind == "i" and dtype[name].itemsize >= 4]
     beside = path.with_suffix(".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # one thread's order, one codec and one row group size: equal rows give equal bytes
         pq.write_table(
-            pa.table(columns),
+            pa.table(arrays),
             beside,
             compression="zstd",
+            use_dictionary=words,
+            column_encoding=dict.fromkeys(whole, "DELTA_BINARY_PACKED"),
             row_group_size=1 << 16,
             write_page_checksum=True,
         )

@@ -128,6 +128,7 @@ def test_a_row_in_the_next_window_is_in_the_next_segment(tmp_path: Path) -> None
     ledger.advance(WINDOW_US - 1)
     assert list(segments(tmp_path, "events")) == []
     ledger.advance(WINDOW_US)
+    ledger.wait()
     assert [path.name for path in segments(tmp_path, "events")] == ["000000.parquet"]
     ledger.close()
     times = [pq.read_table(path)["t_us"].to_pylist() for path in segments(tmp_path, "events")]
@@ -212,6 +213,20 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(
         ledger.close()
     assert "\n" not in str(e.value)
     assert files(tmp_path) == {}
+
+
+def test_a_full_disk_in_the_middle_of_a_run_is_told_at_the_next_flush(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: object, **options: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pq, "write_table", full)
+    ledger = Ledger(tmp_path)
+    ledger.write("jobs", random_rows("jobs", 50, windows=1))
+    ledger.advance(WINDOW_US)
+    with pytest.raises(LedgerError, match="No space left"):
+        ledger.advance(2 * WINDOW_US)
 
 
 def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:

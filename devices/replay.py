@@ -1,7 +1,8 @@
 """The replay fleet: answers jobs from a recorded run, simulated or real.
 
 With it a run that real phones took part in can be repeated and tested without them: the recorded
-row stands in for the played one, and the phone's state follows it.
+row stands in for the played one, the phone's state follows it, and what a device had computed is
+handed back to whoever planned the job.
 """
 
 from pathlib import Path
@@ -14,8 +15,9 @@ from droidloop.platform.errors import LedgerError
 from droidloop.platform.jobs import JOB_DTYPE, Jobs
 from droidloop.platform.ledger import read
 
-from .battery import advance
+from .evidence import Evidence, outputs_of
 from .fleet import end_of
+from .follow import follow
 from .population import Population
 from .work import Work
 
@@ -23,14 +25,25 @@ _PLAN = JOB_DTYPE.names[: JOB_DTYPE.names.index("outcome")] if JOB_DTYPE.names e
 
 
 class ReplayFleet:
-    """Plays the jobs of the run recorded in *folder* again."""
+    """Plays the jobs of the run recorded in *folder* again.
 
-    def __init__(self, engine: Engine, population: Population, folder: Path) -> None:
+    What real devices left in that run is copied to *evidence*, so that a replay can be replayed.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        population: Population,
+        folder: Path,
+        evidence: Evidence | None = None,
+    ) -> None:
         self._engine = engine
         self._population = population
         self._folder = folder
+        self._evidence = evidence
         rows = read(folder, "jobs")
         self._rows = rows[np.argsort(rows["job"])]
+        self._measures = read(folder, "measures")
 
     def run(self, jobs: Jobs, work: Work | None = None) -> simpy.Event:
         """Fill in what the recorded run says of *jobs*; see ``Fleet.run``.
@@ -47,24 +60,19 @@ class ReplayFleet:
             raise LedgerError(f"{self._folder}: job {job} was not recorded as it is planned now")
         jobs.rows[:] = found
         for row in jobs.rows:
-            self._follow(row)
+            follow(self._population, row)
+        self._hand_back(jobs, work)
         return self._engine.process(end_of(self._engine, jobs))
 
-    def _follow(self, row: np.void) -> None:
-        """Bring the phone's accounts to where the recorded job left them."""
-        if row["battery_uj"] < 0:
-            return  # given up while the phone was busy with another
-        phone = int(row["phone"])
-        state = self._population.state[phone]
-        advance(self._population.world, phone, int(row["start_us"]), 0, 0, 0, False)
-        state["t_us"] = state["busy_until_us"] = row["finish_us"]
-        for name in ("promotion_uj", "radio_uj", "cpu_uj", "own_uj", "accepted_uj"):
-            state[name] += row[name]
-        state["tail_uj"] = state["booked_tail_uj"] = state["booked_tail_uj"] + row["tail_uj"]
-        for name in ("battery_uj", "cell_end_us", "wifi_end_us"):
-            state[name] = row[name]
-        for name in ("downloaded_bytes", "uploaded_bytes"):
-            state[name] += row[name]
-        died = not state["dead"] and row["battery_uj"] == 0 and row["finish_us"] > row["start_us"]
-        state["deaths"] += died
-        state["dead"] = state["dead"] or died
+    def _hand_back(self, jobs: Jobs, work: Work | None) -> None:
+        """Give *work* what devices had computed."""
+        for k in np.flatnonzero(jobs["measured"]):
+            job = int(jobs["job"][k])
+            if self._evidence is not None:
+                self._evidence.measured(self._measures[self._measures["job"] == job])
+            if work is None or jobs["compute_end_us"][k] < 0:
+                continue
+            outputs = outputs_of(self._folder, job)
+            work.accept(int(k), outputs)
+            if self._evidence is not None:
+                self._evidence.keep(job, outputs)

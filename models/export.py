@@ -70,13 +70,13 @@ def export(
         raise ValueError(f"variants are {', '.join(MIN_RUNTIME)}, not {unknown or variants}")
     golden = graph.golden_inputs(GOLDEN_RUNS)
     needed = {FLOAT, *variants} | ({INT8} if DYNAMIC in variants else set())
-    models = _convert(graph, sorted(needed), timeout_s)
+    models = convert(graph, sorted(needed), timeout_s)
     answers = {v: _Answer(model, LiteRT(model).run(golden)) for v, model in models.items()}
     _compare_with_torch(graph.run(golden), answers[FLOAT].outputs)
     return _pack(graph, name, version, golden, answers, variants)
 
 
-def _convert(graph: Graph, variants: list[str], timeout_s: float) -> dict[str, bytes]:
+def convert(graph: Graph, variants: list[str], timeout_s: float) -> dict[str, bytes]:
     """Return the ``.tflite`` file of each variant."""
     with tempfile.TemporaryDirectory(prefix="droidloop-export-") as folder:
         here = Path(folder)

@@ -15,6 +15,7 @@ from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Array
 
 from .manifest import TensorSpec
+from .training_step import STEP_BUILDERS
 
 FLATBUFFER_LIMIT_BYTES = 2**31 - 2**20
 """The most constants that a ``.tflite`` file can hold: its offsets have 31 bits."""
@@ -42,7 +43,7 @@ def scorer(table: torch.Tensor) -> nn.Module:
     return Scorer(table)
 
 
-BUILDERS: dict[str, Callable[..., nn.Module]] = {"scorer": scorer}
+BUILDERS: dict[str, Callable[..., nn.Module]] = {"scorer": scorer, **STEP_BUILDERS}
 """How to make a module of each kind of graph from its constants, given by name."""
 
 

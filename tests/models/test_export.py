@@ -136,13 +136,13 @@ def test_a_child_that_fails_is_quoted_in_one_line() -> None:
     graph = scoring(np.eye(3, dtype=np.float32))
     wrong = Graph("no-such-kind", graph.signature, graph.constants, graph.inputs, graph.outputs)
     with pytest.raises(PackageError, match=r"^exporting the model: KeyError: 'no-such-kind'$"):
-        export_module._convert(wrong, ["float32"], 100)
+        export_module.convert(wrong, ["float32"], 100)
 
 
 def test_a_child_that_does_not_end_is_ended() -> None:
     begin = time.monotonic()
     with pytest.raises(PackageError, match=r"exporting the model: no end after 0.05 s"):
-        export_module._convert(scoring(np.eye(3, dtype=np.float32)), ["float32"], 0.05)
+        export_module.convert(scoring(np.eye(3, dtype=np.float32)), ["float32"], 0.05)
     assert time.monotonic() - begin < 10
 
 
@@ -181,7 +181,7 @@ def test_the_child_gets_the_graph_as_plain_files(
 
     monkeypatch.setattr(export_module, "run_child", look)
     graph = scoring(np.eye(3, dtype=np.float32))
-    assert export_module._convert(graph, ["float32"], 1) == {"float32": b"model"}
+    assert export_module.convert(graph, ["float32"], 1) == {"float32": b"model"}
     assert seen["files"] == ["graph.json", "table.npy"]
     assert seen["variants"] == ["float32"]
     back = seen["graph"]
@@ -196,7 +196,7 @@ def test_a_converter_that_computes_something_else_is_caught(
     package: Package, table: Array, monkeypatch: pytest.MonkeyPatch, factor: float
 ) -> None:
     models = {"float32": package.model("float32")}
-    monkeypatch.setattr(export_module, "_convert", lambda *_: models)
+    monkeypatch.setattr(export_module, "convert", lambda *_: models)
     torch_says: Callable[[Graph, dict[str, Array]], dict[str, Array]] = Graph.run
 
     def scaled(graph: Graph, inputs: dict[str, Array]) -> dict[str, Array]:

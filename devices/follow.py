@@ -1,0 +1,29 @@
+"""Brings a phone's row to where a job has left it that no law has played."""
+
+import numpy as np
+
+from .battery import advance
+from .population import Population
+
+
+def follow(population: Population, row: np.void) -> None:
+    """Bring the accounts of the phone of *row* to the end of that job.
+
+    Recorded and measured jobs come through here alike, so that a replay gives what was measured.
+    """
+    if row["battery_uj"] < 0:
+        return  # given up while the phone was busy with another
+    phone = int(row["phone"])
+    state = population.state[phone]
+    advance(population.world, phone, int(row["start_us"]), 0, 0, 0, False)
+    state["t_us"] = state["busy_until_us"] = row["finish_us"]
+    for name in ("promotion_uj", "radio_uj", "cpu_uj", "own_uj", "accepted_uj"):
+        state[name] += row[name]
+    state["tail_uj"] = state["booked_tail_uj"] = state["booked_tail_uj"] + row["tail_uj"]
+    for name in ("battery_uj", "cell_end_us", "wifi_end_us"):
+        state[name] = row[name]
+    for name in ("downloaded_bytes", "uploaded_bytes"):
+        state[name] += row[name]
+    died = not state["dead"] and row["battery_uj"] == 0 and row["finish_us"] > row["start_us"]
+    state["deaths"] += died
+    state["dead"] = state["dead"] or died

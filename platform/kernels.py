@@ -1,7 +1,8 @@
 """Where compiled kernels are kept between runs.
 
 numba notices a change of a kernel's own file, but not of one that it calls. So the cache folder
-carries a hash of all sources: after any change the kernels are compiled anew, and never stale.
+carries a hash of all files with kernels, and of those whose constants kernels take in: after a
+change of one of them all kernels are compiled anew, and never stale.
 """
 
 import hashlib
@@ -10,6 +11,7 @@ import shutil
 from pathlib import Path
 
 _PARTS = ("platform", "network", "models", "devices", "scenarios")
+_CONSTANTS = ("platform/jobs.py", "devices/world.py")
 _KEEP = 3
 
 
@@ -42,5 +44,7 @@ def _hash() -> str:
     digest = hashlib.blake2b(digest_size=8)
     for part in _PARTS:
         for path in sorted((package / part).rglob("*.py")):
-            digest.update(path.read_bytes())
+            source = path.read_bytes()
+            if b"@njit" in source or path.as_posix().endswith(_CONSTANTS):
+                digest.update(source)
     return digest.hexdigest()

@@ -34,11 +34,16 @@ def between(rate: int, start_us: int, end_us: int) -> int:
 
 @njit(cache=True)
 def reached(rate: int, start_us: int, amount: int) -> int:
-    """Return the first time at which ``between(rate, start_us, time) >= amount``; *rate* > 0."""
+    """Return the first time at which ``between(rate, start_us, time) >= amount``; *rate* > 0.
+
+    ``NEVER_US`` where that lies beyond all times.
+    """
     if amount <= 0:
         return start_us
     target = integral(rate, start_us) + amount
     whole_s = target // rate
+    if whole_s >= NEVER_US // 1_000_000:
+        return NEVER_US
     rest = target - whole_s * rate
     return whole_s * 1_000_000 + (rest * 1_000_000 + rate - 1) // rate
 

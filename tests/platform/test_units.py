@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from droidloop.platform.units import DAY_US, between, integral, joules, reached, seconds
+from droidloop.platform.units import DAY_US, NEVER_US, between, integral, joules, reached, seconds
 
 times = st.integers(0, 14 * DAY_US)
 rates = st.integers(0, 10**9)
@@ -41,6 +41,13 @@ def test_an_amount_is_reached_at_the_first_time_at_which_it_is_there(
     assert rate * t_us // 1_000_000 >= target
     assert rate * (t_us - 1) // 1_000_000 < target
     assert t_us > start_us, "without progress a transfer would never end"
+
+
+def test_what_takes_longer_than_all_time_is_never_reached() -> None:
+    """It must not overflow into the past, where a transfer would wait for ever."""
+    assert reached(1, 0, 2**62) == NEVER_US
+    assert reached(100_000, DAY_US, 2**60) == NEVER_US
+    assert reached(10**9, 14 * DAY_US, 2**61) == 14 * DAY_US + 2_305_843_009_213_694
 
 
 @given(some_rates, times, st.integers(-5, 0))

@@ -64,13 +64,19 @@ def run(
 @main.command()
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-def report(directory: Path, as_json: bool) -> None:
+@click.option("--picture", type=click.Path(path_type=Path), help="Also draw the run as this PNG.")
+def report(directory: Path, as_json: bool, picture: Path | None) -> None:
     """Print the summary of the run in DIRECTORY, from its ledger alone."""
     from droidloop.platform.rundir import RunDirectory
 
     from .summary import summarise
 
-    _print(summarise(RunDirectory.open(directory)), as_json)
+    run = RunDirectory.open(directory)
+    _print(summarise(run), as_json)
+    if picture is not None:
+        from .picture import draw_run
+
+        draw_run(run, picture)
 
 
 @main.group()

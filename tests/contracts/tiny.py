@@ -16,7 +16,7 @@ def tiny_data(draws: Draws, n_users: int, n_items: int, at_most: int = 12) -> Us
     rows = [draws.child("items").child(u).choose(every, int(c), 0) for u, c in enumerate(counts)]
     items = np.concatenate(rows)
     offsets = np.concatenate([[0], np.cumsum(counts)])
-    ratings = 1.0 + draws.child("ratings").integers(np.arange(len(items)), 0, 5)
+    ratings = (1 + draws.child("ratings").integers(np.arange(len(items)), 0, 5)).astype(np.float64)
     return UserItems(items, offsets, np.arange(len(items)), ratings)
 
 

@@ -229,6 +229,17 @@ def test_a_fading_upload_moves_a_row_less() -> None:
     np.testing.assert_allclose(after[0] - before[0], up[0] / 2.5, atol=1e-6)
 
 
+def test_a_row_average_weighs_fading_uploads_against_fresh_ones() -> None:
+    server = row_average(params(), step=1.0, staleness=fading(1.0, 5))
+    before = closed(server, ragged_uploads())
+    uploads = ragged_uploads()
+    after = closed(server, replace(uploads, base=np.array([1, 0, 1])))  # message 1 is one late
+    up = uploads.arrays["item"]
+    np.testing.assert_allclose(after[3] - before[3], up[3], atol=1e-6)
+    shared = (up[1] + 0.5 * up[2] + up[5]) / 2.5
+    np.testing.assert_allclose(after[2] - before[2], shared, atol=1e-6)
+
+
 def test_a_message_of_another_kind_or_name_is_a_programming_error() -> None:
     server = row_average(params())
     with pytest.raises(ValueError, match="scores"):

@@ -80,10 +80,10 @@ def read_trace(file: Path, *, step_ms: int = 1000) -> LinkTrace:
         raise ValueError(f"step_ms must divide 1000, not {step_ms}")
     reader = _READERS.get(_kind(file), _mahimahi)
     name = _bare(file)
-    down, up = reader(file, _text(file), step_ms)
+    down, up = reader(file, read_text(file), step_ms)
     if _kind(file) == ".down":
         partner = file.with_name(file.name.replace(".down", ".up"))
-        up = _mahimahi(partner, _text(partner), step_ms)[0] if partner.exists() else None
+        up = _mahimahi(partner, read_text(partner), step_ms)[0] if partner.exists() else None
     return LinkTrace(name, down, up)
 
 
@@ -97,7 +97,7 @@ def _bare(file: Path) -> str:
     return file.name.removesuffix(".gz").removesuffix(_kind(file))
 
 
-def _text(file: Path) -> str:
+def read_text(file: Path) -> str:
     """Return a file's text, unpacked, up to a bound."""
     opener: Callable[..., Any] = gzip.open if file.suffix == ".gz" else open
     try:

@@ -11,7 +11,19 @@ from droidloop.platform.engine import Engine, Process
 from droidloop.platform.jobs import Jobs
 
 from .fleet import Fleet
+from .population import Population
 from .work import PartOfWork, Work
+
+
+def put_on_cable(population: Population, phones: Collection[int]) -> None:
+    """Have the rows that real devices stand for always on, idle, at home and on a charger.
+
+    So is a device that hangs on a cable, whatever its owner's row would do; its hardware, links
+    and energy stay those of the row.
+    """
+    rows = sorted(phones)
+    population.traits["ideal"][rows] = True
+    population.traits["wifi"][rows] = len(population.radios)  # the last radio, as `build` has it
 
 
 @final

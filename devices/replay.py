@@ -70,8 +70,8 @@ class ReplayFleet:
             job = int(jobs["job"][k])
             if self._evidence is not None:
                 self._evidence.measured(self._measures[self._measures["job"] == job])
-            if work is None or jobs["compute_end_us"][k] < 0:
-                continue
+            if work is None or jobs["compute_end_us"][k] < 0 or jobs["up_bytes"][k] == 0:
+                continue  # nothing that counts elsewhere was computed
             outputs = outputs_of(self._folder, job)
             work.accept(int(k), outputs)
             if self._evidence is not None:

@@ -10,6 +10,7 @@ from droidloop.platform.engine import Process
 from droidloop.platform.jobs import Kind
 from droidloop.platform.units import SECOND_US
 
+from .device_work import DeliveryWorks
 from .recorder import Recorder
 from .rounds import needs_of
 from .schema import DeliverySection
@@ -38,12 +39,16 @@ class Shipment:
 
 @dataclass
 class Delivery:
-    """Delivers one shipment to all phones, and has those that took it compute their lists."""
+    """Delivers one shipment to all phones, and has those that took it compute their lists.
+
+    *works* is what real devices get and have to give; None where all phones are simulated.
+    """
 
     recorder: Recorder
     population: Population
     shipment: Shipment
     section: DeliverySection
+    works: DeliveryWorks | None = None
 
     def process(self) -> Process:
         """Deliver until the deadline; then run what was installed."""
@@ -67,7 +72,7 @@ class Delivery:
             storage_bytes=shipment.package_bytes,
             runtime=shipment.runtime,
         )
-        yield recorder.play(jobs)
+        yield recorder.play(jobs, None if self.works is None else self.works.check())
         installed = jobs["phone"][jobs.done].astype(np.int64)
         self.population.state["version"][installed] = shipment.version
         return installed
@@ -85,4 +90,4 @@ class Delivery:
             ram_bytes=shipment.run.ram_bytes,
             runtime=shipment.runtime,
         )
-        yield recorder.play(jobs)
+        yield recorder.play(jobs, None if self.works is None else self.works.lists(phones))

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from droidloop.devices.population import Population
+from droidloop.devices.work import Work
+from droidloop.models.fedmf import FedMF
 from droidloop.models.interactions import UserItems
 from droidloop.models.interfaces import (
     ClientRule,
@@ -19,6 +21,7 @@ from droidloop.models.interfaces import (
     check_private,
 )
 from droidloop.models.store import PrivateStore
+from droidloop.models.training_graph import TrainingModels
 from droidloop.platform.draws import Draws, IntArray
 from droidloop.platform.engine import Process
 from droidloop.platform.jobs import Jobs, Kind, Need
@@ -26,6 +29,7 @@ from droidloop.platform.messages import Messages
 from droidloop.platform.shards import shards
 from droidloop.platform.units import SECOND_US
 
+from .device_work import TrainWork
 from .recorder import Recorder
 from .schema import RoundsSection
 from .selection import select
@@ -68,7 +72,10 @@ def needs_of(*, idle: bool = False, charging: bool = False, unmetered: bool = Fa
 
 @dataclass
 class Rounds:
-    """The protocol: *after_round* is called with the number of each round that has ended."""
+    """The protocol: *after_round* is called with the number of each round that has ended.
+
+    *models* are the training steps for real devices; None where all phones are simulated.
+    """
 
     recorder: Recorder
     population: Population
@@ -76,6 +83,7 @@ class Rounds:
     section: RoundsSection
     draws: Draws
     after_round: Callable[[int], None]
+    models: TrainingModels | None = None
 
     def __post_init__(self) -> None:
         everybody = Cohort(np.arange(len(self.population)), 0, {})
@@ -97,7 +105,10 @@ class Rounds:
         # one step for each distinct broadcast: most rules send the same to all
         steps = [self._step(number, inbox) for inbox in learning.server.broadcast(phones)]
         batches = [self._plan(step) for step in steps]
-        events = [self.recorder.play(jobs) for jobs in batches]
+        events = [
+            self.recorder.play(jobs, self._work(step))
+            for step, jobs in zip(steps, batches, strict=True)
+        ]
         yield self.recorder.engine.all_of(events)
         arrived = 0
         for step, jobs in zip(steps, batches, strict=True):
@@ -122,6 +133,22 @@ class Rounds:
         for messages in (inbox, sent):
             check_private(messages, learning.recommender)
         return _Step(cohort, data, inbox, sent)
+
+    def _work(self, step: _Step) -> Work | None:
+        """Return what the jobs of *step* carry, for rules that a device can follow."""
+        learning = self.learning
+        if self.models is None or not isinstance(learning.client, FedMF):
+            return None
+        return TrainWork(
+            learning.client,
+            learning.store,
+            step.cohort,
+            step.data,
+            step.inbox,
+            step.sent,
+            learning.draws,
+            self.models,
+        )
 
     def _close(self, step: _Step, jobs: Jobs) -> int:
         """Keep what finished phones hold privately, fold what arrived; return how many did."""

@@ -1,17 +1,15 @@
 """A run from end to end: train under the phones' limits, export, deliver, run there, measure."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from droidloop.devices.android.fleet import Attachment
 from droidloop.devices.battery import settle
-from droidloop.devices.fleet import CohortFleet, ExactFleet, Fleet
-from droidloop.devices.population import Population
-from droidloop.devices.replay import ReplayFleet
 from droidloop.models.export import export
 from droidloop.models.interfaces import Params
 from droidloop.models.litert import LiteRT
@@ -23,6 +21,8 @@ from droidloop.platform.rundir import RunDirectory
 from droidloop.platform.units import SECOND_US
 
 from .delivery import Delivery
+from .device_work import DeliveryWorks
+from .fleets import Attached, fleet_of, take_seats, training_models
 from .quality import ModelScorer, TableScorer
 from .recorder import Recorder
 from .rounds import Rounds
@@ -35,38 +35,37 @@ Progress = Callable[[str, int, int], None]
 
 
 def execute(
-    scenario: Scenario, out: Path, *, replay: Path | None, progress: Progress
+    scenario: Scenario,
+    out: Path,
+    *,
+    replay: Path | None,
+    progress: Progress,
+    devices: Sequence[Attachment] = (),
 ) -> dict[str, Any]:
     """Run *scenario* into the new directory *out*; return its summary.
 
-    Everything that the user gave is checked before anything is written.
+    Everything that the user gave is checked before anything is written. *devices* take part in
+    the place of their phones.
 
     Raises:
-        UsageError: *out* exists, or the data or the scenario cannot be used.
+        UsageError: *out* exists, or the data, the scenario or the devices cannot be used.
         LedgerError: *replay* is no run of this scenario and seed.
     """
     started = time.monotonic()
     RunDirectory.require_free(out)
     study = prepare(scenario)
+    attached = take_seats(study.population, devices, replay)
     engine = Engine()
-    fleet = _fleet(scenario, engine, study.population, replay)
     directory = RunDirectory.create(out, seed=scenario.seed, scenario=scenario.resolved())
+    attached.note(directory)
     ledger = directory.ledger()
-    run = _Run(scenario, study, Recorder(engine, fleet, ledger), directory, progress)
+    fleet = fleet_of(scenario, engine, study.population, attached, directory.path, ledger)
+    recorder = Recorder(engine, fleet, ledger)
+    run = _Run(scenario, study, recorder, directory, attached, progress)
     engine.run(engine.process(run.process()))
     ledger.close()
     directory.finish(wall_s=round(time.monotonic() - started, 3))
     return summarise(directory)
-
-
-def _fleet(
-    scenario: Scenario, engine: Engine, population: Population, replay: Path | None
-) -> Fleet:
-    if replay is not None:
-        return ReplayFleet(engine, population, RunDirectory.open(replay).path)
-    if scenario.play == "exact":
-        return ExactFleet(engine, population)
-    return CohortFleet(engine, population)
 
 
 @dataclass
@@ -87,12 +86,14 @@ class _Run:
         study: Study,
         recorder: Recorder,
         directory: RunDirectory,
+        attached: Attached,
         progress: Progress,
     ) -> None:
         self._scenario = scenario
         self._study = study
         self._recorder = recorder
         self._directory = directory
+        self._attached = attached
         self._progress = progress
         self._best: _Best | None = None
         self._battery_before_uj = study.population.state["battery_uj"].copy()
@@ -107,6 +108,7 @@ class _Run:
             scenario.protocol,
             Draws(scenario.seed, "selection"),
             self._after_round,
+            training_models() if self._attached.phones else None,
         )
         yield from rounds.process()
         self._progress("exporting", 0, 1)
@@ -121,7 +123,9 @@ class _Run:
             * SECOND_US
         )
         shipment = shipment_of(package, scenario.delivery.variant, study.learning.server.version)
-        delivery = Delivery(self._recorder, study.population, shipment, scenario.delivery)
+        delivery = Delivery(
+            self._recorder, study.population, shipment, scenario.delivery, self._works(package)
+        )
         yield from delivery.process()
         yield engine.until(end_us)
         self._recorder.write("devices", self._accounts(end_us))
@@ -138,6 +142,19 @@ class _Run:
         if self._best is None or hit_rate > self._best.hit_rate:
             copied = {name: values.clone() for name, values in params.items()}
             self._best = _Best(hit_rate, number, copied)
+
+    def _works(self, package: Package) -> DeliveryWorks | None:
+        """Return what real devices get of *package*; None where there are none."""
+        assert self._best is not None
+        if not self._attached.phones:
+            return None
+        return DeliveryWorks(
+            package,
+            self._directory.path / "package",
+            self._scenario.delivery.variant,
+            self._best.params["user"].numpy(),
+            self._attached.same_instructions,
+        )
 
     def _export(self) -> Package:
         assert self._best is not None
@@ -180,6 +197,7 @@ class _Run:
         rows["profile"] = np.array(population.profiles, "S24")[traits["profile"]]
         rows["region"] = np.array(population.regions, "S16")[traits["region"]]
         rows["radio"] = np.array(population.radios, "S8")[traits["radio"]]
+        rows["measured"][list(self._attached.phones)] = True
         rows["capacity_uj"] = traits["capacity_uj"]
         rows["battery_before_uj"] = self._battery_before_uj
         rows["battery_after_uj"] = state["battery_uj"]

@@ -136,6 +136,21 @@ class EvaluationSection(Section):
     baselines: list[Literal["popularity", "itemknn", "mf"]] = ["popularity", "itemknn", "mf"]
 
 
+class AndroidSection(Section):
+    """A real device in the place of a phone of the population."""
+
+    serial: Annotated[str, Field(min_length=1, max_length=256)]
+    """As `droidloop devices list` shows it."""
+    phone: Annotated[int, Field(ge=0)] | None = None
+    """The row that it stands for; the first one that is free if not given."""
+
+
+class DevicesSection(Section):
+    """The real devices that take part."""
+
+    android: list[AndroidSection] = []
+
+
 class Scenario(Section):
     """A whole scenario."""
 
@@ -150,6 +165,7 @@ class Scenario(Section):
     protocol: RoundsSection = RoundsSection()
     delivery: DeliverySection = DeliverySection()
     evaluation: EvaluationSection = EvaluationSection()
+    devices: DevicesSection = DevicesSection()
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Scenario":

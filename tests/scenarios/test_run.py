@@ -35,7 +35,7 @@ def devices(runs: Runs) -> Rows:
 @pytest.mark.parametrize("way", ["again", "exact", "replay"])
 def test_every_way_of_playing_a_seed_gives_the_same_bytes(runs: Runs, way: str) -> None:
     expected = digest(runs["cohort"].path)
-    assert {name.split("/")[0] for name in expected} == set(TABLES)
+    assert {name.split("/")[0] for name in expected} == set(TABLES) - {"measures"}
     assert digest(runs[way].path) == expected
 
 

@@ -2,12 +2,18 @@
 
 import json
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from droidloop.platform.errors import DroidloopError
+from droidloop.platform.errors import DroidloopError, UsageError
+
+if TYPE_CHECKING:  # imported only where a run needs devices
+    from droidloop.devices.android.fleet import Attachment
+
+    from .schema import Scenario
 
 
 class _Group(click.Group):
@@ -40,6 +46,12 @@ def main() -> None:
     type=click.Path(path_type=Path),
     help="Answer every job from the run recorded in this directory.",
 )
+@click.option(
+    "--attach",
+    multiple=True,
+    metavar="SERIAL|all",
+    help="Have this device take part, in the place of the first phone that is free.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def run(
     scenario: str,
@@ -47,6 +59,7 @@ def run(
     seed: int | None,
     out: Path | None,
     replay: Path | None,
+    attach: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Run SCENARIO (a name from the library or a TOML file) and print its summary."""
@@ -55,7 +68,9 @@ def run(
 
     checked = load(find(scenario), [*settings, *([] if seed is None else [f"seed={seed}"])])
     folder = out or Path("runs") / f"{checked.name}-{checked.seed}"
-    answer = execute(checked, folder, replay=replay, progress=_Progress(quiet=as_json))
+    progress = _Progress(quiet=as_json)
+    with _devices(checked, attach, replay) as devices:
+        answer = execute(checked, folder, replay=replay, progress=progress, devices=devices)
     _print(answer, as_json)
     if not as_json:
         click.echo(f"run directory: {folder}")
@@ -110,6 +125,23 @@ def check(file: str) -> None:
 
     path = find(file)
     click.echo(f"{path}: {load(path).name} is a valid scenario")
+
+
+def _devices(
+    scenario: "Scenario", attach: tuple[str, ...], replay: Path | None
+) -> AbstractContextManager[list["Attachment"]]:
+    """Return the real devices of a run; a replay needs none of those that its scenario names."""
+    if replay is not None and attach:
+        raise UsageError(f"--replay {replay}: needs no devices; leave --attach out")
+    named = [] if replay is not None else scenario.devices.android
+    if not named and not attach:
+        return nullcontext([])
+    from droidloop.devices.android.attaching import Seat, attached
+
+    given = {one.serial for one in named}
+    seats = [Seat(one.serial, one.phone) for one in named]
+    seats += [Seat(serial) for serial in attach if serial not in given]
+    return attached(seats, lambda line: click.echo(line, err=True))
 
 
 def _print(answer: dict[str, Any], as_json: bool) -> None:

@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Callable
 
+from droidloop.devices.android.addresses import forget, remember
+
 from .image import CACHE, PhoneError, missing_tools
 from .qemu import Phone, load, start
 
@@ -34,9 +36,9 @@ def _start() -> int:
             print(f"phone: starting {name} (some seconds the first time)", file=sys.stderr)
             phone = start(name, port, memory_mib=MEMORY_MIB, outlive=True)
             phone.save(CACHE / f"{name}.json")
+        remember(phone.serial)
         print(phone.serial)
-    serials = " ".join(f"127.0.0.1:{port}" for port in PHONES.values())
-    print(f"phone: attach them: droidloop devices list --connect {serials}", file=sys.stderr)
+    print("phone: droidloop finds them: droidloop devices list", file=sys.stderr)
     return 0
 
 
@@ -46,6 +48,7 @@ def _stop() -> int:
         if phone is not None:
             phone.kill()
             print(f"phone: ended {name}", file=sys.stderr)
+        forget(f"127.0.0.1:{PHONES[name]}")
         (CACHE / f"{name}.json").unlink(missing_ok=True)
     return 0
 

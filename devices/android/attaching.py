@@ -1,0 +1,160 @@
+"""Devices made ready for a run, and left clean after it."""
+
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from droidloop.platform.errors import DeviceError, UsageError
+
+from .adb import Adb
+from .addresses import look
+from .attached import AttachedDevice
+from .bundle import abi_of
+from .bundle_cache import kept_bundle
+from .bundle_runner import BundleRunner
+from .conditions import restore_pending
+from .connection import Connection
+from .errors import AndroidError, ParseError
+from .fleet import Attachment, Meter
+from .parsers.adb_text import State
+from .parsers.power_supply import parse_uevent
+
+ALL = "all"
+READY_S = 30.0
+CLEAN_S = 15.0
+_UEVENT = "/sys/class/power_supply/battery/uevent"
+_EMULATED = ("ro.kernel.qemu", "ro.boot.qemu")
+
+
+class Say(Protocol):
+    """Takes one line for people."""
+
+    def __call__(self, line: str) -> object:
+        """Show *line*."""
+        ...
+
+
+@dataclass(frozen=True)
+class Seat:
+    """A device that is wanted, and the phone that it stands for; None: the first one free."""
+
+    serial: str
+    phone: int | None = None
+
+
+def seats_of(wanted: Sequence[Seat], present: Sequence[str]) -> list[tuple[str, int]]:
+    """Return serial and phone of each device: those with a phone of their own, then the others.
+
+    Args:
+        wanted: the devices; the serial ``all`` stands for those *present* that are not named.
+        present: serials of the devices that take commands.
+
+    Raises:
+        UsageError: ``all`` are wanted and there is none, or a device or phone is taken twice.
+
+    >>> seats_of([Seat("b", 0), Seat("all")], ["a", "b", "c"])
+    [('b', 0), ('a', 1), ('c', 2)]
+    """
+    if any(not seat.serial for seat in wanted):
+        raise UsageError("--attach '': name a device that `droidloop devices list` shows")
+    named = [seat for seat in wanted if seat.serial != ALL]
+    if len(named) < len(wanted):
+        if not present:
+            raise UsageError("--attach all: no device is there; see `droidloop devices list`")
+        known = {seat.serial for seat in named}
+        named += [Seat(serial) for serial in sorted(present) if serial not in known]
+    taken = [seat.phone for seat in named if seat.phone is not None]
+    free = (phone for phone in range(len(named) + len(taken)) if phone not in taken)
+    placed = sorted(named, key=lambda seat: seat.phone is None)  # stable: those with a phone first
+    seats = [(s.serial, next(free) if s.phone is None else s.phone) for s in placed]
+    for column, what in ((0, "device"), (1, "phone")):
+        values = [seat[column] for seat in seats]
+        twice = [value for value in values if values.count(value) > 1]
+        if twice:
+            raise UsageError(f"{what} {twice[0]} is wanted twice; name it once")
+    return seats
+
+
+@contextmanager
+def attached(wanted: Sequence[Seat], say: Say) -> Iterator[list[Attachment]]:
+    """Have the devices *wanted* ready with their bundle during the block, and clean after it.
+
+    Raises:
+        UsageError: see ``seats_of``.
+        DeviceError: a device is not there, or cannot take the bundle.
+        BundleError: there is no bundle for a device.
+    """
+    with ExitStack() as stack:
+        adb = stack.enter_context(Adb.start())
+        for restored in restore_pending(adb):
+            if restored.error is not None:
+                say(f"left as an earlier run left it: {restored.error}")
+        there = [one.serial for one in look(adb) if one.state is State.DEVICE]
+        devices = []
+        for serial, phone in seats_of(wanted, there):
+            say(f"preparing {serial} as phone {phone}")
+            device, connection = _prepare(adb, serial, phone)
+            stack.callback(_clean, device, connection, say)
+            device.runner.install()
+            devices.append(device)
+        yield [_attachment(device) for device in devices]
+
+
+@dataclass(frozen=True)
+class _Device:
+    serial: str
+    phone: int
+    runner: BundleRunner
+    same_instructions: bool
+    meter: Meter | None
+
+
+def _attachment(device: _Device) -> Attachment:
+    return Attachment(
+        device.serial, device.phone, device.runner, device.same_instructions, device.meter
+    )
+
+
+def _prepare(adb: Adb, serial: str, phone: int) -> tuple[_Device, Connection]:
+    adb.attach(serial)
+    connection = Connection(adb, serial)
+    connection.wait(READY_S)
+    abi = abi_of(property_of(connection, "ro.product.cpu.abi"))
+    runner = BundleRunner(AttachedDevice(connection), kept_bundle(abi))
+    same = abi == {"AMD64": "x86_64", "aarch64": "arm64"}.get(
+        platform.machine(), platform.machine()
+    )
+    return _Device(serial, phone, runner, same, meter_of(connection)), connection
+
+
+def property_of(connection: Connection, name: str) -> str:
+    """Return the system property *name*, '' where it is not set."""
+    return connection.run(["getprop", name]).strip()
+
+
+def meter_of(connection: Connection) -> Meter | None:
+    """Return what reads the power that leaves the battery; None where no driver tells it.
+
+    An emulator's battery is made up, so it has no meter.
+    """
+    if any(property_of(connection, name) == "1" for name in _EMULATED):
+        return None
+
+    def drain_uw() -> int | None:
+        try:
+            return parse_uevent(connection.run(["cat", _UEVENT], timeout_s=5.0)).drain_uw
+        except (AndroidError, ParseError):
+            return None
+
+    return drain_uw if drain_uw() is not None else None
+
+
+def _clean(device: _Device, connection: Connection, say: Callable[[str], object]) -> None:
+    """Remove our files; a device that is gone keeps them until it is used again."""
+    try:
+        connection.wait(CLEAN_S)
+        device.runner.clean()
+    except DeviceError as error:
+        say(f"not cleaned: {error}")

@@ -44,3 +44,11 @@ def test_a_row_is_the_same_however_many_are_drawn_with_it() -> None:
     many = normal_rows(Draws(1, "t"), np.arange(70_000), 2, 0.1)
     few = normal_rows(Draws(1, "t"), np.array([69_999, 3]), 2, 0.1)
     np.testing.assert_array_equal(many[[69_999, 3]], few)
+
+
+def test_two_tables_of_one_model_start_from_different_numbers() -> None:
+    items, places = (
+        DenseTable(4, 3).init(Draws(1, "t")),
+        DenseTable(4, 3, "place").init(Draws(1, "t")),
+    )
+    assert not torch.equal(items["item"], places["place"])

@@ -25,6 +25,7 @@ _USE_SHARE = np.array(
      0.18, 0.16, 0.14, 0.14, 0.16, 0.19, 0.21, 0.23, 0.26, 0.27, 0.22, 0.13]
 )
 # fmt: on
+_SHIFT = 1 << 40  # a counter that no hour has
 
 
 @njit(cache=True)
@@ -52,9 +53,12 @@ def presence_at(world: World, phone: int, t_us: int) -> tuple[int, int]:
     until_us = min(wake_us, traits.leave_us)
     if asleep:
         return OFF if traits.off_at_night else IDLE, until_us
-    hour = (t_us + traits.zone_us) // HOUR_US
-    hour_us = hour * HOUR_US - traits.zone_us
-    share = _USE_SHARE[hour % 24] * 2.0 * uniform_at(world.keys.presence, phone, 2 * hour)
+    # hours of use begin at another minute on each phone: else nobody would use one on the hour
+    shift_us = int(uniform_at(world.keys.presence, phone, _SHIFT) * HOUR_US)
+    hour = (t_us + traits.zone_us + shift_us) // HOUR_US
+    hour_us = hour * HOUR_US - traits.zone_us - shift_us
+    local_hour = (hour * HOUR_US - shift_us + HOUR_US // 2) // HOUR_US % 24
+    share = _USE_SHARE[local_hour] * 2.0 * uniform_at(world.keys.presence, phone, 2 * hour)
     length_us = int(share * HOUR_US)
     start_us = hour_us + int(
         (HOUR_US - length_us) * uniform_at(world.keys.presence, phone, 2 * hour + 1)

@@ -140,7 +140,7 @@ PROFILES: dict[str, Profile] = {
         _profile(
             "2018-4gb",
             "Xiaomi Redmi Note 5 (Snapdragon 636, Cortex-A73 class)",
-            "power_profile.xml of whyred in the LineageOS device tree",
+            "power_profile.xml in 11-whyred-new/device_xiaomi_whyred 04f17474",
             (4.0, 1.70, 1.40),
             20.0,
             4100,
@@ -153,7 +153,7 @@ PROFILES: dict[str, Profile] = {
         _profile(
             "2020-6gb",
             "Xiaomi POCO X3 NFC (Snapdragon 732G, Cortex-A76 class)",
-            "power_profile.xml of surya in the LineageOS device tree",
+            "power_profile.xml in AOSPK-Devices/device_xiaomi_surya c487430a",
             (6.0, 2.20, 2.00),
             45.0,
             5160,
@@ -166,7 +166,7 @@ PROFILES: dict[str, Profile] = {
         _profile(
             "2020-8gb",
             "OnePlus 8 (Snapdragon 865, Cortex-A77)",
-            "power_profile.xml of instantnoodle in the LineageOS device tree",
+            "power_profile.xml in AICP/device_oneplus_instantnoodle 9933d541",
             (8.0, 2.60, 2.60),
             70.0,
             4300,
@@ -179,7 +179,7 @@ PROFILES: dict[str, Profile] = {
         _profile(
             "2021-8gb",
             "Xiaomi POCO F3 (Snapdragon 870, Cortex-A77)",
-            "power_profile.xml of alioth in the LineageOS device tree",
+            "power_profile.xml in ALIOTH-DEV-SPACE/device_xiaomi_alioth a1031368",
             (8.0, 2.60, 2.60),
             80.0,
             4520,

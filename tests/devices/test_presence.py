@@ -51,6 +51,22 @@ def test_phones_are_in_use_for_about_three_hours_a_day_most_in_the_evening() -> 
     assert hours[3] < 0.02
 
 
+def test_a_phone_is_as_likely_in_use_on_the_hour_as_at_any_other_minute() -> None:
+    """Rounds begin at round times: a process that rests on the hour would bias every selection."""
+    people = build(PopulationSpec(1500), Draws(6, "minutes"))
+    counts = [
+        sum(
+            presence_at(people.world, phone, hour * HOUR_US + minute * MINUTE_US)[0] == IN_USE
+            for phone in range(1500)
+            for hour in (10, 15, 18, 20)
+        )
+        for minute in (0, 10, 20, 30, 40, 50)
+    ]
+    mean = float(np.mean(counts))
+    assert mean > 800
+    assert max(abs(count - mean) for count in counts) < 4 * np.sqrt(mean)
+
+
 def test_people_are_away_on_five_days_of_seven_and_some_afternoons_never_at_night() -> None:
     afternoons = []
     for phone in range(200):

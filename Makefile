@@ -36,7 +36,7 @@ dev: install .venv/developed
 	@touch $@
 
 # numba knows when a kernel's own file has changed, not when a kernel that it calls has.
-.venv/kernels: .venv/installed $(shell grep -rls njit --include='*.py' $(PARTS))
+.venv/kernels: .venv/installed $(shell grep -rls -e njit -e @law --include='*.py' $(PARTS))
 	@$(MAKE) --no-print-directory kernels
 	@touch $@
 

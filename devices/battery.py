@@ -9,24 +9,24 @@ its boot level.
 
 from typing import Any
 
-from numba import njit
-
 from droidloop.network.radio import tail_at
+from droidloop.platform.law import law
 from droidloop.platform.units import between, reached
+from droidloop.platform.workers import in_threads
 
 from .charging import charger_at
 from .presence import GONE, IN_USE, OFF, presence_at
 from .world import World
 
 
-@njit(cache=True, inline="always")
+@law
 def _split(power_uw: int, charger_uw: int) -> tuple[int, int, int]:
     """Return what the charger feeds of a load, what the battery does, what the charger has left."""
     fed_uw = min(power_uw, charger_uw)
     return fed_uw, power_uw - fed_uw, charger_uw - fed_uw
 
 
-@njit(cache=True)
+@law
 def _drain(o: int, t: int, p: int, r: int, c: int, start_us: int, end_us: int) -> int:
     return (
         between(o, start_us, end_us)
@@ -37,7 +37,7 @@ def _drain(o: int, t: int, p: int, r: int, c: int, start_us: int, end_us: int) -
     )
 
 
-@njit(cache=True)
+@law
 def _death_us(
     battery_uj: int, o: int, t: int, p: int, r: int, c: int, start_us: int, end_us: int
 ) -> int:
@@ -52,7 +52,7 @@ def _death_us(
     return high_us
 
 
-@njit(cache=True)
+@law
 def _live(
     state: Any,
     capacity_uj: int,
@@ -114,7 +114,7 @@ def _live(
     return end_us
 
 
-@njit(cache=True)
+@law
 def _charge_dead(state: Any, boot_uj: int, end_us: int, charger_uw: int) -> None:
     """Charge an empty phone up to *end_us*, or until it starts again."""
     if charger_uw > 0:
@@ -128,7 +128,7 @@ def _charge_dead(state: Any, boot_uj: int, end_us: int, charger_uw: int) -> None
     state.t_us = end_us
 
 
-@njit(cache=True)
+@law
 def advance(
     world: World,
     phone: int,
@@ -182,8 +182,12 @@ def advance(
     return end_us
 
 
-@njit(cache=True)
-def settle(world: World, t_us: int) -> None:
-    """Bring the accounts of every phone to *t_us*; phones that are further stay there."""
-    for phone in range(len(world.state)):
+@law
+def _settle(world: World, low: int, high: int, t_us: int) -> None:
+    for phone in range(low, high):
         advance(world, phone, t_us, 0, 0, 0, False)
+
+
+def settle(world: World, t_us: int, threads: int | None = None) -> None:
+    """Bring the accounts of every phone to *t_us*; phones that are further stay there."""
+    in_threads(lambda low, high: _settle(world, low, high, t_us), len(world.state), threads)

@@ -4,10 +4,9 @@ The habit: plugged in at bedtime on 85 nights of 100, unplugged at waking; and o
 top-up of forty minutes in the mean between 9:30 and 17:30.
 """
 
-from numba import njit
-
 from droidloop.network.trace import value_at
 from droidloop.platform.draws import exponential_at, uniform_at
+from droidloop.platform.law import law
 from droidloop.platform.units import DAY_US, HOUR_US, MINUTE_US
 
 from .world import World
@@ -17,7 +16,7 @@ _TOP_UP_SHARE = 0.35
 _TOP_UP_US = 40 * MINUTE_US
 
 
-@njit(cache=True)
+@law
 def _window(world: World, phone: int, day: int, night: bool) -> tuple[int, int]:
     """Return start and end of the night's or the day's window; equal where there is none."""
     traits = world.traits[phone]
@@ -37,7 +36,7 @@ def _window(world: World, phone: int, day: int, night: bool) -> tuple[int, int]:
     return start_us, start_us + min(length_us, 3 * HOUR_US)
 
 
-@njit(cache=True)
+@law
 def charger_at(world: World, phone: int, t_us: int) -> tuple[int, int]:
     """Return the power that the charger offers at *t_us* in microwatts, and until when at least."""
     traits = world.traits[phone]

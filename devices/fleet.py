@@ -4,7 +4,7 @@ from typing import Protocol
 
 import simpy
 
-from droidloop.platform.engine import Engine, Process
+from droidloop.platform.engine import Engine, Process, Recurring
 from droidloop.platform.jobs import Jobs
 
 from .batch import Batch
@@ -28,61 +28,114 @@ class Fleet(Protocol):
 class CohortFleet:
     """Plays a whole cohort in one call, at the decision: fast, for phones that share nothing."""
 
-    def __init__(self, engine: Engine, population: Population) -> None:
+    def __init__(self, engine: Engine, population: Population, threads: int | None = None) -> None:
         self._engine = engine
         self._population = population
+        self._threads = threads
 
     def run(self, jobs: Jobs, work: Work | None = None) -> simpy.Event:
-        """Play *jobs* now; see ``Fleet.run``."""
-        play_cohort(self._population.world, jobs.rows)
+        """Play *jobs* now, in so many threads (None: one a processor); see ``Fleet.run``."""
+        play_cohort(self._population.world, jobs.rows, self._threads)
         return self._engine.process(end_of(self._engine, jobs))
 
 
 class ExactFleet:
-    """Plays each job as a SimPy process, phase by phase; same laws and same rows as cohort play."""
+    """Plays jobs phase by phase at their virtual times; same laws and same rows as cohort play."""
 
     def __init__(self, engine: Engine, population: Population) -> None:
         self._engine = engine
         self._population = population
-        self._last: dict[int, simpy.Event] = {}
+        self._last: dict[int, _Playing] = {}
 
     def run(self, jobs: Jobs, work: Work | None = None) -> simpy.Event:
-        """Start one process a job; see ``Fleet.run``."""
-        batch = Batch(self._population.world, jobs.rows)
-        events: list[simpy.Event] = []
+        """Start one job after the other; see ``Fleet.run``."""
+        batch = _Batch(self._engine, Batch(self._population.world, jobs.rows), jobs)
         for k, phone in enumerate(jobs["phone"].tolist()):
+            playing = _Playing(batch, k)
             before = self._last.get(phone)
-            if before is None or before.processed:
-                event = self._engine.process(self._play(batch, k))
-                self._last[phone] = event
+            self._last[phone] = playing
+            if before is None or before.free:
+                playing.begin()
             else:  # a phone does one job at a time, in the order of planning
-                event = self._engine.process(self._queue(batch, k, before))
-                self._last[phone] = self._engine.process(self._both(before, event))
-            events.append(event)
-        return self._engine.process(self._all(events, jobs))
+                playing.wait_for(before)
+        return batch.ended
 
-    def _queue(self, batch: Batch, k: int, before: simpy.Event) -> Process:
-        limit = self._engine.until(limit_of(batch, k))
-        yield self._engine.any_of([before, limit])
-        yield from self._play(batch, k)
 
-    def _both(self, before: simpy.Event, event: simpy.Event) -> Process:
-        # a process, as SimPy forgets a condition within a condition that has happened
-        yield before
-        yield event
+class _Batch:
+    """The jobs of one call, and the event of their end."""
 
-    def _play(self, batch: Batch, k: int) -> Process:
-        phase = 0
-        while True:
-            reached = play_phase(batch, k, phase)
-            yield self._engine.until(reached >> 2)
-            phase = reached & 3
-            if phase == 0:
-                return
+    def __init__(self, engine: Engine, handle: Batch, jobs: Jobs) -> None:
+        self.engine = engine
+        self.handle = handle
+        self.ended = engine.event()
+        self._jobs = jobs
+        self._left = len(jobs)
+        if not len(jobs):
+            self.ended.succeed(jobs)
 
-    def _all(self, events: list[simpy.Event], jobs: Jobs) -> Process:
-        yield self._engine.all_of(events)
-        return jobs
+    def one_ended(self) -> None:
+        self._left -= 1
+        if self._left == 0:
+            self.ended.succeed(self._jobs)
+
+
+class _Playing(Recurring):
+    """One job under way: a recurring event, which happens when a phase is over."""
+
+    __slots__ = ("_batch", "_begun", "_ended", "_k", "_next", "_phase", "_waits_for")
+
+    def __init__(self, batch: _Batch, k: int) -> None:
+        super().__init__(batch.engine)
+        self._batch = batch
+        self._k = k
+        self._phase = 0
+        self._begun = self._ended = False
+        self._waits_for: _Playing | None = None
+        self._next: _Playing | None = None
+
+    @property
+    def free(self) -> bool:
+        """Whether this job and all that it waits for have ended."""
+        return self._ended and self._waits_for is None
+
+    def wait_for(self, before: "_Playing") -> None:
+        """Begin when *before* and all before it have ended, or else at the job's own limit."""
+        self._waits_for, before._next = before, self
+        limit = self._batch.engine.until(limit_of(self._batch.handle, self._k))
+        assert limit.callbacks is not None
+        limit.callbacks.append(lambda _: self.begin())
+
+    def begin(self) -> None:
+        """Play the first phase, unless that has happened."""
+        if not self._begun:
+            self._begun = True
+            self._play_phase()
+
+    def happen(self) -> None:
+        """Play the next phase, or end."""
+        if self._phase:
+            self._play_phase()
+            return
+        self._ended = True
+        self._batch.one_ended()
+        if self._waits_for is None:
+            self._hand_over()
+
+    def _play_phase(self) -> None:
+        reached = play_phase(self._batch.handle, self._k, self._phase)
+        self._phase = reached & 3
+        self.again_at(reached >> 2)
+
+    def _hand_over(self) -> None:
+        """Let the next job of the phone go on, as this one and all before it have ended."""
+        follower, self._next = self._next, None
+        if follower is None:
+            return
+        follower._waits_for = None
+        if follower._ended:  # it gave up before
+            follower._hand_over()
+        else:
+            follower.begin()
 
 
 def end_of(engine: Engine, jobs: Jobs) -> Process:

@@ -1,16 +1,15 @@
 """Which radio a phone has at a time, at which rates: WiFi at home, cellular outside, or none."""
 
-from numba import njit
-
 from droidloop.network.coverage import renewal_at
 from droidloop.network.radio import CELLULAR, NO_RADIO, WIFI
 from droidloop.network.trace import value_at
+from droidloop.platform.law import law
 
 from .presence import OFF, home_at, presence_at
 from .world import World
 
 
-@njit(cache=True)
+@law
 def cellular_at(world: World, phone: int, t_us: int) -> tuple[int, int, int]:
     """Return the down and up rates in bytes/s (0: not covered), and until when at least."""
     traits = world.traits[phone]
@@ -34,7 +33,7 @@ def cellular_at(world: World, phone: int, t_us: int) -> tuple[int, int, int]:
     return down * region.rate_percent // 100, up * region.rate_percent // 100, until_us
 
 
-@njit(cache=True)
+@law
 def link_at(world: World, phone: int, t_us: int, unmetered: bool) -> tuple[int, int, int, int]:
     """Return (CELLULAR, WIFI or NO_RADIO; down rate; up rate; until when at least).
 

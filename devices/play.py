@@ -10,7 +10,9 @@ from numba import njit
 
 from droidloop.network.radio import CELLULAR, NO_RADIO, active_uw, promotion_at
 from droidloop.platform.jobs import JobArray, Outcome
+from droidloop.platform.law import law
 from droidloop.platform.units import NEVER_US, between, reached
+from droidloop.platform.workers import in_threads
 
 from .battery import advance
 from .charging import charger_at
@@ -32,7 +34,7 @@ _LOST_KILLED = int(Outcome.LOST_KILLED)
 _NEED_IDLE, _NEED_CHARGING, _NEED_UNMETERED = 1, 2, 4
 
 
-@njit(cache=True)
+@law
 def _books(world: World, row: Any, sign: int) -> None:
     """Add (or take) the phone's accounts to the job's, so that their difference stays."""
     state = world.state[row.phone]
@@ -43,7 +45,7 @@ def _books(world: World, row: Any, sign: int) -> None:
     row.accepted_uj += sign * state.accepted_uj
 
 
-@njit(cache=True)
+@law
 def _finish(world: World, row: Any, outcome: int) -> None:
     """Close the job's books at the time that the phone has reached."""
     state = world.state[row.phone]
@@ -64,19 +66,19 @@ def _finish(world: World, row: Any, outcome: int) -> None:
     state.busy_until_us = row.finish_us
 
 
-@njit(cache=True)
+@law
 def _limit_us(world: World, row: Any) -> int:
     return int(min(row.deadline_us, world.traits[row.phone].leave_us))
 
 
-@njit(cache=True)
+@law
 def _cut(world: World, row: Any, otherwise: int) -> int:
     """Return why a job ends at its limit: its phone left, or else *otherwise*."""
     left = world.state[row.phone].t_us >= world.traits[row.phone].leave_us
     return _LOST_LEFT if left else otherwise
 
 
-@njit(cache=True)
+@law
 def _refusal(world: World, row: Any) -> int:
     """Return why the phone turns the job down now, or 0."""
     traits = world.traits[row.phone]
@@ -91,7 +93,7 @@ def _refusal(world: World, row: Any) -> int:
     return 0
 
 
-@njit(cache=True)
+@law
 def _hindered(world: World, row: Any, t_us: int) -> tuple[int, int]:
     """Return what keeps the job from running at *t_us* (0: nothing), and until when at least."""
     phone = row.phone
@@ -113,7 +115,7 @@ def _hindered(world: World, row: Any, t_us: int) -> tuple[int, int]:
     return 0, until_us
 
 
-@njit(cache=True)
+@law
 def _revival_us(world: World, phone: int) -> int:
     """Return when a dead phone may be on again: charged to its boot level, or at a new charger."""
     state = world.state[phone]
@@ -124,7 +126,7 @@ def _revival_us(world: World, phone: int) -> int:
     return min(until_us, reached(charger_uw, state.t_us, missing_uj))
 
 
-@njit(cache=True)
+@law
 def _give_up(world: World, row: Any, limit_us: int) -> None:
     """End a job at its limit while its phone is busy with another, which hears nothing of it."""
     row.outcome = _LOST_LEFT if limit_us >= world.traits[row.phone].leave_us else _LATE
@@ -132,7 +134,7 @@ def _give_up(world: World, row: Any, limit_us: int) -> None:
     row.battery_uj = row.cell_end_us = row.wifi_end_us = -1
 
 
-@njit(cache=True)
+@law
 def begin(world: World, row: Any) -> bool:
     """Wait until the phone is free, on and in the state that the job needs; start, or end it."""
     state = world.state[row.phone]
@@ -160,7 +162,7 @@ def begin(world: World, row: Any) -> bool:
     return refusal == 0
 
 
-@njit(cache=True)
+@law
 def _rest(state: Any, radio: int) -> None:
     """Note the end of a radio's use: its tail begins."""
     if radio == CELLULAR:
@@ -169,7 +171,7 @@ def _rest(state: Any, radio: int) -> None:
         state.wifi_end_us = state.t_us
 
 
-@njit(cache=True)
+@law
 def _connect(world: World, row: Any, radio: int, limit_us: int) -> None:
     """Promote *radio* and shake hands, up to the limit at most."""
     phone = row.phone
@@ -190,7 +192,7 @@ def _connect(world: World, row: Any, radio: int, limit_us: int) -> None:
         advance(world, phone, end_us, 0, law.base_uw, 0, True)
 
 
-@njit(cache=True)
+@law
 def _transfer(world: World, row: Any, nbytes: int, up: bool) -> tuple[int, int]:
     """Move *nbytes* over whatever link there is, resuming after gaps; return (moved, outcome)."""
     phone = row.phone
@@ -225,7 +227,7 @@ def _transfer(world: World, row: Any, nbytes: int, up: bool) -> tuple[int, int]:
     return moved, _DONE
 
 
-@njit(cache=True)
+@law
 def download(world: World, row: Any) -> bool:
     """Receive what the job needs; end the job where that fails."""
     moved, outcome = _transfer(world, row, row.down_bytes, False)
@@ -237,7 +239,7 @@ def download(world: World, row: Any) -> bool:
     return True
 
 
-@njit(cache=True)
+@law
 def compute_us(world: World, row: Any) -> int:
     """Return how long the phone computes: what is slower of arithmetic and memory traffic.
 
@@ -254,7 +256,7 @@ def compute_us(world: World, row: Any) -> int:
     return int(work_us + traits.process_start_us + load_us)
 
 
-@njit(cache=True)
+@law
 def compute(world: World, row: Any) -> bool:
     """Do the job's computation; end the job where the phone is taken away from it."""
     phone = row.phone
@@ -286,7 +288,7 @@ def compute(world: World, row: Any) -> bool:
     return True
 
 
-@njit(cache=True)
+@law
 def upload(world: World, row: Any) -> None:
     """Send the result and end the job."""
     moved, outcome = _transfer(world, row, row.up_bytes, True)
@@ -294,16 +296,28 @@ def upload(world: World, row: Any) -> None:
     _finish(world, row, outcome)
 
 
-@njit(cache=True)
-def play_cohort(world: World, rows: JobArray) -> None:
-    """Play all jobs to their end, in the order of planning."""
-    for k in range(len(rows)):
+@law
+def _play(world: World, rows: JobArray, low: int, high: int) -> None:
+    for k in range(low, high):
         row = rows[k]
         if begin(world, row) and download(world, row) and compute(world, row):
             upload(world, row)
 
 
-@njit(cache=True)
+def play_cohort(world: World, rows: JobArray, threads: int | None = None) -> None:
+    """Play all jobs to their end; the jobs of one phone in the order of planning.
+
+    Phones share nothing, so the rows do not depend on the number of *threads* (None: one a
+    processor).
+    """
+    phones = rows["phone"]
+    if (phones[1:] > phones[:-1]).all():
+        in_threads(lambda low, high: _play(world, rows, low, high), len(rows), threads)
+    else:  # a phone may have several jobs, which must not be played at once
+        _play(world, rows, 0, len(rows))
+
+
+@law
 def _phase(world: World, row: Any, phase: int) -> bool:
     if phase == 0:
         return begin(world, row)
@@ -315,7 +329,7 @@ def _phase(world: World, row: Any, phase: int) -> bool:
     return False
 
 
-@njit(cache=True)
+@law
 def _takes_no_time(world: World, row: Any, phase: int) -> bool:
     if phase == 1:
         return bool(row.down_bytes == 0)

@@ -6,9 +6,9 @@ and on some afternoons of the others.
 """
 
 import numpy as np
-from numba import njit
 
 from droidloop.platform.draws import uniform_at
+from droidloop.platform.law import law
 from droidloop.platform.units import DAY_US, HOUR_US, MINUTE_US
 
 from .world import World
@@ -28,7 +28,7 @@ _USE_SHARE = np.array(
 _SHIFT = 1 << 40  # a counter that no hour has
 
 
-@njit(cache=True)
+@law
 def asleep_at(world: World, phone: int, t_us: int) -> tuple[bool, int]:
     """Return whether the owner sleeps at *t_us*, and until when at least."""
     traits = world.traits[phone]
@@ -39,7 +39,7 @@ def asleep_at(world: World, phone: int, t_us: int) -> tuple[bool, int]:
     return False, t_us + DAY_US - since_us
 
 
-@njit(cache=True)
+@law
 def presence_at(world: World, phone: int, t_us: int) -> tuple[int, int]:
     """Return GONE, OFF, IDLE or IN_USE at *t_us*, and until when at least."""
     traits = world.traits[phone]
@@ -70,7 +70,7 @@ def presence_at(world: World, phone: int, t_us: int) -> tuple[int, int]:
     return IDLE, min(until_us, hour_us + HOUR_US)
 
 
-@njit(cache=True)
+@law
 def home_at(world: World, phone: int, t_us: int) -> tuple[bool, int]:
     """Return whether the phone is at home at *t_us*, and until when at least."""
     traits = world.traits[phone]

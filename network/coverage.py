@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from droidloop.platform.draws import Key, exponential_at, uniform_at
+from droidloop.platform.law import law
 from droidloop.platform.units import SECOND_US
 
 CYCLES_PER_BLOCK = 16
@@ -55,7 +55,7 @@ def _means(share: float, gap_s: float) -> tuple[int, int]:
     return round(gap_us * share / (1.0 - share)), gap_us
 
 
-@njit(cache=True)
+@law
 def renewal_at(key: Key, row: int, t_us: int, up_us: int, down_us: int) -> tuple[bool, int]:
     """Return whether the process of *row* is up at *t_us*, and until when at least."""
     if down_us == 0 or up_us == 0:

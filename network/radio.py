@@ -7,7 +7,7 @@ A tail is cut short by the next transfer.
 
 from typing import Any
 
-from numba import njit
+from droidloop.platform.law import law
 
 from .presets import PRESETS
 from .rrc import RADIO_DTYPE, Radio
@@ -29,14 +29,14 @@ CELLULAR = 0
 WIFI = 1
 
 
-@njit(cache=True, inline="always")
+@law
 def active_uw(radio: Any, rate: int, up: bool) -> int:
     """Return the power of a transfer at *rate* bytes/s (Huang 2012, equation 1)."""
     per_mbps = radio.up_uw if up else radio.down_uw
     return int(radio.base_uw + per_mbps * rate * 8 // 1_000_000)
 
 
-@njit(cache=True, inline="always")
+@law
 def tail_at(radio: Any, end_us: int, t_us: int) -> tuple[int, int]:
     """Return the tail's power at *t_us* after a transfer that ended at *end_us*, and until when.
 
@@ -49,7 +49,7 @@ def tail_at(radio: Any, end_us: int, t_us: int) -> tuple[int, int]:
     return radio.tail2_uw, end_us + radio.tail_us + radio.tail2_us
 
 
-@njit(cache=True, inline="always")
+@law
 def promotion_at(radio: Any, end_us: int, t_us: int) -> tuple[int, int]:
     """Return duration and power of the promotion that a transfer at *t_us* begins with."""
     if end_us < 0 or t_us >= end_us + radio.tail_us + radio.tail2_us:

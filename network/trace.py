@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 
 from droidloop.platform.draws import IntArray
+from droidloop.platform.law import law
 from droidloop.platform.units import NEVER_US, between, reached
 
 SERIES_DTYPE = np.dtype([("first", np.int64), ("count", np.int64), ("span_us", np.int64)])
@@ -48,7 +49,7 @@ def pack(series: list[Series]) -> tuple[SeriesArray, IntArray, IntArray]:
     return index, np.concatenate(times), np.concatenate(values)
 
 
-@njit(cache=True)
+@law
 def value_at(
     series: Any, times_us: IntArray, values: IntArray, t_us: int, offset_us: int
 ) -> tuple[int, int]:

@@ -45,6 +45,6 @@ def _hash() -> str:
     for part in _PARTS:
         for path in sorted((package / part).rglob("*.py")):
             source = path.read_bytes()
-            if b"@njit" in source or path.as_posix().endswith(_CONSTANTS):
+            if b"njit" in source or b"@law" in source or path.as_posix().endswith(_CONSTANTS):
                 digest.update(source)
     return digest.hexdigest()

@@ -1,9 +1,6 @@
 """Who takes part: phones that are on, covered, charged enough and have the RAM; then a choice."""
 
-from typing import Any
-
 import numpy as np
-from numba import njit
 
 from droidloop.devices.battery import advance
 from droidloop.devices.charging import charger_at
@@ -11,13 +8,15 @@ from droidloop.devices.link import link_at
 from droidloop.devices.presence import IDLE, OFF, presence_at
 from droidloop.devices.world import World
 from droidloop.network.radio import NO_RADIO
-from droidloop.platform.draws import Draws, IntArray
-from droidloop.platform.jobs import Need
+from droidloop.platform.draws import BitArray, Draws, IntArray, Key, bits_at
+from droidloop.platform.jobs import BoolArray, Need
+from droidloop.platform.law import law
+from droidloop.platform.workers import in_threads
 
 _IDLE, _CHARGING, _UNMETERED = int(Need.IDLE), int(Need.CHARGING), int(Need.UNMETERED)
 
 
-@njit(cache=True)
+@law
 def eligible_at(
     world: World, phone: int, t_us: int, needs: int, ram_bytes: int, min_battery: float
 ) -> bool:
@@ -43,26 +42,53 @@ def eligible_at(
     return bool(state.battery_uj >= min_battery * traits.capacity_uj)
 
 
-@njit(cache=True)
-def _first_eligible(
+@law
+def _ask(
     world: World,
-    order: IntArray,
-    count: int,
+    phones: IntArray,
+    low: int,
+    high: int,
     t_us: int,
     needs: int,
     ram_bytes: IntArray,
     min_battery: float,
-) -> IntArray:
-    """Return the first *count* of *order* that are eligible, asking no more than it takes."""
-    chosen = np.empty(min(count, len(order)), np.int64)
-    found = 0
-    for phone in order:
-        if found == len(chosen):
-            break
-        if eligible_at(world, phone, t_us, needs, ram_bytes[phone], min_battery):
-            chosen[found] = phone
-            found += 1
-    return chosen[:found]
+    able: BoolArray,
+) -> None:
+    for k in range(low, high):
+        phone = phones[k]
+        able[k] = eligible_at(world, phone, t_us, needs, ram_bytes[k], min_battery)
+
+
+@law
+def _count_below(key: Key, counter: int, n: int, limit: Key) -> int:
+    count = 0
+    for phone in range(n):
+        count += bits_at(key, phone, counter) <= limit
+    return count
+
+
+@law
+def _take_below(
+    key: Key, counter: int, n: int, limit: Key, phones: IntArray, keys: BitArray
+) -> None:
+    k = 0
+    for phone in range(n):
+        bits = bits_at(key, phone, counter)
+        if bits <= limit:
+            phones[k], keys[k] = phone, bits
+            k += 1
+
+
+def _smallest(draws: Draws, counter: int, n: int, about: int) -> IntArray:
+    """Return *about* as many of *n* phones with the smallest keys, in their order; ties by number.
+
+    Keys are uniform, so a bound on them takes what a sort of all would, in two passes.
+    """
+    limit = np.uint64(min(2**64 - 1, about * 2**64 // n))
+    count = _count_below(draws.key, counter, n, limit)
+    phones, keys = np.empty(count, np.int64), np.empty(count, np.uint64)
+    _take_below(draws.key, counter, n, limit, phones, keys)
+    return phones[np.argsort(keys, kind="stable")]
 
 
 def select(
@@ -75,6 +101,7 @@ def select(
     needs: Need,
     ram_bytes: int | IntArray,
     min_battery: float,
+    threads: int | None = None,
 ) -> IntArray:
     """Return at most *clients* eligible phones, chosen at random, sorted by number.
 
@@ -83,19 +110,34 @@ def select(
     Phones are asked in the order of their keys until enough are found, which gives the same choice
     as asking everybody and drawing among those who can.
     """
-    phones = np.arange(len(world.traits))
-    wanted = len(phones) if clients is None else clients
-    ram = np.ascontiguousarray(np.broadcast_to(np.asarray(ram_bytes, np.int64), len(phones)))
-    rule: tuple[Any, ...] = (t_us, int(needs), ram, min_battery)
-    if wanted >= len(phones):
-        return _first_eligible(world, phones, wanted, *rule)
-    keys = draws.bits(phones, counter)
-    share = 4 * wanted
-    while True:
-        # the phones with the smallest keys, in order: enough of them, or else all
-        few = np.argpartition(keys, share)[:share] if share < len(phones) else phones
-        order = few[np.lexsort((few, keys[few]))]
-        chosen = _first_eligible(world, order, wanted, *rule)
-        if len(chosen) == wanted or len(few) == len(phones):
-            return np.sort(chosen)
-        share *= 4
+    n = len(world.traits)
+    wanted = n if clients is None else min(clients, n)
+    ram = np.broadcast_to(np.asarray(ram_bytes, np.int64), n)
+
+    def able(phones: IntArray) -> IntArray:
+        mask, mine = np.empty(len(phones), np.bool_), np.ascontiguousarray(ram[phones])
+        in_threads(
+            lambda low, high: _ask(
+                world, phones, low, high, t_us, int(needs), mine, min_battery, mask
+            ),
+            len(phones),
+            threads,
+        )
+        return phones[mask]
+
+    if wanted == n:
+        return able(np.arange(n))
+    chosen: list[IntArray] = []
+    asked, about = 0, 2 * wanted + 64
+    while wanted > 0:
+        order = _smallest(draws, counter, n, about)
+        while wanted > 0 and asked < len(order):
+            found = able(order[asked : asked + max(wanted + wanted // 8, 64)])
+            asked += max(wanted + wanted // 8, 64)
+            chosen.append(found[:wanted])
+            wanted -= len(chosen[-1])
+        if len(order) == n:
+            break
+        asked = min(asked, len(order))
+        about *= 4
+    return np.sort(np.concatenate([np.empty(0, np.int64), *chosen]))

@@ -17,16 +17,19 @@ from .world import World
 @structref.register
 class _BatchType(types.StructRef):
     def preprocess_fields(self, fields: Any) -> Any:
-        return tuple((name, types.unliteral(kind)) for name, kind in fields)
+        unliteral: Any = types.unliteral
+        return tuple((name, unliteral(kind)) for name, kind in fields)
 
 
-class Batch(structref.StructRefProxy):  # type: ignore[misc]
+class Batch(structref.StructRefProxy):
     """Holds ``world`` and ``rows`` (jobs); refers to their arrays, copies nothing."""
 
     def __new__(cls, world: World, rows: JobArray) -> "Batch":
         """Return a handle of *world* and *rows*."""
-        made: Batch = structref.StructRefProxy.__new__(cls, world, rows)
+        new: Any = structref.StructRefProxy.__new__
+        made: Batch = new(cls, world, rows)
         return made
 
 
-structref.define_proxy(Batch, _BatchType, ["world", "rows"])
+_define: Any = structref.define_proxy
+_define(Batch, _BatchType, ["world", "rows"])

@@ -40,8 +40,6 @@ class RunDirectory:
         cls.require_free(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
-        except FileNotFoundError as error:
-            raise UsageError(f"{self.path}: no run there; give the directory of a run") from error
         except OSError as error:
             reason = error.strerror or error
             raise UsageError(f"{path}: {reason}; choose another --out") from error

@@ -1,6 +1,7 @@
 """The summary as text: one table for the whole population, one by class of phone."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from rich.console import Console
@@ -19,7 +20,7 @@ def _spread(spread: dict[str, float | None], digits: int = 1) -> str:
     return f"{_number(spread['p50'], digits)} / {_number(spread['p95'], digits)}"
 
 
-def _per_phone(facts: Facts, component: str) -> str:
+def _per_phone(component: str, facts: Facts) -> str:
     return _number(facts["energy_j"][component] / max(facts["phones"]["total"], 1), 1)
 
 
@@ -111,8 +112,5 @@ _ROWS: list[tuple[str, Callable[[Facts], str]]] = [
     ("delivery s", lambda f: _spread(f["latency_s"]["delivery"])),
     ("inference s", lambda f: _spread(f["latency_s"]["inference"], 3)),
     ("MB down / up", _megabytes),
-    *(
-        (f"J a phone: {name}", lambda f, name=name: _per_phone(f, name))  # type: ignore[misc]
-        for name in (*COMPONENTS, "total")
-    ),
+    *((f"J a phone: {name}", partial(_per_phone, name)) for name in (*COMPONENTS, "total")),
 ]

@@ -138,7 +138,8 @@ def table_of(run: Path) -> Any:
 
 def jobs_of(run: Path, phone: int, kind: Kind) -> Rows:
     rows = read(run, "jobs")
-    return rows[(rows["phone"] == phone) & (rows["kind"] == kind)]
+    mine: Rows = rows[(rows["phone"] == phone) & (rows["kind"] == kind)]
+    return mine
 
 
 def test_with_devices_alone_the_global_model_is_the_hosts(runs: dict[str, Path]) -> None:

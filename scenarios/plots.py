@@ -95,7 +95,7 @@ def _power(axis: Any, title: str, spans: list[Span], names: dict[str, str], year
     axis.set_title(f"{title}: {total_j:.2f} J in all", fontsize=10, loc="left")
     axis.set_ylabel("watts")
     axis.set_ylim(0, 1.12 * max(span.power_uw for span in spans) / 1e6)
-    axis.set_xlim(-0.3, 26.0)
+    axis.set_xlim(-0.3, 28.0)
     axis.set_xticks(range(0, 26, 5))
     axis.grid(alpha=0.3)
     axis.legend(fontsize=8, loc="upper right")

@@ -15,12 +15,20 @@ TRANSFER_S = 60.0
 class AttachedDevice:
     """A ``Device`` of the runners' contract on a *connection*.
 
-    A copy may take *transfer_s* and as long as it takes at 20 kB/s.
+    A copy may take *transfer_s*, and as long again as it takes at *slowest_bytes_per_s*: adb tells
+    nothing of its progress, and a link that is gone is noticed by the time alone.
     """
 
-    def __init__(self, connection: Connection, *, transfer_s: float = TRANSFER_S) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        transfer_s: float = TRANSFER_S,
+        slowest_bytes_per_s: int = SLOWEST_BYTES_PER_S,
+    ) -> None:
         self.connection = connection
         self._transfer_s = transfer_s
+        self._slowest_bytes_per_s = slowest_bytes_per_s
 
     @property
     def serial(self) -> str:
@@ -33,10 +41,13 @@ class AttachedDevice:
 
     def push(self, local: Path, remote: str) -> Transfer:
         """Copy *local* to the device; see ``transfer.push``."""
-        limit_s = self._transfer_s + local.stat().st_size / SLOWEST_BYTES_PER_S
+        limit_s = self._limit_s(local.stat().st_size)
         return push(self.connection, local, remote, timeout_s=limit_s)
 
     def pull(self, remote: str, local: Path, *, limit_bytes: int) -> Transfer:
         """Copy *remote* from the device; see ``transfer.pull``."""
-        limit_s = self._transfer_s + limit_bytes / SLOWEST_BYTES_PER_S
+        limit_s = self._limit_s(limit_bytes)
         return pull(self.connection, remote, local, timeout_s=limit_s, limit_bytes=limit_bytes)
+
+    def _limit_s(self, size_bytes: int) -> float:
+        return self._transfer_s + size_bytes / self._slowest_bytes_per_s

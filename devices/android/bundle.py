@@ -168,6 +168,8 @@ class Store:
         return self._device.shell(argv, timeout_s=INSTALL_S).exit_code == 0
 
     def _send(self, local: Path, remote: str) -> None:
-        self.checked(["mkdir", "-p", remote.rpartition("/")[0]])
+        # A copy that was interrupted, and could not be removed then, does not stay for ever.
+        script = 'mkdir -p "$1" && rm -f "$2".*.part'
+        self.checked(["sh", "-c", script, "sh", remote.rpartition("/")[0], remote])
         self._device.push(local, remote)
         self.sent_bytes += local.stat().st_size

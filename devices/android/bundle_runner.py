@@ -16,10 +16,19 @@ from .runner import Device, Failed, ModelJob, OnDevice, Ran, Result
 
 GRACE_S = 15.0  # for the shell around a runner that ends itself at its time limit
 QUICK_S = 20.0
-KILL_SCRIPT = """pid=$(cat "$1/pid") || exit 1
-case $pid in ''|*[!0-9]*) exit 1 ;; esac
-kill -9 "$pid\""""
+# A runner's working directory is its job's folder: no other process is taken for it.
+KILL_SCRIPT = """end() {
+  pid=$(cat "$1/pid" 2>/dev/null) || return 1
+  case $pid in ''|*[!0-9]*) return 1 ;; esac
+  [ "$(readlink "/proc/$pid/cwd")" = "$1" ] && kill -9 "$pid"
+}
+"""
+END_SCRIPT = KILL_SCRIPT + 'end "$1"'
+DISCARD_SCRIPT = KILL_SCRIPT + 'for folder; do end "$folder"; done; rm -rf -- "$@"'
+DISCARD_ALL_SCRIPT = KILL_SCRIPT + 'for folder in "$1"/jobs/*; do end "$folder"; done'
 _numbers = itertools.count()
+_GONE = (Outcome.FAILED_LINK, Outcome.FAILED_OFFLINE, Outcome.FAILED_TIMEOUT)
+"""Errors after which there may be nobody who could remove a file."""
 
 
 @final
@@ -49,20 +58,29 @@ class BundleRunner:
 
     def run(self, job: ModelJob) -> Result:
         """Do *job*; see ``Runner.run``. What is already on the device is not sent again."""
+        if self._left:
+            self._discard()
         folder = f"{self._store.root}/jobs/{os.getpid()}-{next(_numbers)}"
+        self._left.append(folder)
         try:
             result = self._run(job, folder)
         except AndroidError as error:
             result = Failed(error.outcome, str(error))
-        self._discard(folder)
+            gone = error.outcome in _GONE
+        else:
+            gone = isinstance(result, Failed) and result.outcome is Outcome.FAILED_LINK
+        if not gone:
+            self._discard()
         return result
 
     def clean(self) -> None:
-        """Remove the bundle, the models and all jobs from the device.
+        """End all jobs; remove them, the bundle and the models from the device.
 
         Raises:
             AndroidError: it does not answer.
         """
+        argv = ["sh", "-c", DISCARD_ALL_SCRIPT, "sh", self._store.root]
+        self._device.shell(argv, timeout_s=QUICK_S)
         self._store.clean()
         self._left.clear()
 
@@ -113,9 +131,9 @@ class BundleRunner:
 
     def _end(self, job: ModelJob, folder: str, error: DeviceTimeoutError) -> Failed:
         """End the runner in *folder*, which did not answer in time, and say whose fault it was."""
-        argv = ["sh", "-c", KILL_SCRIPT, "sh", folder]
+        argv = ["sh", "-c", END_SCRIPT, "sh", folder]
         try:
-            ended = self._device.shell(argv, timeout_s=QUICK_S).exit_code == 0
+            ended = self._device.shell(argv, timeout_s=self._grace_s).exit_code == 0
         except AndroidError as later:
             return Failed(Outcome.FAILED_LINK, f"no answer from the runner, nor from adb: {later}")
         if not ended:
@@ -123,11 +141,10 @@ class BundleRunner:
         message = f"the runner did not finish in {job.timeout_s} s and was ended"
         return Failed(Outcome.FAILED_TIMEOUT, message)
 
-    def _discard(self, folder: str) -> None:
-        """Remove *folder* and those that could not be removed before, as far as that works now."""
-        self._left.append(folder)
+    def _discard(self) -> None:
+        """End and remove what is left of jobs, as far as the device lets that happen now."""
         try:
-            self._store.checked(["rm", "-rf", "--", *self._left], QUICK_S)
+            self._store.checked(["sh", "-c", DISCARD_SCRIPT, "sh", *self._left], QUICK_S)
         except AndroidError:
             return  # with the next job, or by `clean` when the device is back
         self._left.clear()

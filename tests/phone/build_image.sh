@@ -50,7 +50,7 @@ install -m 755 "$here"/guest/{getprop,dumpsys} root/usr/bin/
 install -m 755 "$here/guest/start" root/start
 install -m 644 "$here/guest/build.prop" root/system/build.prop
 truncate -s 600M disk.img
-/sbin/mke2fs -q -t ext4 -E root_owner=0:0 -O ^metadata_csum -d root disk.img
+/sbin/mke2fs -q -t ext4 -m 0 -E root_owner=0:0 -O ^metadata_csum -d root disk.img
 
 # initramfs: busybox and the few drivers that are modules
 mkdir -p initrd/{bin,proc,sys,dev,newroot,lib}

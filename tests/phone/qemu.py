@@ -150,11 +150,7 @@ def start(name: str, port: int, *, memory_mib: int = 512, outlive: bool = False)
     """
     if not 1024 <= port <= 65535 or 5555 <= port <= 5585:
         raise ValueError(f"port {port}: choose one outside 5555-5585")
-    base = image()
-    ready = base / f"ready-{name}-{memory_mib}.qcow2"
-    with locked(f"ready-{name}-{memory_mib}"):
-        if not ready.exists():
-            _make_snapshot(base, name, port, memory_mib, ready)
+    base, ready = image(), prepare(name, memory_mib)
     folder = _fresh_folder(base, name)
     shutil.copyfile(ready, folder / "disk.qcow2")
     phone = _launch(base, folder, name, port, memory_mib, outlive, ["-loadvm", "up"])
@@ -165,6 +161,20 @@ def start(name: str, port: int, *, memory_mib: int = 512, outlive: bool = False)
         phone.kill()
         raise
     return phone
+
+
+def prepare(name: str, memory_mib: int = 512) -> Path:
+    """Boot the phone *name* once and keep it as it is then; return that disk.
+
+    Raises:
+        PhoneError: it cannot be built or does not boot.
+    """
+    base = image()
+    ready = base / f"ready-{name}-{memory_mib}.qcow2"
+    with locked(f"ready-{name}-{memory_mib}"):
+        if not ready.exists():
+            _make_snapshot(base, name, free_port(), memory_mib, ready)
+    return ready
 
 
 def free_port() -> int:

@@ -1,0 +1,112 @@
+"""The QEMU phone as fixtures: two for all tests, and spare ones to break."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+
+import pytest
+
+from droidloop.devices.android.adb import Adb
+from droidloop.devices.android.attached import AttachedDevice
+from droidloop.devices.android.connection import Connection
+from droidloop.devices.android.errors import AndroidError
+
+from .image import missing_tools
+from .qemu import Battery, Phone, free_port, prepare, start
+
+MEMORY_MIB = 512
+NAMES = ("t1", "t2")
+
+
+@dataclass(frozen=True)
+class Attached:
+    """A running phone and the connection to it."""
+
+    phone: Phone
+    connection: Connection
+
+    def device(self, transfer_s: float = 30.0) -> AttachedDevice:
+        """Return it as a runner's device, with copies that end after *transfer_s* or so."""
+        return AttachedDevice(
+            self.connection, transfer_s=transfer_s, slowest_bytes_per_s=100_000_000
+        )
+
+    def mend(self) -> None:
+        """Have the link up, over a new connection: an old one may sleep on for ten seconds."""
+        self.phone.set_link(True)
+        with suppress(AndroidError):
+            self.connection.adb.attach_again(self.phone.serial)
+        self.connection.wait(60.0)
+
+    def listing(self) -> list[str]:
+        """Return the names of what lies in the folder for programs from outside."""
+        return self.connection.run(["ls", "-A", "/data/local/tmp"]).split()
+
+
+@pytest.fixture(scope="session")
+def adb() -> Iterator[Adb]:
+    """A private adb server."""
+    with Adb.start(usb=False) as adb:
+        yield adb
+
+
+@pytest.fixture(scope="session")
+def pair(adb: Adb) -> Iterator[tuple[Attached, Attached]]:
+    """Two phones that run at once."""
+    _need_tools()
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda name: prepare(name, MEMORY_MIB), NAMES))
+    # A phone ends with the thread that starts it: not one of the pool's.
+    assert threading.current_thread() is threading.main_thread()
+    phones: list[Phone] = []
+    try:
+        for name in NAMES:
+            phones.append(start(name, free_port(), memory_mib=MEMORY_MIB))
+        first, second = (attach(adb, phone) for phone in phones)
+        yield first, second
+    finally:
+        for phone in phones:
+            phone.kill()
+
+
+@pytest.fixture
+def phone(pair: tuple[Attached, Attached]) -> Iterator[Attached]:
+    """The first phone, with its link, memory and battery as they were before and after."""
+    yield pair[0]
+    pair[0].phone.set_memory(MEMORY_MIB)
+    pair[0].phone.set_battery(Battery())
+    pair[0].mend()
+
+
+@pytest.fixture
+def other(pair: tuple[Attached, Attached]) -> Attached:
+    """The second phone."""
+    return pair[1]
+
+
+@pytest.fixture
+def spare(adb: Adb) -> Iterator[Attached]:
+    """A phone that a test may destroy."""
+    _need_tools()
+    machine = start(NAMES[0], free_port(), memory_mib=MEMORY_MIB)
+    try:
+        yield attach(adb, machine)
+    finally:
+        machine.kill()
+        adb.disconnect(machine.serial)
+
+
+def attach(adb: Adb, phone: Phone) -> Attached:
+    """Attach *phone* to *adb* and wait until commands run on it."""
+    with suppress(AndroidError):  # it has only just come up: `wait` attaches it again
+        adb.connect(phone.serial)
+    connection = Connection(adb, phone.serial)
+    connection.wait(60.0)
+    return Attached(phone, connection)
+
+
+def _need_tools() -> None:
+    if lacking := missing_tools():
+        pytest.skip(f"needs {', '.join(lacking)}: .ci/packages.sh .ci/phone-packages")

@@ -1,0 +1,224 @@
+"""What a device can do, measured: link, memory, and a law of latency that predicts other models.
+
+The law is that of simulated phones: a process starts, reads its model, and computes. It is fitted
+to some models and then has to predict those that it has not seen.
+"""
+
+import hashlib
+import itertools
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from droidloop.devices.profiles import GIB, PROFILES, Profile
+from droidloop.models.export import FLOAT, convert
+from droidloop.models.graphs import scoring
+from droidloop.platform.draws import Draws, FloatArray
+from droidloop.platform.errors import DeviceError, UsageError
+
+from .attached import AttachedDevice
+from .bundle import ROOT, abi_of
+from .bundle_cache import kept_bundle
+from .bundle_runner import BundleRunner
+from .connection import Connection
+from .parsers.proc_meminfo import parse_proc_meminfo
+from .runner import ModelJob, Ran, Runner
+
+FITTED = ((500, 32), (4_000, 64), (16_000, 64), (40_000, 32))
+HELD_OUT = ((1_500, 32), (8_000, 48), (25_000, 64))
+"""Items and dimension of the scorers that the law is fitted to, and of those that it predicts."""
+
+STEPS = (1, 10, 100)
+REPEATS = 3
+LINK_BYTES = 8_000_000
+_EXPORT_S = 600.0
+
+
+@dataclass(frozen=True)
+class Point:
+    """One workload: what it takes by the law's terms, and what the device took."""
+
+    items: int
+    dim: int
+    steps: int
+    load_bytes: int
+    flops: int
+    measured_us: float
+
+
+@dataclass(frozen=True)
+class Law:
+    """latency = start + load_bytes / load rate + flops / flop rate; shares of 1 us each."""
+
+    start_us: float
+    us_per_load_byte: float
+    us_per_flop: float
+
+    def predict_us(self, point: Point) -> float:
+        """Return the latency of *point*."""
+        return (
+            self.start_us
+            + self.us_per_load_byte * point.load_bytes
+            + self.us_per_flop * point.flops
+        )
+
+
+def fit(points: Sequence[Point]) -> Law:
+    """Return the law with the least squares of relative errors; no term is negative."""
+    terms = np.array([(1.0, point.load_bytes, point.flops) for point in points])
+    took = np.array([point.measured_us for point in points])
+    scaled = terms / took[:, None]
+    best, least = np.zeros(3), np.inf
+    for size in (1, 2, 3):
+        for chosen in itertools.combinations(range(3), size):
+            rates: FloatArray = np.zeros(3)
+            rates[list(chosen)] = np.linalg.lstsq(scaled[:, chosen], np.ones(len(took)))[0]
+            error = float(np.square(scaled @ rates - 1.0).sum())
+            if (rates >= 0).all() and error < least:
+                best, least = rates, error
+    return Law(*(float(rate) for rate in best))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What was measured of one device."""
+
+    serial: str
+    model: str
+    push_bytes_per_s: int
+    pull_bytes_per_s: int
+    ram_bytes: int
+    available_bytes: int
+    law: Law
+    held_out: tuple[Point, ...]
+
+    @property
+    def median_error(self) -> float:
+        """The median relative error of predictions for the models that the law has not seen."""
+        errors = [abs(self.law.predict_us(p) / p.measured_us - 1.0) for p in self.held_out]
+        return float(np.median(errors))
+
+    def lines(self) -> list[str]:
+        """Return what people want to read: rates, and predicted against measured latencies."""
+        told = [
+            f"{self.serial}: {self.model}",
+            f"push {self.push_bytes_per_s / 1e6:.1f} MB/s, pull {self.pull_bytes_per_s / 1e6:.1f} "
+            f"MB/s, RAM {self.ram_bytes / 2**20:.0f} MiB",
+            f"{'items x dim x steps':>24} {'predicted ms':>13} {'measured ms':>12} {'error':>7}",
+        ]
+        for point in self.held_out:
+            name = f"{point.items} x {point.dim} x {point.steps}"
+            predicted_us = self.law.predict_us(point)
+            times = f"{predicted_us / 1e3:13.2f} {point.measured_us / 1e3:12.2f}"
+            told.append(f"{name:>24} {times} {predicted_us / point.measured_us - 1.0:7.1%}")
+        told.append(f"median relative error on models not fitted on: {self.median_error:.1%}")
+        return told
+
+    def profile(self, base: str) -> Profile:
+        """Return the profile of such phones; what was not measured is that of the profile *base*.
+
+        Raises:
+            UsageError: there is no profile *base*.
+        """
+        if base not in PROFILES:
+            raise UsageError(f"--base {base}: choose one of {', '.join(PROFILES)}")
+        old, law = PROFILES[base], self.law
+        flops_per_us = 1.0 / max(law.us_per_flop, 1e-9)
+        return replace(
+            old,
+            name=_profile_name(self.serial),
+            model=self.model,
+            source=f"measured; battery, currents and storage size of {base}",
+            ram_gib=self.ram_bytes / GIB,
+            system_ram_gib=(self.ram_bytes - self.available_bytes) / GIB,
+            apps_ram_gib=min(old.apps_ram_gib, self.available_bytes / GIB / 2),
+            flops_per_cycle=flops_per_us / 1000.0 / old.core_ghz,
+            # the time of a computation is all in the law's last term: memory adds none
+            memory_gb_per_s=1000.0,
+            storage_mb_per_s=max(1, round(1.0 / max(law.us_per_load_byte, 1e-4))),
+            process_start_ms=round(law.start_us / 1000),
+        )
+
+
+def calibrate(connection: Connection) -> Calibration:
+    """Measure a device; it is left clean.
+
+    Raises:
+        DeviceError: it cannot do what is asked.
+        BundleError: there is no bundle for it.
+    """
+    abi = abi_of(connection.run(["getprop", "ro.product.cpu.abi"]).strip())
+    memory = parse_proc_meminfo(connection.run(["cat", "/proc/meminfo"]))
+    runner = BundleRunner(AttachedDevice(connection), kept_bundle(abi))
+    try:
+        runner.install()
+        push_rate, pull_rate = link_rates(connection)
+        with tempfile.TemporaryDirectory(prefix="droidloop-calibrate-") as folder:
+            fitted = measure(runner, FITTED, Path(folder))
+            held_out = measure(runner, HELD_OUT, Path(folder))
+    finally:
+        runner.clean()
+    available = memory.available_bytes
+    return Calibration(
+        serial=connection.serial,
+        model=connection.run(["getprop", "ro.product.model"]).strip() or "unknown",
+        push_bytes_per_s=push_rate,
+        pull_bytes_per_s=pull_rate,
+        ram_bytes=memory.total_bytes,
+        available_bytes=memory.total_bytes // 2 if available is None else available,
+        law=fit(fitted),
+        held_out=tuple(held_out),
+    )
+
+
+def measure(runner: Runner, sizes: Sequence[tuple[int, int]], folder: Path) -> list[Point]:
+    """Return a point for each of *sizes* and ``STEPS``: the median of ``REPEATS`` processes.
+
+    Raises:
+        DeviceError: a job fails.
+    """
+    points = []
+    for items, dim in sizes:
+        path = folder / f"{items}x{dim}.tflite"
+        table = Draws(1, "calibrate").normal(np.arange(items)[:, None], np.arange(dim)[None, :])
+        path.write_bytes(convert(scoring(table.astype(np.float32)), [FLOAT], _EXPORT_S)[FLOAT])
+        user = np.linspace(-1.0, 1.0, dim, dtype=np.float32)[None, :]
+        for steps in STEPS:
+            job = ModelJob(path, {"user": user}, ["scores"], steps=steps)
+            took = [_wall_us(runner, job) for _ in range(REPEATS)]
+            flops = 2 * items * dim * steps
+            size = path.stat().st_size
+            points.append(Point(items, dim, steps, size, flops, float(np.median(took))))
+    return points
+
+
+def _wall_us(runner: Runner, job: ModelJob) -> int:
+    result = runner.run(job)
+    if not isinstance(result, Ran):
+        raise DeviceError(f"calibrate: a model did not run: {result.message}")
+    return result.wall_us
+
+
+def link_rates(connection: Connection) -> tuple[int, int]:
+    """Return bytes per second of pushing and of pulling a file, the transfers alone."""
+    device, remote = AttachedDevice(connection), f"{ROOT}/link"
+    with tempfile.TemporaryDirectory(prefix="droidloop-calibrate-") as folder:
+        local, back = Path(folder, "there"), Path(folder, "back")
+        block = hashlib.sha256(b"droidloop").digest()
+        local.write_bytes((block * (LINK_BYTES // len(block) + 1))[:LINK_BYTES])
+        try:
+            pushed = device.push(local, remote)
+            pulled = device.pull(remote, back, limit_bytes=LINK_BYTES)
+        finally:
+            connection.run(["rm", "-f", remote])
+    return tuple(int(t.bytes_per_s) for t in (pushed, pulled))  # type: ignore[return-value]
+
+
+def _profile_name(serial: str) -> str:
+    """Return a file name made of *serial*."""
+    kept = re.sub(r"[^A-Za-z0-9]+", "-", serial).strip("-").lower()
+    return f"device-{kept or 'unknown'}"[:24]  # as long as the ledger's column

@@ -10,6 +10,8 @@ import click
 
 from droidloop.platform.errors import DroidloopError, UsageError
 
+from .cli_devices import devices
+
 if TYPE_CHECKING:  # imported only where a run needs devices
     from droidloop.devices.android.fleet import Attachment
 
@@ -92,6 +94,9 @@ def report(directory: Path, as_json: bool, picture: Path | None) -> None:
         from .picture import draw_run
 
         draw_run(run, picture)
+
+
+main.add_command(devices)
 
 
 @main.group()

@@ -178,8 +178,8 @@ HUANG_2012_WIFI_PHONE = Powers(
 # measurements (Verizon, Minneapolis), whose uplink lines are the printed numbers.
 # Base: the downlink lines' intercepts, from which the paper has its crossings (187 and 189 Mbit/s);
 # those of the uplink lie 45, 279 and 488 mW higher. They are of the whole phone: the radio is said
-# to take 21 to 53 % of all on 4G and 48 to 76 % on mmWave, and the ends 21, 53 and 76 % put the
-# rest of the phone at 2141, 2217 and 2124 mW: 2141 is taken off.
+# (in notes on the paper) to take 21 to 53 % of all on 4G and 48 to 76 % on mmWave, and the ends 21,
+# 53 and 76 % put the rest of the phone at 2141, 2217 and 2124 mW: 2141 is taken off.
 # Timers: the steps in the authors' RRC probes; promotion to LTE 0.32 s, mean of the three examples
 # beside their power logs. NSA 5G starts on LTE and moves to 5G after 1.7 s: left out.
 # Promotion power: not in what could be read; the base, as of a radio that is on and idle.

@@ -5,11 +5,13 @@ from typing import Protocol
 import simpy
 
 from droidloop.platform.engine import Engine, Process, Recurring
+from droidloop.platform.errors import ScenarioError
 from droidloop.platform.jobs import Jobs
 
 from .batch import Batch
-from .play import limit_of, play_cohort, play_phase
+from .play import COMPUTE, DOWNLOAD, UPLOAD, limit_of, play_cohort, play_phase
 from .population import Population
+from .shared import SharedLinks
 from .work import Work
 
 
@@ -29,6 +31,9 @@ class CohortFleet:
     """Plays a whole cohort in one call, at the decision: fast, for phones that share nothing."""
 
     def __init__(self, engine: Engine, population: Population, threads: int | None = None) -> None:
+        """Raise ScenarioError where phones share cells."""
+        if population.cells is not None:
+            raise ScenarioError('cohort play cannot share a cell\'s capacity; set play = "exact"')
         self._engine = engine
         self._population = population
         self._threads = threads
@@ -46,10 +51,11 @@ class ExactFleet:
         self._engine = engine
         self._population = population
         self._last: dict[int, _Playing] = {}
+        self._links = SharedLinks(engine, population) if population.cells else None
 
     def run(self, jobs: Jobs, work: Work | None = None) -> simpy.Event:
         """Start one job after the other; see ``Fleet.run``."""
-        batch = _Batch(self._engine, Batch(self._population.world, jobs.rows), jobs)
+        batch = _Batch(self._engine, Batch(self._population.world, jobs.rows), jobs, self._links)
         for k, phone in enumerate(jobs["phone"].tolist()):
             playing = _Playing(batch, k)
             before = self._last.get(phone)
@@ -64,11 +70,14 @@ class ExactFleet:
 class _Batch:
     """The jobs of one call, and the event of their end."""
 
-    def __init__(self, engine: Engine, handle: Batch, jobs: Jobs) -> None:
+    def __init__(
+        self, engine: Engine, handle: Batch, jobs: Jobs, links: SharedLinks | None
+    ) -> None:
+        self.links = links
         self.engine = engine
         self.handle = handle
         self.ended = engine.event()
-        self._jobs = jobs
+        self.jobs = jobs
         self._left = len(jobs)
         if not len(jobs):
             self.ended.succeed(jobs)
@@ -76,7 +85,7 @@ class _Batch:
     def one_ended(self) -> None:
         self._left -= 1
         if self._left == 0:
-            self.ended.succeed(self._jobs)
+            self.ended.succeed(self.jobs)
 
 
 class _Playing(Recurring):
@@ -122,9 +131,21 @@ class _Playing(Recurring):
             self._hand_over()
 
     def _play_phase(self) -> None:
-        reached = play_phase(self._batch.handle, self._k, self._phase)
+        batch = self._batch
+        if batch.links is not None and self._phase in (DOWNLOAD, UPLOAD):
+            row, up = batch.jobs.rows[self._k], self._phase == UPLOAD
+            moving = batch.links.transfer(batch.handle, row, self._k, up=up)
+            assert moving.callbacks is not None
+            moving.callbacks.append(self._moved)
+            return
+        reached = play_phase(batch.handle, self._k, self._phase)
         self._phase = reached & 3
         self.again_at(reached >> 2)
+
+    def _moved(self, event: simpy.Event) -> None:
+        """Compute after a download that came to its end; else end."""
+        self._phase = COMPUTE if event.value else 0
+        self.happen()
 
     def _hand_over(self) -> None:
         """Let the next job of the phone go on, as this one and all before it have ended."""

@@ -4,6 +4,7 @@ import numpy as np
 
 from .battery import advance
 from .population import Population
+from .thermal import heat_up
 
 
 def follow(population: Population, row: np.void) -> None:
@@ -16,6 +17,9 @@ def follow(population: Population, row: np.void) -> None:
     phone = int(row["phone"])
     state = population.state[phone]
     advance(population.world, phone, int(row["start_us"]), 0, 0, 0, False)
+    if row["down_end_us"] >= 0:
+        end_us = row["compute_end_us"] if row["compute_end_us"] >= 0 else row["finish_us"]
+        heat_up(population.traits[phone], state, int(row["down_end_us"]), int(end_us))
     state["t_us"] = state["busy_until_us"] = row["finish_us"]
     for name in ("promotion_uj", "radio_uj", "cpu_uj", "own_uj", "accepted_uj"):
         state[name] += row[name]

@@ -1,6 +1,7 @@
 """Which radio a phone has at a time, at which rates: WiFi at home, cellular outside, or none."""
 
 from droidloop.network.coverage import renewal_at
+from droidloop.network.movement import map_covered_at
 from droidloop.network.radio import CELLULAR, NO_RADIO, WIFI
 from droidloop.network.trace import value_at
 from droidloop.platform.law import law
@@ -14,9 +15,12 @@ def cellular_at(world: World, phone: int, t_us: int) -> tuple[int, int, int]:
     """Return the down and up rates in bytes/s (0: not covered), and until when at least."""
     traits = world.traits[phone]
     region = world.regions[traits.region]
-    covered, until_us = renewal_at(
-        world.keys.coverage, phone, t_us, region.covered_us, region.gap_us
-    )
+    if len(world.map.movers) > 0:
+        covered, until_us = map_covered_at(world.map, phone, t_us)
+    else:
+        covered, until_us = renewal_at(
+            world.keys.coverage, phone, t_us, region.covered_us, region.gap_us
+        )
     if not covered:
         return 0, 0, until_us
     clear, clear_until_us = renewal_at(
@@ -30,6 +34,12 @@ def cellular_at(world: World, phone: int, t_us: int) -> tuple[int, int, int]:
         series = world.series[traits.rate_series]
         rate, rate_until_us = value_at(series, world.knots_us, world.knots, t_us, traits.offset_us)
         down, up, until_us = rate, rate * up // max(down, 1), min(until_us, rate_until_us)
+        if traits.up_series >= 0:
+            series = world.series[traits.up_series]
+            up, rate_until_us = value_at(
+                series, world.knots_us, world.knots, t_us, traits.offset_us
+            )
+            until_us = min(until_us, rate_until_us)
     return down * region.rate_percent // 100, up * region.rate_percent // 100, until_us
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from numba import njit
 
+from droidloop.network.loss import goodput, handshake_us, rtt_at
 from droidloop.network.radio import CELLULAR, NO_RADIO, active_uw, promotion_at
 from droidloop.platform.jobs import JobArray, Outcome
 from droidloop.platform.law import law
@@ -18,6 +19,7 @@ from .battery import advance
 from .charging import charger_at
 from .link import link_at
 from .presence import GONE, IDLE, IN_USE, OFF, home_at, presence_at
+from .thermal import computing_ends, heat_up
 from .world import World
 
 _DONE = int(Outcome.DONE)
@@ -31,6 +33,9 @@ _LOST_COVERAGE = int(Outcome.LOST_COVERAGE)
 _LOST_LEFT = int(Outcome.LOST_LEFT)
 _LOST_DEAD = int(Outcome.LOST_DEAD)
 _LOST_KILLED = int(Outcome.LOST_KILLED)
+DOWNLOAD, COMPUTE, UPLOAD = 1, 2, 3
+"""Numbers of the phases of a job; 0 is the wait before them."""
+
 _NEED_IDLE, _NEED_CHARGING, _NEED_UNMETERED = 1, 2, 4
 
 
@@ -72,7 +77,7 @@ def _limit_us(world: World, row: Any) -> int:
 
 
 @law
-def _cut(world: World, row: Any, otherwise: int) -> int:
+def cut_at(world: World, row: Any, otherwise: int) -> int:
     """Return why a job ends at its limit: its phone left, or else *otherwise*."""
     left = world.state[row.phone].t_us >= world.traits[row.phone].leave_us
     return _LOST_LEFT if left else otherwise
@@ -149,7 +154,7 @@ def begin(world: World, row: Any) -> bool:
         if state.dead:
             hindrance, until_us = _LOST_DEAD, _revival_us(world, row.phone)
         if state.t_us >= limit_us or state.t_us >= world.traits[row.phone].leave_us:
-            _finish(world, row, _cut(world, row, hindrance if hindrance else _LATE))
+            _finish(world, row, cut_at(world, row, hindrance if hindrance else _LATE))
             return False
         if hindrance == 0:
             break
@@ -163,7 +168,7 @@ def begin(world: World, row: Any) -> bool:
 
 
 @law
-def _rest(state: Any, radio: int) -> None:
+def rest(state: Any, radio: int) -> None:
     """Note the end of a radio's use: its tail begins."""
     if radio == CELLULAR:
         state.cell_end_us = state.t_us
@@ -172,12 +177,13 @@ def _rest(state: Any, radio: int) -> None:
 
 
 @law
-def _connect(world: World, row: Any, radio: int, limit_us: int) -> None:
-    """Promote *radio* and shake hands, up to the limit at most."""
+def connect(world: World, row: Any, radio: int, limit_us: int) -> int:
+    """Promote *radio* and shake hands, up to the limit at most; return the round-trip time."""
     phone = row.phone
     state, traits = world.state[phone], world.traits[phone]
     cell = radio == CELLULAR
-    law = world.radios[traits.radio if cell else traits.wifi]
+    number = traits.radio if cell else traits.wifi
+    law = world.radios[number]
     promotion_us, promotion_uw = promotion_at(
         law, state.cell_end_us if cell else state.wifi_end_us, state.t_us
     )
@@ -187,9 +193,36 @@ def _connect(world: World, row: Any, radio: int, limit_us: int) -> None:
         state.wifi_end_us = -1
     end_us = min(state.t_us + promotion_us, limit_us)
     advance(world, phone, end_us, promotion_uw, 0, 0, True)
+    rtt_us, shaken_us = law.rtt_us, law.rtt_us * law.handshakes
+    if len(world.quality) > 0:
+        quality, start_us = world.quality[number], state.t_us
+        rtt_us = rtt_at(world.keys.trips, phone, start_us, quality)
+        shaken_us = handshake_us(
+            world.keys.losses, phone, start_us, rtt_us, law.handshakes, quality
+        )
     if not state.dead:
-        end_us = min(state.t_us + law.rtt_us * law.handshakes, limit_us)
+        end_us = min(state.t_us + shaken_us, limit_us)
         advance(world, phone, end_us, 0, law.base_uw, 0, True)
+    return int(rtt_us)
+
+
+@law
+def rate_of(world: World, phone: int, radio: int, rate: int, rtt_us: int) -> int:
+    """Return what loss leaves of *rate*; recorded cellular rates have theirs in them already."""
+    if len(world.quality) == 0:
+        return rate
+    traits = world.traits[phone]
+    if radio == CELLULAR and traits.rate_series >= 0:
+        return rate
+    return int(
+        goodput(rate, rtt_us, world.quality[traits.radio if radio == CELLULAR else traits.wifi])
+    )
+
+
+@law
+def needs_unmetered(row: Any) -> bool:
+    """Return whether the job takes WiFi alone."""
+    return bool((row.needs & _NEED_UNMETERED) != 0)
 
 
 @law
@@ -198,39 +231,39 @@ def _transfer(world: World, row: Any, nbytes: int, up: bool) -> tuple[int, int]:
     phone = row.phone
     state, traits = world.state[phone], world.traits[phone]
     limit_us = _limit_us(world, row)
-    unmetered = (row.needs & _NEED_UNMETERED) != 0
-    moved, radio = 0, NO_RADIO
+    unmetered = needs_unmetered(row)
+    moved, radio, rtt_us = 0, NO_RADIO, 0
     while moved < nbytes:
         found, down_rate, up_rate, until_us = link_at(world, phone, state.t_us, unmetered)
         rate = up_rate if up else down_rate
         if rate == 0:
             found = NO_RADIO
         if state.t_us >= limit_us:
-            _rest(state, radio)
-            return moved, _cut(world, row, _LOST_COVERAGE if found == NO_RADIO else _LATE)
+            rest(state, radio)
+            return moved, cut_at(world, row, _LOST_COVERAGE if found == NO_RADIO else _LATE)
         if found != radio:
-            _rest(state, radio)
+            rest(state, radio)
             radio = found
             if found != NO_RADIO:
-                _connect(world, row, found, limit_us)
+                rtt_us = connect(world, row, found, limit_us)
         elif found == NO_RADIO:
             advance(world, phone, min(until_us, limit_us), 0, 0, 0, True)
         else:
             law = world.radios[traits.radio if found == CELLULAR else traits.wifi]
             start_us = state.t_us
+            rate = rate_of(world, phone, found, rate, rtt_us)
             end_us = min(reached(rate, start_us, nbytes - moved), until_us, limit_us)
             end_us = advance(world, phone, end_us, 0, active_uw(law, rate, up), 0, True)
             moved += min(between(rate, start_us, end_us), nbytes - moved)
         if state.dead:
             return moved, _LOST_DEAD
-    _rest(state, radio)
+    rest(state, radio)
     return moved, _DONE
 
 
 @law
-def download(world: World, row: Any) -> bool:
-    """Receive what the job needs; end the job where that fails."""
-    moved, outcome = _transfer(world, row, row.down_bytes, False)
+def end_download(world: World, row: Any, moved: int, outcome: int) -> bool:
+    """Note what was received, and end the job where that failed."""
     row.downloaded_bytes = moved
     if outcome != _DONE:
         _finish(world, row, outcome)
@@ -240,8 +273,15 @@ def download(world: World, row: Any) -> bool:
 
 
 @law
+def download(world: World, row: Any) -> bool:
+    """Receive what the job needs; end the job where that fails."""
+    moved, outcome = _transfer(world, row, row.down_bytes, False)
+    return bool(end_download(world, row, moved, outcome))
+
+
+@law
 def compute_us(world: World, row: Any) -> int:
-    """Return how long the phone computes: what is slower of arithmetic and memory traffic.
+    """Return how long the phone computes at full speed: the slower of arithmetic and memory.
 
     A job with ``load_bytes >= 0`` starts a process and reads its model first.
     """
@@ -262,25 +302,31 @@ def compute(world: World, row: Any) -> bool:
     phone = row.phone
     state, traits = world.state[phone], world.traits[phone]
     limit_us = _limit_us(world, row)
-    end_us = state.t_us + compute_us(world, row)
+    start_us = state.t_us
+    throttled_us, end_us = computing_ends(traits, state, start_us, compute_us(world, row))
     spare_bytes = traits.ram_bytes - traits.system_ram_bytes - traits.apps_ram_bytes
     outcome = _DONE
     while state.t_us < end_us:
         presence, until_us = presence_at(world, phone, state.t_us)
         hindrance, needed_us = _hindered(world, row, state.t_us)
         if state.t_us >= limit_us:
-            outcome = _cut(world, row, _LATE)
+            outcome = cut_at(world, row, _LATE)
         elif presence == GONE:
             outcome = _LOST_LEFT
         elif hindrance or (presence == IN_USE and row.ram_bytes > spare_bytes):
             outcome = _LOST_KILLED
         if outcome != _DONE:
             break
-        until_us = min(until_us, needed_us, end_us, limit_us)
-        advance(world, phone, until_us, 0, 0, traits.cpu_uw, True)
+        until_us, cpu_uw = min(until_us, needed_us, end_us, limit_us), traits.cpu_uw
+        if state.t_us >= throttled_us:
+            cpu_uw = cpu_uw * traits.throttle_percent // 100
+        else:
+            until_us = min(until_us, throttled_us)
+        advance(world, phone, until_us, 0, 0, cpu_uw, True)
         if state.dead:
             outcome = _LOST_DEAD
             break
+    heat_up(traits, state, start_us, state.t_us)
     if outcome != _DONE:
         _finish(world, row, outcome)
         return False
@@ -289,11 +335,17 @@ def compute(world: World, row: Any) -> bool:
 
 
 @law
+def end_upload(world: World, row: Any, moved: int, outcome: int) -> None:
+    """Note what was sent, and end the job."""
+    row.uploaded_bytes = moved
+    _finish(world, row, outcome)
+
+
+@law
 def upload(world: World, row: Any) -> None:
     """Send the result and end the job."""
     moved, outcome = _transfer(world, row, row.up_bytes, True)
-    row.uploaded_bytes = moved
-    _finish(world, row, outcome)
+    end_upload(world, row, moved, outcome)
 
 
 @law

@@ -6,30 +6,19 @@ from typing import Any
 import numpy as np
 
 from droidloop.network.coverage import REGION_DTYPE, Region
-from droidloop.network.radio import PRESETS, RADIO_DTYPE
+from droidloop.network.loss import QUALITY_DTYPE
+from droidloop.network.map import MapSpec, build_map
+from droidloop.network.movement import MOVER_DTYPE, Map
 from droidloop.network.trace import Series, pack
 from droidloop.platform.draws import Draws, IntArray
 from droidloop.platform.units import DAY_US, HOUR_US, NEVER_US
 
+from .cells import Cells, CellSpec, assign
 from .profiles import GIB, PROFILES, Profile
+from .radios import DEFAULT_RADIOS, RATES, quality_rows, radio_rows, technology
+from .radios import MBIT as MBIT
+from .thermal import SUSTAINED_US, THROTTLED_PERCENT
 from .world import STATE_DTYPE, TRAITS_DTYPE, Keys, Table, World
-
-MBIT = 125_000
-"""Bytes per second in 1 Mbit/s."""
-
-
-@dataclass(frozen=True)
-class RateLaw:
-    """Long-term link rates of phones: log-normal, by median and spread of the logarithm."""
-
-    down_mbps: float
-    up_mbps: float
-    sigma: float = 0.6
-
-
-# Medians: Oslo commutes on 3G (Riiser et al., MMSys 2013: mean 1.0 Mbit/s), Irish drives on LTE
-# (Raca et al., MMSys 2020: mean 11.1), and home WiFi as fast as a common DSL line.
-RATES = {"3g": RateLaw(1.0, 0.35), "lte": RateLaw(10.0, 3.0), "wifi": RateLaw(20.0, 8.0)}
 
 REGIONS = {
     "urban": Region(covered_share=0.985, gap_s=45.0, fade_share=0.01),
@@ -48,8 +37,13 @@ class PopulationSpec:
     regions: dict[str, float] = field(
         default_factory=lambda: {"urban": 0.5, "suburban": 0.3, "rural": 0.15, "remote": 0.05}
     )
-    radios: dict[str, float] = field(default_factory=lambda: {"3g": 0.3, "lte": 0.7})
+    radios: dict[str, float] | None = None
+    """``DEFAULT_RADIOS`` of the year if not given."""
     radio_year: str = "2012"
+    loss: bool = False
+    throttling: bool = False
+    map: MapSpec | None = None
+    cells: CellSpec | None = None
     wifi_share: float = 0.85
     off_at_night_share: float = 0.1
     battery_floor: float = 0.15
@@ -59,6 +53,8 @@ class PopulationSpec:
     region_table: dict[str, Region] = field(default_factory=lambda: dict(REGIONS))
     profile_table: dict[str, Profile] = field(default_factory=lambda: dict(PROFILES))
     rate_series: list[Series] = field(default_factory=list)
+    up_series: list[Series] = field(default_factory=list)
+    """Uplinks, one for each of *rate_series*; none: the phone's own ratio to the downlink."""
     charge_series: list[Series] = field(default_factory=list)
 
 
@@ -70,6 +66,7 @@ class Population:
     profiles: list[str]
     regions: list[str]
     radios: list[str]
+    cells: Cells | None = None
 
     def __len__(self) -> int:
         return len(self.world.traits)
@@ -89,10 +86,11 @@ def build(spec: PopulationSpec, draws: Draws) -> Population:
     """Return the population of *spec*; phone *i* is the same whatever the number of phones."""
     phones = np.arange(spec.phones)
     traits = np.zeros(spec.phones, TRAITS_DTYPE)
-    profiles, regions, radios = list(spec.profiles), list(spec.regions), list(spec.radios)
+    weights = spec.radios or DEFAULT_RADIOS[spec.radio_year]
+    profiles, regions, radios = list(spec.profiles), list(spec.regions), list(weights)
     traits["profile"] = _assign(spec.profiles, phones, draws.child("profile"))
     traits["region"] = _assign(spec.regions, phones, draws.child("region"))
-    traits["radio"] = _assign(spec.radios, phones, draws.child("radio"))
+    traits["radio"] = _assign(weights, phones, draws.child("radio"))
     has_wifi = draws.child("wifi").uniform(phones, 0) < spec.wifi_share
     traits["wifi"] = np.where(has_wifi | spec.ideal, len(radios), -1)
     traits["ideal"] = spec.ideal
@@ -101,18 +99,32 @@ def build(spec: PopulationSpec, draws: Draws) -> Population:
     _habits(traits, spec, phones, draws.child("habit"))
     _series(traits, spec, phones, draws.child("series"))
     traits["floor_uj"] = (traits["capacity_uj"] * spec.battery_floor).astype(np.int64)
+    traits["throttle_us"] = SUSTAINED_US if spec.throttling and not spec.ideal else NEVER_US
+    traits["throttle_percent"] = THROTTLED_PERCENT
     if spec.ideal:
         _unlimit(traits)
-    preset = PRESETS[spec.radio_year]
     world = World(
         traits,
         _initial_state(traits, phones, draws.child("battery")),
-        np.concatenate([preset[name].row() for name in [*radios, "wifi"]]).astype(RADIO_DTYPE),
+        radio_rows(spec.radio_year, radios),
         np.concatenate([spec.region_table[name].row() for name in regions]).astype(REGION_DTYPE),
-        *pack(spec.rate_series + spec.charge_series),
+        *pack(spec.rate_series + spec.charge_series + spec.up_series),
         Keys(*(draws.child(name).key for name in Keys._fields)),
+        quality_rows(radios) if spec.loss else np.zeros(0, QUALITY_DTYPE),
+        _map(spec, traits, draws.child("map")),
     )
-    return Population(world, profiles, regions, radios)
+    cells = assign(spec.cells, spec.phones, draws.child("cell")) if spec.cells else None
+    return Population(world, profiles, regions, radios, cells)
+
+
+def _map(spec: PopulationSpec, traits: Table, draws: Draws) -> Map:
+    """Return the map of *spec* with its phones on it; without one, a map of nobody."""
+    if spec.map is None:
+        nothing = np.zeros((1, 1), np.bool_)
+        return Map(nothing, nothing.copy(), 1, np.zeros(0, MOVER_DTYPE), draws.child("stops").key)
+    made = build_map(spec.map, spec.phones, draws)
+    made.movers["zone_us"] = traits["zone_us"]
+    return made
 
 
 def _assign(weights: dict[str, float], phones: IntArray, draws: Draws) -> IntArray:
@@ -145,7 +157,7 @@ def _hardware(traits: Table, profiles: list[Profile], phones: IntArray, draws: D
 
 
 def _links(traits: Table, radios: list[str], phones: IntArray, draws: Draws) -> None:
-    laws = [RATES[name] for name in radios]
+    laws = [RATES[technology(name)] for name in radios]
     cell, wifi = draws.normal(phones, 0), draws.normal(phones, 1)
     radio = traits["radio"]
     for way in ("down", "up"):
@@ -178,7 +190,9 @@ def _habits(traits: Table, spec: PopulationSpec, phones: IntArray, draws: Draws)
 
 
 def _series(traits: Table, spec: PopulationSpec, phones: IntArray, draws: Draws) -> None:
-    traits["rate_series"] = traits["charge_series"] = -1
+    traits["rate_series"] = traits["charge_series"] = traits["up_series"] = -1
+    if spec.up_series and len(spec.up_series) != len(spec.rate_series):
+        raise ValueError("up_series must be as many as rate_series, or none")
     for name, offset, first, series in (
         ("rate_series", "offset_us", 0, spec.rate_series),
         ("charge_series", "charge_offset_us", len(spec.rate_series), spec.charge_series),
@@ -192,6 +206,8 @@ def _series(traits: Table, spec: PopulationSpec, phones: IntArray, draws: Draws)
             spans_s = np.array([one.span_us for one in series])[which] // 1_000_000
             shift = draws.uniform(phones, first + 1_000_000) * spans_s
             traits[offset] = shift.astype(np.int64) * 1_000_000
+            if spec.up_series:
+                traits["up_series"] = len(spec.rate_series) + len(spec.charge_series) + which
 
 
 def _unlimit(traits: Table) -> None:

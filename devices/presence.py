@@ -7,6 +7,7 @@ and on some afternoons of the others.
 
 import numpy as np
 
+from droidloop.network.movement import at_home
 from droidloop.platform.draws import uniform_at
 from droidloop.platform.law import law
 from droidloop.platform.units import DAY_US, HOUR_US, MINUTE_US
@@ -76,6 +77,8 @@ def home_at(world: World, phone: int, t_us: int) -> tuple[bool, int]:
     traits = world.traits[phone]
     if traits.ideal:
         return True, 2**62
+    if len(world.map.movers) > 0:
+        return at_home(world.map, phone, t_us)
     local_us = t_us + traits.zone_us
     day = local_us // DAY_US
     midnight_us = day * DAY_US - traits.zone_us

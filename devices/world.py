@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from droidloop.network.movement import Map
 from droidloop.platform.draws import IntArray, Key
 
 Table = np.ndarray[Any, np.dtype[np.void]]
@@ -48,9 +49,12 @@ TRAITS_DTYPE = np.dtype(
         ("join_us", np.int64),
         ("leave_us", np.int64),
         ("rate_series", np.int32),  # recorded cellular rate, or -1
+        ("up_series", np.int32),  # recorded uplink rate, or -1: in proportion to the downlink
         ("charge_series", np.int32),  # recorded charging windows, or -1
         ("offset_us", np.int64),  # into the rate series
         ("charge_offset_us", np.int64),
+        ("throttle_us", np.int64),  # of computing at full speed; NEVER_US: for ever
+        ("throttle_percent", np.int64),  # of full speed after that
     ]
 )
 
@@ -70,6 +74,8 @@ STATE_DTYPE = np.dtype(
         ("booked_tail_uj", np.int64),  # the part of tail_uj that jobs have paid for
         ("downloaded_bytes", np.int64),
         ("uploaded_bytes", np.int64),
+        ("heat_us", np.int64),  # of computing, at heat_at_us, not yet cooled down from
+        ("heat_at_us", np.int64),
         ("deaths", np.int32),
         ("version", np.int32),  # of the installed model; -1: none
         ("dead", np.bool_),
@@ -85,6 +91,8 @@ class Keys(NamedTuple):
     charging: Key
     coverage: Key
     fading: Key
+    trips: Key
+    losses: Key
 
 
 class World(NamedTuple):
@@ -98,3 +106,5 @@ class World(NamedTuple):
     knots_us: IntArray
     knots: IntArray
     keys: Keys
+    quality: Table  # parallel to radios; empty: constant round trips, no losses
+    map: Map  # of cells and phones; without phones: coverage by region

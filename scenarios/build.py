@@ -6,11 +6,16 @@ from typing import Any
 
 import numpy as np
 
+from droidloop.devices.cells import CellSpec
 from droidloop.devices.population import REGIONS, Population, PopulationSpec, build
+from droidloop.devices.radios import DEFAULT_RADIOS, technology
 from droidloop.devices.recorded import charging_windows, rate_traces
 from droidloop.models import readers, synthetic
 from droidloop.models.interactions import Interactions
 from droidloop.network.coverage import Region
+from droidloop.network.gaps import FITTED
+from droidloop.network.trace import Series
+from droidloop.network.uplink import UPLINK_SHARE
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import DataError, ScenarioError
 
@@ -84,9 +89,10 @@ def _spec(section: PopulationSection, phones: int) -> PopulationSpec:
         for name in ("profiles", "regions", "radios")
         if (weights := getattr(section, name)) is not None
     }
-    regions = dict(REGIONS)
+    regions = {**REGIONS, **FITTED}
     for name, region in section.region.items():
         regions[name] = Region(**region.model_dump())
+    downs, ups = _traces(section)
     return PopulationSpec(
         phones=phones,
         radio_year=section.radio_year,
@@ -97,9 +103,25 @@ def _spec(section: PopulationSection, phones: int) -> PopulationSpec:
         arrivals_days=section.arrivals_days,
         ideal=section.ideal,
         region_table=regions,
-        rate_series=rate_traces(Path(section.rate_traces)) if section.rate_traces else [],
+        loss=section.loss,
+        throttling=section.throttling,
+        map=section.map.spec() if section.map else None,
+        cells=CellSpec(**section.cell.model_dump()) if section.cell else None,
+        rate_series=downs,
+        up_series=ups,
         charge_series=(
             charging_windows(Path(section.charging_windows)) if section.charging_windows else []
         ),
         **given,
     )
+
+
+def _traces(section: PopulationSection) -> tuple[list[Series], list[Series]]:
+    """Return recorded down- and uplinks, none where the section names none."""
+    if not section.rate_traces:
+        return [], []
+    share = section.uplink_share
+    if share is None:
+        radios = section.radios or DEFAULT_RADIOS[section.radio_year]
+        share = UPLINK_SHARE[technology(max(radios, key=lambda name: radios[name]))]
+    return rate_traces(Path(section.rate_traces), None if share == "recorded" else float(share))

@@ -115,8 +115,22 @@ def list_scenarios() -> None:
 
 @scenarios.command()
 @click.argument("name")
-def show(name: str) -> None:
-    """Print the file of the scenario NAME."""
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("radio"),
+    help="Where the pictures of `show radio` go [radio].",
+)
+@click.option("--trace", type=click.Path(path_type=Path), help="A link trace for `show radio`.")
+def show(name: str, out: Path, trace: Path | None) -> None:
+    """Print the file of the scenario NAME; `radio` draws radios, a link and batteries instead."""
+    if name == "radio":
+        from .coverage import optus_lines
+        from .plots import draw_radio
+
+        for line in [*map(str, draw_radio(out, trace=trace)), *optus_lines()]:
+            click.echo(line)
+        return
     from .load import find
 
     click.echo(find(name).read_text(), nl=False)

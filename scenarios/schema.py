@@ -4,9 +4,12 @@ Unknown keys and wrong types are refused at this border; past it, code trusts it
 in hours and seconds here, integers of microseconds inside.
 """
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+
+if TYPE_CHECKING:
+    from droidloop.network.map import MapSpec
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Weights = dict[str, Annotated[float, Field(ge=0.0)]]
@@ -49,6 +52,37 @@ class RegionSection(Section):
     rate_percent: PositiveInt = 100
 
 
+class MapSection(Section):
+    """A map of cells that phones move on: coverage as a share of places."""
+
+    preset: Literal["optus"] = "optus"
+    area_share: Share | None = None
+    remote_share: Share | None = None
+    remote_area: Share | None = None
+    remote_phones: Share | None = None
+    cells: PositiveInt | None = None
+    cell_m: PositiveInt | None = None
+    towns: PositiveInt | None = None
+
+    def spec(self) -> "MapSpec":
+        """Return the preset with what was given in its place."""
+        from dataclasses import replace
+
+        from droidloop.network.map import OPTUS
+
+        given = self.model_dump(exclude={"preset"}, exclude_none=True)
+        return replace(OPTUS, **given)
+
+
+class CellsSection(Section):
+    """Cells whose capacity the phones in them share."""
+
+    phones: PositiveInt = 50
+    """About how many a cell."""
+    down_mbps: PositiveFloat = 30.0
+    up_mbps: PositiveFloat = 8.0
+
+
 class PopulationSection(Section):
     """Who takes part: what the phones are, where they are, how they come and go."""
 
@@ -60,7 +94,17 @@ class PopulationSection(Section):
     regions: Weights | None = None
     region: dict[str, RegionSection] = {}
     radios: Weights | None = None
-    radio_year: Literal["2012"] = "2012"
+    radio_year: Literal["2009", "2011", "2012", "2021"] = "2012"
+    """The year in which the radios' powers were measured; years are never mixed."""
+    loss: bool = False
+    """Round trips by chance, and bursts of loss. The rates of radios are what losses leave in
+    recordings, so this is an upper bound of the harm."""
+    throttling: bool = False
+    """Phones that compute for long slow down."""
+    map: MapSection | None = None
+    """Coverage from a map, and not from the regions' gaps."""
+    cell: CellsSection | None = None
+    """Shared capacity; `play = "exact"` alone."""
     wifi_share: Share = 0.85
     off_at_night_share: Share = 0.1
     battery_floor: Share = 0.15
@@ -69,7 +113,9 @@ class PopulationSection(Section):
     assignment: Literal["independent", "activity"] = "independent"
     """Which user has which phone: chance, or the more active user the faster phone."""
     rate_traces: str | None = None
-    """A folder or file of recorded link rates (CSV ``t_s,bytes_per_s``) to play back."""
+    """A folder or file of recorded link rates to play back; four formats are known."""
+    uplink_share: Annotated[float, Field(gt=0.0, le=10.0)] | Literal["recorded"] | None = None
+    """Of the recorded downlink; that of the commonest radio's technology if not given."""
     charging_windows: str | None = None
     """A CSV ``device,start_s,end_s`` of recorded charging windows to play back."""
 
@@ -169,14 +215,16 @@ class Scenario(Section):
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Scenario":
-        from droidloop.devices.population import RATES, REGIONS
+        from droidloop.devices.population import REGIONS
         from droidloop.devices.profiles import PROFILES
+        from droidloop.devices.radios import cellular_radios
+        from droidloop.network.gaps import FITTED
 
         population = self.population
         known = {
             "profiles": list(PROFILES),
-            "regions": [*REGIONS, *population.region],
-            "radios": [name for name in RATES if name != "wifi"],
+            "regions": [*REGIONS, *FITTED, *population.region],
+            "radios": cellular_radios(population.radio_year),
         }
         for key, names in known.items():
             weights = getattr(population, key)
@@ -189,6 +237,24 @@ class Scenario(Section):
                     )
             if not sum(weights.values()) > 0:
                 raise ValueError(f"[population.{key}] weights sum to 0; give one that is positive")
+        return self
+
+    @model_validator(mode="after")
+    def _shared_cells_are_exact(self) -> "Scenario":
+        if self.population.cell is not None and self.play != "exact":
+            raise ValueError(
+                f"play = {self.play!r} cannot share a cell's capacity; "
+                'set play = "exact" or leave [population.cell] out'
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _map_can_be_made(self) -> "Scenario":
+        if self.population.map is not None:
+            try:
+                self.population.map.spec()
+            except ValueError as error:
+                raise ValueError(f"[population.map] {error}") from error
         return self
 
     @model_validator(mode="after")

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from droidloop.devices.population import MBIT, Population, PopulationSpec, build
+from droidloop.devices.population import Population, PopulationSpec, build
+from droidloop.devices.radios import MBIT
 from droidloop.network.coverage import Region
 from droidloop.network.trace import Series
 from droidloop.platform.draws import Draws, IntArray

@@ -1,0 +1,36 @@
+"""Profiles against measured training on phones of their class: the order of magnitude."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from droidloop.devices.profiles import PROFILES
+
+# Operations of one forward pass at 224 x 224, two a multiply-add: 0.71, 1.5 and 0.57 G
+# multiply-adds (Krizhevsky et al. 2012, Szegedy et al. 2015, Howard et al. 2017). Training takes
+# three times that: forward, and backward for inputs and for weights.
+FORWARD = {"Alexnet": 1.42e9, "GoogLenet": 3.0e9, "Mobilenet": 1.14e9}
+
+
+@pytest.mark.parametrize("net", list(FORWARD))
+def test_predicted_training_times_are_of_the_order_of_measured_ones(shared: Path, net: str) -> None:
+    """Phones of 2018, between our classes of that year and 2020; up to four cores, ours is one."""
+    with (shared / "data/devices/mnn_on_device_training.csv").open() as file:
+        rows = [
+            row
+            for row in csv.DictReader(file)
+            if row["model"] == net and row["batch_size"] in ("1", "2", "4", "8", "16")
+        ]
+    assert len(rows) >= 10
+    rates = [PROFILES[name].flops_per_s for name in ("2018-4gb", "2020-6gb")]
+    rate = float(rates[0] * rates[1]) ** 0.5
+    ratios = np.array(
+        [
+            3 * FORWARD[net] * int(row["batch_size"]) / rate / (float(row["train_batch_ms"]) / 1e3)
+            for row in rows
+        ]
+    )
+    typical = float(np.exp(np.log(ratios).mean()))
+    assert 1 / 10 < typical < 10

@@ -37,7 +37,7 @@ class HostRunner:
 
 def _run(job: ModelJob, folder: Path) -> Result:
     # -I: neither this folder nor the environment decides what the program imports.
-    argv = script(str(folder), job, [sys.executable, "-I", str(PROGRAM)])
+    argv = script(str(folder), job, [sys.executable, "-I", str(PROGRAM), *FILES])
     process = subprocess.Popen(
         argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True
     )

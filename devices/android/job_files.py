@@ -34,6 +34,7 @@ RUN_SCRIPT = """cd "$1" || exit 125
 shift
 sh -c 'ulimit -v "$1"; ulimit -f "$2"; shift 2; echo $$ >pid; exec "$@"' sh "$@" >log 2>&1
 code=$?
+times >times
 [ ! -f result.json ] || cat result.json
 exit $code"""
 
@@ -42,10 +43,10 @@ FILES = ("job.bin", "outputs.bin", "result.json")
 
 
 def script(folder: str, job: ModelJob, command: Sequence[str]) -> list[str]:
-    """Return the command line that runs *command* on the ``FILES`` in *folder*, within limits."""
+    """Return the command line that runs *command* in *folder* within the limits of *job*."""
     memory = "unlimited" if job.memory_bytes is None else str(job.memory_bytes // 1024)
     file_blocks = str((job.max_output_bytes + MAX_RESULT_BYTES) // 512 + 1)
-    return ["sh", "-c", RUN_SCRIPT, "sh", folder, memory, file_blocks, *command, *FILES]
+    return ["sh", "-c", RUN_SCRIPT, "sh", folder, memory, file_blocks, *command]
 
 
 def write_job(job: ModelJob, path: Path, model: str) -> int:
@@ -66,7 +67,7 @@ def write_job(job: ModelJob, path: Path, model: str) -> int:
         described.append(
             {
                 "name": name,
-                "dtype": str(array.dtype),
+                "dtype": array.dtype.name,
                 "shape": list(array.shape[1:] if sliced else array.shape),
                 "offset": size,
                 "count": len(array) if sliced else 1,
@@ -98,7 +99,7 @@ def _header(job: ModelJob, model: str, inputs: list[dict[str, Any]]) -> dict[str
 
 
 def _little_endian(name: str, array: Array) -> bytes:
-    if str(array.dtype) not in DTYPES:
+    if array.dtype.name not in DTYPES:
         raise ValueError(f"input {name!r} is {array.dtype}: a job carries {', '.join(DTYPES)}")
     return np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
 
@@ -116,14 +117,14 @@ def conclude(
         outputs: fetches ``outputs.bin``, which must have the number of bytes that it is given.
     """
     if exit_code != 0:
-        return Failed(*_fate(exit_code, job, log))
+        return Failed(*fate(exit_code, job, log))
     try:
         return _read(job, json.loads(result), outputs)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         return Failed(Outcome.FAILED_OUTPUT, f"the runner's result is not understood: {error}")
 
 
-def _fate(exit_code: int, job: ModelJob, log: str) -> tuple[Outcome, str]:
+def fate(exit_code: int, job: ModelJob, log: str) -> tuple[Outcome, str]:
     """Return outcome and message for a runner that ended without a result."""
     said = re.sub(r"[^ -~]+", " ", log)[-200:].strip()
     match exit_code:

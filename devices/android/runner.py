@@ -90,10 +90,10 @@ class Ran:
     Attributes:
         outputs: by name; those of every step have a leading axis of steps.
         load_us: from the program's first instruction until the model could be invoked.
-        invoke_us: of each step, inference alone.
+        invoke_us: of each step, inference alone; their mean alone where a runner tells no more.
         wall_us: from the program's first instruction to its last.
         cpu_us: of all its threads, loading included.
-        peak_rss_bytes: the most memory it held.
+        peak_rss_bytes: the most memory it held (of ``benchmark_model``: by how much it grew).
         sent_bytes: job files, and whatever else had to go to the device first.
         sent_us: what sending them took, as this host saw it.
         received_bytes: outputs that came back.

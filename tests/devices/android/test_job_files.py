@@ -178,6 +178,10 @@ def test_what_a_job_cannot_carry_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_a_job_that_makes_no_sense_is_misuse(changes: dict[str, Any], message: str) -> None:
-    arguments = {"model": Path("m"), "inputs": {"x": np.zeros(1)}, "outputs": ["y"]} | changes
+    arguments: dict[str, Any] = {
+        "model": Path("m"),
+        "inputs": {"x": np.zeros(1)},
+        "outputs": ["y"],
+    } | changes
     with pytest.raises(ValueError, match=message):
         ModelJob(**arguments)

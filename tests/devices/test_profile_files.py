@@ -1,0 +1,34 @@
+"""A profile of one's own goes through a file unchanged, and mistakes in it are named."""
+
+from pathlib import Path
+
+import pytest
+
+from droidloop.devices.profile_files import read_profile, write_profile
+from droidloop.devices.profiles import PROFILES
+from droidloop.platform.errors import ScenarioError
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_a_profile_comes_back_as_it_was(name: str, tmp_path: Path) -> None:
+    assert read_profile(write_profile(PROFILES[name], tmp_path)) == PROFILES[name]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("battery_mah = 3000\n", "", "a profile needs the key 'battery_mah'"),
+        ("battery_mah", "battery_ah", "has no key 'battery_ah'"),
+        ("battery_mah = 3000", "battery_mah = 3000.5", "battery_mah = 3000.5: give a whole number"),
+        ("battery_mah = 3000", "battery_mah = -1", "battery_mah = -1"),
+        ("battery_mah = 3000", "battery_mah = true", "battery_mah = True"),
+        ("ram_gib = 2.0", "ram_gib = nan", "ram_gib = nan: give a number"),
+        ("ram_gib = 2.0", "ram_gib =", "not a profile"),
+    ],
+)
+def test_a_mistake_is_named(old: str, new: str, message: str, tmp_path: Path) -> None:
+    path = write_profile(PROFILES["2017-2gb"], tmp_path)
+    path.write_text(path.read_text().replace(old, new, 1))
+    with pytest.raises(ScenarioError, match=message) as raised:
+        read_profile(path)
+    assert str(raised.value).startswith(f"{path}: ")

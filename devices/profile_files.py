@@ -3,11 +3,23 @@
 import dataclasses
 import json
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 from droidloop.platform.errors import ScenarioError
 
-from .profiles import Profile
+from .profiles import PROFILES, Profile
+
+_NAME_BYTES = 24  # of the ledger's column
+
+
+def profile_table(files: Sequence[str]) -> dict[str, Profile]:
+    """Return all profiles by name: ours and those in *files*, which may replace ours.
+
+    Raises:
+        ScenarioError: a file is no profile.
+    """
+    return PROFILES | {one.name: one for one in (read_profile(Path(file)) for file in files)}
 
 
 def read_profile(path: Path) -> Profile:
@@ -30,6 +42,8 @@ def read_profile(path: Path) -> Profile:
         right = isinstance(value, wanted) and not isinstance(value, bool)  # type: ignore[arg-type]
         if not right or (kind is not str and not 0 <= value < 1e12):
             raise ScenarioError(f"{path}: {name} = {value!r}: give a {_word(kind)}")
+    if len(content["name"].encode()) > _NAME_BYTES:
+        raise ScenarioError(f"{path}: name = {content['name']!r}: at most {_NAME_BYTES} bytes")
     return Profile(**content)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from droidloop.devices.cells import CellSpec
 from droidloop.devices.population import REGIONS, Population, PopulationSpec, build
+from droidloop.devices.profile_files import profile_table
 from droidloop.devices.radios import DEFAULT_RADIOS, technology
 from droidloop.devices.recorded import charging_windows, rate_traces
 from droidloop.models import readers, synthetic
@@ -103,6 +104,7 @@ def _spec(section: PopulationSection, phones: int) -> PopulationSpec:
         arrivals_days=section.arrivals_days,
         ideal=section.ideal,
         region_table=regions,
+        profile_table=profile_table(section.profile_files),
         loss=section.loss,
         throttling=section.throttling,
         map=section.map.spec() if section.map else None,

@@ -57,7 +57,8 @@ def probe(serial: str, as_json: bool) -> None:
         click.echo(json.dumps(facts | {"unknown": dict(unknown)}, default=str))
         return
     for name, value in facts.items():
-        click.echo(f"{name:14} {unknown.get(name, '-') if value is None else value}")
+        shown = unknown.get(name, "-") if value is None else _brief(name, value)
+        click.echo(f"{name:14} {shown}")
 
 
 @devices.command()
@@ -142,6 +143,15 @@ def calibrate(serials: tuple[str, ...], out: Path, base: str) -> None:
         for line in found.lines():
             click.echo(line)
         click.echo(f"profile: {path}")
+
+
+def _brief(name: str, value: object) -> str:
+    """Return one line of what a probe found; ``--json`` has all of it."""
+    if name == "memory" and isinstance(value, dict):
+        value = {key: f"{value['kib'][key] // 1024} MiB" for key in ("MemTotal", "MemFree")}
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {part}" for key, part in value.items() if part is not None)
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _boot(adb: "Adb", configs: "list[EmulatorConfig]") -> list[str]:

@@ -91,6 +91,8 @@ class PopulationSection(Section):
     ideal: bool = False
     """Phone limits off: always on, idle, charging, at home, with RAM and storage to spare."""
     profiles: Weights | None = None
+    profile_files: list[str] = []
+    """Profiles of one's own, as `droidloop devices calibrate` writes them, to name above."""
     regions: Weights | None = None
     region: dict[str, RegionSection] = {}
     radios: Weights | None = None
@@ -216,13 +218,13 @@ class Scenario(Section):
     @model_validator(mode="after")
     def _names_exist(self) -> "Scenario":
         from droidloop.devices.population import REGIONS
-        from droidloop.devices.profiles import PROFILES
+        from droidloop.devices.profile_files import profile_table
         from droidloop.devices.radios import cellular_radios
         from droidloop.network.gaps import FITTED
 
         population = self.population
         known = {
-            "profiles": list(PROFILES),
+            "profiles": list(profile_table(population.profile_files)),
             "regions": [*REGIONS, *FITTED, *population.region],
             "radios": cellular_radios(population.radio_year),
         }

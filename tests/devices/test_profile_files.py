@@ -1,5 +1,6 @@
 """A profile of one's own goes through a file unchanged, and mistakes in it are named."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 from droidloop.devices.profile_files import read_profile, write_profile
 from droidloop.devices.profiles import PROFILES
 from droidloop.platform.errors import ScenarioError
+from droidloop.scenarios.build import people
+from droidloop.scenarios.load import load
 
 
 @pytest.mark.parametrize("name", PROFILES)
@@ -24,6 +27,7 @@ def test_a_profile_comes_back_as_it_was(name: str, tmp_path: Path) -> None:
         ("battery_mah = 3000", "battery_mah = true", "battery_mah = True"),
         ("ram_gib = 2.0", "ram_gib = nan", "ram_gib = nan: give a number"),
         ("ram_gib = 2.0", "ram_gib =", "not a profile"),
+        ('name = "2017-2gb"', f'name = "{"x" * 25}"', "at most 24 bytes"),
     ],
 )
 def test_a_mistake_is_named(old: str, new: str, message: str, tmp_path: Path) -> None:
@@ -32,3 +36,16 @@ def test_a_mistake_is_named(old: str, new: str, message: str, tmp_path: Path) ->
     with pytest.raises(ScenarioError, match=message) as raised:
         read_profile(path)
     assert str(raised.value).startswith(f"{path}: ")
+
+
+def test_a_population_can_be_made_of_it(tmp_path: Path) -> None:
+    mine = replace(PROFILES["2017-2gb"], name="mine", ram_gib=1.5)
+    file = write_profile(mine, tmp_path)
+    scenario = tmp_path / "scenario.toml"
+    scenario.write_text('name = "one"\ntitle = "One"\n[population.profiles]\nmine = 1.0\n')
+    with pytest.raises(ScenarioError, match="has no 'mine'"):
+        load(scenario)
+    checked = load(scenario, [f"population.profile_files=['{file}']", "population.phones=3"])
+    folk = people(checked.data, checked.population, 1)
+    assert folk.population.profiles == ["mine"]
+    assert set(folk.population.traits["ram_bytes"].tolist()) == {mine.ram_bytes}

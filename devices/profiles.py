@@ -97,9 +97,11 @@ def _profile(
         battery_mah,
         *currents_ma,
         *core,
-        *rates,
-        charger_w,
-        runtime,
+        memory_gb_per_s=rates[0],
+        storage_mb_per_s=rates[1],
+        process_start_ms=rates[2],
+        charger_w=charger_w,
+        runtime=runtime,
     )
 
 

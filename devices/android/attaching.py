@@ -31,7 +31,7 @@ _EMULATED = ("ro.kernel.qemu", "ro.boot.qemu")
 class Say(Protocol):
     """Takes one line for people."""
 
-    def __call__(self, line: str) -> object:
+    def __call__(self, line: str, /) -> object:
         """Show *line*."""
         ...
 

@@ -4,7 +4,6 @@ import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Protocol
 
 from droidloop.platform.errors import DeviceError, UsageError
 
@@ -28,12 +27,8 @@ _UEVENT = "/sys/class/power_supply/battery/uevent"
 _EMULATED = ("ro.kernel.qemu", "ro.boot.qemu")
 
 
-class Say(Protocol):
-    """Takes one line for people."""
-
-    def __call__(self, line: str, /) -> object:
-        """Show *line*."""
-        ...
+Say = Callable[[str], object]
+"""Takes one line for people."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +146,7 @@ def meter_of(connection: Connection) -> Meter | None:
     return drain_uw if drain_uw() is not None else None
 
 
-def _clean(device: _Device, connection: Connection, say: Callable[[str], object]) -> None:
+def _clean(device: _Device, connection: Connection, say: Say) -> None:
     """Remove our files; a device that is gone keeps them until it is used again."""
     try:
         connection.wait(CLEAN_S)

@@ -2,8 +2,8 @@
 
 A row is a file row_NAME.py beside this one with what `Row` lists. Its measurement and its
 baseline run one after the other, each in a process of its own, so that neither pays for what the
-other imported or allocated. This file imports nothing large: on Linux a child's peak memory
-starts from its parent's.
+other imported or allocated; before them its `prepare`, where it has one, so that kernels are
+compiled. This file imports nothing large: on Linux a child's peak memory starts from its parent's.
 
 Without ROW a table goes to stdout; with it one JSON line:
 
@@ -25,7 +25,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from droidloop.platform.kernels import keep_kernels
+
 ROWS = Path(__file__).parent
+PARTS = ("prepare", "measure", "baseline")
 HEADER = ("row", "what", "value", "unit", "ratio", "to", "wall", "peak")
 
 
@@ -57,9 +60,11 @@ def load(path: Path) -> Row:
 
 def answer(path: Path, part: str, out: Path) -> None:
     """Run *part* of a row in this process and write what it gives to *out*."""
+    keep_kernels()
     row = load(path)
-    function = row.measure if part == "measure" else row.baseline
-    value = None if function is None else float(function())
+    function = getattr(row, part, None)
+    result = None if function is None else function()
+    value = None if result is None else float(result)
     out.write_text(json.dumps([value, row.WHAT, row.UNIT, row.BASELINE]))
 
 
@@ -80,6 +85,7 @@ def run_part(path: Path, part: str) -> tuple[list[Any], float, int]:
 
 def run_row(name: str, path: Path) -> dict[str, Any]:
     """Measure a row and its baseline."""
+    run_part(path, "prepare")
     (value, what, unit, against), wall_s, peak_bytes = run_part(path, "measure")
     (base, *_), _, _ = run_part(path, "baseline")
     return {
@@ -122,7 +128,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench", description="Run the benchmark rows.")
     parser.add_argument("row", nargs="*", help="the row to run; all without it")
     parser.add_argument("--rows", type=Path, default=ROWS, help="the folder of the row files")
-    parser.add_argument("--part", choices=["measure", "baseline"], help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--part", choices=["prepare", "measure", "baseline"], help=argparse.SUPPRESS
+    )
     options = parser.parse_args()
     if options.part:
         path, out = options.row

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numba import njit
 
 from .draws import FloatArray, IntArray
 
@@ -75,11 +76,20 @@ class Messages:
         return total
 
     def take(self, index: Any) -> "Messages":
-        """Return the messages at *index* (numbers or a mask), their rows gathered."""
+        """Return the messages at *index* (numbers or a mask), their rows gathered.
+
+        Messages that lie one after the other are not copied.
+        """
         picked = np.arange(len(self))[index]
         arrays, rows, offsets = dict(self.arrays), dict(self.rows), {}
+        neighbours = len(picked) > 0 and bool((np.diff(picked) == 1).all())
         for name, old in self.offsets.items():
-            where, offsets[name] = ragged(old, picked)
+            where: Any
+            if neighbours:
+                first, end = old[picked[0]], old[picked[-1] + 1]
+                where, offsets[name] = slice(first, end), old[picked[0] : picked[-1] + 2] - first
+            else:
+                where, offsets[name] = ragged(old, picked)
             arrays[name] = self.arrays[name][where]
             if name in rows:
                 rows[name] = self.rows[name][where]
@@ -98,8 +108,16 @@ class Messages:
 
 def ragged(offsets: IntArray, picked: IntArray) -> tuple[IntArray, IntArray]:
     """Return the positions of the values of rows *picked*, and the offsets of the result."""
-    lengths = offsets[picked + 1] - offsets[picked]
     out = np.zeros(len(picked) + 1, np.int64)
-    np.cumsum(lengths, out=out[1:])
-    where = np.arange(out[-1]) + np.repeat(offsets[picked] - out[:-1], lengths)
+    np.cumsum(offsets[picked + 1] - offsets[picked], out=out[1:])
+    where = np.empty(out[-1], np.int64)
+    _fill(offsets, picked, out, where)
     return where, out
+
+
+@njit(cache=True, nogil=True)
+def _fill(offsets: IntArray, picked: IntArray, out: IntArray, where: IntArray) -> None:
+    for k in range(picked.size):
+        shift = offsets[picked[k]] - out[k]
+        for t in range(out[k], out[k + 1]):
+            where[t] = t + shift

@@ -76,11 +76,8 @@ def fit(
             draws=draws,
             counter=epoch,
         )
-        keys = draws.child("epoch").bits(np.arange(len(owners)), epoch)
-        order = np.argsort(keys, kind="stable")
         with _one_thread():
-            for start in range(0, len(order), batch):
-                part = order[start : start + batch]
+            for part in _batches(len(owners), batch, draws, epoch):
                 _step(recommender, values, descent, _batch(train, owners, drawn, part), epoch)
         if validate is None:
             continue
@@ -90,6 +87,13 @@ def fit(
         elif patience is not None and waited >= patience:
             break
     return _copy(values) if validate is None else best
+
+
+def _batches(count: int, size: int, draws: Draws, epoch: int) -> Iterator[IntArray]:
+    """Yield the numbers of the examples of each batch, in the order of this epoch."""
+    order = np.argsort(draws.child("epoch").bits(np.arange(count), epoch), kind="stable")
+    for start in range(0, count, size):
+        yield order[start : start + size]
 
 
 @contextmanager

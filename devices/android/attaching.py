@@ -90,38 +90,23 @@ def attached(wanted: Sequence[Seat], say: Say) -> Iterator[list[Attachment]]:
         devices = []
         for serial, phone in seats_of(wanted, there):
             say(f"preparing {serial} as phone {phone}")
-            device, connection = _prepare(adb, serial, phone)
-            stack.callback(_clean, device, connection, say)
-            device.runner.install()
-            devices.append(device)
-        yield [_attachment(device) for device in devices]
+            connection = Connection(adb, serial)
+            runner, same = _prepare(connection)
+            stack.callback(_clean, runner, connection, say)
+            runner.install()
+            devices.append(
+                Attachment(serial, phone, runner, same, meter_of(connection), connection.wait)
+            )
+        yield devices
 
 
-@dataclass(frozen=True)
-class _Device:
-    serial: str
-    phone: int
-    runner: BundleRunner
-    same_instructions: bool
-    meter: Meter | None
-
-
-def _attachment(device: _Device) -> Attachment:
-    return Attachment(
-        device.serial, device.phone, device.runner, device.same_instructions, device.meter
-    )
-
-
-def _prepare(adb: Adb, serial: str, phone: int) -> tuple[_Device, Connection]:
-    adb.attach(serial)
-    connection = Connection(adb, serial)
+def _prepare(connection: Connection) -> tuple[BundleRunner, bool]:
+    """Return a runner for the device, and whether it computes with this host's instructions."""
+    connection.adb.attach(connection.serial)
     connection.wait(READY_S)
     abi = abi_of(property_of(connection, "ro.product.cpu.abi"))
-    runner = BundleRunner(AttachedDevice(connection), kept_bundle(abi))
-    same = abi == {"AMD64": "x86_64", "aarch64": "arm64"}.get(
-        platform.machine(), platform.machine()
-    )
-    return _Device(serial, phone, runner, same, meter_of(connection)), connection
+    here = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    return BundleRunner(AttachedDevice(connection), kept_bundle(abi)), abi == here
 
 
 def property_of(connection: Connection, name: str) -> str:
@@ -146,10 +131,10 @@ def meter_of(connection: Connection) -> Meter | None:
     return drain_uw if drain_uw() is not None else None
 
 
-def _clean(device: _Device, connection: Connection, say: Say) -> None:
+def _clean(runner: BundleRunner, connection: Connection, say: Say) -> None:
     """Remove our files; a device that is gone keeps them until it is used again."""
     try:
         connection.wait(CLEAN_S)
-        device.runner.clean()
+        runner.clean()
     except DeviceError as error:
         say(f"not cleaned: {error}")

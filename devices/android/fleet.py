@@ -24,7 +24,10 @@ from droidloop.platform.engine import Engine
 from droidloop.platform.jobs import Jobs, Outcome
 
 from .booking import Spans, book, give_up, limit_of, measure_row, modelled, spans_of
+from .errors import AndroidError
 from .runner import Failed, Ran, Result, Runner
+
+BACK_S, STILL_GONE_S = 20.0, 1.0
 
 Meter = Callable[[], int | None]
 """Returns the power that leaves a device's battery now in microwatts; None where not told."""
@@ -41,6 +44,8 @@ class Attachment:
         same_instructions: whether it computes with this host's instructions, so that integers
             and orders of sums are the same.
         meter: of its battery; None where it tells nothing.
+        wait: waits so many seconds at most until the device takes commands, as after a lost link;
+            raises AndroidError where it does not. None where it always does.
     """
 
     serial: str
@@ -48,6 +53,7 @@ class Attachment:
     runner: Runner
     same_instructions: bool = True
     meter: Meter | None = None
+    wait: Callable[[float], object] | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,7 @@ class AndroidFleet:
         self._population = population
         self._attached = {one.phone: one for one in attached}
         self._evidence = evidence
+        self._patience_s = dict.fromkeys(self._attached, BACK_S)
 
     def run(self, jobs: Jobs, work: Work | None = None) -> simpy.Event:
         """Do *jobs* on their devices now; see ``Fleet.run``. *work* is needed.
@@ -99,7 +106,7 @@ class AndroidFleet:
         def serve(phone: int) -> dict[int, _Took]:
             device = self._attached[phone]
             return {
-                k: _timed(device, work, k)
+                k: self._timed(device, work, k)
                 for k in queues[phone]
                 if limit_of(self._population, jobs.rows[k]) > int(jobs["plan_us"][k])
             }
@@ -107,6 +114,33 @@ class AndroidFleet:
         with ThreadPoolExecutor(max(1, len(queues)), "droidloop-device") as pool:
             parts = list(pool.map(serve, queues))
         return {k: took for part in parts for k, took in part.items()}
+
+    def _timed(self, device: Attachment, work: Work, k: int) -> _Took:
+        """Do job *k* on *device*; the battery's power is the mean of before and after."""
+        order = work.order(k)
+        absent = self._await(device)
+        if absent is not None:
+            return _Took(absent, 0, -1)
+        before_uw = None if device.meter is None else device.meter()
+        begin = time.monotonic_ns()
+        result = device.runner.run(order)
+        elapsed_us = (time.monotonic_ns() - begin) // 1000
+        after_uw = None if device.meter is None else device.meter()
+        if before_uw is None or after_uw is None:
+            return _Took(result, elapsed_us, -1)
+        return _Took(result, elapsed_us, (before_uw + after_uw) // 2 * elapsed_us // 1_000_000)
+
+    def _await(self, device: Attachment) -> Failed | None:
+        """Give *device* time to come back, less once it has not; return why it did not."""
+        if device.wait is None:
+            return None
+        try:
+            device.wait(self._patience_s[device.phone])
+        except AndroidError as error:
+            self._patience_s[device.phone] = STILL_GONE_S
+            return Failed(error.outcome, str(error))
+        self._patience_s[device.phone] = BACK_S
+        return None
 
     def _close(self, row: np.void, took: _Took | None, k: int, work: Work) -> None:
         """Fill in *row*, move its phone on, and hand over what the device computed."""
@@ -138,19 +172,6 @@ class AndroidFleet:
         else:
             if row["up_bytes"] > 0:
                 self._evidence.keep(job, ran.outputs)
-
-
-def _timed(device: Attachment, work: Work, k: int) -> _Took:
-    """Do job *k* on *device*; the battery's power is what it is on average before and after."""
-    order = work.order(k)
-    before_uw = None if device.meter is None else device.meter()
-    begin = time.monotonic_ns()
-    result = device.runner.run(order)
-    elapsed_us = (time.monotonic_ns() - begin) // 1000
-    after_uw = None if device.meter is None else device.meter()
-    if before_uw is None or after_uw is None:
-        return _Took(result, elapsed_us, -1)
-    return _Took(result, elapsed_us, (before_uw + after_uw) // 2 * elapsed_us // 1_000_000)
 
 
 def _spans(took: _Took, start_us: int, *, uploads: bool) -> Spans:

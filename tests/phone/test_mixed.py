@@ -53,7 +53,7 @@ def play(
     for runner in runners:
         runner.install()
     devices = [
-        Attachment(one.connection.serial, k, runner)
+        Attachment(one.connection.serial, k, runner, wait=one.connection.wait)
         for k, (one, runner) in enumerate(zip(attached, runners, strict=True))
     ]
     try:

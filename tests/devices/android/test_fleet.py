@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from droidloop.devices.android.fleet import AndroidFleet, Attachment
+from droidloop.devices.android.errors import OfflineError
+from droidloop.devices.android.fleet import BACK_S, STILL_GONE_S, AndroidFleet, Attachment
 from droidloop.devices.android.runner import Failed, ModelJob, Ran, Result
 from droidloop.devices.battery import settle
 from droidloop.devices.evidence import Evidence
@@ -177,6 +178,28 @@ def test_a_late_device_is_cut_at_the_deadline_and_its_work_may_still_count(tmp_p
         assert row["finish_us"] == free[name] - 1
         assert (told.accepted == [3]) is counts
         assert (row["compute_end_us"] >= 0) is np.bool_(counts)
+
+
+def test_a_device_gets_time_to_come_back_and_less_while_it_does_not(tmp_path: Path) -> None:
+    given: list[float] = []
+
+    def wait(limit_s: float) -> None:
+        given.append(limit_s)
+        if len(given) in (2, 3):
+            raise OfflineError("d", "gone")
+
+    engine, population = Engine(), steady("lte")
+    device = Attachment("d", 0, Device(), wait=wait)
+    fleet = AndroidFleet(engine, population, [device], Evidence(tmp_path, lambda _: None))
+    outcomes = []
+    for number in range(5):
+        plan_us = number * HOUR_US
+        jobs = Jobs.plan(np.array([0]), kind=Kind.TRAIN, plan_us=plan_us, first=number, up_bytes=1)
+        fleet.run(jobs, Told(jobs, fails=10**6))
+        outcomes.append(int(jobs["outcome"][0]))
+    assert given == [BACK_S, BACK_S, STILL_GONE_S, STILL_GONE_S, BACK_S]
+    gone = Outcome.FAILED_OFFLINE
+    assert [code == gone for code in outcomes] == [False, True, True, False, False]
 
 
 def test_outputs_are_kept_whole(tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ to some models and then has to predict those that it has not seen.
 """
 
 import hashlib
+import importlib.metadata
 import itertools
+import os
 import re
 import tempfile
 from collections.abc import Sequence
@@ -26,6 +28,7 @@ from .bundle_cache import kept_bundle
 from .bundle_runner import BundleRunner
 from .connection import Connection
 from .parsers.proc_meminfo import parse_proc_meminfo
+from .registry import cache_folder
 from .runner import ModelJob, Ran, Runner
 
 FITTED = ((500, 32), (4_000, 64), (16_000, 64), (40_000, 32))
@@ -157,9 +160,7 @@ def calibrate(connection: Connection) -> Calibration:
     try:
         runner.install()
         push_rate, pull_rate = link_rates(connection)
-        with tempfile.TemporaryDirectory(prefix="droidloop-calibrate-") as folder:
-            fitted = measure(runner, FITTED, Path(folder))
-            held_out = measure(runner, HELD_OUT, Path(folder))
+        fitted, held_out = measure(runner, FITTED), measure(runner, HELD_OUT)
     finally:
         runner.clean()
     available = memory.available_bytes
@@ -175,7 +176,7 @@ def calibrate(connection: Connection) -> Calibration:
     )
 
 
-def measure(runner: Runner, sizes: Sequence[tuple[int, int]], folder: Path) -> list[Point]:
+def measure(runner: Runner, sizes: Sequence[tuple[int, int]]) -> list[Point]:
     """Return a point for each of *sizes* and ``STEPS``: the median of ``REPEATS`` processes.
 
     Raises:
@@ -183,9 +184,7 @@ def measure(runner: Runner, sizes: Sequence[tuple[int, int]], folder: Path) -> l
     """
     points = []
     for items, dim in sizes:
-        path = folder / f"{items}x{dim}.tflite"
-        table = Draws(1, "calibrate").normal(np.arange(items)[:, None], np.arange(dim)[None, :])
-        path.write_bytes(convert(scoring(table.astype(np.float32)), [FLOAT], _EXPORT_S)[FLOAT])
+        path = _model(items, dim)
         user = np.linspace(-1.0, 1.0, dim, dtype=np.float32)[None, :]
         for steps in STEPS:
             job = ModelJob(path, {"user": user}, ["scores"], steps=steps)
@@ -194,6 +193,20 @@ def measure(runner: Runner, sizes: Sequence[tuple[int, int]], folder: Path) -> l
             size = path.stat().st_size
             points.append(Point(items, dim, steps, size, flops, float(np.median(took))))
     return points
+
+
+def _model(items: int, dim: int) -> Path:
+    """Return the scorer of a made table, exported once and kept in ``droidloop``'s cache."""
+    version = importlib.metadata.version("litert-torch")
+    path = cache_folder().parent / "calibration" / f"{items}x{dim}-{version}.tflite"
+    if not path.exists():
+        table = Draws(1, "calibrate").normal(np.arange(items)[:, None], np.arange(dim)[None, :])
+        model = convert(scoring(table.astype(np.float32)), [FLOAT], _EXPORT_S)[FLOAT]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_suffix(f".{os.getpid()}.part")
+        beside.write_bytes(model)
+        os.replace(beside, path)
+    return path
 
 
 def _wall_us(runner: Runner, job: ModelJob) -> int:

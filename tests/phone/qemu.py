@@ -57,7 +57,7 @@ class Phone:
         name: of the machine; its ``ro.boot.serialno``.
         port: of adb on 127.0.0.1.
         memory_mib: of the guest.
-        folder: holds its disk, memory, log and monitor socket while it runs.
+        folder: holds its disk, log and monitor socket while it runs.
         pid: of its QEMU process.
     """
 
@@ -109,10 +109,19 @@ class Phone:
         self.monitor(f"balloon {mib}")
 
     def set_battery(self, battery: Battery) -> None:
-        """Make the battery report *battery*; the kernel asks it about once a second."""
-        with (self.folder / "memory").open("r+b") as memory:
-            memory.seek(BATTERY_ADDRESS)
-            memory.write(battery.registers())
+        """Make the battery report *battery*; the kernel asks it about once a second.
+
+        Raises:
+            PhoneError: the phone has ended.
+        """
+        # The guest's memory is an unnamed file that its QEMU process holds open.
+        for handle in Path(f"/proc/{self.pid}/fd").glob("*"):
+            if handle.is_symlink() and os.readlink(handle).startswith("/memfd:memory-backend"):
+                with handle.open("r+b") as memory:
+                    memory.seek(BATTERY_ADDRESS)
+                    memory.write(battery.registers())
+                return
+        raise PhoneError(f"phone {self.name}: its memory is gone")
 
     def monitor(self, command: str) -> str:
         """Give QEMU's monitor one *command*; return what it prints.
@@ -222,7 +231,7 @@ def _launch(
         *([] if outlive else ["setpriv", "--pdeathsig", "KILL"]),
         *("qemu-system-x86_64", "-name", f"phone-{name}", "-display", "none", "-no-reboot"),
         *("-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "1", "-m", str(memory_mib)),
-        *("-object", f"memory-backend-file,id=ram,size={memory_mib}M,mem-path=memory,share=on"),
+        *("-object", f"memory-backend-memfd,id=ram,size={memory_mib}M,share=on"),
         *("-machine", "q35,memory-backend=ram", "-acpitable", f"file={base}/battery.aml"),
         *("-kernel", f"{base}/kernel", "-initrd", f"{base}/initrd.gz"),
         *("-append", kernel_arguments),

@@ -17,7 +17,7 @@ from droidloop.devices.android.runner import Failed, ModelJob, Ran, Result
 from droidloop.platform.jobs import Outcome
 from tests.contracts.runner import SLOW, failed, on_host, ran, score_job, train_job
 
-from .conftest import Attached
+from .conftest import MEMORY_MIB, Attached
 from .made import bundle, models
 
 pytestmark = pytest.mark.phone
@@ -157,11 +157,13 @@ def test_a_runner_that_the_kernel_kills_ran_out_of_memory(
     runner: BundleRunner, phone: Attached
 ) -> None:
     """With overcommitment, as Android has it, memory runs out only when it is used."""
+    phone.phone.set_memory(256)  # less of it is used up sooner
     _overcommit(phone, True)
     try:
         failure = failed(runner, hungry_job())
     finally:
         _overcommit(phone, False)
+        phone.phone.set_memory(MEMORY_MIB)
     assert failure == Failed(Outcome.FAILED_MEMORY, "the runner was killed (137): out of memory")
 
 

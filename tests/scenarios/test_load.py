@@ -44,6 +44,17 @@ def test_a_short_scenario_gets_defaults(write: Write) -> None:
         ("[population]\nbattery_floor = nan\n", "battery_floor = nan"),
         ("[population.profiles]\nnokia = 1.0\n", r"\[population.profiles\] has no 'nokia'; choose"),
         ("[population.radios]\nlte = 0.0\n", "weights sum to 0"),
+        (
+            "[population.radios]\n5g = 1.0\n",
+            r"\[population.radios\] has no '5g'; choose from 3g, lte",
+        ),
+        ("[population]\nradio_year = '1999'\n", "radio_year = '1999'"),
+        ("[population.cell]\nphones = 9\n", "play = 'cohort' cannot share a cell's capacity; set"),
+        (
+            "[population.map]\narea_share = 0.1\n",
+            r"\[population.map\] area_share 0.1 cannot be met with remote_share 0.6",
+        ),
+        ("[population.map]\npreset = 'moon'\n", "preset = 'moon'"),
         ("[protocol]\nevery_s = 10.0\ndeadline_s = 11.0\n", "longer than"),
         ("[population]\nphones = 3.5\n", r"\[population\] phones = 3.5"),
     ],

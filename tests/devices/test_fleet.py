@@ -7,15 +7,16 @@ import pytest
 
 from droidloop.devices.battery import settle
 from droidloop.devices.fleet import CohortFleet, ExactFleet, Fleet
+from droidloop.devices.play import play_cohort
 from droidloop.devices.population import Population
 from droidloop.devices.replay import ReplayFleet
 from droidloop.platform.draws import Draws
 from droidloop.platform.engine import Engine, Process
 from droidloop.platform.errors import LedgerError
-from droidloop.platform.jobs import Jobs, Kind, Outcome
+from droidloop.platform.jobs import Jobs, Kind, Need, Outcome
 from droidloop.platform.ledger import Ledger
 from droidloop.platform.units import HOUR_US, MINUTE_US, SECOND_US
-from droidloop.scenarios.selection import eligible_at
+from droidloop.scenarios.selection import eligible_at, select
 from tests.contracts.fleet import Played, SimulatedFleetContract, play
 from tests.contracts.worlds import mixed, random_jobs, steady
 
@@ -102,6 +103,36 @@ def assert_equal_rows(one: Played, other: Played) -> None:
     for name in one.rows.dtype.names or ():
         differ = np.flatnonzero(one.rows[name] != other.rows[name])
         assert len(differ) == 0, f"{name}: {one.rows[differ[0]]} and {other.rows[differ[0]]}"
+
+
+@pytest.mark.parametrize("threads", [2, 5])
+def test_the_number_of_threads_changes_nothing(threads: int) -> None:
+    """Play, selection and settling of 3,000 phones, hour by hour."""
+    ends = []
+    for count in (1, threads):
+        population, rows = mixed(3000, recorded=True), []
+        for k in range(8):
+            chosen = select(
+                population.world,
+                k * HOUR_US,
+                Draws(3, "threads"),
+                k,
+                clients=2000,
+                needs=Need(0),
+                ram_bytes=0,
+                min_battery=0.1,
+                threads=count,
+            )
+            jobs = random_jobs(
+                population, Draws(3, "jobs"), k, plan_us=k * HOUR_US, first=0, count=len(chosen)
+            )
+            jobs.rows["phone"] = chosen
+            play_cohort(population.world, jobs.rows, count)
+            rows.append(jobs.rows)
+        settle(population.world, 30 * HOUR_US, count)
+        ends.append((np.concatenate(rows).tobytes(), population.state.tobytes()))
+    assert ends[0] == ends[1]
+    assert len(ends[0][0]) > 5000 * rows[0].itemsize
 
 
 @pytest.mark.parametrize("fleet", [CohortFleet, ExactFleet])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from droidloop.platform.engine import Engine, Process
+from droidloop.platform.engine import Engine, Process, Recurring
 
 
 def test_processes_run_in_the_order_of_virtual_time() -> None:
@@ -123,3 +123,38 @@ def test_one_process_wakes_another_by_an_event() -> None:
     engine.process(ringer())
     engine.run(10)
     assert seen == ["up"]
+
+
+class _Bell(Recurring):
+    """Rings at each of its times."""
+
+    def __init__(self, engine: Engine, times_us: list[int], seen: list[int]) -> None:
+        super().__init__(engine)
+        self._engine, self._times_us, self._seen = engine, times_us, seen
+        self.again_at(times_us.pop(0))
+
+    def happen(self) -> None:
+        self._seen.append(self._engine.now_us)
+        if self._times_us:
+            self.again_at(self._times_us.pop(0))
+
+
+def test_a_recurring_event_happens_as_often_as_it_says_and_never_in_the_past() -> None:
+    engine, seen = Engine(), list[int]()
+    _Bell(engine, [10, 10, 25, 20, 30], seen)
+    engine.run(100)
+    assert seen == [10, 10, 25, 25, 30]
+
+
+def test_recurring_events_and_processes_share_one_clock() -> None:
+    engine, seen = Engine(), []
+
+    def ring() -> Process:
+        for t_us in (5, 15):
+            yield engine.until(t_us)
+            seen.append(-engine.now_us)
+
+    engine.process(ring())
+    _Bell(engine, [0, 10, 20], seen)
+    engine.run(100)
+    assert seen == [0, -5, 10, -15, 20]

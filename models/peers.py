@@ -1,0 +1,53 @@
+"""The interface of learning without a server: phones share what they know and learn from it."""
+
+from typing import Protocol
+
+from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.messages import Messages
+
+from .interactions import UserItems
+from .interfaces import Cost
+from .store import PrivateStore
+
+
+class PeerRule(Protocol):
+    """What phones do that learn from one another; all that they know lies in the private store.
+
+    A tick of gossip is: ``share`` for the phones that send (a snapshot, before anybody learns in
+    this tick), the transfers, then ``learn`` for the phones that received something, or that have
+    a turn without a message.
+    """
+
+    def share(self, phones: IntArray, store: PrivateStore, round_: int, draws: Draws) -> Messages:
+        """Return what *phones* would send now, one message a phone, in their order.
+
+        The arrays are copies. The receiver is left at ``SERVER``: who gets it is the protocol's
+        choice. ``base`` holds how many updates the sender's model has seen.
+        """
+        ...
+
+    def learn(
+        self,
+        phones: IntArray,
+        inbox: Messages | None,
+        store: PrivateStore,
+        data: UserItems,
+        round_: int,
+        draws: Draws,
+    ) -> None:
+        """Merge what arrived and train on local data; changes the rows of *store* in place.
+
+        Args:
+            phones: who learns, sorted; each once.
+            inbox: addressed to *phones* (``receiver`` is sorted); the messages of one receiver lie
+                in the order of their arrival. A phone may have none, or several; None: nobody has.
+            store: of all phones.
+            data: local data, row k belongs to ``phones[k]``.
+            round_: the tick, a counter for *draws*.
+            draws: the chance.
+        """
+        ...
+
+    def cost(self, phones: IntArray, merged: IntArray, data: UserItems) -> Cost:
+        """Return what ``learn`` takes on each of *phones*, *merged* messages each."""
+        ...

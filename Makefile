@@ -32,7 +32,7 @@ install: .venv/installed $(if $(wildcard .ci/tflite-runtime.txt),.venv-tflite/in
 dev: install .venv/developed
 
 .venv/developed: .venv/installed
-	@$(PIP) --group dev >&2
+	@$(PIP) --editable '.[cluster]' --group dev >&2
 	@touch $@
 
 # numba knows when a kernel's own file has changed, not when a kernel that it calls has.

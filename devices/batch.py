@@ -6,7 +6,7 @@ its arrays costs 3 us each time, a reference to this handle 0.5 us.
 
 from typing import Any
 
-from numba import types
+from numba import njit, types
 from numba.experimental import structref
 
 from droidloop.platform.jobs import JobArray
@@ -26,10 +26,15 @@ class Batch(structref.StructRefProxy):
 
     def __new__(cls, world: World, rows: JobArray) -> "Batch":
         """Return a handle of *world* and *rows*."""
-        new: Any = structref.StructRefProxy.__new__
-        made: Batch = new(cls, world, rows)
+        made: Batch = _made(world, rows)
         return made
 
 
 _define: Any = structref.define_proxy
 _define(Batch, _BatchType, ["world", "rows"])
+
+
+@njit(cache=True)
+def _made(world: World, rows: JobArray) -> Any:
+    # the constructor of the proxy is compiled anew in every process, this one is kept
+    return Batch(world, rows)

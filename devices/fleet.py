@@ -1,5 +1,6 @@
 """Fleets play jobs. The simulated fleet plays them on phones that exist as rows of a table."""
 
+from functools import partial
 from typing import Protocol
 
 import simpy
@@ -12,6 +13,7 @@ from .batch import Batch
 from .play import COMPUTE, DOWNLOAD, UPLOAD, limit_of, play_cohort, play_phase
 from .population import Population
 from .shared import SharedLinks
+from .spread import Play
 from .work import Work
 
 
@@ -30,17 +32,23 @@ class Fleet(Protocol):
 class CohortFleet:
     """Plays a whole cohort in one call, at the decision: fast, for phones that share nothing."""
 
-    def __init__(self, engine: Engine, population: Population, threads: int | None = None) -> None:
-        """Raise ScenarioError where phones share cells."""
+    def __init__(
+        self,
+        engine: Engine,
+        population: Population,
+        threads: int | None = None,
+        play: Play | None = None,
+    ) -> None:
+        """Raise ScenarioError where phones share cells; *play* says where else cohorts play."""
         if population.cells is not None:
             raise ScenarioError('cohort play cannot share a cell\'s capacity; set play = "exact"')
         self._engine = engine
         self._population = population
-        self._threads = threads
+        self._play = play or partial(play_cohort, threads=threads)
 
     def run(self, jobs: Jobs, work: Work | None = None) -> simpy.Event:
-        """Play *jobs* now, in so many threads (None: one a processor); see ``Fleet.run``."""
-        play_cohort(self._population.world, jobs.rows, self._threads)
+        """Play *jobs* now; see ``Fleet.run``."""
+        self._play(self._population.world, jobs.rows)
         return self._engine.process(end_of(self._engine, jobs))
 
 

@@ -53,8 +53,8 @@ def numbers(file: Path, name: str, column: Any) -> FloatArray:
     raise DataError(f"{file}: column {name!r} holds {column.type}; use numbers")
 
 
-def ratings(file: Path, name: str, column: Any) -> FloatArray:
-    """Return *column* as ratings: finite numbers that are not negative."""
+def ratings(file: Path, name: str, column: Any, first: int = 0) -> FloatArray:
+    """Return *column*, the rows of a file from *first* on, as finite, non-negative ratings."""
     values = numbers(file, name, column)
     wrong = ~(np.isfinite(values) & (values >= 0))
     if wrong.any():
@@ -62,13 +62,16 @@ def ratings(file: Path, name: str, column: Any) -> FloatArray:
         complaint = "is negative" if values[row] < 0 else "is no finite number"
         value = column[row].as_py()
         if value is None:
-            raise unfit(file, row, name, "", "is missing", remedy)
-        raise unfit(file, row, name, value, complaint, remedy)
+            raise unfit(file, first + row, name, "", "is missing", remedy)
+        raise unfit(file, first + row, name, value, complaint, remedy)
     return values
 
 
-def times(file: Path, name: str, column: Any) -> IntArray:
-    """Return *column* as whole seconds from 0 on, rounded down; -1 where it is null."""
+def times(file: Path, name: str, column: Any, first: int = 0) -> IntArray:
+    """Return *column* as whole seconds from 0 on, rounded down; -1 where it is null.
+
+    It holds the rows of a file from *first* on.
+    """
     import pyarrow as pa
 
     if pa.types.is_timestamp(column.type):
@@ -78,7 +81,8 @@ def times(file: Path, name: str, column: Any) -> IntArray:
     wrong = ~unknown & ~((values >= 0) & (values < MAX_TIME_S))
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise unfit(file, row, name, column[row].as_py(), "is no time in seconds from 0 on")
+        value = column[row].as_py()
+        raise unfit(file, first + row, name, value, "is no time in seconds from 0 on")
     return np.where(unknown, -1, np.floor(values)).astype(np.int64)
 
 

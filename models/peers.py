@@ -1,9 +1,10 @@
 """The interface of learning without a server: phones share what they know and learn from it."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from droidloop.platform.draws import Draws, IntArray
-from droidloop.platform.messages import Messages
+from droidloop.platform.messages import Array, Messages
 
 from .interactions import UserItems
 from .interfaces import Cost
@@ -50,4 +51,31 @@ class PeerRule(Protocol):
 
     def cost(self, phones: IntArray, merged: IntArray, data: UserItems) -> Cost:
         """Return what ``learn`` takes on each of *phones*, *merged* messages each."""
+        ...
+
+
+@dataclass(frozen=True)
+class Groups:
+    """What a server makes of the reports of phones.
+
+    Attributes:
+        members: the group of each phone that reported, in the order of the reports.
+        answer: what goes back, one message a phone in that order; None: the number of the group.
+        columns: rows of the store that the answer becomes on the phones, in that order.
+    """
+
+    members: IntArray
+    answer: Messages | None
+    columns: dict[str, Array]
+
+
+class Grouping(Protocol):
+    """How a server that does not train puts phones into groups."""
+
+    def report(self, phones: IntArray, store: PrivateStore) -> Messages:
+        """Return what *phones* tell the server, one message a phone, in their order."""
+        ...
+
+    def group(self, reports: Messages, count: int, draws: Draws, round_: int) -> Groups:
+        """Put the senders of *reports* into at most *count* groups."""
         ...

@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit, uint64
 
 from droidloop.platform.draws import BitArray, Draws, IntArray, below_at
+from droidloop.platform.workers import threads_in_use
 
 from .interactions import UserItems
 
@@ -86,7 +87,7 @@ def for_chunks(
     """
     if count == 0:
         return
-    threads = (os.cpu_count() or 1) if threads is None else threads
+    threads = threads_in_use() if threads is None else threads
     if threads == 1 or count <= _CHUNK_CLIENTS:
         work(0, count)
         return

@@ -5,6 +5,7 @@ for a subset of rows, with a kind and a weight. Bytes are counted here, once, so
 system's communication is comparable.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -104,6 +105,38 @@ class Messages:
             offsets,
             self.phase,
         )
+
+
+def joined(parts: Sequence[Messages]) -> Messages:
+    """Return the messages of *parts*, which are of one kind and phase, one after the other.
+
+    Raises:
+        ValueError: there are no parts, or an array belongs to all messages of a part.
+    """
+    if not parts:
+        raise ValueError("there are no messages to join")
+    head = parts[0]
+    if any(part.arrays.keys() != part.offsets.keys() for part in parts):
+        raise ValueError("an array without offsets belongs to one part alone: it cannot be joined")
+    arrays, rows, offsets = {}, {}, {}
+    for name in head.arrays:
+        starts = np.cumsum([0, *(len(part.arrays[name]) for part in parts)])
+        arrays[name] = np.concatenate([part.arrays[name] for part in parts])
+        ends = [part.offsets[name][1:] + start for part, start in zip(parts, starts, strict=False)]
+        offsets[name] = np.concatenate([np.zeros(1, np.int64), *ends])
+        if name in head.rows:
+            rows[name] = np.concatenate([part.rows[name] for part in parts])
+    return Messages(
+        head.kind,
+        np.concatenate([part.sender for part in parts]),
+        np.concatenate([part.receiver for part in parts]),
+        arrays,
+        np.concatenate([part.weight for part in parts]),
+        np.concatenate([part.base for part in parts]),
+        rows,
+        offsets,
+        head.phase,
+    )
 
 
 def ragged(offsets: IntArray, picked: IntArray) -> tuple[IntArray, IntArray]:

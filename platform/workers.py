@@ -11,18 +11,37 @@ _LEAST = 512
 _PARTS_PER_THREAD = 4
 
 
+class _Setting:
+    threads: int | None = None
+
+
+def use_threads(threads: int | None) -> None:
+    """Set how many threads this process gives to kernels (None: one a processor).
+
+    No result depends on it, so it is a setting of the process and passed to nobody.
+    """
+    if threads is not None and threads < 1:
+        raise ValueError(f"{threads} threads cannot work; give at least 1")
+    _Setting.threads = threads
+
+
+def threads_in_use() -> int:
+    """Return how many threads kernels get: what was set, or one a processor."""
+    return _Setting.threads or processors()
+
+
 def processors() -> int:
     """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0))
 
 
 def in_threads(work: Callable[[int, int], None], count: int, threads: int | None = None) -> None:
-    """Call ``work(low, high)`` for parts that cover ``range(count)``; None: one a processor.
+    """Call ``work(low, high)`` for parts that cover ``range(count)``; None: ``threads_in_use``.
 
     *work* must release the interpreter lock and write only what belongs to its part. How the range
     is cut depends on *threads*, so *work* must not fold anything over a part.
     """
-    threads = processors() if threads is None else threads
+    threads = threads_in_use() if threads is None else threads
     if threads < 1:
         raise ValueError(f"{threads} threads cannot work; give at least 1")
     size = max(_LEAST, -(-count // (_PARTS_PER_THREAD * threads)))

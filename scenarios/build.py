@@ -20,7 +20,8 @@ from droidloop.network.uplink import UPLINK_SHARE
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import DataError, ScenarioError
 
-from .schema import DataSection, PopulationSection
+from .population_section import PopulationSection
+from .schema import DataSection
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from .cli_devices import devices
 
 if TYPE_CHECKING:  # imported only where a run needs devices
     from droidloop.devices.android.fleet import Attachment
+    from droidloop.platform.cluster import Cluster
 
     from .schema import Scenario
 
@@ -54,6 +55,12 @@ def main() -> None:
     metavar="SERIAL|all",
     help="Have this device take part, in the place of the first phone that is free.",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Threads for phones and training [one a processor].",
+)
+@click.option("--ray", metavar="HOST:PORT", help="Play and train cohorts on this Ray cluster.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def run(
     scenario: str,
@@ -62,17 +69,24 @@ def run(
     out: Path | None,
     replay: Path | None,
     attach: tuple[str, ...],
+    workers: int | None,
+    ray: str | None,
     as_json: bool,
 ) -> None:
     """Run SCENARIO (a name from the library or a TOML file) and print its summary."""
+    from droidloop.platform.workers import use_threads
+
     from .load import find, load
     from .run import execute
 
+    use_threads(workers)
     checked = load(find(scenario), [*settings, *([] if seed is None else [f"seed={seed}"])])
     folder = out or Path("runs") / f"{checked.name}-{checked.seed}"
     progress = _Progress(quiet=as_json)
-    with _devices(checked, attach, replay) as devices:
-        answer = execute(checked, folder, replay=replay, progress=progress, devices=devices)
+    with _devices(checked, attach, replay) as devices, _cluster(ray) as cluster:
+        answer = execute(
+            checked, folder, replay=replay, progress=progress, devices=devices, cluster=cluster
+        )
     _print(answer, as_json)
     if not as_json:
         click.echo(f"run directory: {folder}")
@@ -144,6 +158,15 @@ def check(file: str) -> None:
 
     path = find(file)
     click.echo(f"{path}: {load(path).name} is a valid scenario")
+
+
+def _cluster(address: str | None) -> AbstractContextManager["Cluster | None"]:
+    """Return the cluster at *address*, left at the end; None where there is no address."""
+    if address is None:
+        return nullcontext(None)
+    from droidloop.platform.cluster import Cluster
+
+    return closing(Cluster(address))
 
 
 def _devices(

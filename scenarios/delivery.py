@@ -11,8 +11,8 @@ from droidloop.platform.jobs import Kind
 from droidloop.platform.units import SECOND_US
 
 from .device_work import DeliveryWorks
+from .protocol_sections import needs_of
 from .recorder import Recorder
-from .rounds import needs_of
 from .schema import DeliverySection
 
 

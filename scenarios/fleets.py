@@ -11,6 +11,7 @@ from droidloop.devices.fleet import CohortFleet, ExactFleet, Fleet
 from droidloop.devices.mixed import MixedFleet, put_on_cable
 from droidloop.devices.population import Population
 from droidloop.devices.replay import ReplayFleet
+from droidloop.devices.spread import Play
 from droidloop.models.training_graph import TrainingModels
 from droidloop.platform.engine import Engine
 from droidloop.platform.errors import LedgerError, UsageError
@@ -96,12 +97,20 @@ def fleet_of(
     attached: Attached,
     folder: Path,
     ledger: Ledger,
+    play: Play | None = None,
 ) -> Fleet:
-    """Return the fleet of a run; what its devices give is kept in the run directory *folder*."""
+    """Return the fleet of a run; what its devices give is kept in the run directory *folder*.
+
+    *play* says where cohorts are played, if not here.
+    """
     evidence = Evidence(folder, lambda rows: ledger.write("measures", rows))
     if attached.replay is not None:
         return ReplayFleet(engine, population, attached.replay, evidence)
-    simulated = (ExactFleet if scenario.play == "exact" else CohortFleet)(engine, population)
+    simulated: Fleet
+    if scenario.play == "exact":
+        simulated = ExactFleet(engine, population)
+    else:
+        simulated = CohortFleet(engine, population, play=play)
     if not attached.devices:
         return simulated
     real = AndroidFleet(engine, population, list(attached.devices), evidence)

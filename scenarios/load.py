@@ -4,13 +4,13 @@ import difflib
 import tomllib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
 from droidloop.platform.errors import ScenarioError
 
-from .schema import Scenario
+from .schema import TAGS, Scenario
 
 LIBRARY = Path(__file__).parent / "library"
 
@@ -83,24 +83,41 @@ def _value(text: str) -> Any:
 def _first(error: ValidationError) -> str:
     """Say the first of the errors in one line."""
     first = error.errors()[0]
-    *tables, key = [str(part) for part in first["loc"]] or ["scenario"]
+    place_of = [str(part) for part in first["loc"]]
+    kind = None
+    if place_of and place_of[0] in TAGS and len(place_of) > 1:  # pydantic names the kind there
+        kind = place_of.pop(1)
+    *tables, key = place_of or ["scenario"]
     place = f"[{'.'.join(tables)}] " if tables else ""
     if first["type"] == "extra_forbidden":
-        return f"{place}has no key {key!r}{_meant(key, _keys(tables))}"
+        return f"{place}has no key {key!r}{_meant(key, _keys(tables, kind))}"
     if first["type"] == "missing":
         return f"{place}needs the key {key!r}"
+    if first["type"] == "union_tag_invalid":
+        tag, _ = TAGS[key]
+        known = ", ".join(str(first["ctx"]["expected_tags"]).replace("'", "").split(", "))
+        return f"[{key}] {tag} = {first['ctx']['tag']!r}: choose from {known}"
     reason = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error":
         return reason
     return f"{place}{key} = {first['input']!r}: {reason[:1].lower()}{reason[1:]}"
 
 
-def _keys(tables: list[str]) -> Iterable[str]:
+def _keys(tables: list[str], kind: str | None) -> Iterable[str]:
     model: Any = Scenario
     for name in tables:
         field = getattr(model, "model_fields", {}).get(name)
-        model = field.annotation if field is not None else None
+        model = _of_kind(name, field.annotation, kind) if field is not None else None
     return getattr(model, "model_fields", {})
+
+
+def _of_kind(name: str, annotation: Any, kind: str | None) -> Any:
+    """Return the section of *kind* where *annotation* is a choice of several."""
+    for choice in get_args(annotation):
+        tag = getattr(choice, "model_fields", {}).get(TAGS.get(name, ("", ""))[0])
+        if tag is not None and kind in get_args(tag.annotation):
+            return choice
+    return annotation
 
 
 def _meant(word: str, known: Iterable[str]) -> str:

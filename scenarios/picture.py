@@ -53,7 +53,7 @@ def _quality(axes: Any, metrics: Rows, devices: Rows, k: int) -> None:
     classes = _classes(devices)
     place = np.arange(len(classes))
     hits = metrics[(metrics["name"] == f"hr_at_{k}".encode()) & (metrics["ranking"] == b"sampled")]
-    shown = [("popularity", "popularity"), ("global", "federated"), ("int8", "int8 on the phone")]
+    shown = [("popularity", "popularity"), ("trained", "trained"), ("int8", "int8 on the phone")]
     for number, (model, label) in enumerate(shown):
         rows = hits[hits["model"] == model.encode()]
         profile = devices["profile"][np.searchsorted(devices["phone"], rows["phone"])].astype(str)

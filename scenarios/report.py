@@ -47,7 +47,7 @@ def show(answer: Facts, console: Console) -> None:
 
 
 _MODELS = {
-    "": "federated, global table",
+    "": "trained on the phones",
     "float32": "  .tflite float32 (LiteRT)",
     "int8": "  .tflite int8 (LiteRT)",
     "mf": "central MF",

@@ -10,28 +10,33 @@ import numpy as np
 
 from droidloop.devices.android.fleet import Attachment
 from droidloop.devices.battery import settle
+from droidloop.devices.spread import play_on
 from droidloop.models.export import export
-from droidloop.models.interfaces import Params
 from droidloop.models.litert import LiteRT
 from droidloop.models.package import Package
+from droidloop.platform.cluster import Cluster
 from droidloop.platform.draws import Draws
 from droidloop.platform.engine import Engine, Process
 from droidloop.platform.ledger import DEVICE_DTYPE, Rows
 from droidloop.platform.rundir import RunDirectory
 from droidloop.platform.units import SECOND_US
 
+from .cluster import Train, train_here, train_on
 from .delivery import Delivery
 from .device_work import DeliveryWorks
 from .fleets import Attached, fleet_of, take_seats, training_models
-from .quality import ModelScorer, TableScorer
+from .learning import Shipped, Trained
+from .protocols import conduct_of
+from .quality import Scorer, TableScorer
 from .recorder import Recorder
-from .rounds import Rounds
 from .schema import Scenario
 from .shipment import shipment_of
+from .stage import Stage
 from .study import Study, prepare
 from .summary import summarise
 
 Progress = Callable[[str, int, int], None]
+VARIANTS = ("float32", "int8")
 
 
 def execute(
@@ -41,11 +46,13 @@ def execute(
     replay: Path | None,
     progress: Progress,
     devices: Sequence[Attachment] = (),
+    cluster: Cluster | None = None,
 ) -> dict[str, Any]:
     """Run *scenario* into the new directory *out*; return its summary.
 
     Everything that the user gave is checked before anything is written. *devices* take part in
-    the place of their phones.
+    the place of their phones. Cohorts are played and trained on *cluster*, if there is one: to the
+    same bytes.
 
     Raises:
         UsageError: *out* exists, or the data, the scenario or the devices cannot be used.
@@ -59,9 +66,11 @@ def execute(
     directory = RunDirectory.create(out, seed=scenario.seed, scenario=scenario.resolved())
     attached.note(directory)
     ledger = directory.ledger()
-    fleet = fleet_of(scenario, engine, study.population, attached, directory.path, ledger)
+    play = None if cluster is None else play_on(cluster)
+    fleet = fleet_of(scenario, engine, study.population, attached, directory.path, ledger, play)
     recorder = Recorder(engine, fleet, ledger)
-    run = _Run(scenario, study, recorder, directory, attached, progress)
+    train = train_here if cluster is None else train_on(cluster)
+    run = _Run(scenario, study, recorder, directory, attached, progress, train)
     engine.run(engine.process(run.process()))
     ledger.close()
     directory.finish(wall_s=round(time.monotonic() - started, 3))
@@ -74,7 +83,7 @@ class _Best:
 
     hit_rate: float
     round: int
-    params: Params
+    trained: Trained
 
 
 class _Run:
@@ -88,6 +97,7 @@ class _Run:
         directory: RunDirectory,
         attached: Attached,
         progress: Progress,
+        train: Train,
     ) -> None:
         self._scenario = scenario
         self._study = study
@@ -95,97 +105,102 @@ class _Run:
         self._directory = directory
         self._attached = attached
         self._progress = progress
+        self._train = train
         self._best: _Best | None = None
         self._battery_before_uj = study.population.state["battery_uj"].copy()
 
     def process(self) -> Process:
         """Train, export, deliver; then settle every phone's accounts at the end."""
-        scenario, study, engine = self._scenario, self._study, self._recorder.engine
-        rounds = Rounds(
+        stage = Stage(
             self._recorder,
-            study.population,
-            study.learning,
-            scenario.protocol,
-            Draws(scenario.seed, "selection"),
+            self._study.population,
+            Draws(self._scenario.seed, "selection"),
             self._after_round,
             training_models() if self._attached.phones else None,
+            self._train,
         )
-        yield from rounds.process()
+        yield from conduct_of(self._scenario, stage, self._study.learning).process()
+        best = self._best_round()
+        shipped = None
+        if best.trained.ship is not None and self._scenario.delivery.variant != "none":
+            shipped = best.trained.ship()
         self._progress("exporting", 0, 1)
-        package = self._export()
-        self._measure_quality(package)
+        package = None if shipped is None else self._export(shipped)
+        self._measure_quality(shipped, package)
         self._progress("exporting", 1, 1)
+        if shipped is not None and package is not None:
+            yield from self._deliver(shipped, package)
+        self._recorder.write("devices", self._accounts(self._recorder.engine.now_us))
+
+    def _best_round(self) -> _Best:
+        """Return the best round; what is there now, if no round has ended."""
+        if self._best is None:
+            self._validate(0)
+        assert self._best is not None
+        return self._best
+
+    def _deliver(self, shipped: Shipped, package: Package) -> Process:
+        scenario, study, engine = self._scenario, self._study, self._recorder.engine
+        section = scenario.delivery
+        assert section.variant != "none"
         end_us = engine.now_us + round(
-            (
-                scenario.delivery.deadline_s
-                + scenario.delivery.lists * scenario.delivery.run_within_s
-            )
-            * SECOND_US
+            (section.deadline_s + section.lists * section.run_within_s) * SECOND_US
         )
-        shipment = shipment_of(package, scenario.delivery.variant, study.learning.server.version)
-        delivery = Delivery(
-            self._recorder, study.population, shipment, scenario.delivery, self._works(package)
-        )
-        yield from delivery.process()
+        shipment = shipment_of(package, section.variant, package.manifest.version)
+        works = self._works(shipped, package, section.variant)
+        yield from Delivery(self._recorder, study.population, shipment, section, works).process()
         yield engine.until(end_us)
-        self._recorder.write("devices", self._accounts(end_us))
 
     def _after_round(self, number: int) -> None:
         total = self._scenario.protocol.rounds
         self._progress("training", number + 1, total)
-        if (number + 1) % self._scenario.evaluation.every and number + 1 < total:
-            return
-        study = self._study
-        params = study.trained_params()
-        hit_rate = study.judge.hit_rate(ModelScorer(study.learning.recommender, params), "valid")
+        if (number + 1) % self._scenario.evaluation.every == 0 or number + 1 == total:
+            self._validate(number)
+
+    def _validate(self, number: int) -> None:
+        trained = self._study.learning.look()
+        hit_rate = self._study.judge.hit_rate(trained.scorers["trained"], "valid")
         self._recorder.event("valid", number, hit_rate_ppm=round(1e6 * hit_rate))
         if self._best is None or hit_rate > self._best.hit_rate:
-            copied = {name: values.clone() for name, values in params.items()}
-            self._best = _Best(hit_rate, number, copied)
+            self._best = _Best(hit_rate, number, trained)
 
-    def _works(self, package: Package) -> DeliveryWorks | None:
+    def _works(self, shipped: Shipped, package: Package, variant: str) -> DeliveryWorks | None:
         """Return what real devices get of *package*; None where there are none."""
-        assert self._best is not None
         if not self._attached.phones:
             return None
         return DeliveryWorks(
             package,
             self._directory.path / "package",
-            self._scenario.delivery.variant,
-            self._best.params["user"].numpy(),
+            variant,
+            shipped.private,
             self._attached.same_instructions,
         )
 
-    def _export(self) -> Package:
-        assert self._best is not None
-        variants = ("float32", "int8")
-        graph = self._study.graph(self._best.params)
-        name = self._scenario.name
+    def _export(self, shipped: Shipped) -> Package:
+        best = self._best_round()
         package = export(
-            graph, name=name, version=self._study.learning.server.version, variants=variants
+            shipped.graph, name=self._scenario.name, version=best.round + 1, variants=VARIANTS
         )
         package.save(self._directory.path / "package")
         self._recorder.event(
             "package",
-            self._best.round,
-            **{f"{v}_bytes": package.delivery_bytes(v) for v in variants},
+            best.round,
+            **{f"{v}_bytes": package.delivery_bytes(v) for v in VARIANTS},
         )
         return package
 
-    def _measure_quality(self, package: Package) -> None:
-        assert self._best is not None
-        study, judge = self._study, self._study.judge
-        when: dict[str, int] = {"t_us": self._recorder.engine.now_us, "round_": self._best.round}
-        trained = ModelScorer(study.learning.recommender, self._best.params)
-        scorers: dict[str, Any] = {"global": trained, **study.baselines()}
-        users = self._best.params["user"].numpy()
-        for variant in ("float32", "int8"):
-            values = LiteRT(package.model(variant)).scores(users).values
-            scorers[variant] = TableScorer(values)
+    def _measure_quality(self, shipped: Shipped | None, package: Package | None) -> None:
+        best, judge = self._best_round(), self._study.judge
+        when: dict[str, int] = {"t_us": self._recorder.engine.now_us, "round_": best.round}
+        scorers: dict[str, Scorer] = {**best.trained.scorers, **self._study.baselines()}
+        if shipped is not None and package is not None:
+            for variant in VARIANTS:
+                values = LiteRT(package.model(variant)).scores(shipped.private).values
+                scorers[variant] = TableScorer(values)
+            overlap = judge.overlap_rows(scorers["float32"], scorers["int8"], "int8", **when)
+            self._recorder.write("metrics", overlap)
         for model, scorer in scorers.items():
             self._recorder.write("metrics", judge.rows(scorer, model, **when))
-        overlap = judge.overlap_rows(scorers["float32"], scorers["int8"], "int8", **when)
-        self._recorder.write("metrics", overlap)
 
     def _accounts(self, end_us: int) -> Rows:
         """Return every phone's accounts, complete to *end_us*."""

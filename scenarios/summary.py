@@ -78,7 +78,7 @@ def _quality(metrics: Rows) -> dict[str, Any]:
             & (metrics["ranking"] == ranking)
             & (metrics["name"] == name)
         ]
-        place = quality if model == b"global" else quality.setdefault(model.decode(), {})
+        place = quality if model == b"trained" else quality.setdefault(model.decode(), {})
         if ranking == b"full":
             place = place.setdefault("full", {})
         place[name.decode()] = float(rows["value"].mean())

@@ -88,8 +88,8 @@ def test_the_package_that_was_delivered_is_in_the_run_directory(runs: Runs, jobs
 
 def test_quality_is_kept_for_each_user_and_model(runs: Runs) -> None:
     metrics = read(runs["cohort"].path, "metrics")
-    models = {b"global", b"float32", b"int8", b"popularity", b"itemknn", b"mf"}
+    models = {b"trained", b"float32", b"int8", b"popularity", b"itemknn", b"mf"}
     assert set(np.unique(metrics["model"])) == models
-    hits = metrics[(metrics["model"] == b"global") & (metrics["name"] == b"hr_at_10")]
+    hits = metrics[(metrics["model"] == b"trained") & (metrics["name"] == b"hr_at_10")]
     assert len(hits) == 2 * 60
     assert set(np.unique(hits["value"])) <= {0.0, 1.0}

@@ -1,0 +1,82 @@
+"""What a protocol moves about: a rule of learning, its data and its state, and what came of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from droidloop.models.graphs import Graph
+from droidloop.models.interactions import UserItems
+from droidloop.models.interfaces import ClientRule, Recommender, ServerRule
+from droidloop.models.peers import Grouping, PeerRule
+from droidloop.models.store import PrivateStore
+from droidloop.platform.draws import Draws
+from droidloop.platform.messages import Array, Messages
+
+from .quality import Scorer
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """A trained model as it goes to phones.
+
+    Attributes:
+        graph: of the shared part, with the private part as its only input.
+        private: that input of every phone, (phones, dim).
+    """
+
+    graph: Graph
+    private: Array
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What has been learned at some moment; stays as it is while learning goes on.
+
+    Attributes:
+        scorers: by name; ``trained`` is the one that counts, others are printed beside it.
+        ship: makes what is delivered; None where no phone's model is another's.
+    """
+
+    scorers: dict[str, Scorer]
+    ship: Callable[[], Shipped] | None = None
+
+
+@dataclass
+class Learning:
+    """A rule's data and state; ``data`` has one row a phone.
+
+    Attributes:
+        recommender: gives the names of what is private.
+        store: what phones hold.
+        data: what they learn from.
+        draws: the chance of training.
+        look: returns what has been learned by now.
+    """
+
+    recommender: Recommender
+    store: PrivateStore
+    data: UserItems
+    draws: Draws
+    look: Callable[[], Trained]
+
+
+@dataclass
+class Federation(Learning):
+    """Learning with a server."""
+
+    client: ClientRule
+    server: ServerRule
+
+
+@dataclass
+class Society(Learning):
+    """Learning without a server, or with one that only groups.
+
+    Attributes:
+        peer: the rule.
+        opening: what the server sends to every phone before it leaves; one message for all.
+        grouping: for protocols with groups.
+    """
+
+    peer: PeerRule
+    opening: Messages | None = None
+    grouping: Grouping | None = None

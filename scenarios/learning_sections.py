@@ -1,0 +1,57 @@
+"""The parts of a scenario that say what learns: the recommender, and the rule that trains it.
+
+Each rule has a section of its own; its ``rule`` picks it.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from .section import Section
+
+NotNegative = Annotated[float, Field(ge=0.0)]
+
+
+class ModelSection(Section):
+    """The recommender and its table."""
+
+    kind: Literal["mf"] = "mf"
+    dim: PositiveInt = 32
+    loss: Literal["log", "bpr"] = "log"
+
+
+class LocalTraining(Section):
+    """Steps on a phone, as most rules take them."""
+
+    learning_rate: PositiveFloat = 0.05
+    l2: NotNegative = 0.0
+    epochs: PositiveInt = 1
+    batch: PositiveInt = 256
+    negatives: PositiveInt = 4
+
+
+class FedMFSection(LocalTraining):
+    """Federated matrix factorisation: what a phone does with its data, the server with answers."""
+
+    rule: Literal["fedmf"] = "fedmf"
+    upload: Literal["part", "full"] = "part"
+    server: Literal["rowmean", "fedavg", "mean", "sum"] = "rowmean"
+    server_step: PositiveFloat = 2.0
+
+
+class GossipMFSection(LocalTraining):
+    """Matrix factorisation of which every phone holds all, and which phones average."""
+
+    rule: Literal["gossip-mf"]
+
+
+class TuneSection(LocalTraining):
+    """A model trained in one place that every phone goes on with alone."""
+
+    rule: Literal["tune"]
+
+
+TrainingSection = Annotated[
+    FedMFSection | GossipMFSection | TuneSection, Field(discriminator="rule")
+]
+"""Every rule's section; see ``droidloop.scenarios.rules`` for what becomes of it."""

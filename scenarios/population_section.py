@@ -1,0 +1,90 @@
+"""The part of a scenario that says who takes part: phones, places, radios, habits."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from .section import Section, Share, Weights
+
+if TYPE_CHECKING:
+    from droidloop.network.map import MapSpec
+
+
+class RegionSection(Section):
+    """A region of one's own, or other figures for a known one."""
+
+    covered_share: Annotated[float, Field(gt=0.0, le=1.0)]
+    gap_s: PositiveFloat
+    fade_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    fade_s: PositiveFloat = 2.0
+    rate_percent: PositiveInt = 100
+
+
+class MapSection(Section):
+    """A map of cells that phones move on: coverage as a share of places."""
+
+    preset: Literal["optus"] = "optus"
+    area_share: Share | None = None
+    remote_share: Share | None = None
+    remote_area: Share | None = None
+    remote_phones: Share | None = None
+    cells: PositiveInt | None = None
+    cell_m: PositiveInt | None = None
+    towns: PositiveInt | None = None
+
+    def spec(self) -> "MapSpec":
+        """Return the preset with what was given in its place."""
+        from dataclasses import replace
+
+        from droidloop.network.map import OPTUS
+
+        given = self.model_dump(exclude={"preset"}, exclude_none=True)
+        return replace(OPTUS, **given)
+
+
+class CellsSection(Section):
+    """Cells whose capacity the phones in them share."""
+
+    phones: PositiveInt = 50
+    """About how many a cell."""
+    down_mbps: PositiveFloat = 30.0
+    up_mbps: PositiveFloat = 8.0
+
+
+class PopulationSection(Section):
+    """Who takes part: what the phones are, where they are, how they come and go."""
+
+    phones: PositiveInt | None = None
+    """How many; one a user if not given. Fewer phones take a seeded choice of the users."""
+    ideal: bool = False
+    """Phone limits off: always on, idle, charging, at home, with RAM and storage to spare."""
+    profiles: Weights | None = None
+    profile_files: list[str] = Field(default_factory=list)
+    """Profiles of one's own, as `droidloop devices calibrate` writes them, to name above."""
+    regions: Weights | None = None
+    region: dict[str, RegionSection] = Field(default_factory=dict)
+    radios: Weights | None = None
+    radio_year: Literal["2009", "2011", "2012", "2021"] = "2012"
+    """The year in which the radios' powers were measured; years are never mixed."""
+    loss: bool = False
+    """Round trips by chance, and bursts of loss. The rates of radios are what losses leave in
+    recordings, so this is an upper bound of the harm."""
+    throttling: bool = False
+    """Phones that compute for long slow down."""
+    map: MapSection | None = None
+    """Coverage from a map, and not from the regions' gaps."""
+    cell: CellsSection | None = None
+    """Shared capacity; `play = "exact"` alone."""
+    wifi_share: Share = 0.85
+    off_at_night_share: Share = 0.1
+    battery_floor: Share = 0.15
+    lifetime_days: PositiveFloat | None = None
+    arrivals_days: Annotated[float, Field(ge=0.0)] = 0.0
+    assignment: Literal["independent", "activity"] = "independent"
+    """Which user has which phone: chance, or the more active user the faster phone."""
+    rate_traces: str | None = None
+    """A folder or file of recorded link rates to play back; four formats are known."""
+    uplink_share: Annotated[float, Field(gt=0.0, le=10.0)] | Literal["recorded"] | None = None
+    """Of the recorded downlink; that of the commonest radio's technology if not given."""
+    charging_windows: str | None = None
+    """A CSV ``device,start_s,end_s`` of recorded charging windows to play back."""

@@ -1,0 +1,112 @@
+"""From the protocol section of a scenario to the process that moves its rule about."""
+
+from pathlib import Path
+from typing import Protocol, assert_never
+
+from droidloop.network import generators
+from droidloop.network.topology import Topology, from_edges
+from droidloop.platform.draws import Draws
+from droidloop.platform.engine import Process
+from droidloop.platform.errors import ScenarioError
+
+from .buffered import Buffered
+from .gossip import Gossip
+from .groups import InGroups
+from .learning import Federation, Learning, Society
+from .local import Alone
+from .protocol_sections import (
+    BufferedSection,
+    GossipSection,
+    GroupsSection,
+    LocalSection,
+    RoundsSection,
+    TopologySection,
+)
+from .rounds import Rounds
+from .schema import Scenario
+from .stage import Stage
+
+
+class Conduct(Protocol):
+    """A protocol at work: who learns from whom, and when."""
+
+    def process(self) -> Process:
+        """Run until all turns are over."""
+        ...
+
+
+def require_fit(scenario: Scenario, learning: Learning) -> None:
+    """Raise ScenarioError where the protocol of *scenario* cannot move its rule about."""
+    section, rule = scenario.protocol, scenario.training.rule
+    server = isinstance(section, RoundsSection | BufferedSection)
+    if server != isinstance(learning, Federation):
+        kinds = "rounds, buffered" if isinstance(learning, Federation) else "gossip, groups, local"
+        raise ScenarioError(
+            f"protocol.kind = {section.kind!r}: the rule {rule!r} is for other protocols; "
+            f"choose from {kinds}"
+        )
+    if (
+        isinstance(section, GroupsSection)
+        and isinstance(learning, Society)
+        and not learning.grouping
+    ):
+        raise ScenarioError(
+            f"protocol.kind = 'groups': the rule {rule!r} tells a server nothing to group by; "
+            "use gossip with topology.kind = 'clusters'"
+        )
+
+
+def conduct_of(scenario: Scenario, stage: Stage, learning: Learning) -> Conduct:
+    """Return the protocol of *scenario*; see ``require_fit``."""
+    require_fit(scenario, learning)
+    section = scenario.protocol
+    if isinstance(learning, Federation):
+        match section:
+            case RoundsSection():
+                return Rounds(stage, learning, section)
+            case BufferedSection():
+                return Buffered(stage, learning, section)
+    elif isinstance(learning, Society):
+        match section:
+            case GossipSection():
+                links = topology_of(
+                    section.topology, len(stage.population), Draws(scenario.seed, "topology")
+                )
+                return Gossip(
+                    stage, learning, section, section.mode, section.keep_turns, lambda: links
+                )
+            case GroupsSection() if learning.grouping is not None:
+                return InGroups(stage, learning, learning.grouping, section)
+            case LocalSection():
+                return Alone(stage, learning, section)
+    raise TypeError(f"{type(learning).__name__} does not go with {section.kind!r}")
+
+
+def topology_of(section: TopologySection, phones: int, draws: Draws) -> Topology:
+    """Return the topology of *section* on *phones* nodes.
+
+    Raises:
+        ScenarioError: so many phones cannot be linked like that, or the file cannot be read.
+    """
+    match section.kind:
+        case "ring":
+            return generators.ring(phones, section.links)
+        case "complete":
+            return generators.complete(phones)
+        case "small-world":
+            return generators.small_world(phones, section.links, section.rewired, draws)
+        case "scale-free":
+            return generators.scale_free(phones, section.links, draws)
+        case "regular":
+            return generators.random_regular(phones, section.links, draws)
+        case "clusters":
+            return generators.clusters(
+                phones, section.clusters, section.links, section.bridges, draws
+            )[0]
+        case "file":
+            assert section.file is not None
+            return generators.from_file(Path(section.file), phones)
+        case "none":
+            return from_edges(phones, [])
+        case _:
+            assert_never(section.kind)

@@ -1,0 +1,25 @@
+"""From the training section of a scenario to a rule of learning: one file for each rule.
+
+To add a rule: a section with its name in ``learning_sections.py``, a builder here, a line below.
+"""
+
+from droidloop.scenarios.learning import Learning
+from droidloop.scenarios.learning_sections import FedMFSection, GossipMFSection, TuneSection
+from droidloop.scenarios.material import Material
+
+from .fedmf import fedmf
+
+__all__ = ["Material", "build"]
+
+
+def build(material: Material) -> Learning:
+    """Return the learning of the scenario of *material*.
+
+    Raises:
+        UsageError: the section asks for what its data or its model do not have.
+    """
+    match material.scenario.training:
+        case FedMFSection() as section:
+            return fedmf(section, material)
+        case GossipMFSection() | TuneSection():
+            raise NotImplementedError

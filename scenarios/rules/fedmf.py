@@ -1,0 +1,49 @@
+"""FedMF: the server folds item rows, users' vectors stay on the phones."""
+
+from functools import partial
+
+from droidloop.models.aggregation import Fold, fed_avg, gradient_descent, plain_average, row_average
+from droidloop.models.fedmf import FedMF
+from droidloop.models.interfaces import Params
+from droidloop.models.store import PrivateStore
+from droidloop.scenarios.learning import Federation
+from droidloop.scenarios.learning_sections import FedMFSection
+from droidloop.scenarios.material import Material
+
+from .matrix import look_at_mf, mf_of, sgd_of
+
+
+def fedmf(section: FedMFSection, material: Material) -> Federation:
+    """Return FedMF as *section* wants it."""
+    recommender = mf_of(material, section.l2)
+    draws = material.draws
+    client = FedMF(
+        recommender,
+        sgd_of(section),
+        negatives=section.negatives,
+        exclude=material.exclude,
+        upload=section.upload,
+    )
+    server = _server(section, recommender.init(draws.child("init")))
+    store = PrivateStore.of(recommender, draws.child("init"), material.split.n_users)
+    return Federation(
+        recommender=recommender,
+        store=store,
+        data=material.split.train,
+        draws=draws.child("training"),
+        look=partial(look_at_mf, recommender, server, store),
+        client=client,
+        server=server,
+    )
+
+
+def _server(section: FedMFSection, params: Params) -> Fold:
+    match section.server:
+        case "rowmean":
+            return row_average(params, section.server_step)
+        case "fedavg":
+            return fed_avg(params, section.server_step)
+        case "mean":
+            return plain_average(params, section.server_step)
+        case "sum":
+            return gradient_descent(params, section.server_step)

@@ -1,0 +1,44 @@
+"""What the rules on matrix factorisation share."""
+
+from functools import partial
+
+import numpy as np
+import torch
+
+from droidloop.models.graphs import scoring
+from droidloop.models.interfaces import Params, ServerRule
+from droidloop.models.kernels import Sgd
+from droidloop.models.mf import MF
+from droidloop.models.store import PrivateStore
+from droidloop.scenarios.learning import Shipped, Trained
+from droidloop.scenarios.learning_sections import LocalTraining
+from droidloop.scenarios.material import Material
+from droidloop.scenarios.quality import ModelScorer
+
+
+def mf_of(material: Material, l2: float = 0.0) -> MF:
+    """Return matrix factorisation as the scenario's model."""
+    model = material.scenario.model
+    return MF(material.split.n_items, model.dim, model.loss, l2=l2)
+
+
+def sgd_of(section: LocalTraining) -> Sgd:
+    """Return the steps of *section*."""
+    return Sgd(section.learning_rate, section.learning_rate, section.epochs, section.batch)
+
+
+def look_at_mf(recommender: MF, server: ServerRule, store: PrivateStore) -> Trained:
+    """Return the global table and every user's own vector, as they are now."""
+    private = store.gather(np.arange(len(store)))
+    params: Params = {
+        **server.params,
+        **{name: torch.from_numpy(rows) for name, rows in private.items()},
+    }
+    return Trained(
+        {"trained": ModelScorer(recommender, params)}, partial(ship_mf, recommender, params)
+    )
+
+
+def ship_mf(recommender: MF, params: Params) -> Shipped:
+    """Return the item table as a graph, and the users' vectors that it takes."""
+    return Shipped(scoring(params[recommender.items.name].numpy()), params["user"].numpy())

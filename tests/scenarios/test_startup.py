@@ -1,0 +1,106 @@
+"""A run starts quickly: it imports what it needs when it needs it, and compiles kernels once."""
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+TINY = """
+name = "tiny"
+title = "Twenty phones"
+
+[data]
+items = 40
+interactions = 6
+
+[population]
+phones = 20
+
+[protocol]
+rounds = 1
+
+[evaluation]
+candidates = 5
+baselines = []
+"""
+
+UNTIL_EXPORT = """
+import json, sys
+from pathlib import Path
+from droidloop.platform.kernels import keep_kernels
+keep_kernels()
+from droidloop.scenarios import run
+from droidloop.scenarios.load import load
+
+def export(graph, **options):
+    print(json.dumps(sorted(sys.modules)))
+    raise SystemExit
+
+run.export = export
+run.execute(load(Path(sys.argv[1])), Path(sys.argv[2]), replay=None, progress=lambda *_: None)
+"""
+
+KERNELS = """
+import json, sys, tempfile
+from pathlib import Path
+from droidloop.platform.kernels import keep_kernels
+keep_kernels()
+from numba.core import event
+from tests.benchmarks.idle import IdleRounds
+
+with event.install_recorder("numba:compile") as recorder, tempfile.TemporaryDirectory() as folder:
+    for exact in (False, True):
+        rounds = IdleRounds(50, 2, 600, 10, 1000, 1000, package_bytes=1000, exact=exact)
+        rounds.run(Path(folder, str(exact)))
+print(json.dumps([str(one.data["dispatcher"]) for _, one in recorder.buffer if one.is_start]))
+"""
+
+
+def printed(script: str, *arguments: object) -> list[str]:
+    """Run *script* in a Python of its own; return the JSON list that it prints."""
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=280)
+    answer: list[str] = json.loads(done.stdout)
+    return answer
+
+
+def test_help_answers_at_once() -> None:
+    times_s = []
+    for _ in range(10):
+        start = time.perf_counter()
+        subprocess.run(
+            [str(Path(sys.executable).with_name("droidloop")), "--help"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        times_s.append(time.perf_counter() - start)
+    # 0.1 s on an idle machine; the smallest of ten is nearly that on a busy one
+    assert min(times_s) < 0.3, f"median {statistics.median(times_s):.2f} s"
+
+
+def test_a_run_imports_no_export_stack_until_it_exports(tmp_path: Path) -> None:
+    scenario = tmp_path / "tiny.toml"
+    scenario.write_text(TINY)
+    held = {name.split(".")[0] for name in printed(UNTIL_EXPORT, scenario, tmp_path / "run")}
+    assert {"numba", "torch", "simpy"} <= held
+    assert not held & {
+        "litert_torch",
+        "ai_edge_quantizer",
+        "ai_edge_litert",
+        "tensorflow",
+        "tflite_runtime",
+        "adbutils",
+        "matplotlib",
+        "duckdb",
+        "ray",
+    }
+
+
+@pytest.mark.slow
+def test_a_second_process_compiles_no_kernel() -> None:
+    printed(KERNELS)
+    assert printed(KERNELS) == []

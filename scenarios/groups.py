@@ -72,14 +72,13 @@ class InGroups:
         jobs = self._plan(number, phones, up_bytes=reports.nbytes())
         yield stage.recorder.play(jobs)
         came = np.flatnonzero(jobs.done)
-        if not len(came):
-            return
-        groups = self.grouping.group(
-            reports.take(came), section.groups, learning.draws.child("groups"), number
-        )
-        yield from self._tell(number, phones[came], groups)
-        draws = stage.draws.child("links")
-        self._topology = within_groups(self._group, section.links, draws, number)
+        if len(came):
+            groups = self.grouping.group(
+                reports.take(came), section.groups, learning.draws.child("groups"), number
+            )
+            yield from self._tell(number, phones[came], groups)
+            draws = stage.draws.child("links")
+            self._topology = within_groups(self._group, section.links, draws, number)
         stage.recorder.event(
             "groups",
             number,

@@ -16,6 +16,7 @@ from droidloop.platform.draws import Draws, IntArray
 from droidloop.platform.engine import Engine
 from droidloop.platform.ledger import Ledger, Rows, read
 from droidloop.platform.messages import SERVER, Array, Messages
+from droidloop.platform.units import HOUR_US
 from droidloop.scenarios.learning import Society, Trained
 from droidloop.scenarios.recorder import Recorder
 from droidloop.scenarios.stage import Stage
@@ -101,8 +102,9 @@ def whispering(opening: Messages | None = None, phones: int = PHONES) -> Society
 
 
 def playing(folder: Path, play: Play, *, exact: bool = False, ideal: bool = False) -> Path:
-    """Run the protocol that *play* makes of a stage; return the ledger's folder."""
+    """Run the protocol that *play* makes of a stage, from noon on; return the ledger's folder."""
     engine = Engine()
+    engine.run(12 * HOUR_US)
     population = steady("wifi", phones=PHONES) if ideal else mixed(PHONES)
     fleet = ExactFleet(engine, population) if exact else CohortFleet(engine, population)
     ledger = Ledger(folder)

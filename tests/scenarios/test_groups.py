@@ -41,7 +41,7 @@ def test_members_hear_of_their_group_and_of_nobody_else(tmp_path: Path) -> None:
     same = np.arange(PHONES)[:, None] % 2 == np.arange(PHONES) % 2
     assert not heard[~same].any()
     assert heard[same].sum() > 2 * PHONES
-    assert values(tmp_path, "groups", "groups") == [0, 2, 2], "at first nobody is there"
+    assert values(tmp_path, "groups", "groups") == [2, 2, 2]
 
 
 def test_reports_and_answers_are_jobs_with_their_bytes(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_reports_and_answers_are_jobs_with_their_bytes(tmp_path: Path) -> None:
     jobs = read(tmp_path, "jobs")
     reports = jobs[jobs["up_bytes"] == HEADER_BYTES + 8]
     answers = jobs[(jobs["down_bytes"] == GROUP_BYTES) & (jobs["up_bytes"] == 0)]
-    assert set(reports["round"].tolist()) == set(answers["round"].tolist()) == {6, 12}
+    assert set(reports["round"].tolist()) == set(answers["round"].tolist()) == {0, 6, 12}
     assert (reports["outcome"] == 1).sum() == len(answers) > 0
 
 

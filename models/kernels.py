@@ -19,7 +19,8 @@ from .sampling import Int32Array, for_chunks
 
 Float32Array = np.ndarray[Any, np.dtype[np.float32]]
 
-_LOSSES = {"log": 0, "bpr": 1, "squared": 2}
+LOSSES = {"log": 0, "bpr": 1, "squared": 2}
+"""The codes by which kernels know the losses."""
 _ONE = np.float32(1)
 _ZERO = np.float32(0)
 
@@ -71,7 +72,7 @@ def train_cohort(
     steps = np.array([sgd.lr_user, sgd.lr_rows, l2], np.float32)
     largest = int(data.counts.max(initial=1))
     group = max(1, min(sgd.group(negatives.shape[1]), largest))
-    code = _LOSSES[loss_name]
+    code = LOSSES[loss_name]
 
     def work(low: int, high: int) -> None:
         _train(
@@ -89,13 +90,14 @@ def order_of(draws: Draws, phone: int, counter: int, count: int, epochs: int) ->
     order = np.arange(count)
     out = np.empty((epochs, count), np.int64)
     for epoch in range(epochs):
-        _shuffle(order, key, phone, epoch)
+        shuffle(order, key, phone, epoch)
         out[epoch] = order
     return out
 
 
 @njit(cache=True)
-def _shuffle(order: IntArray, key: np.uint64, phone: int, epoch: int) -> None:
+def shuffle(order: IntArray, key: np.uint64, phone: int, epoch: int) -> None:
+    """Shuffle *order*, the examples of *phone* before *epoch*, in place."""
     count = order.size
     for last in range(count - 1, 0, -1):
         other = below_at(key, phone, epoch * count + last, last + 1)
@@ -149,7 +151,7 @@ def _differentiate(
 
 
 @njit(cache=True, error_model="numpy")
-def _step(
+def step_rows(
     slots: Int32Array,
     labels: Float32Array,
     width: int,
@@ -238,7 +240,7 @@ def _train(
             vector[j] = user[client, j]
         order = np.arange(offsets[client], offsets[client + 1])
         for epoch in range(epochs):
-            _shuffle(order, key, phones[client], epoch)
+            shuffle(order, key, phones[client], epoch)
             for start in range(0, order.size, group):
                 end = min(start + group, order.size)
                 for k in range(start, end):
@@ -248,7 +250,7 @@ def _train(
                     for s in range(width - 1):
                         other = negatives[example, s]
                         slots[q + 1 + s] = slot[other] if other >= 0 else -1
-                _step(
+                step_rows(
                     slots[: (end - start) * width], batch_labels, width, code, rows, vector,
                     steps, scores, slopes, hits, gradient,
                 )  # fmt: skip

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from droidloop.platform.draws import Draws, IntArray
 from droidloop.platform.messages import Array, Messages
 
@@ -79,3 +81,18 @@ class Grouping(Protocol):
     def group(self, reports: Messages, count: int, draws: Draws, round_: int) -> Groups:
         """Put the senders of *reports* into at most *count* groups."""
         ...
+
+
+def by_receiver(phones: IntArray, inbox: Messages | None) -> tuple[IntArray, IntArray]:
+    """Return where the messages to each of *phones* begin in *inbox*, and how many there are.
+
+    Raises:
+        ValueError: the inbox is not addressed to *phones* alone, or not sorted by receiver.
+    """
+    if inbox is None:
+        return np.zeros(len(phones), np.int64), np.zeros(len(phones), np.int64)
+    first = np.searchsorted(inbox.receiver, phones)
+    count = np.searchsorted(inbox.receiver, phones, side="right") - first
+    if (np.diff(inbox.receiver) < 0).any() or count.sum() != len(inbox):
+        raise ValueError("the inbox is not addressed to the phones that learn, in order")
+    return first, count

@@ -44,11 +44,15 @@ class PrivateStore:
     def __len__(self) -> int:
         return len(self.known)
 
-    def gather(self, phones: IntArray) -> dict[str, Array]:
-        """Return copies of the rows of *phones*, by column."""
+    def ensure(self, phones: IntArray) -> None:
+        """Fill in the first values of those of *phones* that were not asked for before."""
         new = phones[~self.known[phones]]
         if len(new):
             self.commit(new, self._fill(new))
+
+    def gather(self, phones: IntArray) -> dict[str, Array]:
+        """Return copies of the rows of *phones*, by column."""
+        self.ensure(phones)
         return {name: column[phones] for name, column in self.columns.items()}
 
     def commit(self, phones: IntArray, columns: dict[str, Array]) -> None:

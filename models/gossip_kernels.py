@@ -1,0 +1,164 @@
+"""Gossip learning of matrix factorisation, compiled: snapshots, merges and local SGD in place.
+
+Receivers are independent of one another, so any number of threads gives the same bits.
+"""
+
+import numpy as np
+from numba import njit
+
+from droidloop.platform.draws import IntArray, uniform_at
+from droidloop.platform.messages import Array
+
+from .kernels import Float32Array, shuffle, step_rows
+from .sampling import Int32Array
+
+LARGEST = np.float32(2.0**20)
+"""A model with a number beyond this, or with NaN, is refused."""
+
+
+@njit(cache=True, nogil=True)
+def copy_tables(
+    low: int, high: int, phones: IntArray, column: Float32Array, out: Float32Array
+) -> None:
+    """Copy the tables of *phones* low..high-1 from *column* to *out*, table after table."""
+    n = column.shape[1]
+    for k in range(low, high):
+        out[k * n : (k + 1) * n] = column[phones[k]]
+
+
+@njit(cache=True, nogil=True)
+def copy_some_rows(
+    low: int,
+    high: int,
+    phones: IntArray,
+    column: Float32Array,
+    each: int,
+    key: np.uint64,
+    rows: IntArray,
+    out: Float32Array,
+) -> None:
+    """Copy *each* rows of every table, drawn by (key, phone), in order (Knuth's algorithm S)."""
+    n = column.shape[1]
+    for k in range(low, high):
+        at = k * each
+        end = at + each
+        for row in range(n):
+            if uniform_at(key, phones[k], row) * (n - row) < end - at:
+                rows[at] = row
+                out[at] = column[phones[k], row]
+                at += 1
+
+
+@njit(cache=True, nogil=True)
+def sound(values: Float32Array, rows: IntArray, n: int, age: int) -> bool:
+    """Return whether a neighbour's model can be merged: numbers, of moderate size, rows there."""
+    good = age >= 0 and (rows.size > 0 or values.shape[0] in (0, n))
+    for row in rows:
+        good &= 0 <= row < n
+    flat = values.reshape(-1)
+    for k in range(flat.size):
+        good &= abs(flat[k]) <= LARGEST
+    return good
+
+
+@njit(cache=True, nogil=True)
+def share_of(mine: int, theirs: int) -> float:
+    """Return the weight of a table of age *theirs* beside one of age *mine*."""
+    return theirs / (mine + theirs) if mine + theirs > 0 else 0.5
+
+
+@njit(cache=True, nogil=True)
+def merge_into(table: Float32Array, values: Float32Array, rows: IntArray, share: float) -> None:
+    """Move *table* towards *values* (of *rows*; of all if there are none) by *share*."""
+    take = np.float32(share)
+    keep = np.float32(1.0 - share)
+    if rows.size == 0:
+        mine, theirs = table.reshape(-1), values.reshape(-1)
+        for k in range(theirs.size):
+            mine[k] = keep * mine[k] + take * theirs[k]
+        return
+    for t in range(rows.size):
+        for j in range(table.shape[1]):
+            table[rows[t], j] = keep * table[rows[t], j] + take * values[t, j]
+
+
+@njit(cache=True, nogil=True)
+def learn_tables(
+    low: int,
+    high: int,
+    phones: IntArray,
+    passes: IntArray,
+    first_message: IntArray,
+    messages: IntArray,
+    values: Float32Array,
+    rows: IntArray,
+    value_offsets: IntArray,
+    ages: IntArray,
+    items: IntArray,
+    offsets: IntArray,
+    labels: Array,
+    negatives: Int32Array,
+    negative_offsets: IntArray,
+    user: Float32Array,
+    item: Float32Array,
+    age: IntArray,
+    refused: IntArray,
+    diverged: IntArray,
+    steps: Float32Array,
+    epochs: int,
+    group: int,
+    code: int,
+    key: np.uint64,
+) -> None:
+    """Let the receivers low..high-1 merge each message and train after it, on a scratch copy.
+
+    Receiver k of ``phones`` has ``messages[k]`` of them from ``first_message[k]`` on, and the
+    passes ``passes[k]:passes[k + 1]`` over its examples. A phone whose numbers run away keeps what
+    it had and is counted in *diverged*.
+    """
+    n, dim = item.shape[1], item.shape[2]
+    width = 1 + negatives.shape[1]
+    table, vector = np.empty((n, dim), np.float32), np.empty(dim, np.float32)
+    slopes, hits, gradient = np.zeros(n, np.float32), np.zeros(n, np.int32), np.zeros_like(vector)
+    slots, scores = np.empty(group * width, np.int32), np.empty(group * width, np.float32)
+    batch_labels = np.empty(group, np.float32)
+    for k in range(low, high):
+        phone = phones[k]
+        table[:] = item[phone]
+        vector[:] = user[phone]
+        seen, count = age[phone], offsets[k + 1] - offsets[k]
+        for turn in range(passes[k + 1] - passes[k]):
+            if turn < messages[k]:
+                m = first_message[k] + turn
+                mine = slice(value_offsets[m], value_offsets[m + 1])
+                if sound(values[mine], rows[mine], n, ages[m]):
+                    merge_into(table, values[mine], rows[mine], share_of(seen, ages[m]))
+                    seen = max(seen, ages[m])
+                else:
+                    refused[phone] += 1
+            if count == 0:
+                continue
+            drawn = negative_offsets[passes[k] + turn] - offsets[k]
+            order = np.arange(offsets[k], offsets[k + 1])
+            for epoch in range(epochs):
+                shuffle(order, key, phone + (turn << 32), epoch)
+                for start in range(0, count, group):
+                    end = min(start + group, count)
+                    for e in range(start, end):
+                        example, q = order[e], (e - start) * width
+                        batch_labels[e - start] = labels[example]
+                        slots[q] = items[example]
+                        for s in range(width - 1):
+                            slots[q + 1 + s] = negatives[drawn + example, s]
+                    step_rows(
+                        slots[: (end - start) * width], batch_labels, width, code, table, vector,
+                        steps, scores, slopes, hits, gradient,
+                    )  # fmt: skip
+            seen += 1
+        nothing = np.empty(0, np.int64)
+        if sound(table, nothing, n, 0) and sound(vector.reshape(1, -1), nothing, 1, 0):
+            item[phone] = table
+            user[phone] = vector
+            age[phone] = seen
+        else:
+            diverged[phone] += 1

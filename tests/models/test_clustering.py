@@ -67,7 +67,7 @@ def test_a_start_by_distance_reaches_every_group() -> None:
 @pytest.mark.parametrize(
     ("points", "k"), [(np.empty((0, 2)), 2), (CENTERS, 0), (CENTERS[0], 1), (CENTERS * np.nan, 2)]
 )
-def test_what_cannot_be_clustered_is_refused(points: np.ndarray, k: int) -> None:  # type: ignore[type-arg]
+def test_what_cannot_be_clustered_is_refused(points: np.ndarray, k: int) -> None:
     with pytest.raises(ValueError, match=r"clusters|finite"):
         kmeans(points, k, DRAWS)
 

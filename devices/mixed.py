@@ -40,7 +40,8 @@ class MixedFleet:
 
     def run(self, jobs: Jobs, work: Work | None = None) -> simpy.Event:
         """Play *jobs*, each where its phone is; see ``Fleet.run``."""
-        real = np.isin(jobs["phone"], self._attached)
+        # what carries nothing to compute is played by the laws for everybody
+        real = np.isin(jobs["phone"], self._attached) & (work is not None)
         parts = []
         for fleet, mask in ((self._simulated, ~real), (self._real, real)):
             index = np.flatnonzero(mask)
@@ -48,6 +49,7 @@ class MixedFleet:
                 part = jobs.take(index)
                 theirs = None if work is None else PartOfWork(work, index)
                 parts.append((index, part, fleet.run(part, theirs)))
+                jobs.rows[index] = part.rows  # a cohort's and a device's end is known at once
         return self._engine.process(self._join(jobs, parts))
 
     def _join(self, jobs: Jobs, parts: list[tuple[IntArray, Jobs, simpy.Event]]) -> Process:

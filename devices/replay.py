@@ -12,7 +12,7 @@ import simpy
 
 from droidloop.platform.engine import Engine
 from droidloop.platform.errors import LedgerError
-from droidloop.platform.jobs import JOB_DTYPE, Jobs
+from droidloop.platform.jobs import JOB_DTYPE, LEARNING, Jobs
 from droidloop.platform.ledger import read
 
 from .evidence import Evidence, outputs_of
@@ -70,7 +70,7 @@ class ReplayFleet:
             job = int(jobs["job"][k])
             if self._evidence is not None:
                 self._evidence.measured(self._measures[self._measures["job"] == job])
-            if work is None or jobs["compute_end_us"][k] < 0 or jobs["up_bytes"][k] == 0:
+            if work is None or jobs["compute_end_us"][k] < 0 or jobs["kind"][k] not in LEARNING:
                 continue  # nothing that counts elsewhere was computed
             outputs = outputs_of(self._folder, job)
             work.accept(int(k), outputs)

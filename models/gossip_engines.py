@@ -23,8 +23,8 @@ from .store import PrivateStore
 class Received:
     """The tables that receivers got: receiver k has *count[k]* of them from *first[k]* on.
 
-    It makes ``passes[k + 1] - passes[k]`` passes over its examples: one after each table, and one
-    where there is none.
+    It makes ``passes[k + 1] - passes[k]`` passes over its examples: one after each table and one
+    where there is none, or one after all of them.
     """
 
     first: IntArray
@@ -36,15 +36,17 @@ class Received:
     ages: IntArray
 
     @classmethod
-    def of(cls, phones: IntArray, inbox: Messages | None, recommender: MF) -> "Received":
-        """Read *inbox*.
+    def of(
+        cls, phones: IntArray, inbox: Messages | None, recommender: MF, once: bool
+    ) -> "Received":
+        """Read *inbox*; with *once* all of it is followed by a single pass.
 
         Raises:
             ValueError: it is not addressed to *phones* in order, or holds other tables.
         """
         first, count = by_receiver(phones, inbox)
         passes = np.zeros(len(phones) + 1, np.int64)
-        np.cumsum(np.maximum(count, 1), out=passes[1:])
+        np.cumsum(np.ones_like(count) if once else np.maximum(count, 1), out=passes[1:])
         [name], none = recommender.tables, np.empty(0, np.int64)
         if inbox is None:
             values = np.empty((0, recommender.dim), np.float32)
@@ -113,11 +115,15 @@ def learn_in_torch(work: Updates, store: PrivateStore) -> None:
         mine = {"user": columns["user"][phone][None], name: columns[name][phone]}
         params = {key: torch.from_numpy(value.copy()) for key, value in mine.items()}
         age = int(columns["age"][phone])
-        for turn in range(int(got.passes[k + 1] - got.passes[k])):
-            if turn < got.count[k]:
-                merged = _merge(got, int(got.first[k]) + turn, params[name].numpy(), age)
+        m, end = int(got.first[k]), int(got.first[k] + got.count[k])
+        turns = int(got.passes[k + 1] - got.passes[k])
+        for turn in range(turns):
+            until = end if turn == turns - 1 else m + 1
+            while m < until:
+                merged = _merge(got, m, params[name].numpy(), age)
                 columns["refused"][phone] += merged is None
                 age = age if merged is None else merged
+                m += 1
             if work.data.counts[k] > 0:
                 params, age = _update(work, k, turn, params), age + 1
         if all(_moderate(value.numpy()) for value in params.values()):

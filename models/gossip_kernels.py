@@ -113,7 +113,8 @@ def learn_tables(
     """Let the receivers low..high-1 merge each message and train after it, on a scratch copy.
 
     Receiver k of ``phones`` has ``messages[k]`` of them from ``first_message[k]`` on, and the
-    passes ``passes[k]:passes[k + 1]`` over its examples. A phone whose numbers run away keeps what
+    passes ``passes[k]:passes[k + 1]`` over its examples. With fewer passes than messages the last
+    pass follows all that are left. A phone whose numbers run away keeps what
     it had and is counted in *diverged*.
     """
     n, dim = item.shape[1], item.shape[2]
@@ -127,15 +128,19 @@ def learn_tables(
         table[:] = item[phone]
         vector[:] = user[phone]
         seen, count = age[phone], offsets[k + 1] - offsets[k]
-        for turn in range(passes[k + 1] - passes[k]):
-            if turn < messages[k]:
-                m = first_message[k] + turn
+        m, end_of_messages = first_message[k], first_message[k] + messages[k]
+        turns = passes[k + 1] - passes[k]
+        for turn in range(turns):
+            # one before each pass, and before the last one all that are left
+            until = end_of_messages if turn == turns - 1 else m + 1
+            while m < until:
                 mine = slice(value_offsets[m], value_offsets[m + 1])
                 if sound(values[mine], rows[mine], n, ages[m]):
                     merge_into(table, values[mine], rows[mine], share_of(seen, ages[m]))
                     seen = max(seen, ages[m])
                 else:
                     refused[phone] += 1
+                m += 1
             if count == 0:
                 continue
             drawn = negative_offsets[passes[k] + turn] - offsets[k]

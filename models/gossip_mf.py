@@ -61,6 +61,7 @@ class GossipMF:
         sgd: steps, epochs and batch of the update after each merge.
         negatives: items drawn for each local item, anew for every update.
         exclude: by phone, the items never drawn as negatives; None: the local data.
+        updates: train ``each`` time that a table was merged, or ``once`` after all of a turn.
         share_of_rows: how much of the table a message holds, rows drawn anew for each (Hegedus et
             al., Decentralized learning works, JPDC 2021: subsampling); 1 sends all of it.
         engine: ``numba``, or ``torch`` which is slower and gives the same to float32 rounding.
@@ -71,6 +72,7 @@ class GossipMF:
     sgd: Sgd = field(default_factory=Sgd)
     negatives: int = 4
     exclude: UserItems | None = None
+    updates: Literal["each", "once"] = "each"
     share_of_rows: float = 1.0
     engine: Engine = "numba"
     threads: int | None = None
@@ -127,7 +129,7 @@ class GossipMF:
         round_: int,
         draws: Draws,
     ) -> None:
-        """Merge each message in order of arrival, and train after each; train once without any.
+        """Merge the messages in order of arrival, and train; train once without any.
 
         A table with NaN, infinity, numbers beyond 2^20 or rows that do not exist is refused and
         counted. A phone whose own numbers run away keeps what it had, and is counted.
@@ -138,7 +140,7 @@ class GossipMF:
         """
         self._check(phones, data)
         store.ensure(phones)
-        received = Received.of(phones, inbox, self.recommender)
+        received = Received.of(phones, inbox, self.recommender, self.updates == "once")
         negatives, offsets = self._negatives(phones, received, data, round_, draws)
         work = Updates(
             self.recommender, self.sgd, phones, received, data, negatives, offsets, draws, round_
@@ -157,7 +159,8 @@ class GossipMF:
         numbers = self.recommender.n_items * self.recommender.dim
         sent = max(1, round(self.share_of_rows * self.recommender.n_items)) * self.recommender.dim
         pairs = data.counts * (1 + self.negatives)
-        trained = self.recommender.cost(pairs * self.sgd.epochs * np.maximum(merged, 1))
+        updates = np.maximum(merged, 1) if self.updates == "each" else 1
+        trained = self.recommender.cost(pairs * self.sgd.epochs * updates)
         one = self.recommender.cost(pairs)
         return Cost(
             trained.flops + 3 * sent * merged,

@@ -1,11 +1,12 @@
 """What one phone trains on in a round, as the inputs of a training step, and its result back.
 
-The same examples in the same order, with the same negatives and batches, as ``FedMF.step`` takes:
+The same examples in the same order, with the same negatives and batches, as the rules take:
 so a phone's result can stand in for what the host computes.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -14,9 +15,34 @@ from droidloop.platform.messages import Array, Messages
 
 from .fedmf import FedMF
 from .interactions import UserItems
-from .kernels import order_of
+from .kernels import Sgd, order_of
+from .mf import MF
 from .sampling import draw_negatives, touched_rows
 from .training_graph import StepShape, shape_of
+
+
+class Trainer(Protocol):
+    """A rule whose phones take steps of local SGD on matrix factorisation."""
+
+    @property
+    def recommender(self) -> MF:
+        """The model."""
+        ...
+
+    @property
+    def sgd(self) -> Sgd:
+        """The steps."""
+        ...
+
+    @property
+    def negatives(self) -> int:
+        """How many items are drawn for each local item."""
+        ...
+
+    @property
+    def exclude(self) -> UserItems | None:
+        """By phone, the items never drawn as negatives; None: the local data."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -40,7 +66,7 @@ BY_STEP = frozenset({"slots", "labels", "mask"})
 
 
 def lesson_of(
-    rule: FedMF,
+    rule: Trainer,
     phone: int,
     round_: int,
     data: UserItems,
@@ -51,7 +77,7 @@ def lesson_of(
     """Return what *phone* does in the round.
 
     Args:
-        rule: the client rule of the round.
+        rule: the rule of the round.
         phone: its number.
         round_: the round's number.
         data: its own items, one row.
@@ -113,6 +139,19 @@ def _batches(shape: StepShape, order: IntArray, slots: IntArray, labels: Array) 
     }
 
 
+def trained_by(lesson: Lesson, outputs: Mapping[str, Array]) -> tuple[Array, Array]:
+    """Return the rows ``lesson.ids`` and the user vector (1, dim) that a device has trained.
+
+    Raises:
+        ValueError: an output has another shape or type than the lesson's.
+    """
+    rows, user, shape = outputs["new_rows"], outputs["new_user"], lesson.shape
+    for values, wanted in ((rows, (shape.rows, shape.dim)), (user, (1, shape.dim))):
+        if values.shape != wanted or values.dtype != np.float32:
+            raise ValueError(f"trained values are {values.dtype} {values.shape}, not {wanted}")
+    return rows[: len(lesson.ids)], user
+
+
 def put_back(
     rule: FedMF,
     lesson: Lesson,
@@ -134,12 +173,8 @@ def put_back(
     Raises:
         ValueError: an output has another shape or type than the lesson's, or *sent* other rows.
     """
-    name, shape = rule.recommender.items.name, lesson.shape
-    rows, user = outputs["new_rows"], outputs["new_user"]
-    for values, wanted in ((rows, (shape.rows, shape.dim)), (user, (1, shape.dim))):
-        if values.shape != wanted or values.dtype != np.float32:
-            raise ValueError(f"trained values are {values.dtype} {values.shape}, not {wanted}")
-    trained = rows[: len(lesson.ids)]
+    name = rule.recommender.items.name
+    trained, user = trained_by(lesson, outputs)
     before = np.asarray(table[lesson.ids], np.float32)
     change = trained - before
     if rule.kind == "parameters":

@@ -27,6 +27,10 @@ class Kind(IntEnum):
     TUNE = 5
 
 
+LEARNING = frozenset({Kind.TRAIN, Kind.EXCHANGE, Kind.TUNE})
+"""The kinds whose computation changes what is learned: a replay needs its outputs."""
+
+
 class Need(IntFlag):
     """What must hold for a job to start on a phone."""
 

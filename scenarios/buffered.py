@@ -41,6 +41,7 @@ class Buffered:
     _folded: int = 0
     _asked: int = 0
     _done: int = 0
+    _refused: int = 0
 
     def __post_init__(self) -> None:
         self._steps = FederatedSteps(self.stage, self.learning, self.section)
@@ -73,8 +74,9 @@ class Buffered:
         made = 0
         for wave, k in self._arrived():
             if version + made < versions:
-                self._steps.fold(wave.step, np.array([k]))
-                self._folded += 1
+                refused = self._steps.fold(wave.step, np.array([k]))
+                self._folded += 1 - refused
+                self._refused += refused
                 self._done += 1
             if self._folded == self.section.buffer:
                 self._close(version + made)
@@ -107,9 +109,10 @@ class Buffered:
             number,
             selected=self._asked,
             done=self._done,
+            refused=self._refused,
             version=self.learning.server.version,
         )
-        self._folded = self._asked = self._done = 0
+        self._folded = self._asked = self._done = self._refused = 0
 
     def _ask(self, look: int) -> simpy.Event:
         """Ask as many phones as are missing; return the event of their end."""

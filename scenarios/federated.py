@@ -88,10 +88,13 @@ class FederatedSteps:
             {name: rows[computed] for name, rows in cohort.private.items()},
         )
 
-    def fold(self, step: Step, arrived: IntArray) -> None:
-        """Hand the messages at *arrived* to the server."""
+    def fold(self, step: Step, arrived: IntArray) -> int:
+        """Hand the messages at *arrived* to the server; return how many it refused."""
+        refused = 0
         for shard in shards(len(arrived)):
-            self.learning.server.absorb(step.sent.take(arrived[shard]))
+            taken = self.learning.server.absorb(step.sent.take(arrived[shard]))
+            refused += int(np.count_nonzero(~taken))
+        return refused
 
     def _step(self, number: int, inbox: Messages) -> Step:
         learning = self.learning

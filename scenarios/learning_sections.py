@@ -43,12 +43,17 @@ class GossipMFSection(LocalTraining):
     """Matrix factorisation of which every phone holds all, and which phones average."""
 
     rule: Literal["gossip-mf"]
+    learning_rate: PositiveFloat = 0.1
+    share_of_rows: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    """How much of its table a phone sends, rows drawn anew each time."""
 
 
 class TuneSection(LocalTraining):
     """A model trained in one place that every phone goes on with alone."""
 
     rule: Literal["tune"]
+    part: Literal["all", "user"] = "all"
+    """What is trained: everything, or only the user's vector (the last layer)."""
 
 
 TrainingSection = Annotated[

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Protocol, assert_never
 
+from droidloop.models.fedmf import FedMF
+from droidloop.models.gossip_mf import GossipMF
 from droidloop.network import generators
 from droidloop.network.topology import Topology, from_edges
 from droidloop.platform.draws import Draws
@@ -53,6 +55,25 @@ def require_fit(scenario: Scenario, learning: Learning) -> None:
         raise ScenarioError(
             f"protocol.kind = 'groups': the rule {rule!r} tells a server nothing to group by; "
             "use gossip with topology.kind = 'clusters'"
+        )
+
+
+def require_devices_fit(scenario: Scenario, learning: Learning) -> None:
+    """Raise ScenarioError where real devices cannot take part in *scenario*."""
+    rule = scenario.training.rule
+    follows = (
+        isinstance(learning.client, FedMF)
+        if isinstance(learning, Federation)
+        else isinstance(learning, Society) and isinstance(learning.peer, GossipMF)
+    )
+    if not follows:
+        raise ScenarioError(
+            f"training.rule = {rule!r}: has no training step for real devices; "
+            "leave --attach and [devices] out, or choose fedmf, gossip-mf or tune"
+        )
+    if scenario.play == "exact" and isinstance(scenario.protocol, BufferedSection):
+        raise ScenarioError(
+            'play = "exact": real devices in buffered rounds need play = "cohort"; set it'
         )
 
 

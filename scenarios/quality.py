@@ -15,6 +15,7 @@ from droidloop.models.overlap import overlap_by_user
 from droidloop.models.split import Part, Split
 from droidloop.platform.draws import IntArray
 from droidloop.platform.ledger import METRIC_DTYPE, Rows
+from droidloop.platform.messages import Array
 
 _BATCH = 256
 
@@ -55,6 +56,29 @@ class ModelScorer:
                 self.params, torch.from_numpy(users[:, None]), torch.from_numpy(items)
             )
         return np.asarray(scores.numpy(), np.float32)
+
+
+@dataclass(frozen=True)
+class OwnTablesScorer:
+    """Scores each user with a vector and an item table of the user's own.
+
+    Attributes:
+        users: (users, dim).
+        tables: (users, n_items, dim).
+    """
+
+    users: Array
+    tables: Array
+
+    def every(self, users: IntArray) -> Scores:
+        """Return the scores of all items; see ``Scorer``."""
+        scores = [(self.tables[user] * self.users[user]).sum(-1) for user in users]
+        return np.stack(scores) if scores else np.empty((0, self.tables.shape[1]), np.float32)
+
+    def some(self, users: IntArray, items: IntArray) -> Scores:
+        """Return the scores of *items*; see ``Scorer``."""
+        vectors = self.tables[users[:, None], items]
+        return np.asarray((vectors * self.users[users][:, None]).sum(-1))
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from droidloop.platform.engine import Process
-from droidloop.platform.jobs import Jobs
 from droidloop.platform.units import SECOND_US
 
-from .federated import FederatedSteps, Step
+from .federated import FederatedSteps
 from .learning import Federation
 from .protocol_sections import RoundsSection
 from .stage import Stage
@@ -49,9 +48,11 @@ class Rounds:
             for step, jobs in zip(steps, batches, strict=True)
         ]
         yield stage.recorder.engine.all_of(events)
-        arrived = 0
+        arrived = refused = 0
         for step, jobs in zip(steps, batches, strict=True):
-            arrived += self._close(step, jobs)
+            self._steps.keep(step, np.flatnonzero(jobs["compute_end_us"] >= 0))
+            arrived += int(jobs.done.sum())
+            refused += self._steps.fold(step, np.flatnonzero(jobs.done))
         learning.server.close()
         stage.recorder.event(
             "round",
@@ -59,13 +60,7 @@ class Rounds:
             open_us=open_us,
             selected=len(phones),
             done=arrived,
+            refused=refused,
             length_us=stage.now_us - open_us,
             version=learning.server.version,
         )
-
-    def _close(self, step: Step, jobs: Jobs) -> int:
-        """Keep what finished phones hold privately, fold what arrived; return how many did."""
-        self._steps.keep(step, np.flatnonzero(jobs["compute_end_us"] >= 0))
-        arrived = np.flatnonzero(jobs.done)
-        self._steps.fold(step, arrived)
-        return len(arrived)

@@ -26,7 +26,7 @@ from .delivery import Delivery
 from .device_work import DeliveryWorks
 from .fleets import Attached, fleet_of, take_seats, training_models
 from .learning import Shipped, Trained
-from .protocols import conduct_of
+from .protocols import conduct_of, require_devices_fit, require_fit
 from .quality import Scorer, TableScorer
 from .recorder import Recorder
 from .schema import Scenario
@@ -62,6 +62,9 @@ def execute(
     RunDirectory.require_free(out)
     study = prepare(scenario)
     attached = take_seats(study.population, devices, replay)
+    require_fit(scenario, study.learning)
+    if attached.phones:
+        require_devices_fit(scenario, study.learning)
     engine = Engine()
     directory = RunDirectory.create(out, seed=scenario.seed, scenario=scenario.resolved())
     attached.note(directory)

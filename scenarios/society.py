@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from droidloop.devices.work import Work
+from droidloop.models.gossip_mf import GossipMF
+from droidloop.models.interactions import UserItems
 from droidloop.models.interfaces import check_private
 from droidloop.platform.draws import IntArray
 from droidloop.platform.engine import Process
@@ -17,6 +18,7 @@ from droidloop.platform.messages import Messages
 from droidloop.platform.units import SECOND_US
 
 from .learning import Society
+from .peer_work import PeerWork
 from .protocol_sections import Turns
 from .stage import Stage
 
@@ -47,7 +49,7 @@ class SocietySteps:
             Kind.DELIVER,
             needs=self.section.needs,
             deadline_us=self.stage.now_us + round(self.section.every_s * SECOND_US),
-            down_bytes=opening.nbytes()[0],
+            down_bytes=opening.nbytes(),
         )
         yield self.stage.recorder.play(jobs)
         self._has_model[jobs["phone"][jobs.done]] = True
@@ -88,8 +90,11 @@ class SocietySteps:
             down_bytes=down,
             up_bytes=np.where(tells, self._message_bytes(phones, number), 0),
         )
-        yield self.stage.recorder.play(jobs, self._work())
-        computed = np.flatnonzero(jobs["compute_end_us"] >= 0)
+        work = self._work(number, phones, inbox, data)
+        yield self.stage.recorder.play(jobs, work)
+        computed = learned = np.flatnonzero(jobs["compute_end_us"] >= 0)
+        if work is not None:
+            computed = work.commit(computed)
         if len(computed):
             theirs = None
             if inbox is not None and place is not None:
@@ -103,7 +108,7 @@ class SocietySteps:
                 number,
                 learning.draws,
             )
-        return jobs, len(computed)
+        return jobs, len(learned)
 
     def _message_bytes(self, phones: IntArray, number: int) -> IntArray:
         """Return the bytes of what *phones* send: sizes do not depend on what a turn teaches."""
@@ -112,5 +117,13 @@ class SocietySteps:
             return np.empty(0, np.int64)
         return learning.peer.share(phones, learning.store, number, learning.draws).nbytes()
 
-    def _work(self) -> Work | None:
-        return None
+    def _work(
+        self, number: int, phones: IntArray, inbox: Messages | None, data: UserItems
+    ) -> PeerWork | None:
+        """Return what the jobs carry, for rules that a device can follow."""
+        learning, models = self.learning, self.stage.models
+        if models is None or not isinstance(learning.peer, GossipMF):
+            return None
+        return PeerWork(
+            learning.peer, learning.store, phones, inbox, data, number, learning.draws, models
+        )

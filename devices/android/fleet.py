@@ -21,7 +21,7 @@ from droidloop.devices.follow import follow
 from droidloop.devices.population import Population
 from droidloop.devices.work import Work, WrongOutputError
 from droidloop.platform.engine import Engine
-from droidloop.platform.jobs import Jobs, Outcome
+from droidloop.platform.jobs import LEARNING, Jobs, Outcome
 
 from .booking import Spans, book, give_up, limit_of, measure_row, modelled, spans_of
 from .errors import AndroidError
@@ -170,7 +170,7 @@ class AndroidFleet:
             row["compute_end_us"] = -1  # nothing that counts has been computed
             self._evidence.failed(job, int(row["phone"]), str(error))
         else:
-            if row["up_bytes"] > 0:
+            if row["kind"] in LEARNING:
                 self._evidence.keep(job, ran.outputs)
 
 

@@ -8,6 +8,7 @@ from droidloop.scenarios.learning_sections import FedMFSection, GossipMFSection,
 from droidloop.scenarios.material import Material
 
 from .fedmf import fedmf
+from .gossip_mf import gossip_mf, tune
 
 __all__ = ["Material", "build"]
 
@@ -21,5 +22,7 @@ def build(material: Material) -> Learning:
     match material.scenario.training:
         case FedMFSection() as section:
             return fedmf(section, material)
-        case GossipMFSection() | TuneSection():
-            raise NotImplementedError
+        case GossipMFSection() as section:
+            return gossip_mf(section, material)
+        case TuneSection() as section:
+            return tune(section, material)

@@ -2,7 +2,14 @@
 
 from functools import partial
 
-from droidloop.models.aggregation import Fold, fed_avg, gradient_descent, plain_average, row_average
+from droidloop.models.aggregation import (
+    Fold,
+    Staleness,
+    fed_avg,
+    gradient_descent,
+    plain_average,
+    row_average,
+)
 from droidloop.models.fedmf import FedMF
 from droidloop.models.interfaces import Params
 from droidloop.models.store import PrivateStore
@@ -10,6 +17,7 @@ from droidloop.scenarios.learning import Federation
 from droidloop.scenarios.learning_sections import FedMFSection
 from droidloop.scenarios.material import Material
 
+from .lateness import lateness
 from .matrix import look_at_mf, mf_of, sgd_of
 
 
@@ -24,7 +32,7 @@ def fedmf(section: FedMFSection, material: Material) -> Federation:
         exclude=material.exclude,
         upload=section.upload,
     )
-    server = _server(section, recommender.init(draws.child("init")))
+    server = _server(section, recommender.init(draws.child("init")), lateness(material))
     store = PrivateStore.of(recommender, draws.child("init"), material.split.n_users)
     return Federation(
         recommender=recommender,
@@ -37,13 +45,13 @@ def fedmf(section: FedMFSection, material: Material) -> Federation:
     )
 
 
-def _server(section: FedMFSection, params: Params) -> Fold:
+def _server(section: FedMFSection, params: Params, late: Staleness) -> Fold:
     match section.server:
         case "rowmean":
-            return row_average(params, section.server_step)
+            return row_average(params, section.server_step, staleness=late)
         case "fedavg":
-            return fed_avg(params, section.server_step)
+            return fed_avg(params, section.server_step, staleness=late)
         case "mean":
-            return plain_average(params, section.server_step)
+            return plain_average(params, section.server_step, staleness=late)
         case "sum":
-            return gradient_descent(params, section.server_step)
+            return gradient_descent(params, section.server_step, staleness=late)

@@ -115,10 +115,10 @@ class PeerRuleContract:
         assert changed(first, second).any()
 
     def test_what_a_neighbour_knows_makes_a_difference(self) -> None:
-        alone, store = self.made(), self.made()
-        self.learn(alone, None)
+        alone, store = self.played(1), self.played(1)  # they differ only after a tick
+        self.learn(alone, None, round_=1)
         inbox = self.addressed(store)
-        self.learn(store, inbox)
+        self.learn(store, inbox, round_=1)
         received = np.bincount(inbox.receiver, minlength=len(self.phones)) > 0
         assert changed(store, alone)[received].any()
         assert not changed(store, alone)[~received].any()

@@ -35,6 +35,14 @@ class TestGossip(PeerRuleContract):
     store = staticmethod(store_of)
 
 
+class TestTrainingOnce(PeerRuleContract):
+    rule = GossipMF(MODEL, updates="once", threads=1)
+    other_threads = GossipMF(MODEL, updates="once", threads=2)
+    recommender = MODEL
+    data = DATA
+    store = staticmethod(store_of)
+
+
 class TestSampledRows(PeerRuleContract):
     rule = GossipMF(MODEL, share_of_rows=0.3, threads=1)
     other_threads = GossipMF(MODEL, share_of_rows=0.3, threads=2)

@@ -50,6 +50,7 @@ class Learning:
         data: what they learn from.
         draws: the chance of training.
         look: returns what has been learned by now.
+        ships: whether that is a model for all phones, which can be delivered.
     """
 
     recommender: Recommender
@@ -57,6 +58,7 @@ class Learning:
     data: UserItems
     draws: Draws
     look: Callable[[], Trained]
+    ships: bool
 
 
 @dataclass

@@ -47,6 +47,11 @@ def require_fit(scenario: Scenario, learning: Learning) -> None:
             f"protocol.kind = {section.kind!r}: the rule {rule!r} is for other protocols; "
             f"choose from {kinds}"
         )
+    if not learning.ships and scenario.delivery.variant != "none":
+        raise ScenarioError(
+            f"delivery.variant = {scenario.delivery.variant!r}: with the rule {rule!r} every phone "
+            "has a model of its own and none ships; set delivery.variant = 'none'"
+        )
     if (
         isinstance(section, GroupsSection)
         and isinstance(learning, Society)
@@ -77,9 +82,17 @@ def require_devices_fit(scenario: Scenario, learning: Learning) -> None:
         )
 
 
-def conduct_of(scenario: Scenario, stage: Stage, learning: Learning) -> Conduct:
-    """Return the protocol of *scenario*; see ``require_fit``."""
-    require_fit(scenario, learning)
+def links_of(scenario: Scenario, phones: int) -> Topology | None:
+    """Return who is linked with whom, where the protocol of *scenario* says so from the start."""
+    if not isinstance(scenario.protocol, GossipSection):
+        return None
+    return topology_of(scenario.protocol.topology, phones, Draws(scenario.seed, "topology"))
+
+
+def conduct_of(
+    scenario: Scenario, stage: Stage, learning: Learning, links: Topology | None
+) -> Conduct:
+    """Return the protocol of *scenario*, whose rule fits it, over *links* if it has some."""
     section = scenario.protocol
     if isinstance(learning, Federation):
         match section:
@@ -89,10 +102,7 @@ def conduct_of(scenario: Scenario, stage: Stage, learning: Learning) -> Conduct:
                 return Buffered(stage, learning, section)
     elif isinstance(learning, Society):
         match section:
-            case GossipSection():
-                links = topology_of(
-                    section.topology, len(stage.population), Draws(scenario.seed, "topology")
-                )
+            case GossipSection() if links is not None:
                 return Gossip(
                     stage, learning, section, section.mode, section.keep_turns, lambda: links
                 )

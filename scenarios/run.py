@@ -14,6 +14,7 @@ from droidloop.devices.spread import play_on
 from droidloop.models.export import export
 from droidloop.models.litert import LiteRT
 from droidloop.models.package import Package
+from droidloop.network.topology import Topology
 from droidloop.platform.cluster import Cluster
 from droidloop.platform.draws import Draws
 from droidloop.platform.engine import Engine, Process
@@ -26,7 +27,7 @@ from .delivery import Delivery
 from .device_work import DeliveryWorks
 from .fleets import Attached, fleet_of, take_seats, training_models
 from .learning import Shipped, Trained
-from .protocols import conduct_of, require_devices_fit, require_fit
+from .protocols import conduct_of, links_of, require_devices_fit, require_fit
 from .quality import Scorer, TableScorer
 from .recorder import Recorder
 from .schema import Scenario
@@ -63,6 +64,7 @@ def execute(
     study = prepare(scenario)
     attached = take_seats(study.population, devices, replay)
     require_fit(scenario, study.learning)
+    links = links_of(scenario, len(study.population))
     if attached.phones:
         require_devices_fit(scenario, study.learning)
     engine = Engine()
@@ -73,7 +75,7 @@ def execute(
     fleet = fleet_of(scenario, engine, study.population, attached, directory.path, ledger, play)
     recorder = Recorder(engine, fleet, ledger)
     train = train_here if cluster is None else train_on(cluster)
-    run = _Run(scenario, study, recorder, directory, attached, progress, train)
+    run = _Run(scenario, study, recorder, directory, attached, progress, train, links)
     engine.run(engine.process(run.process()))
     ledger.close()
     directory.finish(wall_s=round(time.monotonic() - started, 3))
@@ -101,6 +103,7 @@ class _Run:
         attached: Attached,
         progress: Progress,
         train: Train,
+        links: Topology | None,
     ) -> None:
         self._scenario = scenario
         self._study = study
@@ -109,6 +112,7 @@ class _Run:
         self._attached = attached
         self._progress = progress
         self._train = train
+        self._links = links
         self._best: _Best | None = None
         self._battery_before_uj = study.population.state["battery_uj"].copy()
 
@@ -122,7 +126,7 @@ class _Run:
             training_models() if self._attached.phones else None,
             self._train,
         )
-        yield from conduct_of(self._scenario, stage, self._study.learning).process()
+        yield from conduct_of(self._scenario, stage, self._study.learning, self._links).process()
         best = self._best_round()
         shipped = None
         if best.trained.ship is not None and self._scenario.delivery.variant != "none":

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from droidloop.platform.jobs import ENERGY_PARTS, Kind, Outcome
+from droidloop.platform.jobs import ENERGY_PARTS, LEARNING, Kind, Outcome
 from droidloop.platform.ledger import Rows, read
 from droidloop.platform.rundir import RunDirectory
 from droidloop.platform.units import joules, seconds
@@ -87,7 +87,7 @@ def _quality(metrics: Rows) -> dict[str, Any]:
 
 def _latency(jobs: Rows) -> dict[str, Any]:
     done = jobs[jobs["outcome"] == Outcome.DONE]
-    train = done[done["kind"] == Kind.TRAIN]
+    train = done[np.isin(done["kind"], list(LEARNING))]
     deliver = done[done["kind"] == Kind.DELIVER]
     infer = done[done["kind"] == Kind.INFER]
     return {
@@ -123,7 +123,8 @@ def _phones(tables: _Tables) -> dict[str, int]:
         "trained": len(
             np.unique(
                 tables.jobs["phone"][
-                    (tables.jobs["kind"] == Kind.TRAIN) & (tables.jobs["outcome"] == Outcome.DONE)
+                    np.isin(tables.jobs["kind"], list(LEARNING))
+                    & (tables.jobs["outcome"] == Outcome.DONE)
                 ]
             )
         ),

@@ -40,6 +40,7 @@ def fedmf(section: FedMFSection, material: Material) -> Federation:
         data=material.split.train,
         draws=draws.child("training"),
         look=partial(look_at_mf, recommender, server, store),
+        ships=True,
         client=client,
         server=server,
     )

@@ -39,6 +39,7 @@ def gossip_mf(section: GossipMFSection, material: Material) -> Society:
         data=material.split.train,
         draws=draws.child("training"),
         look=partial(_look, recommender, store, {}),
+        ships=False,
         peer=peer,
         grouping=Tastes(recommender.items.name, material.split.train),
     )
@@ -61,6 +62,7 @@ def tune(section: TuneSection, material: Material) -> Society:
         data=material.split.train,
         draws=draws.child("training"),
         look=partial(_look, recommender, store, {"cloud": ModelScorer(recommender, base)}),
+        ships=False,
         peer=GossipMF(recommender, sgd, section.negatives, material.exclude, updates="once"),
         opening=_opening(recommender, base, material.split.n_users),
     )

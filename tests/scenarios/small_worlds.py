@@ -95,6 +95,7 @@ def whispering(opening: Messages | None = None, phones: int = PHONES) -> Society
         data=UserItems.bare(np.zeros(phones, np.int64), np.arange(phones + 1)),
         draws=Draws(5, "whispers"),
         look=lambda: Trained({}),
+        ships=False,
         peer=Whispers(),
         opening=opening,
         grouping=Halves(),

@@ -39,6 +39,7 @@ def federation() -> Federation:
         data=tiny_data(draws, PHONES, 30),
         draws=draws,
         look=lambda: Trained({}),
+        ships=False,
         client=FedMF(recommender),
         server=row_average(recommender.init(draws), staleness=fading(0.5, 20)),
     )

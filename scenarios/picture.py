@@ -10,6 +10,7 @@ from droidloop.platform.ledger import Rows, read
 from droidloop.platform.rundir import RunDirectory
 from droidloop.platform.units import HOUR_US, joules, seconds
 
+from .canvas import blank
 from .summary import COMPONENTS
 
 _COLOURS = ("#4c72b0", "#dd8452", "#55a868", "#c44e52", "#8172b3")
@@ -17,13 +18,9 @@ _COLOURS = ("#4c72b0", "#dd8452", "#55a868", "#c44e52", "#8172b3")
 
 def draw_run(run: RunDirectory, path: Path) -> None:
     """Draw *run* as a PNG of four panels at *path*."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     tables = {name: read(run.path, name) for name in ("jobs", "events", "metrics", "devices")}
     scenario = run.manifest()["scenario"]
-    figure = Figure(figsize=(11, 7.2), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = blank(7.2)
     axes = figure.subplots(2, 2)
     figure.suptitle(
         f"{scenario['name']}, seed {scenario['seed']}: {scenario['title']}", fontsize=11

@@ -5,17 +5,18 @@ from typing import Any
 
 import numpy as np
 
-from droidloop.devices.battery import advance
-from droidloop.devices.charging import charger_at
-from droidloop.devices.population import MBIT, Population, PopulationSpec, build
+from droidloop.devices.population import MBIT, PopulationSpec, build
 from droidloop.network.coverage import renewal_at
 from droidloop.network.formats import LinkTrace, read_trace
 from droidloop.network.gaps import FITTED, per_second
 from droidloop.network.presets import PRESETS
 from droidloop.network.timeline import Span, energy_uj, isolated
 from droidloop.network.trace import Series
-from droidloop.platform.draws import Draws, FloatArray, IntArray
-from droidloop.platform.units import DAY_US, HOUR_US, MINUTE_US, joules, seconds
+from droidloop.platform.draws import Draws
+from droidloop.platform.units import MINUTE_US, joules, seconds
+
+from .battery_plot import draw_batteries
+from .canvas import blank
 
 _STATES = {
     "promotion": "#dd8452",
@@ -24,9 +25,16 @@ _STATES = {
     "tail": "#c44e52",
     "tail2": "#e5a3a5",
 }
-_NAMES = {
+_PARTS = {
     "3g": {"tail": "DCH tail", "tail2": "FACH tail"},
     "lte": {"tail": "reception, short DRX", "tail2": "long DRX"},
+}
+_RADIOS = {
+    "3g": "3G",
+    "lte": "LTE",
+    "5g": "5G, low band",
+    "5g-mmwave": "5G, mmWave",
+    "wifi": "WiFi",
 }
 _YEARS = {"2012": ("3g", "lte", "wifi"), "2021": ("lte", "5g", "5g-mmwave", "wifi")}
 _GAP = "#c44e52"
@@ -51,54 +59,64 @@ def draw_radio(folder: Path, *, trace: Path | None = None, seed: int = 1) -> lis
     return paths
 
 
-def _figure(height: float) -> Any:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
 def draw_transfers(path: Path, *, nbytes: int = 1_000_000, mbps: float = 2.0) -> None:
-    """Draw power over time of one isolated download on each radio of two years."""
-    figure = _figure(8.4)
+    """Draw power over time of one isolated download on each radio of two years.
+
+    Radios of a year have one scale of watts; beside them, what each radio's download takes.
+    """
+    figure = blank(8.4)
     figure.suptitle(
         f"one download of {nbytes / 1e6:g} MB at {mbps:g} Mbit/s, from idle to idle", fontsize=12
     )
-    axes = figure.subplots(max(map(len, _YEARS.values())), len(_YEARS), sharex=True)
+    rows = max(map(len, _YEARS.values()))
+    axes = figure.subplots(rows, len(_YEARS), squeeze=False)
+    totals: dict[str, list[Span]] = {}
     for column, (year, radios) in enumerate(_YEARS.items()):
-        for row, name in enumerate(radios):
-            spans = isolated(PRESETS[year][name], nbytes, round(mbps * MBIT))
-            _power(axes[row, column], f"{name}, {year}", spans, _NAMES.get(name, {}), year)
-        for row in range(len(radios), len(axes)):
-            axes[row, column].set_axis_off()
-        last = axes[len(radios) - 1, column]
-        last.set_xlabel("seconds")
-        last.tick_params(labelbottom=True)
+        spans = {name: isolated(PRESETS[year][name], nbytes, round(mbps * MBIT)) for name in radios}
+        most_w = max(span.power_uw for one in spans.values() for span in one) / 1e6
+        end_s = max(seconds(one[-1].end_us) for one in spans.values())
+        for row, (name, one) in enumerate(spans.items()):
+            axis = axes[row, column]
+            title = f"{_RADIOS[name]}, {year}"
+            totals[title] = one
+            # before 2012's DRX a tail had no parts with names of their own
+            _power(axis, title, one, _PARTS.get(name, {}) if year == "2012" else {})
+            axis.set(xlim=(-0.02 * end_s, 1.75 * end_s), ylim=(0, 1.12 * most_w))
+        axes[len(radios) - 1, column].set_xlabel("seconds")
+    _totals(axes[rows - 1, 0], totals)
     figure.savefig(path, dpi=130)
 
 
-def _power(axis: Any, title: str, spans: list[Span], names: dict[str, str], year: str) -> None:
-    """Draw each state as a block as high as its power, its energy in the legend."""
+def _power(axis: Any, title: str, spans: list[Span], names: dict[str, str]) -> None:
+    """Draw each state as a block as high as its mean power, its energy in the legend."""
     for span in spans:
-        # before 2012's DRX a tail had no parts with names of their own
-        label = names.get(span.state, span.state) if year == "2012" else span.state
         axis.fill_between(
             [seconds(span.start_us), seconds(span.end_us)],
             span.power_uw / 1e6,
             color=_STATES[span.state],
-            label=f"{label}: {joules(span.energy_uj):.2f} J",
+            label=f"{names.get(span.state, span.state)}: {joules(span.energy_uj):.2f} J",
             linewidth=0,
         )
-    total_j = joules(energy_uj(spans))
-    axis.set_title(f"{title}: {total_j:.2f} J in all", fontsize=10, loc="left")
+    axis.set_title(f"{title}: {joules(energy_uj(spans)):.2f} J in all", fontsize=10, loc="left")
     axis.set_ylabel("watts")
-    axis.set_ylim(0, 1.12 * max(span.power_uw for span in spans) / 1e6)
-    axis.set_xlim(-0.3, 28.0)
-    axis.set_xticks(range(0, 26, 5))
     axis.grid(alpha=0.3)
     axis.legend(fontsize=8, loc="upper right")
+
+
+def _totals(axis: Any, totals: dict[str, list[Span]]) -> None:
+    """Draw the energy of each download as a bar of its states, on one scale."""
+    for row, spans in enumerate(totals.values()):
+        left_j = 0.0
+        for span in spans:
+            width_j = joules(span.energy_uj)
+            axis.barh(row, width_j, left=left_j, color=_STATES[span.state], linewidth=0)
+            left_j += width_j
+    axis.set_yticks(range(len(totals)), list(totals), fontsize=8)
+    axis.invert_yaxis()
+    axis.set_title("all of them, on one scale", fontsize=10, loc="left")
+    axis.set_xlabel("joules")
+    axis.grid(alpha=0.3, axis="x")
+    axis.set_axisbelow(True)
 
 
 def modelled_link(draws: Draws, *, minutes: int = 60, mbps: float = 1.0) -> LinkTrace:
@@ -125,7 +143,7 @@ def draw_link(path: Path, link: LinkTrace) -> None:
     kbps = per_second(link.down) / 125
     times_min = np.arange(len(kbps)) / 60
     gaps = _runs(kbps == 0)
-    figure = _figure(6.6)
+    figure = blank(6.6)
     top, below = figure.subplots(2, 1, height_ratios=(2, 1))
     top.plot(times_min, kbps / 1000, color="#4c72b0", linewidth=0.7, label="throughput")
     for number, (start, end) in enumerate(gaps):
@@ -158,70 +176,16 @@ def _gap_lengths(axis: Any, lengths_s: list[int]) -> None:
         return
     lengths = np.sort(lengths_s)
     mean_s = float(lengths.mean())
-    axis.step(lengths, np.arange(len(lengths), 0, -1), where="post", color=_GAP, marker=".")
+    left = np.arange(len(lengths), 0, -1)
+    axis.step([0.8, *lengths], [len(lengths), *left], where="pre", color=_GAP)
+    # one point a length: how many gaps last so long or longer
+    shown, first = np.unique(lengths, return_index=True)
+    axis.plot(shown, left[first], linestyle="none", marker="o", markersize=4, color=_GAP)
     axis.axvline(mean_s, color="black", linestyle=":", label=f"mean {mean_s:.1f} s")
+    ticks = [digit * 10**power for power in range(6) for digit in (1, 2, 5)]
+    ticks = [tick for tick in ticks if tick <= 2 * lengths[-1]]
     axis.set_xscale("log")
-    axis.xaxis.set_major_formatter("{x:g}")
-    axis.xaxis.set_minor_formatter("{x:g}")
-    axis.tick_params(axis="x", which="both", labelsize=8)
-    axis.set_ylim(0, 1.1 * len(lengths))
+    axis.set_xticks(ticks, [f"{tick}" for tick in ticks])
+    axis.set_xticks([], minor=True)
+    axis.set(xlim=(0.8, 1.3 * lengths[-1]), ylim=(0, 1.1 * len(lengths)))
     axis.legend(fontsize=8)
-
-
-def draw_batteries(path: Path, population: Population, *, days: int = 2) -> None:
-    """Draw the charge of each phone over *days*, as it is when no work is asked of it.
-
-    The population itself stays as it is.
-    """
-    phones = len(population)
-    times_us = np.arange(0, days * DAY_US + 1, 5 * MINUTE_US)
-    figure = _figure(1.0 * phones + 1.2)
-    axes = figure.subplots(phones, 1, sharex=True, sharey=True, squeeze=False)[:, 0]
-    figure.suptitle(
-        f"batteries of {phones} phones over {days} days, without work (synthetic habits)",
-        fontsize=12,
-    )
-    for phone, axis in enumerate(axes):
-        windows = charging_windows_us(population, phone, int(times_us[-1]))
-        spans = [(start / HOUR_US, (end - start) / HOUR_US) for start, end in windows]
-        axis.broken_barh(spans, (0, 100), color="#55a868", alpha=0.35, linewidth=0)
-        axis.plot(times_us / HOUR_US, levels(population, phone, times_us), color="#4c72b0")
-        traits = population.traits[phone]
-        profile, region = population.profiles[traits["profile"]], traits["region"]
-        title = f"phone {phone}: {profile}, {population.regions[region]}"
-        axis.set_title(title, fontsize=8, loc="left", pad=2)
-        axis.set_ylim(0, 102)
-        axis.grid(alpha=0.3)
-    axes[0].plot([], [], color="#4c72b0", label="charge, % of what the battery holds")
-    axes[0].fill_between([], [], color="#55a868", alpha=0.35, linewidth=0, label="on its charger")
-    axes[0].legend(fontsize=8, ncols=2, loc="lower right", bbox_to_anchor=(1.0, 1.0))
-    axes[-1].set(xlabel="hours since the start (local midnight)", xlim=(0, 24 * days))
-    axes[-1].set_xticks(range(0, 24 * days + 1, 6))
-    figure.supylabel("% charged", fontsize=9)
-    figure.savefig(path, dpi=130)
-
-
-def levels(population: Population, phone: int, times_us: IntArray) -> FloatArray:
-    """Return how full the battery of *phone* is at each of *times_us*, in percent."""
-    world = population.world._replace(state=population.state.copy())
-    capacity_uj = population.traits[phone]["capacity_uj"]
-    percent = np.zeros(len(times_us))
-    for place, t_us in enumerate(times_us):
-        advance(world, phone, int(t_us), 0, 0, 0, False)
-        percent[place] = 100 * world.state[phone]["battery_uj"] / capacity_uj
-    return percent
-
-
-def charging_windows_us(population: Population, phone: int, end_us: int) -> list[tuple[int, int]]:
-    """Return when *phone* is on its charger from 0 to *end_us*: starts and ends."""
-    windows: list[tuple[int, int]] = []
-    t_us = 0
-    while t_us < end_us:
-        power_uw, until_us = charger_at(population.world, phone, t_us)
-        until_us = min(until_us, end_us)
-        if power_uw > 0 and windows and windows[-1][1] == t_us:
-            windows[-1] = (windows[-1][0], until_us)
-        elif power_uw > 0:
-            windows.append((t_us, until_us))
-        t_us = until_us
-    return windows

@@ -12,15 +12,13 @@ from droidloop.network.trace import Series
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import DataError
 from droidloop.platform.units import DAY_US, HOUR_US, SECOND_US
-from droidloop.scenarios.plots import (
+from droidloop.scenarios.battery_plot import (
     charging_windows_us,
     draw_batteries,
-    draw_link,
-    draw_radio,
-    draw_transfers,
     levels,
-    modelled_link,
+    off_windows_us,
 )
+from droidloop.scenarios.plots import draw_link, draw_radio, draw_transfers, modelled_link
 
 DRAWS = Draws(5, "plots")
 
@@ -94,6 +92,21 @@ def test_a_level_rises_only_on_a_charger() -> None:
         for place in np.flatnonzero(np.diff(percent) > 0):
             start_us, end_us = times_us[place], times_us[place + 1]
             assert any(a < end_us and b > start_us for a, b in windows)
+
+
+def test_a_phone_that_is_off_keeps_its_charge_unless_it_is_on_its_charger() -> None:
+    population = build(PopulationSpec(20, off_at_night_share=1.0), DRAWS)
+    kept = 0
+    for phone in range(20):
+        charging = charging_windows_us(population, phone, DAY_US)
+        for start_us, end_us in off_windows_us(population, phone, DAY_US):
+            before, after = levels(population, phone, np.array([start_us, end_us]))
+            if any(a < end_us and b > start_us for a, b in charging):
+                assert after >= before
+            else:
+                assert after == before
+                kept += 1
+    assert kept
 
 
 def test_as_many_phones_are_drawn_as_there_are(tmp_path: Path) -> None:

@@ -93,6 +93,28 @@ def test_a_single_packet_costs_what_the_paper_prints(radio: str, total_j: float)
     assert joules(spent_uj(population)) == pytest.approx(total_j, abs=6e-4)
 
 
+def test_a_download_over_3g_takes_its_share_of_a_battery() -> None:
+    """14.9 J are 0.053 % of 2070 mAh at 3.8 V, which are 28,318 J."""
+    population = steady("3g", capacity_uj=round(2070 * 3.6 * 3.8 * 1e6), idle_uw=0, use_uw=0)
+    population.traits["charge_uw"] = 0
+    before_uj = int(population.state["battery_uj"][0])
+    assert joules(before_uj) == pytest.approx(28_318, abs=0.5)
+    transfers(population, HOUR_US, down=1_000_000)
+    spent = spent_uj(population)
+    assert before_uj - int(population.state["battery_uj"][0]) == spent
+    assert 100 * spent / before_uj == pytest.approx(0.053, rel=0.01)
+
+
+def test_an_inference_takes_the_current_of_its_core_for_its_time() -> None:
+    """A big core of a Pixel XL, 0.481 A at 3.85 V, for 14 ms: 25.9 mJ."""
+    population = steady("lte", cpu_uw=round(0.481 * 3.85 * 1e6), flops_per_s=10**10)
+    jobs = Jobs.plan(np.array([0]), kind=Kind.INFER, plan_us=0, first=0, load_bytes=-1)
+    jobs.rows["flops"] = 14 * 10**7
+    play_cohort(population.world, jobs.rows)
+    assert int(jobs["compute_end_us"][0] - jobs["start_us"][0]) == 14_000
+    assert jobs["cpu_uj"][0] / 1000 == pytest.approx(25.9, rel=0.002)
+
+
 def test_round_trips_before_the_first_byte_take_time_at_base_power() -> None:
     population = steady("lte")
     population.world.radios["rtt_us"] = 84_000

@@ -55,6 +55,17 @@ def test_isolated_transfers_of_2012_cost_what_the_worked_examples_say(
 
 
 @pytest.mark.parametrize(
+    ("mbps", "up", "total_j"), [(1, False, 23.3055), (10, False, 14.0317), (1, True, 26.3969)]
+)
+def test_lte_of_2012_costs_what_the_worked_examples_say_without_the_pulses_of_its_drx(
+    mbps: float, up: bool, total_j: float
+) -> None:
+    silent = replace(HUANG_2012_LTE_PHONE, drx_on_mw=HUANG_2012_LTE_PHONE.tail_mw)
+    radio = join(HUANG_2012_LTE_TIMERS, silent)
+    assert joules(radio, 1, mbps, up=up) == pytest.approx(total_j, rel=1e-5)
+
+
+@pytest.mark.parametrize(
     ("radio", "kilobytes", "total_j"),
     [
         ("3g", 50, 12.50),

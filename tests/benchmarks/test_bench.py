@@ -1,12 +1,14 @@
 """The benchmark harness: what it prints, and whose memory and time it reports."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.benchmarks import growth, large
 from tests.benchmarks.bench import ROWS, load, rows
 
 ROOT = Path(__file__).parents[2]
@@ -107,3 +109,24 @@ def test_each_row_of_ours_holds_what_a_row_must(name: str) -> None:
     assert row.BASELINE
     assert callable(row.measure)
     assert row.baseline is None or callable(row.baseline)
+
+
+def test_costs_against_population_are_drawn(tmp_path: Path) -> None:
+    costs = [growth.Cost(10**k, 10.0**k / 1e4, 10.0**k / 8e3, 10**8 + 10**k) for k in (4, 5, 6)]
+    growth.draw(costs, tmp_path / "growth.png")
+    assert (tmp_path / "growth.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_day_of_a_few_phones_is_measured() -> None:
+    cost = growth.cost_here(300)
+    assert cost.phones == 300
+    assert cost.cpu_s > 0
+    assert 0 < cost.wall_s < 60
+    assert cost.peak_bytes > 2**20
+
+
+@pytest.mark.parametrize("name", [name for name in large.PARTS if name != "training"])
+def test_parts_of_large_data_say_how_much_they_did(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "events.parquet"
+    large.written(500, file)
+    assert re.search(r"\b500\b|\b10,000\b|\b9,\d{3}\b", large.PARTS[name](500, file))

@@ -6,7 +6,7 @@ PARTS := platform network models devices scenarios
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev kernels demo test check bench phone phone-stop pins clean
+.PHONY: help install dev kernels demo test check bench reference phone phone-stop pins clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 18
@@ -61,6 +61,9 @@ check: dev  ## lint, formatting, types, and what the wheel holds
 
 bench: dev .venv/kernels  ## print the benchmark table; ROW=name for one row as a JSON line
 	@$(BIN)/python -m tests.benchmarks.bench $(ROW)
+
+reference: dev .venv/kernels  ## reproduce published figures (an hour); ROW=name for one row as JSON
+	@$(BIN)/python -m tests.reference $(ROW)
 
 phone: dev  ## start two small machines that answer adb like phones
 	@.ci/packages.sh .ci/phone-packages

@@ -1,0 +1,52 @@
+"""The MovieLens data beside the checkout, split as the published figures have it."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from droidloop.models.interactions import Interactions
+    from droidloop.models.split import Split
+
+SHARED = Path(__file__).parents[3] / "shared"
+DATA = SHARED / "data"
+
+
+def folder(name: str) -> Path:
+    """Return the folder of a data set; a missing one ends the program with one line."""
+    found = DATA / name
+    if not found.is_dir():
+        raise SystemExit(f"reference: {name} is needed in {SHARED.name}/data/ beside the checkout")
+    return found
+
+
+def ml_100k() -> "Split":
+    """Return ml-100k without ratings: latest event test, second latest validation, the rest train.
+
+    Of one second the earlier row of the file is the later event.
+    """
+    from droidloop.models.readers import load
+    from droidloop.models.split import leave_one_out
+
+    return leave_one_out(implicit(load(folder("ml-100k"))))
+
+
+def ml_1m() -> "Split":
+    """Return ml-1m without ratings: test the row of the NCF paper, validation the latest other.
+
+    A third of the rows have no time and come before all others, so validation is the latest row
+    of known time where the user has one.
+    """
+    from droidloop.models.readers import Columns, load, load_flags
+    from droidloop.models.split import leave_one_out
+
+    file = folder("ml-1m") / "interactions.parquet"
+    every = load(file, columns=Columns("user", "item", None, "timestamp"))
+    return leave_one_out(every, load_flags(file, "loo_test"))
+
+
+def implicit(interactions: "Interactions") -> "Interactions":
+    """Return *interactions* with every rating 1."""
+    import numpy as np
+
+    return replace(interactions, ratings=np.ones(len(interactions)))

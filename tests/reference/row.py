@@ -1,0 +1,137 @@
+"""What a reference row is: figures that a public source states, and how they are measured here.
+
+Rows are files ``row_NAME.py`` in this folder, picked up by their name. A file holds:
+
+- ``DATA``: the data set, as it is printed;
+- ``LINES``: a ``Line`` for each figure by its name; a name occurs in one file alone;
+- ``measure(seed)``: one run; returns a value for each name in ``LINES``;
+- ``SEEDS``, optional: the seeds whose mean is compared, ``(1, 2, 3)`` without it.
+
+Each (file, seed) runs in a process of its own with one thread, as many at a time as there are
+processors, so the import of a row's file must be cheap: import torch and the like inside
+``measure``. A row that trains anyway for its first figure states the others (own table and global
+table, sampled and full ranking) as further lines without a bar. For example::
+
+    from tests.reference.row import Line, at_least
+
+    DATA = "ml-100k"
+    LINES = {
+        "fedmf-ml-100k": Line("pfedrec", "HR@10", at_least(0.64)),
+        "fedmf-ml-100k-full": Line("pfedrec, all items", "HR@10"),
+    }
+
+    def measure(seed: int) -> dict[str, float]:
+        ...
+        return {"fedmf-ml-100k": sampled, "fedmf-ml-100k-full": full}
+
+Of ``movielens.py`` are the splits, of ``federated.py`` the rounds with the best validation kept.
+"""
+
+import importlib.util
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, cast
+
+ROWS = Path(__file__).parent
+USUAL_SEEDS = (1, 2, 3)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What the mean over the seeds must reach, both ends included; None: no bound."""
+
+    low: float
+    high: float | None = None
+
+    def reached(self, value: float) -> bool:
+        """Tell whether *value* lies within the bar; NaN does not."""
+        return value >= self.low and (self.high is None or value <= self.high)
+
+    def as_json(self) -> float | list[float]:
+        """Return the least value, or the least and the largest."""
+        return self.low if self.high is None else [self.low, self.high]
+
+    def __str__(self) -> str:
+        return f">= {self.low:.4g}" if self.high is None else f"{self.low:.4g}..{self.high:.4g}"
+
+
+def at_least(low: float) -> Bar:
+    """Return the bar for a mean that must not be smaller than *low*."""
+    return Bar(low)
+
+
+def within(share: float, of: float) -> Bar:
+    """Return the bar for a mean that may differ from *of* by the *share* of it, either way."""
+    return Bar(of * (1 - share), of * (1 + share))
+
+
+@dataclass(frozen=True)
+class Line:
+    """A figure: the protocol it holds under, the metric, its bar (None: printed for comparison)."""
+
+    protocol: str
+    metric: str
+    bar: Bar | None = None
+
+
+class Row(Protocol):
+    """What a row's file holds; ``SEEDS`` may be absent."""
+
+    DATA: str
+    LINES: dict[str, Line]
+    measure: Callable[[int], dict[str, float]]
+
+
+def row_files(folder: Path) -> dict[str, Path]:
+    """Return the row files of *folder* by their name, ``row_fedmf_ml_1m.py`` as fedmf-ml-1m."""
+    found = sorted(folder.glob("row_*.py"))
+    return {path.stem.removeprefix("row_").replace("_", "-"): path for path in found}
+
+
+def load(path: Path) -> Row:
+    """Import a row's file."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return cast(Row, module)
+
+
+def seeds_of(row: Row) -> tuple[int, ...]:
+    """Return the seeds of a row."""
+    return cast(tuple[int, ...], getattr(row, "SEEDS", USUAL_SEEDS))
+
+
+def result_of(
+    name: str, row: Row, values: list[float], seeds: tuple[int, ...], wall_s: float
+) -> dict[str, object]:
+    """Return what is printed of a line: *values* by seed, and their mean against the bar."""
+    line = row.LINES[name]
+    mean = sum(values) / len(values)
+    return {
+        "name": name,
+        "data": row.DATA,
+        "protocol": line.protocol,
+        "metric": line.metric,
+        "value": mean,
+        "bar": None if line.bar is None else line.bar.as_json(),
+        "reached": None if line.bar is None else line.bar.reached(mean),
+        "seeds": list(seeds),
+        "values": values,
+        "wall_s": round(wall_s, 1),
+    }
+
+
+def files_of(wanted: str, files: dict[str, Path]) -> Iterator[tuple[str, set[str]]]:
+    """Yield the files that hold the row *wanted*, and which of their lines it means.
+
+    The name of a file means all its lines, the name of a line that line.
+    """
+    for name, path in files.items():
+        lines = set(load(path).LINES)
+        if name == wanted and name not in lines:
+            yield name, lines
+        elif wanted in lines:
+            yield name, {wanted}

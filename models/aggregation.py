@@ -5,7 +5,7 @@ order in which messages arrive nor on how they are cut into shards.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import final
 
@@ -63,6 +63,8 @@ class Fold:
     one) and ``gradient`` (minus the value), for subsets of rows or whole arrays. Refused, whole,
     and counted in ``refused`` are messages with NaN, infinity, values beyond 2^20 or rows that do
     not exist (``broken``), and those that are too old or from a version to come (``stale``).
+
+    Messages weigh the same in all arrays, or for each array as *weigh* says by its name.
     """
 
     def __init__(
@@ -70,12 +72,13 @@ class Fold:
         params: Params,
         combine: Combine,
         *,
-        weigh: Weigh,
+        weigh: Weigh | Mapping[str, Weigh],
         staleness: Staleness,
         threads: int | None = None,
     ) -> None:
         self._params = {name: value.detach().clone() for name, value in params.items()}
-        self._combine, self._weigh, self._staleness = combine, weigh, staleness
+        self._weigh = weigh if isinstance(weigh, Mapping) else dict.fromkeys(params, weigh)
+        self._combine, self._staleness = combine, staleness
         self._threads = threads
         self._version = 0
         self.refused: Counter[str] = Counter()
@@ -108,15 +111,19 @@ class Fold:
             raise ValueError(f"cannot fold {list(messages.arrays)} of kind {messages.kind!r}")
         age = self._version - messages.base
         factor = np.where(age >= 0, self._staleness(np.maximum(age, 0)), 0.0)
-        weight = np.rint(self._weigh(messages) * factor * _WEIGHT_UNIT) / _WEIGHT_UNIT
-        sound = np.isfinite(weight) & (weight >= 0)
+        every = {weigh: _rounded(weigh(messages) * factor) for weigh in self._weigh.values()}
+        weights = {name: every[weigh] for name, weigh in self._weigh.items()}
+        sound = np.ones(len(messages), np.bool_)
+        for weight in every.values():
+            sound &= np.isfinite(weight) & (weight >= 0)
         for name in messages.arrays:
-            self._check(messages, name, weight, sound)
+            self._check(messages, name, weights[name], sound)
         fresh = factor > 0
         taken = fresh & sound
         for name in messages.arrays:
-            self._add(messages, name, np.where(taken, weight, 0.0), taken)
-        self._weight += float(weight[taken].sum())
+            self._add(messages, name, np.where(taken, weights[name], 0.0), taken)
+        for name, weight in weights.items():
+            self._weight[name] += float(weight[taken].sum())
         self._absorbed += int(taken.sum())
         self.refused["stale"] += int(np.count_nonzero(~fresh))
         self.refused["broken"] += int(np.count_nonzero(fresh & ~sound))
@@ -129,7 +136,7 @@ class Fold:
         new = dict(self._params)
         for name, (units, rows) in self._sums.items():
             old = self._params[name]
-            sums = Sums(units / _UNIT, rows, self._weight)
+            sums = Sums(units / _UNIT, rows, self._weight[name])
             table = self._combine(name, _two_axes(old.numpy()), sums)
             new[name] = torch.from_numpy(table.astype(np.float32).reshape(old.shape))
         self._params = new
@@ -145,7 +152,7 @@ class Fold:
         raise NotImplementedError("a fold keeps no log of uploads; train again without the phones")
 
     def _reset(self) -> None:
-        self._weight, self._absorbed = 0.0, 0
+        self._weight, self._absorbed = dict.fromkeys(self._params, 0.0), 0
         self._sums: dict[str, tuple[IntArray, FloatArray]] = {}
 
     def _parts(self, messages: Messages, name: str) -> tuple[Array, IntArray, IntArray, int]:
@@ -190,12 +197,29 @@ def row_average(params: Params, step: float = 2.0, *, staleness: Staleness | Non
     Perifanis and Efraimidis, Federated Neural Collaborative Filtering (2022), with a server step:
     rows that few clients touch move as far as those that many touch.
     """
+    return Fold(params, _row_mean(step), weigh=equally, staleness=staleness or within(0))
+
+
+def mf_fed_avg(
+    params: Params,
+    tables: Collection[str],
+    row_step: float = 2.0,
+    step: float = 1.0,
+    *,
+    staleness: Staleness | None = None,
+) -> Fold:
+    """Average *tables* as ``row_average`` does and everything else as ``fed_avg`` does.
+
+    The MF-FedAvg of Perifanis and Efraimidis, with server steps: *row_step* for the rows of
+    *tables*, *step* for the rest, such as the weights of a network.
+    """
+    rows, rest = _row_mean(row_step), _mean(step)
 
     def combine(name: str, table: Array, sums: Sums) -> Array:
-        mean = sums.change / np.maximum(sums.row_weight, 1 / _WEIGHT_UNIT)[:, None]
-        return table + step * mean
+        return (rows if name in tables else rest)(name, table, sums)
 
-    return Fold(params, combine, weigh=equally, staleness=staleness or within(0))
+    weigh = {name: equally if name in tables else by_items for name in params}
+    return Fold(params, combine, weigh=weigh, staleness=staleness or within(0))
 
 
 def fed_avg(params: Params, step: float = 1.0, *, staleness: Staleness | None = None) -> Fold:
@@ -243,11 +267,23 @@ def fading(power: float, versions: int) -> Staleness:
     return lambda age: np.where(age <= versions, (1.0 + age) ** -power, 0.0)
 
 
+def _row_mean(step: float) -> Combine:
+    def combine(name: str, table: Array, sums: Sums) -> Array:
+        mean = sums.change / np.maximum(sums.row_weight, 1 / _WEIGHT_UNIT)[:, None]
+        return table + step * mean
+
+    return combine
+
+
 def _mean(step: float) -> Combine:
     def combine(name: str, table: Array, sums: Sums) -> Array:
         return table + step / max(sums.weight, 1 / _WEIGHT_UNIT) * sums.change
 
     return combine
+
+
+def _rounded(weight: FloatArray) -> FloatArray:
+    return np.rint(weight * _WEIGHT_UNIT) / _WEIGHT_UNIT
 
 
 def _two_axes(array: Array) -> Array:

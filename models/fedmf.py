@@ -13,6 +13,7 @@ import torch
 from droidloop.platform.draws import Draws, IntArray
 from droidloop.platform.messages import SERVER, Array, Messages
 
+from .inbox import check_local, received
 from .interactions import UserItems
 from .interfaces import Cohort, Cost, check_private
 from .kernels import Float32Array, Sgd, train_cohort
@@ -78,20 +79,22 @@ class FedMF:
             ValueError: the inbox is not one table, *data* not one row a phone, or items are
                 unknown.
         """
-        table, base = self._received(cohort, inbox)
-        self._check(cohort, data)
+        name, n_items = self.recommender.items.name, self.recommender.n_items
+        shared, base = received(cohort, inbox, {name: (n_items, self.recommender.dim)})
+        table = shared[name]
+        check_local(cohort, data, n_items)
         exclude = data if self.exclude is None else self.exclude.take(cohort.phones)
         drawn = draw_negatives(
             data,
             self.negatives,
-            self.recommender.n_items,
+            n_items,
             exclude,
             phones=cohort.phones,
             draws=draws,
             counter=cohort.round,
             threads=self.threads,
         )
-        ids, offsets = touched_rows(data, drawn, self.recommender.n_items, self.threads)
+        ids, offsets = touched_rows(data, drawn, n_items, self.threads)
         change = self._train(cohort, table, data, drawn, ids, offsets, draws)
         return check_private(
             self._uploads(cohort, data, table, base, ids, offsets, change), self.recommender
@@ -102,21 +105,6 @@ class FedMF:
         pairs = data.counts * (1 + self.negatives)
         trained = self.recommender.cost(pairs * self.sgd.epochs)
         return Cost(trained.flops, trained.moved_bytes, self.recommender.cost(pairs).ram_bytes)
-
-    def _received(self, cohort: Cohort, inbox: Messages | None) -> tuple[Float32Array, IntArray]:
-        name = self.recommender.items.name
-        shape = (self.recommender.n_items, self.recommender.dim)
-        if inbox is None or name in inbox.offsets or inbox.arrays[name].shape != shape:
-            raise ValueError(f"FedMF needs one table {name!r} of shape {shape} for all phones")
-        if not np.array_equal(inbox.receiver, cohort.phones):
-            raise ValueError("the inbox is not addressed to the phones of the cohort, in order")
-        return np.ascontiguousarray(inbox.arrays[name], np.float32), inbox.base
-
-    def _check(self, cohort: Cohort, data: UserItems) -> None:
-        if data.n_users != len(cohort):
-            raise ValueError(f"{data.n_users} rows of data for {len(cohort)} phones")
-        if data.items.min(initial=0) < 0 or data.items.max(initial=0) >= self.recommender.n_items:
-            raise ValueError(f"data holds items outside 0..{self.recommender.n_items - 1}")
 
     def _train(
         self,
@@ -146,9 +134,8 @@ class FedMF:
             )
         else:
             name = self.recommender.items.name
-            change = train_cohort_in_torch(
+            changes = train_cohort_in_torch(
                 self.recommender,
-                name,
                 {name: torch.from_numpy(table)},
                 {"user": user},
                 *ragged,
@@ -157,6 +144,7 @@ class FedMF:
                 draws=draws,
                 counter=cohort.round,
             )
+            change = changes[name]
         finite = np.isfinite(user).all(axis=1)
         cohort.private["user"][finite] = user[finite]
         return change

@@ -34,12 +34,15 @@ class Sgd:
         lr_rows: step of what is shared.
         epochs: passes over the local data.
         batch: pairs of user and item in a batch; an item and its negatives stay together.
+        lr_dense: step of what is shared and no table, such as the weights of a network, on which
+            every pair of a batch pulls; None: ``lr_rows``.
     """
 
     lr_user: float = 0.05
     lr_rows: float = 0.05
     epochs: int = 1
     batch: int = 256
+    lr_dense: float | None = None
 
     def group(self, negatives: int) -> int:
         """Return how many items with their *negatives* make a batch."""
@@ -124,7 +127,8 @@ def _dot(rows: Float32Array, r: int, vector: Float32Array) -> np.float32:
 
 
 @njit(cache=True, inline="always", error_model="numpy")
-def _sigmoid(score: np.float32) -> np.float32:
+def sigmoid(score: np.float32) -> np.float32:
+    """Return the logistic function of *score*."""
     return np.float32(_ONE / (_ONE + np.exp(-score)))
 
 
@@ -138,7 +142,7 @@ def _differentiate(
             chosen, pull = scores[first], _ZERO
             for s in range(first + 1, first + width):
                 if slots[s] >= 0:
-                    scores[s] = _sigmoid(scores[s] - chosen)
+                    scores[s] = sigmoid(scores[s] - chosen)
                     pull += scores[s]
             scores[first] = -pull
             continue
@@ -147,7 +151,7 @@ def _differentiate(
             if code == 2:
                 scores[s] = (scores[s] - label) + (scores[s] - label)
             else:
-                scores[s] = _sigmoid(scores[s]) - label
+                scores[s] = sigmoid(scores[s]) - label
 
 
 @njit(cache=True, error_model="numpy")

@@ -49,7 +49,6 @@ def train_phone(
 
 def train_cohort_in_torch(
     recommender: Recommender,
-    table: str,
     shared: Params,
     private: dict[str, Array],
     data: UserItems,
@@ -61,13 +60,19 @@ def train_cohort_in_torch(
     sgd: Sgd,
     draws: Draws,
     counter: int,
-) -> Array:
-    """Train each phone on a copy of *shared*; return the change of *table*'s rows *ids*.
+) -> dict[str, Array]:
+    """Train each phone on a copy of *shared*; return the changes by name.
 
-    *private* (phones first) is trained in place. Like ``kernels.train_cohort``, for any
-    recommender whose parameter *table* has one row for each item.
+    Of a table, which has one row for each item, those of the rows *ids*: (len(ids), ...); of
+    everything else those of the whole: (phones, ...). *private* (phones first) is trained in
+    place. Like the compiled kernels, for any recommender.
     """
-    change = np.empty((len(ids), *shared[table].shape[1:]), np.float32)
+    tables = recommender.tables.keys()
+    change = {
+        name: np.empty((len(ids), *value.shape[1:]) if name in tables
+                       else (len(phones), *value.shape), np.float32)
+        for name, value in shared.items()
+    }
     for k in range(len(phones)):
         mine = slice(int(data.offsets[k]), int(data.offsets[k + 1]))
         rows = slice(int(offsets[k]), int(offsets[k + 1]))
@@ -83,7 +88,11 @@ def train_cohort_in_torch(
             sgd,
         )
         touched = torch.from_numpy(ids[rows].astype(np.int64))
-        change[rows] = (trained[table][touched] - shared[table][touched]).numpy()
+        for name, old in shared.items():
+            moved = trained[name] - old
+            change[name][rows if name in tables else k] = (
+                moved[touched] if name in tables else moved
+            ).numpy()
         for name, column in private.items():
             column[k] = trained[name][0].numpy()
     return change
@@ -96,6 +105,10 @@ def _descend(recommender: Recommender, params: Params, batch: Batch, sgd: Sgd) -
     slopes = torch.autograd.grad(loss, list(params.values()), allow_unused=True)
     with torch.no_grad():
         for name, slope in zip(list(params), slopes, strict=True):
-            lr = sgd.lr_user if name in recommender.private else sgd.lr_rows
+            lr = sgd.lr_rows
+            if name in recommender.private:
+                lr = sgd.lr_user
+            elif name not in recommender.tables and sgd.lr_dense is not None:
+                lr = sgd.lr_dense
             value = params[name].detach()
             params[name] = value if slope is None else value - lr * slope

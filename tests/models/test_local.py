@@ -42,7 +42,6 @@ def test_numba_equals_torch(loss_name: Loss, dim: int, epochs: int, batch: int, 
     )
     reference = train_cohort_in_torch(
         mf,
-        "item",
         shared,
         {"user": user[1]},
         DATA,
@@ -53,7 +52,7 @@ def test_numba_equals_torch(loss_name: Loss, dim: int, epochs: int, batch: int, 
         sgd=sgd,
         draws=DRAWS,
         counter=1,
-    )
+    )["item"]
     assert np.abs(reference).max() > 1e-3
     np.testing.assert_allclose(compiled, reference, atol=2e-6)
     np.testing.assert_allclose(user[0], user[1], atol=2e-6)

@@ -287,7 +287,7 @@ def _rounded(weight: FloatArray) -> FloatArray:
 
 
 def _two_axes(array: Array) -> Array:
-    return array.reshape(len(array), -1)
+    return array.reshape(len(array), int(np.prod(array.shape[1:])))
 
 
 @njit(cache=True, nogil=True)

@@ -69,8 +69,10 @@ def train_cohort_in_torch(
     """
     tables = recommender.tables.keys()
     change = {
-        name: np.empty((len(ids), *value.shape[1:]) if name in tables
-                       else (len(phones), *value.shape), np.float32)
+        name: np.empty(
+            (len(ids), *value.shape[1:]) if name in tables else (len(phones), *value.shape),
+            np.float32,
+        )
         for name, value in shared.items()
     }
     for k in range(len(phones)):

@@ -12,6 +12,7 @@ from droidloop.models.aggregation import (
     fading,
     fed_avg,
     gradient_descent,
+    mf_fed_avg,
     plain_average,
     row_average,
     within,
@@ -76,6 +77,26 @@ class TestGradientDescent(ServerRuleContract):
     uploads = staticmethod(lambda: replace(ragged_uploads(), kind="gradient"))
 
 
+def mixed_params() -> Params:
+    return {**params(), "weight": torch.ones(2, 2), "bias": torch.zeros(1)}
+
+
+def mixed_uploads() -> Messages:
+    """The ragged messages with a dense weight (2, 2) and a bias in each."""
+    one, draws = ragged_uploads(), DRAWS.child("dense")
+    dense = {
+        "weight": draws.normal(np.arange(6)[:, None], np.arange(2)).astype("f4"),
+        "bias": draws.normal(np.arange(3), 9).astype("f4"),
+    }
+    offsets = {**one.offsets, "weight": np.arange(4) * 2, "bias": np.arange(4)}
+    return replace(one, arrays={**one.arrays, **dense}, offsets=offsets)
+
+
+class TestMfFedAvg(ServerRuleContract):
+    server = staticmethod(lambda: mf_fed_avg(mixed_params(), {"item"}))
+    uploads = staticmethod(mixed_uploads)
+
+
 def closed(server: Fold, *shards: Messages) -> Array:
     for shard in shards:
         assert server.absorb(shard).all()
@@ -107,6 +128,28 @@ def test_fed_avg_of_whole_tables_is_their_weighted_mean() -> None:
     tables = dense_uploads().arrays["item"].reshape(3, N, DIM).astype(np.float64)
     expected = np.average(tables, axis=0, weights=[1, 2, 5])
     np.testing.assert_allclose(closed(fed_avg(params()), dense_uploads()), expected, atol=1e-6)
+
+
+def test_mf_fed_avg_averages_rows_over_their_holders_and_the_rest_by_local_items() -> None:
+    server, up = mf_fed_avg(mixed_params(), {"item"}, 3.0, 0.5), mixed_uploads()
+    item = closed(server, up)
+    alone = {name: up.arrays[name].astype(np.float64) for name in up.arrays}
+    np.testing.assert_array_equal(item, closed(row_average(params(), 3.0), ragged_uploads()))
+    weight = 1 + 0.5 * np.average(alone["weight"].reshape(3, 2, 2), axis=0, weights=[1, 2, 5])
+    np.testing.assert_allclose(server.params["weight"], weight, atol=1e-6)
+    bias = 0.5 * np.average(alone["bias"], weights=[1, 2, 5])
+    np.testing.assert_allclose(server.params["bias"], [bias], atol=1e-6)
+
+
+def test_a_network_that_diverged_takes_its_rows_with_it() -> None:
+    uploads = mixed_uploads()
+    uploads.arrays["bias"][1] = np.nan
+    server = mf_fed_avg(mixed_params(), {"item"})
+    assert server.absorb(uploads).tolist() == [True, False, True]
+    server.close()
+    others = mf_fed_avg(mixed_params(), {"item"})
+    closed(others, mixed_uploads().take(np.array([0, 2])))
+    assert bits(server) == bits(others)
 
 
 def test_the_three_aggregations_agree_where_they_should() -> None:
@@ -187,6 +230,17 @@ def test_an_upload_of_a_row_that_does_not_exist_is_refused(row: int) -> None:
     uploads = ragged_uploads()
     uploads.rows["item"][4] = row
     assert row_average(params()).absorb(uploads).tolist() == [True, False, True]
+
+
+def test_messages_without_any_row_are_a_step_that_changes_no_value() -> None:
+    nothing = replace(
+        ragged_uploads(),
+        arrays={"item": np.empty((0, DIM), np.float32)},
+        rows={"item": np.empty(0, np.int64)},
+        offsets={"item": np.zeros(4, np.int64)},
+    )
+    table = closed(row_average(params()), nothing)
+    np.testing.assert_array_equal(table, params()["item"])
 
 
 def test_a_whole_table_of_the_wrong_length_is_refused() -> None:

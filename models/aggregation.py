@@ -11,20 +11,17 @@ from typing import final
 
 import numpy as np
 import torch
-from numba import njit
 
 from droidloop.platform.draws import FloatArray, IntArray
 from droidloop.platform.jobs import BoolArray
 from droidloop.platform.messages import SERVER, Array, Messages
 
+from .fold_kernels import find_broken, fold
 from .interfaces import Params
-from .kernels import Float32Array
 from .sampling import for_chunks
 
 _UNIT = 2.0**30
 """One is this many units of a sum."""
-_LARGEST = 2.0**20
-"""A weighted change beyond this is refused: 8,192 of them fit a sum."""
 _WEIGHT_UNIT = 2.0**16
 
 _SIGNS = {"delta": 1.0, "parameters": 1.0, "gradient": -1.0}
@@ -172,7 +169,7 @@ class Fold:
         parts = self._parts(messages, name)
 
         def work(low: int, high: int) -> None:
-            _find_broken(low, high, *parts, weight, sound)
+            find_broken(low, high, *parts, weight, sound)
 
         for_chunks(work, len(messages), self._threads)
 
@@ -186,7 +183,7 @@ class Fold:
         scale = weight * _SIGNS[messages.kind] * _UNIT
 
         def work(low: int, high: int) -> None:
-            _fold(low, high, values, rows, offsets, taken, weight, scale, start, units, row_weight)
+            fold(low, high, values, rows, offsets, taken, weight, scale, start, units, row_weight)
 
         for_chunks(work, len(table), self._threads, per_thread=1)
 
@@ -288,56 +285,3 @@ def _rounded(weight: FloatArray) -> FloatArray:
 
 def _two_axes(array: Array) -> Array:
     return array.reshape(len(array), int(np.prod(array.shape[1:])))
-
-
-@njit(cache=True, nogil=True)
-def _find_broken(
-    low: int,
-    high: int,
-    values: Float32Array,
-    rows: IntArray,
-    offsets: IntArray,
-    n_rows: int,
-    weight: FloatArray,
-    sound: BoolArray,
-) -> None:
-    """Clear *sound* where a message cannot be added."""
-    for k in range(low, high):
-        first, end = offsets[k], offsets[k + 1]
-        good = rows.size > 0 or end == first or end - first == n_rows
-        for t in range(first, end if rows.size > 0 else first):
-            good &= 0 <= rows[t] < n_rows
-        bound = np.float32(_LARGEST / max(1.0, abs(weight[k])))
-        for t in range(first, end):
-            for j in range(values.shape[1]):
-                good &= abs(values[t, j]) <= bound
-        sound[k] &= good
-
-
-@njit(cache=True, nogil=True)
-def _fold(
-    low: int,
-    high: int,
-    values: Float32Array,
-    rows: IntArray,
-    offsets: IntArray,
-    taken: BoolArray,
-    weight: FloatArray,
-    scale: FloatArray,
-    start: Float32Array,
-    units: IntArray,
-    row_weight: FloatArray,
-) -> None:
-    """Add the rows low..high-1 of all *taken* messages to *units* and *row_weight*."""
-    for k in range(taken.size):
-        if not taken[k]:
-            continue
-        factor = scale[k]
-        for t in range(offsets[k], offsets[k + 1]):
-            row = rows[t] if rows.size > 0 else t - offsets[k]
-            if row < low or row >= high:
-                continue
-            row_weight[row] += weight[k]
-            for j in range(values.shape[1]):
-                change = values[t, j] - start[row, j] if start.size > 0 else values[t, j]
-                units[row, j] += np.int64(np.rint(np.float64(change) * factor))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from droidloop.models.aggregation import Fold, fed_avg, gradient_descent, mf_fed_avg
+from droidloop.models.aggregation import Fold, fed_avg, gradient_descent, mf_fed_avg, plain_average
 from droidloop.models.fedmf import Engine
 from droidloop.models.fedncf import FedNCF
 from droidloop.models.fit import fit
@@ -15,7 +15,7 @@ from droidloop.models.neumf import NeuMF
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import SERVER, Messages
 from tests.contracts.client_rule import ClientRuleContract
-from tests.contracts.tiny import cohort_of, received, tiny_data
+from tests.contracts.tiny import cohort_of, equal_data, received, tiny_data
 
 DRAWS = Draws(34, "fedncf")
 N_ITEMS, N_USERS = 30, 12
@@ -83,6 +83,22 @@ def test_central_equals_federated() -> None:
         torch.testing.assert_close(value, central[name], atol=1e-6, rtol=0)
     for name, start in MODEL.init(DRAWS).items():
         assert (server.params[name] - start).abs().max() > 1e-3
+
+
+def test_the_three_aggregations_agree_where_they_should() -> None:
+    """S47-S49: one local step, equal data, everybody takes part; the sum is divided by |U|."""
+    data, results = equal_data(DRAWS, N_USERS, N_ITEMS, 4), []
+    rule = FedNCF(MODEL, Sgd(batch=10**6))
+    start = MODEL.init(DRAWS)
+    for server in (gradient_descent(start, 1 / N_USERS), fed_avg(start), plain_average(start)):
+        cohort = cohort_of(MODEL, DRAWS, PHONES)
+        assert server.absorb(rule.step(cohort, received(server, PHONES), data, DRAWS)).all()
+        server.close()
+        results.append(server.params)
+    for other in results[1:]:
+        for name, value in results[0].items():
+            torch.testing.assert_close(other[name], value, atol=1e-7, rtol=0)
+    assert (results[0]["weight0"] - start["weight0"]).abs().max() > 1e-4
 
 
 def test_a_message_holds_the_touched_rows_and_the_whole_network() -> None:

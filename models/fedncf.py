@@ -40,7 +40,7 @@ class FedNCF:
     """
 
     recommender: NeuMF
-    sgd: Sgd = field(default_factory=Sgd)
+    sgd: Sgd = field(default_factory=lambda: Sgd(lr_dense=0.005))
     negatives: int = 4
     exclude: UserItems | None = None
     engine: Engine = "numba"

@@ -71,8 +71,10 @@ class NeuMF:
     def init(self, draws: Draws) -> Params:
         """Return fresh item vectors and network.
 
-        Weights of layers are drawn from N(0, 2 / (inputs + outputs)) (Glorot and Bengio 2010),
-        those of ``out`` uniformly with the variance 1 / inputs; biases are 0.
+        The weights of the product start at 1, so that GMF starts as matrix factorisation: from
+        small ones, as the paper has them, plain SGD hardly moves the vectors behind them. Those of
+        layers are drawn from N(0, 2 / (inputs + outputs)) (Glorot and Bengio 2010), those of the
+        network's outputs uniformly with the variance 1 / inputs; biases are 0.
         """
         params = self.tables["item"].init(draws)
         for name, shape in self.dense.items():
@@ -80,6 +82,7 @@ class NeuMF:
             if name == "out":
                 uniform = draws.child(name).uniform(np.arange(shape[0]), 0)
                 values[:] = (2 * uniform - 1) * np.sqrt(3 / shape[0])
+                values[: self.gmf_dim] = 1
             elif name.startswith("weight"):
                 sd = float(np.sqrt(2 / sum(shape)))
                 values[:] = normal_rows(draws.child(name), np.arange(shape[0]), shape[1], sd)

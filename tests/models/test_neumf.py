@@ -47,9 +47,9 @@ def test_the_score_is_the_papers_formula() -> None:
     torch.testing.assert_close(score, expected[None])
 
 
-def test_gmf_with_weights_of_one_is_matrix_factorisation() -> None:
+def test_gmf_starts_as_matrix_factorisation() -> None:
     model = NeuMF(6, 3, 0, (), sd=0.5)
-    params = init_all(model, DRAWS, 3) | {"out": torch.ones(3)}
+    params = init_all(model, DRAWS, 3)
     users, items = torch.arange(3), torch.arange(6)
     expected = params["user"] @ params["item"].T
     torch.testing.assert_close(model.score(params, users[:, None], items), expected)

@@ -79,26 +79,31 @@ class MF:
 
     def loss(self, params: Params, batch: Batch) -> torch.Tensor:
         """Return the loss of each example with its negatives, shape (batch,)."""
-        ids = batch.items[:, None]
-        if batch.negatives is not None:
-            ids = torch.cat([ids, batch.negatives], dim=1)
-        there = (ids >= 0).to(torch.float32)
+        return self.total(self.pair_losses(params, batch), params, batch)
+
+    def pair_losses(self, params: Params, batch: Batch) -> torch.Tensor:
+        """Return the loss of each item and negative, (batch, 1 + k), absent ones included."""
         user = self._user(params, batch.users)[:, None]
-        item = self.items.lookup(params, ids.clamp(min=0))
-        scores = (user * item).sum(-1)
+        scores = (user * self.items.lookup(params, _pairs(batch).clamp(min=0))).sum(-1)
         labels = torch.zeros_like(scores)
         match self.loss_name:
             case "log":
                 labels[:, 0] = 1
-                each = log_loss(scores, labels)
+                return log_loss(scores, labels)
             case "bpr":
-                each = torch.nn.functional.pad(bpr(scores[:, :1], scores[:, 1:]), (1, 0))
+                return torch.nn.functional.pad(bpr(scores[:, :1], scores[:, 1:]), (1, 0))
             case "squared":
                 labels[:, 0] = batch.labels
-                each = squared_error(scores, labels)
+                return squared_error(scores, labels)
+
+    def total(self, each: torch.Tensor, params: Params, batch: Batch) -> torch.Tensor:
+        """Return the sums of *each* pair's loss and regulariser, without absent ones, (batch,)."""
+        ids = _pairs(batch)
         if self.l2:
+            user = self._user(params, batch.users)[:, None]
+            item = self.items.lookup(params, ids.clamp(min=0))
             each = each + self.l2 / 2 * (user.square().sum(-1) + item.square().sum(-1))
-        return (each * there).sum(-1)
+        return (each * (ids >= 0).to(torch.float32)).sum(-1)
 
     def cost(self, examples: int | IntArray) -> Cost:
         """Return what forward and backward over *examples* pairs of a user and an item take.
@@ -117,3 +122,9 @@ class MF:
 
     def _user(self, params: Params, users: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.embedding(users, params["user"])
+
+
+def _pairs(batch: Batch) -> torch.Tensor:
+    """Return the items of each example and its negatives, (batch, 1 + k)."""
+    ids = batch.items[:, None]
+    return ids if batch.negatives is None else torch.cat([ids, batch.negatives], dim=1)

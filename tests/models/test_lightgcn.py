@@ -52,10 +52,7 @@ def test_without_layers_it_is_mf_bit_for_bit(loss_name: Loss) -> None:
         assert torch.equal(trained[0][name], trained[1][name])
     assert torch.equal(mf.loss(trained[0], batch()), gcn.loss(trained[1], batch()))
     users = np.arange(N_USERS)
-    scores = [
-        scorer(model, params, N_ITEMS)(users)
-        for model, params in zip((mf, gcn), trained, strict=True)
-    ]
+    scores = scorer(mf, trained[0], N_ITEMS)(users), scorer(gcn, trained[1], N_ITEMS)(users)
     assert scores[0].tobytes() == scores[1].tobytes()
 
 

@@ -27,7 +27,8 @@ def adjacency() -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     whole = np.block([[np.zeros((N_USERS, N_USERS)), has], [has.T, np.zeros((N_ITEMS, N_ITEMS))]])
     degree = whole.sum(1)
     half = np.divide(1, np.sqrt(degree), out=np.zeros_like(degree), where=degree > 0)
-    return half[:, None] * whole * half
+    matrix: np.ndarray[tuple[int, int], np.dtype[np.float64]] = half[:, None] * whole * half
+    return matrix
 
 
 @pytest.mark.parametrize("layers", [0, 1, 2, 3])

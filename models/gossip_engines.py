@@ -96,14 +96,16 @@ def learn_in_numba(work: Updates, store: PrivateStore, threads: int | None) -> N
     key = np.uint64(work.draws.child(f"order/{work.round}").key)
     state = (columns["user"], columns[mf.items.name], columns["age"])
 
+    fixed: Any = (
+        *(work.phones, got.passes, got.first, got.count),
+        *(got.values, got.rows, got.offsets, got.ages),
+        *(data.items, data.offsets, labels, work.negatives, work.offsets),
+        *(*state, columns["refused"], columns["diverged"]),
+        *(steps, sgd.epochs, group, LOSSES[mf.loss_name], key),
+    )
+
     def part(low: int, high: int) -> None:
-        learn_tables(
-            *(low, high, work.phones, got.passes, got.first, got.count),
-            *(got.values, got.rows, got.offsets, got.ages),
-            *(data.items, data.offsets, labels, work.negatives, work.offsets),
-            *(*state, columns["refused"], columns["diverged"]),
-            *(steps, sgd.epochs, group, LOSSES[mf.loss_name], key),
-        )
+        learn_tables(low, high, *fixed)
 
     for_chunks(part, len(work.phones), threads)
 

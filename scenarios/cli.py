@@ -12,7 +12,9 @@ from droidloop.platform.errors import DroidloopError, UsageError
 
 from .cli_devices import devices
 
-if TYPE_CHECKING:  # imported only where a run needs devices
+if TYPE_CHECKING:  # imported only where they are needed
+    from rich.console import Console
+
     from droidloop.devices.android.fleet import Attachment
     from droidloop.platform.cluster import Cluster
 
@@ -110,6 +112,24 @@ def report(directory: Path, as_json: bool, picture: Path | None) -> None:
         draw_run(run, picture)
 
 
+@main.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option("--picture", type=click.Path(path_type=Path), help="Also draw them as this PNG.")
+def compare(runs: tuple[Path, ...], as_json: bool, picture: Path | None) -> None:
+    """Print RUNS side by side; those that differ in the seed alone become one row."""
+    from . import compare_report
+    from .compare import groups_of
+
+    groups = groups_of(runs)
+    if as_json:
+        click.echo(json.dumps(compare_report.as_json(groups)))
+    else:
+        compare_report.show(groups, _console())
+    if picture is not None:
+        compare_report.draw(groups, picture)
+
+
 main.add_command(devices)
 
 
@@ -190,11 +210,15 @@ def _print(answer: dict[str, Any], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(answer))
         return
-    from rich.console import Console
-
     from .report import show as show_report
 
-    show_report(answer, Console(width=None if sys.stdout.isatty() else 160))
+    show_report(answer, _console())
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 160)
 
 
 class _Progress:

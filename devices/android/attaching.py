@@ -13,6 +13,7 @@ from .attached import AttachedDevice
 from .bundle import abi_of
 from .bundle_cache import kept_bundle
 from .bundle_runner import BundleRunner
+from .claim import claimed
 from .conditions import restore_pending
 from .connection import Connection
 from .errors import AndroidError, ParseError
@@ -78,7 +79,7 @@ def attached(wanted: Sequence[Seat], say: Say) -> Iterator[list[Attachment]]:
 
     Raises:
         UsageError: see ``seats_of``.
-        DeviceError: a device is not there, or cannot take the bundle.
+        DeviceError: a device is not there, cannot take the bundle, or is used by another run.
         BundleError: there is no bundle for a device.
     """
     with ExitStack() as stack:
@@ -90,6 +91,7 @@ def attached(wanted: Sequence[Seat], say: Say) -> Iterator[list[Attachment]]:
         devices = []
         for serial, phone in seats_of(wanted, there):
             say(f"preparing {serial} as phone {phone}")
+            stack.enter_context(claimed(serial))
             connection = Connection(adb, serial)
             runner, same = _prepare(connection)
             stack.callback(_clean, runner, connection, say)

@@ -140,6 +140,10 @@ class Store:
         self._present.add(path)
         return path
 
+    def forget(self) -> None:
+        """Look again what is there before the next job: somebody may have removed it."""
+        self._present.clear()
+
     def clean(self) -> None:
         """Remove all that droidloop keeps on the device, bundles and models too.
 

@@ -13,6 +13,9 @@ from .device_jobs import GRACE_S, DeviceJobs, us_since
 from .job_files import FILES, MAX_RESULT_BYTES, conclude, write_job
 from .runner import Device, Failed, ModelJob, OnDevice, Result
 
+_NO_PROGRAM = (126, 127)
+"""Exit codes of a shell that finds no program, or none that it can start."""
+
 
 @final
 class BundleRunner:
@@ -67,6 +70,8 @@ class BundleRunner:
             job, answer.exit_code, answer.stdout, log, lambda size: self._fetch(folder, size)
         )
         if isinstance(result, Failed):
+            if answer.exit_code in _NO_PROGRAM or result.outcome is Outcome.REFUSED_RUNTIME:
+                store.forget()
             return result
         return replace(
             result,

@@ -26,6 +26,7 @@ from .attached import AttachedDevice
 from .bundle import ROOT, abi_of
 from .bundle_cache import kept_bundle
 from .bundle_runner import BundleRunner
+from .claim import claimed
 from .connection import Connection
 from .parsers.proc_meminfo import parse_proc_meminfo
 from .registry import cache_folder
@@ -151,9 +152,14 @@ def calibrate(connection: Connection) -> Calibration:
     """Measure a device; it is left clean.
 
     Raises:
-        DeviceError: it cannot do what is asked.
+        DeviceError: it cannot do what is asked, or another run works with it.
         BundleError: there is no bundle for it.
     """
+    with claimed(connection.serial):
+        return _calibrate(connection)
+
+
+def _calibrate(connection: Connection) -> Calibration:
     abi = abi_of(connection.run(["getprop", "ro.product.cpu.abi"]).strip())
     memory = parse_proc_meminfo(connection.run(["cat", "/proc/meminfo"]))
     runner = BundleRunner(AttachedDevice(connection), kept_bundle(abi))

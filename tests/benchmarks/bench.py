@@ -4,11 +4,12 @@ A row is a file row_NAME.py beside this one with what `Row` lists. Its measureme
 baseline run one after the other, each in a process of its own, so that neither pays for what the
 other imported or allocated; before them its `prepare`, where it has one, so that kernels are
 compiled. This file imports nothing large: on Linux a child's peak memory starts from its parent's.
+A row whose measurement takes turns with what it is compared with returns both from `measure`.
 
 Without ROW a table goes to stdout; with it one JSON line:
 
 - value, unit: what `measure` returned;
-- ratio: value / what `baseline` returned, or null where a row has none;
+- ratio: value / what it is compared with, or null where a row has nothing;
 - wall_s: the whole measuring process, start of Python and imports included;
 - peak_bytes: resident memory of the largest process among it and its children.
 """
@@ -38,7 +39,7 @@ class Row(Protocol):
     WHAT: str
     UNIT: str
     BASELINE: str
-    measure: Callable[[], float]
+    measure: Callable[[], float | tuple[float, float]]
     baseline: Callable[[], float] | None
 
 
@@ -64,8 +65,8 @@ def answer(path: Path, part: str, out: Path) -> None:
     row = load(path)
     function = getattr(row, part, None)
     result = None if function is None else function()
-    value = None if result is None else float(result)
-    out.write_text(json.dumps([value, row.WHAT, row.UNIT, row.BASELINE]))
+    value, beside = result if isinstance(result, tuple) else (result, None)
+    out.write_text(json.dumps([value, beside, row.WHAT, row.UNIT, row.BASELINE], default=float))
 
 
 def run_part(path: Path, part: str) -> tuple[list[Any], float, int]:
@@ -86,8 +87,9 @@ def run_part(path: Path, part: str) -> tuple[list[Any], float, int]:
 def run_row(name: str, path: Path) -> dict[str, Any]:
     """Measure a row and its baseline."""
     run_part(path, "prepare")
-    (value, what, unit, against), wall_s, peak_bytes = run_part(path, "measure")
-    (base, *_), _, _ = run_part(path, "baseline")
+    (value, base, what, unit, against), wall_s, peak_bytes = run_part(path, "measure")
+    if base is None:
+        (base, *_), _, _ = run_part(path, "baseline")
     return {
         "row": name,
         "value": value,

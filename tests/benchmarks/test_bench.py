@@ -37,6 +37,13 @@ def measure():
     subprocess.run([sys.executable, "-c", "ballast = b'x' * (200 << 20)"], check=True)
     return 12345.6
 """
+TURNS = """
+WHAT, UNIT, BASELINE = "by turns", "turns/s", "its like"
+baseline = None
+
+def measure():
+    return 3.0, 4.0
+"""
 BROKEN = """
 WHAT, UNIT, BASELINE = "", "", ""
 baseline = None
@@ -73,6 +80,12 @@ def test_the_peak_counts_children(tmp_path: Path) -> None:
     result = json.loads(bench(tmp_path, "alone").stdout)
     assert result["peak_bytes"] > 200 * 2**20
     assert result["ratio"] is None
+
+
+def test_a_row_may_measure_what_it_is_compared_with_itself(tmp_path: Path) -> None:
+    (tmp_path / "row_turns.py").write_text(TURNS)
+    result = json.loads(bench(tmp_path, "turns").stdout)
+    assert (result["value"], result["ratio"]) == (3.0, 0.75)
 
 
 def test_without_a_row_all_are_in_the_table(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ import pytest
 
 from droidloop.devices.android.addresses import addresses, forget, remember
 from droidloop.devices.android.attaching import Seat, seats_of
+from droidloop.devices.android.claim import claimed
+from droidloop.devices.android.errors import UnusableStateError
 from droidloop.platform.errors import UsageError
 
 
@@ -45,3 +47,19 @@ def test_addresses_are_remembered_until_forgotten(
     for wrong in ("../up:1", "nothing"):
         with pytest.raises(ValueError, match="is no HOST:PORT"):
             remember(wrong)
+
+
+def test_a_device_is_worked_with_by_one_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DROIDLOOP_STATE", str(tmp_path))
+    with claimed("a"):
+        with (
+            pytest.raises(UnusableStateError, match="a: another command of droidloop"),
+            claimed("a"),
+        ):
+            pass
+        with claimed("b"):
+            pass
+    with claimed("a"):
+        pass

@@ -58,6 +58,18 @@ class TestBundleRunnerOnX86(RunnerContract):
         ran(BundleRunner(device, packed, root=str(root)), score_job("scorer_d8"))
         assert f"{root}/{packed.sha256}.tar.gz" in device.pushed
 
+    @pytest.mark.parametrize("lost", ["*/lib", "files"])
+    def test_what_somebody_removed_is_sent_again_for_the_next_job(
+        self, tmp_path: Path, lost: str
+    ) -> None:
+        root = tmp_path / "device"
+        runner = BundleRunner(LocalDevice(), bundle("x86_64"), root=str(root))
+        ran(runner, score_job("scorer_d8"))
+        (folder,) = root.glob(lost)
+        shutil.rmtree(folder)
+        failed(runner, score_job("scorer_d8"))
+        ran(runner, score_job("scorer_d8"))
+
     def test_clean_leaves_nothing(self, tmp_path: Path) -> None:
         root = tmp_path / "device"
         runner = BundleRunner(LocalDevice(), bundle("x86_64"), root=str(root))

@@ -1,0 +1,69 @@
+"""Runs of a small scenario in which QEMU phones take part."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from droidloop.devices.android.bundle_runner import BundleRunner
+from droidloop.devices.android.errors import AndroidError
+from droidloop.devices.android.fleet import Attachment
+from droidloop.scenarios.load import load
+from droidloop.scenarios.run import execute
+from tests.scenarios.test_mixed import ALONE
+
+from .conftest import Attached
+from .harm import Harm, HarmedRunner
+from .image import CACHE
+from .made import bundle
+
+TRANSFER_S, GRACE_S = 3.0, 3.0
+
+
+@contextmanager
+def kept_steps() -> Iterator[None]:
+    """Keep the training steps of runs: they take long to export."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(CACHE / "cache"))
+        yield
+
+
+def play(
+    folder: Path,
+    attached: Sequence[Attached],
+    settings: tuple[str, ...] = (),
+    replay: Path | None = None,
+    harms: Mapping[int, Mapping[int, Harm]] | None = None,
+) -> tuple[Path, list[HarmedRunner]]:
+    """Run the scenario with *attached* in the place of its first phones.
+
+    *harms* are done to a phone in the job of that number. Returns the run directory, and the
+    runner of each phone with what became of its jobs.
+    """
+    file = folder.with_suffix(".toml")
+    file.write_text(ALONE)
+    bundles = [
+        BundleRunner(one.device(transfer_s=TRANSFER_S), bundle("x86_64"), grace_s=GRACE_S)
+        for one in attached
+    ]
+    for runner in bundles:
+        runner.install()
+    runners = [
+        HarmedRunner(runner, one, (harms or {}).get(k, {}))
+        for k, (runner, one) in enumerate(zip(bundles, attached, strict=True))
+    ]
+    devices = [
+        Attachment(one.connection.serial, k, runner, wait=one.connection.wait)
+        for k, (one, runner) in enumerate(zip(attached, runners, strict=True))
+    ]
+    try:
+        execute(
+            load(file, settings), folder, replay=replay, progress=lambda *_: None, devices=devices
+        )
+    finally:
+        for one, harmed in zip(attached, runners, strict=True):
+            with suppress(AndroidError):  # that one is gone for good
+                one.connection.wait(3.0)
+                harmed.clean()
+    return folder, runners

@@ -203,7 +203,8 @@ def _devices(
     given = {one.serial for one in named}
     seats = [Seat(one.serial, one.phone) for one in named]
     seats += [Seat(serial) for serial in attach if serial not in given]
-    return attached(seats, lambda line: click.echo(line, err=True))
+    impose = scenario.devices.impose
+    return attached(seats, lambda line: click.echo(line, err=True), impose=impose)
 
 
 def _print(answer: dict[str, Any], as_json: bool) -> None:

@@ -79,6 +79,8 @@ class DevicesSection(Section):
     """The real devices that take part."""
 
     android: list[AndroidSection] = Field(default_factory=list)
+    impose: bool = False
+    """Whether each shows link and battery of its row while it works; always taken back."""
 
 
 class Scenario(Section):

@@ -18,6 +18,7 @@ from .conditions import restore_pending
 from .connection import Connection
 from .errors import AndroidError, ParseError
 from .fleet import Attachment, Meter
+from .imposing import holder_of
 from .parsers.adb_text import State
 from .parsers.power_supply import parse_uevent
 
@@ -74,8 +75,12 @@ def seats_of(wanted: Sequence[Seat], present: Sequence[str]) -> list[tuple[str, 
 
 
 @contextmanager
-def attached(wanted: Sequence[Seat], say: Say) -> Iterator[list[Attachment]]:
+def attached(
+    wanted: Sequence[Seat], say: Say, *, impose: bool = False
+) -> Iterator[list[Attachment]]:
     """Have the devices *wanted* ready with their bundle during the block, and clean after it.
+
+    With *impose* they show link and battery of their rows while they work.
 
     Raises:
         UsageError: see ``seats_of``.
@@ -84,9 +89,8 @@ def attached(wanted: Sequence[Seat], say: Say) -> Iterator[list[Attachment]]:
     """
     with ExitStack() as stack:
         adb = stack.enter_context(Adb.start())
-        for restored in restore_pending(adb):
-            if restored.error is not None:
-                say(f"left as an earlier run left it: {restored.error}")
+        _restore(adb, say)
+        stack.callback(_restore, adb, say)
         there = [one.serial for one in look(adb) if one.state is State.DEVICE]
         devices = []
         for serial, phone in seats_of(wanted, there):
@@ -96,10 +100,17 @@ def attached(wanted: Sequence[Seat], say: Say) -> Iterator[list[Attachment]]:
             runner, same = _prepare(connection)
             stack.callback(_clean, runner, connection, say)
             runner.install()
-            devices.append(
-                Attachment(serial, phone, runner, same, meter_of(connection), connection.wait)
-            )
+            hold = holder_of(connection) if impose else None
+            meter = meter_of(connection)
+            devices.append(Attachment(serial, phone, runner, same, meter, connection.wait, hold))
         yield devices
+
+
+def _restore(adb: Adb, say: Say) -> None:
+    """Take back what could not be taken back when it should have been: by this run or another."""
+    for restored in restore_pending(adb):
+        if restored.error is not None:
+            say(f"left as a run has changed it: {restored.error}")
 
 
 def _prepare(connection: Connection) -> tuple[BundleRunner, bool]:

@@ -76,14 +76,14 @@ class Connection:
         """Remember that *path* on the device is to be removed when it can be reached again."""
         self._leftovers.add(path)
 
-    def sweep(self) -> None:
-        """Remove what was left behind when the device went away.
+    def sweep(self, timeout_s: float = 10.0) -> None:
+        """Remove what was left behind when the device went away, each within *timeout_s*.
 
         Raises:
             AndroidError: the device cannot be reached; it stays remembered.
         """
         for path in sorted(self._leftovers):
-            self.run(["rm", "-f", path], timeout_s=10.0)
+            self.run(["rm", "-f", path], timeout_s=timeout_s)
             self._leftovers.discard(path)
 
     def shell(

@@ -9,6 +9,7 @@ the result. What the phone's row says of presence and links does not hold a real
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import final
 
@@ -24,8 +25,10 @@ from droidloop.platform.engine import Engine
 from droidloop.platform.jobs import LEARNING, Jobs, Outcome
 
 from .booking import Spans, book, give_up, limit_of, measure_row, modelled, spans_of
+from .conditions import Imposed
 from .errors import AndroidError
-from .runner import Failed, Ran, Result, Runner
+from .imposing import Hold, conditions_of
+from .runner import Failed, ModelJob, Ran, Result, Runner
 
 BACK_S, STILL_GONE_S = 20.0, 1.0
 
@@ -46,6 +49,7 @@ class Attachment:
         meter: of its battery; None where it tells nothing.
         wait: waits so many seconds at most until the device takes commands, as after a lost link;
             raises AndroidError where it does not. None where it always does.
+        hold: has the device show its row's link and battery during a job; None: it stays as it is.
     """
 
     serial: str
@@ -54,6 +58,7 @@ class Attachment:
     same_instructions: bool = True
     meter: Meter | None = None
     wait: Callable[[float], object] | None = None
+    hold: Hold | None = None
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,7 @@ class AndroidFleet:
         def serve(phone: int) -> dict[int, _Took]:
             device = self._attached[phone]
             return {
-                k: self._timed(device, work, k)
+                k: self._timed(device, work, k, int(jobs["plan_us"][k]))
                 for k in queues[phone]
                 if limit_of(self._population, jobs.rows[k]) > int(jobs["plan_us"][k])
             }
@@ -115,20 +120,27 @@ class AndroidFleet:
             parts = list(pool.map(serve, queues))
         return {k: took for part in parts for k, took in part.items()}
 
-    def _timed(self, device: Attachment, work: Work, k: int) -> _Took:
-        """Do job *k* on *device*; the battery's power is the mean of before and after."""
+    def _timed(self, device: Attachment, work: Work, k: int, t_us: int) -> _Took:
+        """Do job *k* on *device*, with the conditions of *t_us* if any are to be held there."""
         order = work.order(k)
         absent = self._await(device)
         if absent is not None:
             return _Took(absent, 0, -1)
-        before_uw = None if device.meter is None else device.meter()
+        took: _Took | None = None
         begin = time.monotonic_ns()
-        result = device.runner.run(order)
-        elapsed_us = (time.monotonic_ns() - begin) // 1000
-        after_uw = None if device.meter is None else device.meter()
-        if before_uw is None or after_uw is None:
-            return _Took(result, elapsed_us, -1)
-        return _Took(result, elapsed_us, (before_uw + after_uw) // 2 * elapsed_us // 1_000_000)
+        try:
+            with self._held(device, t_us) as imposed:
+                took = _measured(device, order, meter=not imposed.battery)
+        except AndroidError as error:  # the conditions were not held, or not taken back
+            if took is None or isinstance(took.result, Ran):
+                return _Took(Failed(error.outcome, str(error)), _us_since(begin), -1)
+        assert took is not None
+        return took
+
+    def _held(self, device: Attachment, t_us: int) -> AbstractContextManager[Imposed]:
+        if device.hold is None:
+            return nullcontext(Imposed())
+        return device.hold(*conditions_of(self._population, device.phone, t_us))
 
     def _await(self, device: Attachment) -> Failed | None:
         """Give *device* time to come back, less once it has not; return why it did not."""
@@ -181,3 +193,20 @@ def _spans(took: _Took, start_us: int, *, uploads: bool) -> Spans:
     refused = took.result.outcome.refused
     end_us = start_us if refused else start_us + took.elapsed_us
     return Spans(took.result.outcome, start_us, end_us=end_us)
+
+
+def _measured(device: Attachment, order: ModelJob, *, meter: bool) -> _Took:
+    """Do *order* on *device*; its battery's power is the mean of before and after."""
+    read = device.meter if meter else None
+    before_uw = None if read is None else read()
+    begin = time.monotonic_ns()
+    result = device.runner.run(order)
+    elapsed_us = _us_since(begin)
+    after_uw = None if read is None else read()
+    if before_uw is None or after_uw is None:
+        return _Took(result, elapsed_us, -1)
+    return _Took(result, elapsed_us, (before_uw + after_uw) // 2 * elapsed_us // 1_000_000)
+
+
+def _us_since(begin_ns: int) -> int:
+    return (time.monotonic_ns() - begin_ns) // 1000

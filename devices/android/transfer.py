@@ -33,6 +33,7 @@ from .parsers.df import mount_of, parse_df
 from .sync import read_file, stat_file
 
 STEP_TIMEOUT_S = 10.0
+AFTER_FAILURE_S = 3.0  # a device that does not answer by then is swept when it is back
 _HASH_BYTES_PER_S = 1_000_000  # an old phone's slowest storage
 _NO_SUCH_COMMAND = 127
 
@@ -99,7 +100,7 @@ def push(
     except BaseException:
         connection.leave_behind(part)
         with suppress(AndroidError):  # it is gone for now: removed when it is back
-            connection.sweep()
+            connection.sweep(AFTER_FAILURE_S)
         raise
     return Transfer(size, transfer_us, _now_us() - start_us)
 

@@ -1,9 +1,7 @@
 """Harm that is done to a phone in the midst of one of its jobs."""
 
 import subprocess
-import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import final
@@ -12,6 +10,7 @@ from droidloop.devices.android.adb_process import adb_environment, adb_path
 from droidloop.devices.android.errors import AndroidError
 from droidloop.devices.android.runner import ModelJob, Result, Runner
 from tests.contracts.runner import SLOW
+from tests.contracts.runner_on_device import meanwhile, running, stop_runner
 
 from .conftest import Attached
 
@@ -57,7 +56,10 @@ class HarmedRunner:
             harm.do(self._attached)
             result = self._runner.run(changed)
         else:
-            result = meanwhile(self._attached, lambda: self._runner.run(changed), harm)
+            when, phone = harm.when, self._attached
+            result = meanwhile(
+                lambda: self._runner.run(changed), lambda: when(phone), lambda: harm.do(phone)
+            )
         harm.undo(self._attached)
         self.results.append(result)
         return result
@@ -67,30 +69,15 @@ class HarmedRunner:
         self._runner.clean()
 
 
-def meanwhile(attached: Attached, run: Callable[[], Result], harm: Harm) -> Result:
-    """Return what *run* gives when *harm* is done as soon as it is time for it."""
-    assert harm.when is not None
-    with ThreadPoolExecutor(1) as pool:
-        future: Future[Result] = pool.submit(run)
-        deadline = time.monotonic() + 60
-        while not harm.when(attached):
-            assert not future.done(), f"it ended too early: {future.result()}"
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        harm.do(attached)
-        return future.result(timeout=120)
-
-
 def pushing(attached: Attached) -> bool:
     """Whether some of a big file has arrived."""
     script = 'find /data/local/tmp -name "*.part" -size +2000k'
     return attached.connection.run(["sh", "-c", script]) != ""
 
 
-def running(attached: Attached) -> bool:
+def computing(attached: Attached) -> bool:
     """Whether the program of a job has started."""
-    answer = attached.connection.shell(["sh", "-c", "pidof ld-linux-x86-64.so.2 device_job"])
-    return answer.exit_code == 0
+    return running(attached.connection)
 
 
 def long(job: ModelJob) -> ModelJob:
@@ -126,10 +113,9 @@ def kill_phone(attached: Attached) -> None:
     attached.phone.kill()
 
 
-def stop_runner(attached: Attached) -> None:
+def stand_still(attached: Attached) -> None:
     """Have the runner stand still; the phone goes on answering."""
-    script = "kill -STOP $(cat /data/local/tmp/droidloop/jobs/*/pid)"
-    attached.connection.run(["sh", "-c", script])
+    stop_runner(attached.connection)
 
 
 def fill_storage(attached: Attached, left_kib: int = 1000) -> None:

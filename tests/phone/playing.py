@@ -9,8 +9,10 @@ import pytest
 from droidloop.devices.android.bundle_runner import BundleRunner
 from droidloop.devices.android.errors import AndroidError
 from droidloop.devices.android.fleet import Attachment
+from droidloop.devices.android.imposing import holder_of
 from droidloop.scenarios.load import load
 from droidloop.scenarios.run import execute
+from tests.exported_once import exported_once
 from tests.scenarios.test_mixed import ALONE
 
 from .conftest import Attached
@@ -22,10 +24,11 @@ TRANSFER_S, GRACE_S = 3.0, 3.0
 
 
 @contextmanager
-def kept_steps() -> Iterator[None]:
-    """Keep the training steps of runs: they take long to export."""
-    with pytest.MonkeyPatch.context() as patch:
+def kept_models() -> Iterator[None]:
+    """Keep the training steps of runs, and their packages: they take long to export."""
+    with exported_once(), pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(CACHE / "cache"))
+        patch.setenv("DROIDLOOP_STATE", str(CACHE / "state"))
         yield
 
 
@@ -54,7 +57,13 @@ def play(
         for k, (runner, one) in enumerate(zip(bundles, attached, strict=True))
     ]
     devices = [
-        Attachment(one.connection.serial, k, runner, wait=one.connection.wait)
+        Attachment(
+            one.connection.serial,
+            k,
+            runner,
+            wait=one.connection.wait,
+            hold=holder_of(one.connection),
+        )
         for k, (one, runner) in enumerate(zip(attached, runners, strict=True))
     ]
     try:

@@ -10,14 +10,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from droidloop.devices.android.attaching import Seat, attached
+from droidloop.devices.android.adb import Adb
+from droidloop.devices.android.attached import AttachedDevice
+from droidloop.devices.android.attaching import Seat, attached, property_of
+from droidloop.devices.android.bundle import abi_of
+from droidloop.devices.android.bundle_cache import kept_bundle
+from droidloop.devices.android.bundle_runner import BundleRunner
+from droidloop.devices.android.conditions import BatteryCondition, LinkCondition
+from droidloop.devices.android.connection import Connection
 from droidloop.devices.android.fleet import Attachment
+from droidloop.devices.android.journal import pending_serials
 from droidloop.devices.android.runner import Runner
 from droidloop.platform.jobs import Outcome
 from droidloop.platform.ledger import read
 from droidloop.scenarios.load import load
 from droidloop.scenarios.run import execute
-from tests.contracts.runner import RunnerContract
+from tests.contracts.runner_on_device import RunnerOnDeviceContract
 from tests.scenarios.test_mixed import ALONE, table_of
 from tests.scenarios.test_run import digest
 
@@ -28,19 +36,55 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def device() -> Iterator[Attachment]:
-    """The attached device, ready for jobs; clean afterwards."""
-    said: list[str] = []
-    with attached([Seat(SERIAL, 0)], said.append) as [one]:
-        yield one
-    assert not [line for line in said if line.startswith("not cleaned")]
+@pytest.fixture(scope="class")
+def reached() -> Iterator[Connection]:
+    """The connection to the device; a USB phone belongs to one adb server at a time."""
+    with Adb.start() as adb:
+        adb.attach(SERIAL)
+        connection = Connection(adb, SERIAL)
+        connection.wait(60.0)
+        yield connection
 
 
-class TestRunner(RunnerContract):
+@pytest.fixture(scope="class")
+def installed(reached: Connection) -> Iterator[BundleRunner]:
+    """A runner with its bundle on the device; clean afterwards."""
+    abi = abi_of(property_of(reached, "ro.product.cpu.abi"))
+    runner = BundleRunner(AttachedDevice(reached), kept_bundle(abi))
+    runner.install()
+    yield runner
+    runner.clean()
+
+
+class TestRunner(RunnerOnDeviceContract):
+    same_instructions = False  # of no known processor
+
     @pytest.fixture
-    def runner(self, device: Attachment) -> Runner:
-        return device.runner
+    def runner(self, installed: BundleRunner) -> Runner:
+        return installed
+
+    @pytest.fixture
+    def connection(self, reached: Connection) -> Connection:
+        return reached
+
+
+@pytest.fixture
+def device() -> Iterator[Attachment]:
+    """The device as a run has it; clean afterwards."""
+    said: list[str] = []
+    with attached([Seat(SERIAL, 0)], said.append, impose=True) as [one]:
+        yield one
+    assert not [line for line in said if not line.startswith("preparing")]
+
+
+def test_an_emulators_link_and_battery_are_imposed_and_taken_back(device: Attachment) -> None:
+    if not SERIAL.startswith("emulator-"):
+        pytest.skip("a phone may forbid it: conditions are imposed there as far as it goes")
+    assert device.hold is not None
+    link, battery = LinkCondition(up_bps=1_000_000, down_bps=4_000_000), BatteryCondition(42, False)
+    with device.hold(link, battery) as imposed:
+        assert (imposed.rate, imposed.coverage, imposed.battery) == (True, True, True), imposed
+    assert SERIAL not in pending_serials()
 
 
 def test_a_run_with_it_gives_the_hosts_model_and_a_replay_the_same_bytes(

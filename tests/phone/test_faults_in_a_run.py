@@ -14,8 +14,10 @@ import pytest
 
 from droidloop.devices.android import fleet
 from droidloop.devices.android.adb import Adb
+from droidloop.devices.android.conditions import restore_pending
 from droidloop.devices.android.errors import AndroidError
 from droidloop.devices.android.runner import Failed, ModelJob, Ran, Result
+from droidloop.devices.android.undo import is_frozen
 from droidloop.platform.jobs import Kind, Outcome
 from droidloop.platform.ledger import Rows, read
 
@@ -23,7 +25,7 @@ from . import harm
 from .conftest import Attached, attach
 from .harm import Harm, HarmedRunner
 from .made import models
-from .playing import kept_steps, play
+from .playing import kept_models, play
 from .qemu import free_port, start
 
 pytestmark = [pytest.mark.phone, pytest.mark.slow]
@@ -60,19 +62,27 @@ FAULTS = {
     ADBD_KILLED: Harm(harm.kill_adbd, harm.pushing, job=big),
     FULL: Harm(harm.fill_storage, undo=harm.empty_storage, job=big),
     MEMORY: Harm(harm.promise_memory, undo=harm.have_memory, job=hungry),
-    STOPPED: Harm(harm.stop_runner, harm.running, job=impatient),
-    SERVER_KILLED: Harm(harm.kill_server, harm.running, job=harm.long),
+    STOPPED: Harm(harm.stand_still, harm.computing, job=impatient),
+    SERVER_KILLED: Harm(harm.kill_server, harm.computing, job=harm.long),
 }
-DEATH = Harm(harm.kill_phone, harm.running, job=harm.long)
+DEATH = Harm(harm.kill_phone, harm.computing, job=harm.long)
 
 
 @dataclass(frozen=True)
 class Faults:
-    """A run with all faults, and what is left on the phones after it."""
+    """A run with all faults, and what is left on the phones after it.
+
+    Attributes:
+        run: its directory.
+        runners: of the phones, with what became of their jobs.
+        left: names of files on each phone that lives.
+        frozen: whether it still shows a battery that was imposed.
+    """
 
     run: Path
     runners: list[HarmedRunner]
     left: list[list[str]]
+    frozen: list[bool]
 
     def training(self, phone: int) -> list[int]:
         """Return the outcomes of the training jobs of *phone*, one a round."""
@@ -96,7 +106,7 @@ def faults(
     folder = tmp_path_factory.mktemp("faults")
     settings = ("population.phones=4", f"protocol.rounds={len(FAULTS) + 1}")
     machine = start("t1", free_port(), memory_mib=512)
-    with kept_steps(), pytest.MonkeyPatch.context() as patch:
+    with kept_models(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(fleet, "BACK_S", 8.0)
         patch.setattr(fleet, "STILL_GONE_S", 0.2)
         try:
@@ -109,7 +119,13 @@ def faults(
                 adb.disconnect(machine.serial)
         for one in pair:
             one.mend()
-        yield Faults(run, runners, [one.listing() for one in pair])
+        restore_pending(adb)  # as the next run does
+        yield Faults(
+            run,
+            runners,
+            [one.listing() for one in pair],
+            [is_frozen(one.connection) for one in pair],
+        )
 
 
 @pytest.mark.parametrize(
@@ -172,3 +188,4 @@ def test_the_run_ends_as_any_other_and_the_phones_are_clean(faults: Faults) -> N
     assert (faults.run / "package").is_dir()
     assert len(read(faults.run, "devices")) == 4
     assert faults.left == [[], []]
+    assert faults.frozen == [False, False]

@@ -12,14 +12,14 @@ from tests.scenarios.test_mixed import table_of
 from tests.scenarios.test_run import digest
 
 from .conftest import Attached
-from .playing import kept_steps, play
+from .playing import kept_models, play
 
 pytestmark = [pytest.mark.phone, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _kept_steps() -> Iterator[None]:
-    with kept_steps():
+def _kept_models() -> Iterator[None]:
+    with kept_models():
         yield
 
 

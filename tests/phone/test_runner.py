@@ -5,8 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from droidloop.devices.android.bundle_runner import BundleRunner
+from droidloop.devices.android.connection import Connection
 from droidloop.devices.android.runner import Runner
-from tests.contracts.runner import RunnerContract, ran, score_job
+from tests.contracts.runner import ran, score_job
+from tests.contracts.runner_on_device import RunnerOnDeviceContract
 
 from .conftest import Attached
 from .made import bundle
@@ -17,14 +19,18 @@ pytestmark = pytest.mark.phone
 @pytest.fixture(scope="module")
 def installed(pair: tuple[Attached, Attached]) -> Iterator[BundleRunner]:
     """One runner for all tests, with its bundle on the phone."""
-    runner = BundleRunner(pair[0].device(), bundle("x86_64"))
+    runner = BundleRunner(pair[0].device(), bundle("x86_64"), grace_s=3.0)
     runner.install()
     yield runner
     runner.clean()
     assert pair[0].listing() == []
 
 
-class TestBundleRunnerOnPhone(RunnerContract):
+class TestBundleRunnerOnPhone(RunnerOnDeviceContract):
+    @pytest.fixture
+    def connection(self, phone: Attached) -> Connection:
+        return phone.connection
+
     @pytest.fixture
     def runner(self, installed: BundleRunner, phone: Attached) -> Iterator[Runner]:
         yield installed

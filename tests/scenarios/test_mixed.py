@@ -18,6 +18,7 @@ from droidloop.platform.jobs import Kind, Outcome
 from droidloop.platform.ledger import Rows, read
 from droidloop.scenarios.load import load
 from droidloop.scenarios.run import execute
+from tests.exported_once import exported_once
 from tests.phone.image import CACHE
 
 from .test_run import digest
@@ -115,7 +116,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         3: HostRunner(),
         7: Liar(),
     }
-    with pytest.MonkeyPatch.context() as patch:
+    with exported_once(), pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(CACHE / "cache"))  # training steps take long to export
         made = {
             "host": play(folder / "host", {}),

@@ -2,12 +2,15 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from droidloop.devices.android.errors import AndroidError, DeviceTimeoutError
 from droidloop.devices.android.parsers.battery import parse_battery
 from droidloop.devices.android.parsers.proc_meminfo import parse_proc_meminfo
+from droidloop.devices.android.transfer import pull, push
+from tests.devices.android.test_quoting import HOSTILE
 
 from .__main__ import main
 from .conftest import MEMORY_MIB, Attached
@@ -15,6 +18,8 @@ from .image import PhoneError
 from .qemu import Battery, load, start
 
 pytestmark = pytest.mark.phone
+
+NAME = "it's $(reboot); `reboot` -rf \"&"
 
 
 def until(holds: Callable[[], bool], seconds: float) -> None:
@@ -68,6 +73,20 @@ def test_a_cut_link_is_seen_by_the_time_limit_alone_and_can_be_mended(phone: Att
         phone.connection.shell(["echo", "here"], timeout_s=1.0)
     phone.mend()
     assert phone.connection.run(["echo", "here"], timeout_s=30.0) == "here\n"
+
+
+def test_hostile_words_and_names_are_only_that(phone: Attached, tmp_path: Path) -> None:
+    words = phone.connection.run(["printf", "%s\\0", *HOSTILE])
+    assert words.split("\0")[:-1] == HOSTILE
+    local, back, remote = tmp_path / "-rf $(reboot)", tmp_path / "back", f"/data/local/tmp/{NAME}"
+    local.write_bytes(b"data")
+    push(phone.connection, local, remote, timeout_s=20)
+    listed = phone.connection.run(["ls", "-A", "/data/local/tmp"])
+    assert listed == f"{NAME}\n"
+    pull(phone.connection, remote, back, timeout_s=20, limit_bytes=10)
+    assert back.read_bytes() == b"data"
+    phone.connection.run(["rm", remote])
+    assert phone.listing() == []
 
 
 def test_a_killed_phone_takes_no_commands_and_leaves_no_files(spare: Attached) -> None:

@@ -10,6 +10,7 @@ from numba import njit
 
 from droidloop.network.loss import goodput, handshake_us, rtt_at
 from droidloop.network.radio import CELLULAR, NO_RADIO, active_uw, promotion_at
+from droidloop.network.slow_start import next_round
 from droidloop.platform.jobs import JobArray, Outcome
 from droidloop.platform.law import law
 from droidloop.platform.units import NEVER_US, between, reached
@@ -220,6 +221,13 @@ def rate_of(world: World, phone: int, radio: int, rate: int, rtt_us: int) -> int
 
 
 @law
+def window_of(world: World, phone: int, radio: int) -> int:
+    """Return the window of a new connection over *radio* in bytes; 0: no slow start."""
+    traits = world.traits[phone]
+    return int(world.radios[traits.radio if radio == CELLULAR else traits.wifi].window_bytes)
+
+
+@law
 def needs_unmetered(row: Any) -> bool:
     """Return whether the job takes WiFi alone."""
     return bool((row.needs & _NEED_UNMETERED) != 0)
@@ -233,6 +241,7 @@ def _transfer(world: World, row: Any, nbytes: int, up: bool) -> tuple[int, int]:
     limit_us = _limit_us(world, row)
     unmetered = needs_unmetered(row)
     moved, radio, rtt_us = 0, NO_RADIO, 0
+    window, burst, round_us = 0, 0, 0
     while moved < nbytes:
         found, down_rate, up_rate, until_us = link_at(world, phone, state.t_us, unmetered)
         rate = up_rate if up else down_rate
@@ -246,15 +255,22 @@ def _transfer(world: World, row: Any, nbytes: int, up: bool) -> tuple[int, int]:
             radio = found
             if found != NO_RADIO:
                 rtt_us = connect(world, row, found, limit_us)
+                window = burst = window_of(world, phone, found)
+                round_us = state.t_us + rtt_us
         elif found == NO_RADIO:
             advance(world, phone, min(until_us, limit_us), 0, 0, 0, True)
         else:
             law = world.radios[traits.radio if found == CELLULAR else traits.wifi]
-            start_us = state.t_us
+            start_us, until_us, left = state.t_us, min(until_us, limit_us), nbytes - moved
             rate = rate_of(world, phone, found, rate, rtt_us)
-            end_us = min(reached(rate, start_us, nbytes - moved), until_us, limit_us)
+            window, burst, round_us = next_round(window, burst, round_us, rtt_us, start_us)
+            if window > 0:  # the window is not open yet: a burst, then silence
+                left, until_us = min(left, burst), min(until_us, round_us)
+                rate = rate if burst > 0 else 0
+            end_us = until_us if rate == 0 else min(reached(rate, start_us, left), until_us)
             end_us = advance(world, phone, end_us, 0, active_uw(law, rate, up), 0, True)
-            moved += min(between(rate, start_us, end_us), nbytes - moved)
+            sent = min(between(rate, start_us, end_us), left)
+            moved, burst = moved + sent, burst - sent
         if state.dead:
             return moved, _LOST_DEAD
     rest(state, radio)

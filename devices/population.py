@@ -41,6 +41,7 @@ class PopulationSpec:
     """``DEFAULT_RADIOS`` of the year if not given."""
     radio_year: str = "2012"
     loss: bool = False
+    slow_start: bool = False
     throttling: bool = False
     map: MapSpec | None = None
     cells: CellSpec | None = None
@@ -106,7 +107,7 @@ def build(spec: PopulationSpec, draws: Draws) -> Population:
     world = World(
         traits,
         _initial_state(traits, phones, draws.child("battery")),
-        radio_rows(spec.radio_year, radios),
+        radio_rows(spec.radio_year, radios, slow_start=spec.slow_start),
         np.concatenate([spec.region_table[name].row() for name in regions]).astype(REGION_DTYPE),
         *pack(spec.rate_series + spec.charge_series + spec.up_series),
         Keys(*(draws.child(name).key for name in Keys._fields)),

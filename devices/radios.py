@@ -1,12 +1,13 @@
 """Radios of a population: which ones there are by year, their long-term rates, their quality."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from droidloop.network.loss import QUALITY, QUALITY_DTYPE
 from droidloop.network.presets import PRESETS, preset
 from droidloop.network.radio import RADIO_DTYPE
+from droidloop.network.slow_start import INITIAL_WINDOW_BYTES
 
 from .world import Table
 
@@ -56,13 +57,15 @@ def cellular_radios(year: str) -> list[str]:
     ]
 
 
-def radio_rows(year: str, radios: list[str]) -> Table:
-    """Return the rows of *radios* and WiFi, all of *year*.
+def radio_rows(year: str, radios: list[str], *, slow_start: bool = False) -> Table:
+    """Return the rows of *radios* and WiFi, all of *year*; new connections may start slowly.
 
     Raises:
         ScenarioError: a radio was not measured in that year.
     """
-    rows = [preset(year, name).row() for name in [*radios, "wifi"]]
+    window_bytes = INITIAL_WINDOW_BYTES if slow_start else 0
+    names = [*radios, "wifi"]
+    rows = [replace(preset(year, name), window_bytes=window_bytes).row() for name in names]
     return np.concatenate(rows).astype(RADIO_DTYPE)
 
 

@@ -11,6 +11,7 @@ import simpy
 from numba import njit
 
 from droidloop.network.radio import CELLULAR, NO_RADIO, active_uw
+from droidloop.network.slow_start import next_round
 from droidloop.platform.engine import Engine, Process
 from droidloop.platform.jobs import Outcome
 from droidloop.platform.units import between, reached
@@ -19,7 +20,16 @@ from .batch import Batch
 from .battery import advance
 from .cells import fair_shares
 from .link import link_at
-from .play import connect, cut_at, end_download, end_upload, needs_unmetered, rate_of, rest
+from .play import (
+    connect,
+    cut_at,
+    end_download,
+    end_upload,
+    needs_unmetered,
+    rate_of,
+    rest,
+    window_of,
+)
 from .population import Population
 
 
@@ -51,6 +61,11 @@ def _cut(batch: Any, k: int, otherwise: int) -> int:
 @njit(cache=True, nogil=True)
 def _rate(batch: Any, k: int, radio: int, rate: int, rtt_us: int) -> int:
     return int(rate_of(batch.world, batch.rows[k].phone, radio, rate, rtt_us))
+
+
+@njit(cache=True, nogil=True)
+def _window(batch: Any, k: int, radio: int) -> int:
+    return int(window_of(batch.world, batch.rows[k].phone, radio))
 
 
 @njit(cache=True, nogil=True)
@@ -137,6 +152,7 @@ class SharedLinks:
         """Move *nbytes* as ``play`` does, with what others leave; return (moved, outcome)."""
         state, link = self._world.state[phone], self._link(phone, up)
         moved, radio, rtt_us = 0, NO_RADIO, 0
+        window, burst, round_us = 0, 0, 0
         while moved < nbytes:
             found, rate, until_us = _found(batch, k, up)
             if state["t_us"] >= limit_us:
@@ -149,12 +165,20 @@ class SharedLinks:
                 radio = found
                 if found != NO_RADIO:
                     rtt_us = _connect(batch, k, found, limit_us)
+                    window = burst = _window(batch, k, found)
+                    round_us = int(state["t_us"]) + rtt_us
             elif found == NO_RADIO:
                 _move(batch, k, found, 0, up, min(until_us, limit_us))
             else:
                 rate = _rate(batch, k, found, rate, rtt_us)
                 end_us, left = min(until_us, limit_us), nbytes - moved
-                moved += yield from self._segment(batch, k, phone, radio, rate, up, end_us, left)
+                window, burst, round_us = next_round(
+                    window, burst, round_us, rtt_us, int(state["t_us"])
+                )
+                if window > 0:  # a phone that waits for an acknowledgement keeps its share
+                    end_us, left = min(end_us, round_us), min(left, burst)
+                sent = yield from self._segment(batch, k, phone, radio, rate, up, end_us, left)
+                moved, burst = moved + sent, burst - sent
             yield self._engine.until(state["t_us"])
             if state["dead"]:
                 return moved, int(Outcome.LOST_DEAD)
@@ -172,7 +196,10 @@ class SharedLinks:
         end_us: int,
         left: int,
     ) -> Process:
-        """Move up to *left* bytes until *end_us* or the next change of shares; return how many."""
+        """Move up to *left* bytes until *end_us* or the next change of shares; return how many.
+
+        With nothing *left* to move, the radio is on, and waits.
+        """
         state = self._world.state[phone]
         changed = []
         if radio == CELLULAR:
@@ -181,6 +208,8 @@ class SharedLinks:
             rate = link.share(phone)
             changed = [link.changed]
         start_us = int(state["t_us"])
+        if left == 0:
+            rate = 0
         if rate > 0:
             end_us = min(end_us, int(reached(rate, start_us, left)))
         # where the phone would die on the way, the others must hear of it then and not later

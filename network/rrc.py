@@ -26,6 +26,7 @@ RADIO_DTYPE = np.dtype(
         ("idle_uw", np.int64),  # paging or beacons, as a mean
         ("rtt_us", np.int64),
         ("handshakes", np.int64),  # round trips before the first byte (TCP and TLS 1.3: 2)
+        ("window_bytes", np.int64),  # of a new connection; 0: no slow start
     ]
 )
 
@@ -48,6 +49,7 @@ class Radio:
     resume_ms: float = 0.0
     resume_mw: float = 0.0
     handshakes: int = 2
+    window_bytes: int = 0
 
     def row(self) -> np.ndarray[Any, np.dtype[np.void]]:
         """Return the radio as one row of ``RADIO_DTYPE``: integers, microseconds and microwatts."""
@@ -61,6 +63,7 @@ class Radio:
         row["idle_uw"] = round(self.idle_mw * 1000)
         row["rtt_us"] = round(self.rtt_ms * 1000)
         row["handshakes"] = self.handshakes
+        row["window_bytes"] = self.window_bytes
         return row
 
 

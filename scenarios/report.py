@@ -42,8 +42,22 @@ def show(answer: Facts, console: Console) -> None:
     for kind, outcomes in answer["outcomes"].items():
         parts = ", ".join(f"{count:,} {name}" for name, count in outcomes.items())
         console.print(f"{kind} jobs: {parts}", highlight=False)
+    if "coverage" in answer:
+        console.print(_coverage(answer["coverage"]), highlight=False)
+    console.print(f"synthetic: {', '.join(answer['synthetic']) or 'nothing'}", highlight=False)
     if answer["wall_s"] is not None:
         console.print(f"wall time: {answer['wall_s']:.1f} s", highlight=False)
+
+
+def _coverage(shares: dict[str, float]) -> str:
+    """Return both shares in words: a share of places is no share of time."""
+    text = (
+        f"map: {shares['places']:.1%} of places are covered ({shares['remote_places']:.1%} of the "
+        f"remote ones); phones were covered for {shares['time']:.1%} of the time"
+    )
+    if "remote_time" in shares:
+        text += f" ({shares['remote_time']:.1%} where they live remotely)"
+    return text
 
 
 _MODELS = {

@@ -23,6 +23,7 @@ from droidloop.platform.rundir import RunDirectory
 from droidloop.platform.units import SECOND_US
 
 from .cluster import Train, train_here, train_on
+from .coverage import shares_ppm
 from .delivery import Delivery
 from .device_work import DeliveryWorks
 from .fleets import Attached, fleet_of, take_seats, training_models
@@ -213,6 +214,7 @@ class _Run:
         """Return every phone's accounts, complete to *end_us*."""
         population = self._study.population
         settle(population.world, end_us)
+        self._recorder.event("map", -1, **shares_ppm(population.world.map, end_us))
         state, traits = population.state, population.traits
         rows = np.zeros(len(population), DEVICE_DTYPE)
         rows["t_us"], rows["phone"] = end_us, np.arange(len(population))

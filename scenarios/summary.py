@@ -10,6 +10,8 @@ from droidloop.platform.ledger import Rows, read
 from droidloop.platform.rundir import RunDirectory
 from droidloop.platform.units import joules, seconds
 
+from .synthetic import synthetic_parts
+
 COMPONENTS = tuple(name.removesuffix("_uj") for name in ENERGY_PARTS)
 
 
@@ -46,10 +48,20 @@ def summarise(run: RunDirectory) -> dict[str, Any]:
             name: _facts(tables.of(devices["phone"][devices["profile"] == name.encode()]))
             for name in sorted(np.unique(devices["profile"]).astype(str))
         },
+        "synthetic": synthetic_parts(manifest["scenario"]),
         "wall_s": manifest.get("wall_s"),
     }
+    if (shares := _shares(events)) is not None:
+        answer["coverage"] = shares
     answer["latency_s"]["round"] = _spread(_values(events, "round", "length_us"))
     return answer
+
+
+def _shares(events: Rows) -> dict[str, float] | None:
+    """Return what the run's map covered of places and of time; None where there was no map."""
+    rows = events[events["kind"] == b"map"]
+    names = np.char.replace(rows["name"].astype(str), "_ppm", "")
+    return dict(zip(names.tolist(), (rows["value"] / 1e6).tolist(), strict=True)) or None
 
 
 def _facts(tables: _Tables) -> dict[str, Any]:

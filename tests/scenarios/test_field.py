@@ -1,17 +1,25 @@
 """A scenario with every model of radios, links and heat, and all policies at once."""
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from click.testing import Result
 
 from droidloop.devices.thermal import SUSTAINED_US
+from droidloop.network.map import OPTUS, area_share, build_map, time_share
+from droidloop.platform.draws import Draws
 from droidloop.platform.jobs import Kind
 from droidloop.platform.ledger import read
 from droidloop.platform.rundir import RunDirectory
+from droidloop.platform.units import DAY_US
 from droidloop.scenarios.build import people
+from droidloop.scenarios.coverage import shares_ppm
 from droidloop.scenarios.load import load
+from droidloop.scenarios.synthetic import synthetic_parts
 
 Command = Callable[..., Result]
 
@@ -80,6 +88,19 @@ def test_policies_hold_for_every_job_of_a_run_with_everything_on(
     path, out = scenario(tmp_path, small), tmp_path / "run"
     result = command("run", path, *settings, "--out", out, "--json")
     assert result.exit_code == 0, result.output
+    answer = json.loads(result.stdout)
+    shares = answer["coverage"]
+    assert shares["places"] == pytest.approx(0.70, abs=0.002)
+    assert shares["remote_places"] == pytest.approx(0.60, abs=0.002)
+    assert shares["places"] < shares["time"] < 1.0
+    assert answer["synthetic"] == [
+        "interactions",
+        "people's days (off, idle, in use, at home)",
+        "the map and who moves on it",
+    ]
+    text = command("report", out).stdout
+    assert "70.0% of places are covered (60.0% of the remote ones)" in text
+    assert f"phones were covered for {shares['time']:.1%} of the time" in text
     jobs = read(RunDirectory.open(out).path, "jobs")
     trained = jobs[jobs["kind"] == Kind.TRAIN]
     assert set(trained["needs"].tolist()) == {7}
@@ -88,3 +109,31 @@ def test_policies_hold_for_every_job_of_a_run_with_everything_on(
     assert (worked["accepted_uj"] > 0).all()
     assert (trained["cell_end_us"] < 0).all(), "no cellular radio has been used so far"
     assert (jobs["cell_end_us"] > 0).any(), "the delivery did"
+
+
+def test_a_run_says_what_in_it_is_synthetic(small: Path) -> None:
+    def parts(*settings: str) -> list[str]:
+        return synthetic_parts(load(small, settings).resolved())
+
+    days = "people's days (off, idle, in use, at home)"
+    made = ["interactions", days, "charging"]
+    assert parts() == [*made, "the gaps of regions"]
+    fitted = ("population.regions.urban=0.0", "population.regions.oslo-3g=1.0")
+    assert parts(*fitted) == [*made, "the gaps of regions"], "remote ones are left"
+    resolved = load(small).resolved()
+    resolved["population"]["regions"] = {"oslo-3g": 1.0}
+    assert synthetic_parts(resolved) == made
+    assert parts("population.map.preset=optus") == [*made, "the map and who moves on it"]
+    assert parts("population.ideal=true", "data.path=ml-100k") == []
+
+
+def test_shares_of_a_map_are_those_of_its_places_and_of_its_phones_time() -> None:
+    world = build_map(replace(OPTUS, remote_phones=0.2), 50, Draws(1, "shares"))
+    remote = np.flatnonzero(world.movers["remote"])
+    assert shares_ppm(world, DAY_US) == {
+        "places_ppm": round(1e6 * area_share(world)),
+        "remote_places_ppm": round(1e6 * area_share(world, remote=True)),
+        "time_ppm": round(1e6 * time_share(world, np.arange(50), 0, DAY_US)),
+        "remote_time_ppm": round(1e6 * time_share(world, remote, 0, DAY_US)),
+    }
+    assert shares_ppm(build_map(OPTUS, 0, Draws(1, "shares")), DAY_US) == {}

@@ -107,6 +107,7 @@ def _spec(section: PopulationSection, phones: int) -> PopulationSpec:
         region_table=regions,
         profile_table=profile_table(section.profile_files),
         loss=section.loss,
+        slow_start=section.slow_start,
         throttling=section.throttling,
         map=section.map.spec() if section.map else None,
         cells=CellSpec(**section.cell.model_dump()) if section.cell else None,

@@ -69,6 +69,8 @@ class PopulationSection(Section):
     loss: bool = False
     """Round trips by chance, and bursts of loss. The rates of radios are what losses leave in
     recordings, so this is an upper bound of the harm."""
+    slow_start: bool = False
+    """TCP's windows open round trip by round trip in each new connection."""
     throttling: bool = False
     """Phones that compute for long slow down."""
     map: MapSection | None = None

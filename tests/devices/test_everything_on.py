@@ -25,7 +25,7 @@ PHONES = 1000
 
 
 def everything(phones: int, *, seed: int = 1) -> Population:
-    """Return phones with losses, a map, heat, recorded links (both ways) and chargers.
+    """Return phones with losses, slow starts, a map, heat, recorded links (both ways) and chargers.
 
     Every other phone follows the recordings, the others rates and habits.
     """
@@ -37,6 +37,7 @@ def everything(phones: int, *, seed: int = 1) -> Population:
         up_series=[rate_series(draws, 120 + 60 * k, k) for k in range(5)],
         radio_year="2012",
         loss=True,
+        slow_start=True,
         throttling=True,
         map=OPTUS,
     )
@@ -177,7 +178,7 @@ def test_tails_last_from_each_use_to_the_next_and_are_counted_once(
     assert world.state["tail_uj"][0] == expected
 
 
-@pytest.mark.parametrize("feature", ["loss", "throttling", "map"])
+@pytest.mark.parametrize("feature", ["loss", "slow_start", "throttling", "map"])
 def test_each_model_changes_something(feature: str) -> None:
     """Where a model does nothing, the tests above say nothing about it."""
     rows = []

@@ -11,6 +11,7 @@ from click.testing import Result
 
 from droidloop.devices.thermal import SUSTAINED_US
 from droidloop.network.map import OPTUS, area_share, build_map, time_share
+from droidloop.network.slow_start import INITIAL_WINDOW_BYTES
 from droidloop.platform.draws import Draws
 from droidloop.platform.jobs import Kind
 from droidloop.platform.ledger import read
@@ -26,6 +27,7 @@ Command = Callable[..., Result]
 EVERYTHING = """
 radio_year = "2021"
 loss = true
+slow_start = true
 throttling = true
 rate_traces = "{traces}"
 uplink_share = 0.5
@@ -63,6 +65,7 @@ def test_what_a_scenario_switches_on_is_in_its_phones(small: Path, tmp_path: Pat
     world = population.world
     assert population.radios == ["lte", "5g"]
     assert len(world.quality) == len(world.radios) == 3
+    assert set(world.radios["window_bytes"].tolist()) == {INITIAL_WINDOW_BYTES}
     assert len(world.map.movers) == 60
     assert world.map.covered.shape == (64, 64)
     assert set(world.traits["throttle_us"].tolist()) == {SUSTAINED_US}

@@ -24,14 +24,17 @@ def train_here(
 
 
 def train_on(cluster: Cluster) -> Train:
-    """Return a way of training on *cluster*, for rules whose phones do not look at one another."""
-    rules: dict[int, Any] = {}
+    """Return a way of training on *cluster*, for rules whose phones do not look at one another.
+
+    A rule goes to each process once, so it must not change after its first step.
+    """
+    shared: dict[int, tuple[ClientRule, Any]] = {}  # with the rule, so that no other gets its id
 
     def train(
         rule: ClientRule, cohort: Cohort, inbox: Messages, data: UserItems, draws: Draws
     ) -> Messages:
-        if id(rule) not in rules:
-            rules[id(rule)] = cluster.share(rule)
+        if id(rule) not in shared:
+            shared[id(rule)] = rule, cluster.share(rule)
         edges = np.linspace(0, len(cohort), cluster.processors + 1).astype(np.int64)
         cuts = [np.arange(low, high) for low, high in pairwise(edges) if low < high]
         if not cuts:
@@ -45,7 +48,7 @@ def train_on(cluster: Cluster) -> Train:
             )
             for cut in cuts
         ]
-        answers = cluster.map(train_part, rules[id(rule)], parts)
+        answers = cluster.map(train_part, shared[id(rule)][1], parts)
         for cut, (_, private) in zip(cuts, answers, strict=True):
             for name, rows in private.items():
                 cohort.private[name][cut] = rows

@@ -88,13 +88,15 @@ def draw(costs: list[Cost], path: Path) -> None:
             sizes, values, "o-", color=colour, label=f"{label} time, exponent {slope:.2f}"
         )
     _line(time_axes, sizes, costs[-1].wall_s)
+    time_axes.set(xlabel="phones", xscale="log")
     memory = [cost.peak_bytes / 2**30 for cost in costs]
-    memory_axes.plot(sizes, memory, "o-", color="#55a868", label="peak of the process")
+    millions = [size / 1e6 for size in sizes]
+    memory_axes.plot(millions, memory, "o-", color="#55a868", label="peak of the process")
+    memory_axes.set(xlabel="million phones")
     time_axes.set(ylabel="seconds", title="time for a day, from the making to the closed ledger")
     memory_axes.set(ylabel="GiB", title="memory")
     memory_axes.set_ylim(0)
     for axes in (time_axes, memory_axes):
-        axes.set(xlabel="phones", xscale="log")
         axes.grid(alpha=0.3)
         axes.legend()
     figure.savefig(path, dpi=130)

@@ -1,5 +1,7 @@
 """Who takes part: phones that are on, covered, charged enough and have the RAM; then a choice."""
 
+import math
+
 import numpy as np
 
 from droidloop.devices.battery import advance
@@ -60,35 +62,48 @@ def _ask(
 
 
 @law
-def _count_below(key: Key, counter: int, n: int, limit: Key) -> int:
+def _take_below(
+    key: Key, counter: int, low: int, high: int, limit: Key, phones: IntArray, keys: BitArray
+) -> int:
+    """Return how many keys do not pass *limit*; note the first of them, as far as there is room."""
     count = 0
-    for phone in range(n):
-        count += bits_at(key, phone, counter) <= limit
+    for phone in range(low, high):
+        bits = bits_at(key, phone, counter)
+        if bits <= limit:
+            if count < phones.size:
+                phones[count], keys[count] = phone, bits
+            count += 1
     return count
 
 
-@law
-def _take_below(
-    key: Key, counter: int, n: int, limit: Key, phones: IntArray, keys: BitArray
-) -> None:
-    k = 0
-    for phone in range(n):
-        bits = bits_at(key, phone, counter)
-        if bits <= limit:
-            phones[k], keys[k] = phone, bits
-            k += 1
+def _below(
+    key: Key, counter: int, low: int, high: int, limit: Key, room: int
+) -> tuple[IntArray, BitArray]:
+    """Return the phones of ``range(low, high)`` whose keys do not pass *limit*, and the keys."""
+    phones, keys = np.empty(room, np.int64), np.empty(room, np.uint64)
+    count = _take_below(key, counter, low, high, limit, phones, keys)
+    if count > room:  # rare: more than were to be expected
+        return _below(key, counter, low, high, limit, count)
+    return phones[:count], keys[:count]
 
 
-def _smallest(draws: Draws, counter: int, n: int, about: int) -> IntArray:
+def _smallest(draws: Draws, counter: int, n: int, about: int, threads: int | None) -> IntArray:
     """Return *about* as many of *n* phones with the smallest keys, in their order; ties by number.
 
-    Keys are uniform, so a bound on them takes what a sort of all would, in two passes.
+    Keys are uniform, so a bound on them takes what a sort of all would, in one pass.
     """
-    limit = np.uint64(min(2**64 - 1, about * 2**64 // n))
-    count = _count_below(draws.key, counter, n, limit)
-    phones, keys = np.empty(count, np.int64), np.empty(count, np.uint64)
-    _take_below(draws.key, counter, n, limit, phones, keys)
-    return phones[np.argsort(keys, kind="stable")]
+    limit, key = np.uint64(min(2**64 - 1, about * 2**64 // n)), draws.key
+    found: dict[int, tuple[IntArray, BitArray]] = {}
+
+    def look(low: int, high: int) -> None:
+        mean = about * (high - low) // n
+        room = min(high - low, mean + 4 * math.isqrt(mean) + 16)
+        found[low] = _below(key, counter, low, high, limit, room)
+
+    in_threads(look, n, threads)
+    parts = [found[low] for low in sorted(found)]
+    phones = np.concatenate([numbers for numbers, _ in parts])
+    return phones[np.argsort(np.concatenate([keys for _, keys in parts]), kind="stable")]
 
 
 def select(
@@ -130,7 +145,7 @@ def select(
     chosen: list[IntArray] = []
     asked, about = 0, 2 * wanted + 64
     while wanted > 0:
-        order = _smallest(draws, counter, n, about)
+        order = _smallest(draws, counter, n, about, threads)
         while wanted > 0 and asked < len(order):
             found = able(order[asked : asked + max(wanted + wanted // 8, 64)])
             asked += max(wanted + wanted // 8, 64)

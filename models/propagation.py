@@ -41,17 +41,23 @@ class Bipartite:
     item_scale: Float32Array
 
     @classmethod
-    def of(cls, data: UserItems, n_items: int, degrees: IntArray | None = None) -> "Bipartite":
+    def of(
+        cls,
+        data: UserItems,
+        n_items: int,
+        item_degrees: IntArray | None = None,
+        user_degrees: IntArray | None = None,
+    ) -> "Bipartite":
         """Return the graph of *data*; events that repeat are one edge.
 
-        *degrees* are those that count for items, (n_items,), where the graph is a part of a larger
-        one; by default the graph's own.
+        Where the graph is a part of a larger one, *item_degrees* (n_items,) and *user_degrees*
+        (n_users,) can be those in the larger one; by default they are the graph's own.
 
         Raises:
             ValueError: an item lies outside 0..n_items-1.
         """
         edges = union(data)
-        if edges.items.min(initial=0) < 0 or edges.items.max(initial=0) >= n_items:
+        if edges.items.min(initial=0) < 0 or edges.items.max(initial=-1) >= n_items:
             raise ValueError(f"data hold items outside 0..{n_items - 1}")
         owners = np.repeat(np.arange(edges.n_users, dtype=np.int32), edges.counts)
         order = np.argsort(edges.items, kind="stable")
@@ -63,8 +69,8 @@ class Bipartite:
             item_offsets=edges.offsets,
             users=owners[order],
             user_offsets=offsets,
-            user_scale=_scale(edges.counts),
-            item_scale=_scale(counts if degrees is None else degrees),
+            user_scale=_scale(edges.counts if user_degrees is None else user_degrees),
+            item_scale=_scale(counts if item_degrees is None else item_degrees),
         )
 
     @property
@@ -111,7 +117,7 @@ def propagate(
             share: np.float32 = share,
         ) -> None:
             ends = (graph.items, graph.item_offsets, graph.item_scale, graph.user_scale)
-            _hop(low, high, *ends, x, user, share, out)
+            hop(low, high, *ends, x, user, share, out)
 
         def to_items(
             low: int,
@@ -121,7 +127,7 @@ def propagate(
             share: np.float32 = share,
         ) -> None:
             ends = (graph.users, graph.user_offsets, graph.user_scale, graph.item_scale)
-            _hop(low, high, *ends, x, item, share, out)
+            hop(low, high, *ends, x, item, share, out)
 
         for_chunks(to_users, graph.n_users, threads)
         for_chunks(to_items, graph.n_items, threads)
@@ -165,7 +171,7 @@ def _scale(degrees: IntArray) -> Float32Array:
 
 
 @njit(cache=True, nogil=True)
-def _hop(
+def hop(
     low: int,
     high: int,
     ends: Int32Array,
@@ -177,7 +183,10 @@ def _hop(
     share: np.float32,
     out: Float32Array,
 ) -> None:
-    """Write share * (first + A x) for the rows low..high-1; four edges at a time."""
+    """Write share * (*first* + A *x*) for the rows low..high-1 of *out*; four edges at a time.
+
+    Row r has the *ends* at ``offsets[r]:offsets[r + 1]``, which are rows of *x*.
+    """
     total = np.empty(x.shape[1], np.float32)
     for r in range(low, high):
         total[:] = 0

@@ -1,0 +1,162 @@
+"""Local SGD of LightGCN on ego graphs, for a cohort, compiled: ``kernels.py`` with propagation.
+
+Every client propagates on its own graph anew for each batch. Clients are independent, so any number
+of threads gives the same bits. ``local.py`` does the same with torch for one phone.
+"""
+
+import numpy as np
+from numba import njit
+
+from droidloop.platform.draws import Draws, IntArray
+
+from .ego import EgoGraphs
+from .interactions import UserItems
+from .kernels import Float32Array, Sgd, shuffle
+from .propagation import hop
+from .sampling import Int32Array, for_chunks
+from .slopes import LOSSES, add_l2, add_slopes
+
+
+def train_on_ego_graphs(
+    ego: EgoGraphs,
+    data: UserItems,
+    negatives: Int32Array,
+    *,
+    phones: IntArray,
+    user: Float32Array,
+    item: Float32Array,
+    layers: int,
+    sgd: Sgd,
+    loss_name: str,
+    l2: float,
+    draws: Draws,
+    counter: int,
+    threads: int | None = None,
+) -> None:
+    """Train each client's own user and its item rows in place; its neighbours stay as they are.
+
+    Args:
+        ego: the graphs, with a row for each item and negative of a client.
+        data: local items, row k of ``phones[k]``.
+        negatives: items drawn for each item of *data*, (len(data.items), k), -1: none.
+        phones: row numbers for *draws*.
+        user: vectors of all users of the graphs, (users, dim).
+        item: of all item rows, (rows, dim).
+        layers: of LightGCN.
+        sgd: steps on the sum of the losses of a batch.
+        loss_name: as in MF.
+        l2: as in MF, on the vectors before propagation.
+        draws: the chance of the order of examples.
+        counter: see *draws*.
+        threads: as in ``for_chunks``.
+    """
+    clients = np.repeat(np.arange(data.n_users), data.counts)
+    slots = ego.places(clients, data.items) - ego.item_offsets[clients]
+    others = ego.places(clients[:, None], negatives.astype(np.int64))
+    others = np.where(others < 0, -1, others - ego.item_offsets[clients][:, None]).astype(np.int32)
+    labels = np.ascontiguousarray(data.ratings, np.float32)
+    graph = ego.graph
+    owner_of_user = np.repeat(np.arange(len(phones)), np.diff(ego.user_offsets))
+    owner_of_item = np.repeat(np.arange(len(phones)), np.diff(ego.item_offsets))
+    edge_owner = np.repeat(owner_of_user, np.diff(graph.item_offsets))
+    items = (graph.items - ego.item_offsets[edge_owner]).astype(np.int32)
+    edge_owner = np.repeat(owner_of_item, np.diff(graph.user_offsets))
+    users = (graph.users - ego.user_offsets[edge_owner]).astype(np.int32)
+    edges = (items, graph.item_offsets, users, graph.user_offsets)
+    scales = (graph.user_scale, graph.item_scale)
+    steps = np.array([sgd.lr_user, sgd.lr_rows, l2], np.float32)
+    key = np.uint64(draws.child(f"order/{counter}").key)
+    group = max(1, min(sgd.group(negatives.shape[1]), int(data.counts.max(initial=1))))
+
+    def work(low: int, high: int) -> None:
+        _train(
+            *(low, high, phones, slots, data.offsets, labels, others, *edges, *scales),
+            *(ego.user_offsets, ego.item_offsets, user, item, layers, steps),
+            *(sgd.epochs, group, LOSSES[loss_name], key),
+        )
+
+    for_chunks(work, len(phones), threads)
+
+
+@njit(cache=True, nogil=True)
+def _mean_of_layers(
+    edges: tuple[Int32Array, IntArray, Int32Array, IntArray],
+    scales: tuple[Float32Array, Float32Array],
+    first: tuple[Float32Array, Float32Array],
+    layers: int,
+    out: tuple[Float32Array, Float32Array],
+    spare: tuple[Float32Array, Float32Array],
+) -> None:
+    """Write what ``propagate`` returns to *out*; *spare* is room of the same shapes."""
+    items, item_offsets, users, user_offsets = edges
+    user_scale, item_scale = scales
+    user, item = first
+    out[0][:], out[1][:] = user, item
+    for layer in range(layers):
+        share = np.float32(1 / (layers + 1) if layer == layers - 1 else 1)
+        hop(
+            *(0, len(user), items, item_offsets, item_scale, user_scale),
+            *(out[1], user, share, spare[0]),
+        )
+        hop(
+            *(0, len(item), users, user_offsets, user_scale, item_scale),
+            *(out[0], item, share, spare[1]),
+        )
+        out[0][:], out[1][:] = spare[0], spare[1]
+
+
+@njit(cache=True, nogil=True)
+def _train(
+    low: int,
+    high: int,
+    phones: IntArray,
+    slots: IntArray,
+    offsets: IntArray,
+    labels: Float32Array,
+    negatives: Int32Array,
+    items: Int32Array,
+    item_offsets: IntArray,
+    users: Int32Array,
+    user_offsets: IntArray,
+    user_scale: Float32Array,
+    item_scale: Float32Array,
+    user_rows: IntArray,
+    item_rows: IntArray,
+    user: Float32Array,
+    item: Float32Array,
+    layers: int,
+    steps: Float32Array,
+    epochs: int,
+    group: int,
+    code: int,
+    key: np.uint64,
+) -> None:
+    lr_user, lr_rows, l2 = steps[0], steps[1], steps[2]
+    nobody = np.zeros(group, np.int64)
+    for client in range(low, high):
+        u, v, a, b = *user_rows[client : client + 2], *item_rows[client : client + 2]
+        mine = (user[u:v], item[a:b])
+        edges = (items, item_offsets[u : v + 1], users, user_offsets[a : b + 1])
+        scales = (user_scale[u:v], item_scale[a:b])
+        vectors = (np.empty_like(mine[0]), np.empty_like(mine[1]))
+        slopes = (np.empty_like(mine[0]), np.empty_like(mine[1]))
+        spare = (np.empty_like(mine[0]), np.empty_like(mine[1]))
+        order = np.arange(offsets[client], offsets[client + 1])
+        for epoch in range(epochs):
+            shuffle(order, key, phones[client], epoch)
+            for start in range(0, order.size, group):
+                batch = order[start : start + group]
+                owners, chosen, others = nobody[: batch.size], slots[batch], negatives[batch]
+                _mean_of_layers(edges, scales, mine, layers, vectors, spare)
+                slopes[0][:], slopes[1][:] = 0, 0
+                add_slopes(
+                    *(owners, chosen, labels[batch], others, vectors[0], vectors[1], code),
+                    *slopes,
+                )
+                _mean_of_layers(edges, scales, slopes, layers, vectors, spare)
+                add_l2(owners, chosen, others, *mine, l2, *vectors)
+                for j in range(user.shape[1]):
+                    mine[0][0, j] -= lr_user * vectors[0][0, j]
+                for r in range(b - a):
+                    for j in range(item.shape[1]):
+                        mine[1][r, j] -= lr_rows * vectors[1][r, j]

@@ -134,7 +134,8 @@ def _train(
     lr_user, lr_rows, l2 = steps[0], steps[1], steps[2]
     nobody = np.zeros(group, np.int64)
     for client in range(low, high):
-        u, v, a, b = *user_rows[client : client + 2], *item_rows[client : client + 2]
+        u, v = user_rows[client], user_rows[client + 1]
+        a, b = item_rows[client], item_rows[client + 1]
         mine = (user[u:v], item[a:b])
         edges = (items, item_offsets[u : v + 1], users, user_offsets[a : b + 1])
         scales = (user_scale[u:v], item_scale[a:b])

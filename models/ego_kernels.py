@@ -70,28 +70,58 @@ def train_on_ego_graphs(
 
     def work(low: int, high: int) -> None:
         _train(
-            *(low, high, phones, slots, data.offsets, labels, others, *edges, *scales),
-            *(ego.user_offsets, ego.item_offsets, user, item, layers, steps),
-            *(sgd.epochs, group, LOSSES[loss_name], key),
-        )
+            low, high, phones, slots, data.offsets, labels, others, edges, scales,
+            ego.user_offsets, ego.item_offsets, user, item, layers, steps,
+            sgd.epochs, group, LOSSES[loss_name], key,
+        )  # fmt: skip
 
     for_chunks(work, len(phones), threads)
 
 
+_Pair = tuple[Float32Array, Float32Array]
+"""Of users and of items."""
+_Edges = tuple[Int32Array, IntArray, Int32Array, IntArray]
+"""The items of users and their offsets, the users of items and theirs."""
+
+
+@njit(cache=True, nogil=True)
+def _copy(source: Float32Array, target: Float32Array) -> None:
+    for r in range(source.shape[0]):
+        for j in range(source.shape[1]):
+            target[r, j] = source[r, j]
+
+
+@njit(cache=True, nogil=True)
+def _gather(
+    batch: IntArray,
+    slots: IntArray,
+    labels: Float32Array,
+    negatives: Int32Array,
+    chosen: IntArray,
+    rated: Float32Array,
+    others: Int32Array,
+) -> None:
+    for k in range(batch.size):
+        chosen[k], rated[k] = slots[batch[k]], labels[batch[k]]
+        for s in range(negatives.shape[1]):
+            others[k, s] = negatives[batch[k], s]
+
+
 @njit(cache=True, nogil=True)
 def _mean_of_layers(
-    edges: tuple[Int32Array, IntArray, Int32Array, IntArray],
-    scales: tuple[Float32Array, Float32Array],
-    first: tuple[Float32Array, Float32Array],
+    edges: _Edges,
+    scales: _Pair,
+    first: _Pair,
     layers: int,
-    out: tuple[Float32Array, Float32Array],
-    spare: tuple[Float32Array, Float32Array],
+    out: _Pair,
+    spare: _Pair,
 ) -> None:
     """Write what ``propagate`` returns to *out*; *spare* is room of the same shapes."""
     items, item_offsets, users, user_offsets = edges
     user_scale, item_scale = scales
     user, item = first
-    out[0][:], out[1][:] = user, item
+    _copy(user, out[0])
+    _copy(item, out[1])
     for layer in range(layers):
         share = np.float32(1 / (layers + 1) if layer == layers - 1 else 1)
         hop(
@@ -102,7 +132,8 @@ def _mean_of_layers(
             *(0, len(item), users, user_offsets, user_scale, item_scale),
             *(out[0], item, share, spare[1]),
         )
-        out[0][:], out[1][:] = spare[0], spare[1]
+        _copy(spare[0], out[0])
+        _copy(spare[1], out[1])
 
 
 @njit(cache=True, nogil=True)
@@ -114,12 +145,8 @@ def _train(
     offsets: IntArray,
     labels: Float32Array,
     negatives: Int32Array,
-    items: Int32Array,
-    item_offsets: IntArray,
-    users: Int32Array,
-    user_offsets: IntArray,
-    user_scale: Float32Array,
-    item_scale: Float32Array,
+    edges: _Edges,
+    scales: _Pair,
     user_rows: IntArray,
     item_rows: IntArray,
     user: Float32Array,
@@ -132,13 +159,14 @@ def _train(
     key: np.uint64,
 ) -> None:
     lr_user, lr_rows, l2 = steps[0], steps[1], steps[2]
-    nobody = np.zeros(group, np.int64)
+    items, item_offsets, users, user_offsets = edges
+    nobody, chosen = np.zeros(group, np.int64), np.empty(group, np.int64)
+    rated, others = np.empty(group, np.float32), np.empty((group, negatives.shape[1]), np.int32)
     for client in range(low, high):
         u, v = user_rows[client], user_rows[client + 1]
         a, b = item_rows[client], item_rows[client + 1]
-        mine = (user[u:v], item[a:b])
-        edges = (items, item_offsets[u : v + 1], users, user_offsets[a : b + 1])
-        scales = (user_scale[u:v], item_scale[a:b])
+        mine, sides = (user[u:v], item[a:b]), (scales[0][u:v], scales[1][a:b])
+        links = (items, item_offsets[u : v + 1], users, user_offsets[a : b + 1])
         vectors = (np.empty_like(mine[0]), np.empty_like(mine[1]))
         slopes = (np.empty_like(mine[0]), np.empty_like(mine[1]))
         spare = (np.empty_like(mine[0]), np.empty_like(mine[1]))
@@ -147,15 +175,20 @@ def _train(
             shuffle(order, key, phones[client], epoch)
             for start in range(0, order.size, group):
                 batch = order[start : start + group]
-                owners, chosen, others = nobody[: batch.size], slots[batch], negatives[batch]
-                _mean_of_layers(edges, scales, mine, layers, vectors, spare)
-                slopes[0][:], slopes[1][:] = 0, 0
+                n = batch.size
+                _gather(batch, slots, labels, negatives, chosen, rated, others)
+                _mean_of_layers(links, sides, mine, layers, vectors, spare)
+                slopes[0].fill(0)
+                slopes[1].fill(0)
                 add_slopes(
-                    *(owners, chosen, labels[batch], others, vectors[0], vectors[1], code),
-                    *slopes,
+                    *(nobody[:n], chosen[:n], rated[:n], others[:n], vectors[0], vectors[1], code),
+                    *(slopes[0], slopes[1]),
                 )
-                _mean_of_layers(edges, scales, slopes, layers, vectors, spare)
-                add_l2(owners, chosen, others, *mine, l2, *vectors)
+                _mean_of_layers(links, sides, slopes, layers, vectors, spare)
+                add_l2(
+                    *(nobody[:n], chosen[:n], others[:n], mine[0], mine[1], l2),
+                    *(vectors[0], vectors[1]),
+                )
                 for j in range(user.shape[1]):
                     mine[0][0, j] -= lr_user * vectors[0][0, j]
                 for r in range(b - a):

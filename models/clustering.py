@@ -97,6 +97,31 @@ def nearest(points: Array, centers: Array) -> IntArray:
     return labels
 
 
+def by_cluster_size(
+    rows: IntArray, labels: IntArray, count: int, draws: Draws, counter: int
+) -> IntArray:
+    """Return *count* of *rows*, sorted: half at random, half in proportion to the cluster's size.
+
+    The selection of Luo et al., PerFedRec (CIKM 2022): in the second half a row's weight is the
+    size of its cluster. Nobody is chosen twice, and all are if there are no more.
+
+    Args:
+        rows: who can be chosen.
+        labels: the cluster of each row by row number, -1: none yet, which counts as weight 1.
+        count: how many to choose.
+        draws: the chance; *counter* is the round.
+        counter: see *draws*.
+    """
+    first = draws.child("any").choose(rows, count // 2, counter)
+    rest = np.setdiff1d(rows, first)
+    known = labels[labels >= 0]
+    sizes = np.append(np.bincount(known, minlength=labels.max(initial=0) + 1), 1)
+    # the smallest of exponential times with these rates (Efraimidis and Spirakis 2006)
+    times = draws.child("weighted").exponential(rest, counter, 1.0) / sizes[labels[rest]]
+    chosen = rest[np.lexsort((rest, times))[: max(0, count - len(first))]]
+    return np.sort(np.concatenate([first, chosen]))
+
+
 @njit(cache=True, nogil=True)
 def _distance(one: FloatArray, other: FloatArray) -> float:
     total = 0.0

@@ -52,8 +52,9 @@ def train_on_ego_graphs(
     """
     clients = np.repeat(np.arange(data.n_users), data.counts)
     slots = ego.places(clients, data.items) - ego.item_offsets[clients]
-    others = ego.places(clients[:, None], negatives.astype(np.int64))
-    others = np.where(others < 0, -1, others - ego.item_offsets[clients][:, None]).astype(np.int32)
+    places = ego.places(clients[:, None], negatives.astype(np.int64))
+    places = np.where(places < 0, -1, places - ego.item_offsets[clients][:, None])
+    others: Int32Array = places.astype(np.int32)
     labels = np.ascontiguousarray(data.ratings, np.float32)
     graph = ego.graph
     owner_of_user = np.repeat(np.arange(len(phones)), np.diff(ego.user_offsets))

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from droidloop.models.clustering import kmeans, nearest, spread
+from droidloop.models.clustering import by_cluster_size, kmeans, nearest, spread
 from droidloop.platform.draws import Draws
 
 DRAWS = Draws(3, "clusters")
@@ -75,3 +75,23 @@ def test_what_cannot_be_clustered_is_refused(points: np.ndarray, k: int) -> None
 def test_a_start_of_another_shape_is_refused() -> None:
     with pytest.raises(ValueError, match="no start"):
         kmeans(CENTERS, 3, DRAWS, start=CENTERS)
+
+
+def test_half_of_the_choice_is_random_and_half_follows_the_size_of_clusters() -> None:
+    labels = np.repeat([0, 1], [300, 100])
+    rows = np.arange(400)
+    large = [
+        np.count_nonzero(by_cluster_size(rows, labels, 40, DRAWS, round_) < 300)
+        for round_ in range(200)
+    ]
+    # expected: 20 * 3/4 at random, 20 * (300 * 3) / (300 * 3 + 100) = 18 by size
+    assert np.mean(large) == pytest.approx(15 + 18, abs=0.5)
+
+
+def test_a_choice_is_sorted_has_nobody_twice_and_takes_all_where_there_are_no_more() -> None:
+    labels = np.array([0, 0, -1, 1, 1, -1, 0])
+    chosen = by_cluster_size(np.array([1, 2, 4, 5, 6]), labels, 3, DRAWS, 0)
+    assert len(np.unique(chosen)) == 3
+    assert (np.diff(chosen) > 0).all()
+    assert by_cluster_size(np.array([6, 2]), labels, 5, DRAWS, 0).tolist() == [2, 6]
+    assert by_cluster_size(np.array([6, 2]), labels, 0, DRAWS, 0).tolist() == []

@@ -1,0 +1,22 @@
+"""LightGCN on ml-1m in full ranking: RecBole-GNN's results/general/ml-1m.md, row LightGCN."""
+
+from tests.reference.full_ranking import SD, liked_ml_1m, split_of, train
+from tests.reference.row import Line, within
+
+DATA = "ml-1m, ratings >= 3"
+LINES = {
+    "lightgcn-ml-1m": Line("8:1:1, all items", "NDCG@10", within(0.03, 0.2538)),
+    "lightgcn-ml-1m-recall": Line("8:1:1, all items", "Recall@10"),
+    "lightgcn-ml-1m-hr": Line("8:1:1, all items", "HR@10"),
+}
+
+
+def measure(seed: int) -> dict[str, float]:
+    """Return the test figures of three layers on the graph of all users."""
+    from droidloop.models.lightgcn import LightGCN
+    from droidloop.models.propagation import Bipartite
+
+    split = split_of(liked_ml_1m(), seed)
+    model = LightGCN(Bipartite.of(split.train, split.n_items), 64, 3, sd=SD)
+    values = train(model, split, seed, lr=0.005, batch=16384, patience=10)
+    return dict(zip(LINES, (values[line.metric] for line in LINES.values()), strict=True))

@@ -101,6 +101,7 @@ class ClusterServer:
         self._known = np.zeros(n_phones, np.bool_)
         self._centers: np.ndarray[tuple[int, int], np.dtype[np.float64]] | None = None
         self.labels = np.zeros(n_phones, np.int64)
+        self._received = self.labels.copy()  # the cluster whose table a phone was sent last
 
     @property
     def version(self) -> int:
@@ -126,6 +127,7 @@ class ClusterServer:
 
         A phone trains the first; both are there to score with.
         """
+        self._received[phones] = self.labels[phones]
         batches = []
         for cluster in np.unique(self.labels[phones]):
             receiver = phones[self.labels[phones] == cluster]
@@ -156,11 +158,10 @@ class ClusterServer:
         changes = _without(messages, EMBEDDING)
         accepted = sound.copy()
         accepted[sound] = self._everyone.absorb(changes.take(sound))
-        labels = self.labels[messages.sender]
+        labels, age = self._received[messages.sender], self.version - messages.base
         for cluster in np.unique(labels[accepted]):
-            group = self._groups[cluster]
-            mine = changes.take(accepted & (labels == cluster))
-            group.absorb(replace(mine, base=np.full(len(mine), group.version)))
+            group, mine = self._groups[cluster], accepted & (labels == cluster)
+            group.absorb(replace(changes.take(mine), base=group.version - age[mine]))
         self._embeddings[messages.sender[accepted]] = vectors[accepted]
         self._known[messages.sender[accepted]] = True
         return accepted

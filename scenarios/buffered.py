@@ -117,7 +117,7 @@ class Buffered:
     def _ask(self, look: int) -> simpy.Event:
         """Ask as many phones as are missing; return the event of their end."""
         missing = self._at_work - sum(len(wave.left) for wave in self._waves)
-        phones = self.stage.ask(self.section, look, self._steps.ram_bytes, missing)
+        phones = self._steps.ask(look, missing)
         self._asked += len(phones)
         events = []
         for step in self._steps.take(look, phones) if len(phones) else []:

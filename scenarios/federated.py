@@ -45,6 +45,14 @@ class FederatedSteps:
         everybody = Cohort(np.arange(len(self.stage.population)), 0, {})
         self.ram_bytes = self.learning.client.cost(everybody, self.learning.data).ram_bytes
 
+    def ask(self, number: int, clients: int | None) -> IntArray:
+        """Return at most *clients* phones that can work now, as the rule chooses, sorted."""
+        stage, choose = self.stage, self.learning.choose
+        if choose is None or clients is None:
+            return stage.ask(self.section, number, self.ram_bytes, clients)
+        able = stage.ask(self.section, number, self.ram_bytes, None)
+        return choose(able, clients, number)
+
     def take(self, number: int, phones: IntArray) -> list[Step]:
         """Train *phones*, all with the server's present parameters; one step a broadcast."""
         # one step for each distinct broadcast: most rules send the same to all

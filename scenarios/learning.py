@@ -8,7 +8,7 @@ from droidloop.models.interactions import UserItems
 from droidloop.models.interfaces import ClientRule, Recommender, ServerRule
 from droidloop.models.peers import Grouping, PeerRule
 from droidloop.models.store import PrivateStore
-from droidloop.platform.draws import Draws
+from droidloop.platform.draws import Draws, IntArray
 from droidloop.platform.messages import Array, Messages
 
 from .quality import Scorer
@@ -61,12 +61,23 @@ class Learning:
     ships: bool
 
 
+Choose = Callable[[IntArray, int, int], IntArray]
+"""Returns which of some phones take part, sorted: (phones that can, how many, the round)."""
+
+
 @dataclass
 class Federation(Learning):
-    """Learning with a server."""
+    """Learning with a server.
+
+    Attributes:
+        client: what phones do.
+        server: what the server does.
+        choose: picks the phones of a round by what the server knows; None: at random.
+    """
 
     client: ClientRule
     server: ServerRule
+    choose: Choose | None = None
 
 
 @dataclass

@@ -39,6 +39,23 @@ class FedMFSection(LocalTraining):
     server_step: PositiveFloat = 2.0
 
 
+class GraphSection(LocalTraining):
+    """Federated LightGCN: each phone propagates on the graph of its user and the user's items."""
+
+    rule: Literal["fedgcn"]
+    learning_rate: PositiveFloat = 0.2
+    """Larger than in fedmf: the mean of the layers makes slopes smaller."""
+    layers: Annotated[int, Field(ge=0)] = 1
+    server_step: PositiveFloat = 2.0
+
+
+class PerFedRecSection(GraphSection):
+    """PerFedRec: a model for all, one for each cluster of users, and each phone's own."""
+
+    rule: Literal["perfedrec"]  # type: ignore[assignment]
+    clusters: PositiveInt = 5
+
+
 class GossipMFSection(LocalTraining):
     """Matrix factorisation of which every phone holds all, and which phones average."""
 
@@ -57,6 +74,7 @@ class TuneSection(LocalTraining):
 
 
 TrainingSection = Annotated[
-    FedMFSection | GossipMFSection | TuneSection, Field(discriminator="rule")
+    FedMFSection | GraphSection | PerFedRecSection | GossipMFSection | TuneSection,
+    Field(discriminator="rule"),
 ]
 """Every rule's section; see ``droidloop.scenarios.rules`` for what becomes of it."""

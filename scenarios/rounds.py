@@ -40,7 +40,7 @@ class Rounds:
 
     def _round(self, number: int) -> Process:
         learning, stage, open_us = self.learning, self.stage, self.stage.now_us
-        phones = stage.ask(self.section, number, self._steps.ram_bytes, self.section.clients)
+        phones = self._steps.ask(number, self.section.clients)
         steps = self._steps.take(number, phones)
         batches = [self._steps.plan(step) for step in steps]
         events = [

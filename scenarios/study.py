@@ -7,6 +7,9 @@ import numpy as np
 from droidloop.devices.population import Population
 from droidloop.models.baselines import ItemKNN, Popularity
 from droidloop.models.candidates import exclusions, sample_candidates
+from droidloop.models.interfaces import Recommender
+from droidloop.models.lightgcn import LightGCN
+from droidloop.models.propagation import Bipartite
 from droidloop.models.split import leave_one_out
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import DataError
@@ -48,11 +51,15 @@ class Study:
                         ItemKNN(self.material.split.train, self.material.split.n_items).scores
                     )
                 case "mf":
-                    recommender = mf_of(self.material)
-                    made[name] = ModelScorer(
-                        recommender, train_centrally(recommender, self.material)
-                    )
+                    made[name] = self._trained(mf_of(self.material))
+                case "lightgcn":
+                    graph = Bipartite.of(self.material.split.train, self.material.split.n_items)
+                    model = self.scenario.model
+                    made[name] = self._trained(LightGCN(graph, model.dim, loss_name=model.loss))
         return made
+
+    def _trained(self, recommender: Recommender) -> Scorer:
+        return ModelScorer(recommender, train_centrally(recommender, self.material))
 
 
 def prepare(scenario: Scenario) -> Study:

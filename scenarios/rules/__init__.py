@@ -4,11 +4,18 @@ To add a rule: a section with its name in ``learning_sections.py``, a builder he
 """
 
 from droidloop.scenarios.learning import Learning
-from droidloop.scenarios.learning_sections import FedMFSection, GossipMFSection, TuneSection
+from droidloop.scenarios.learning_sections import (
+    FedMFSection,
+    GossipMFSection,
+    GraphSection,
+    PerFedRecSection,
+    TuneSection,
+)
 from droidloop.scenarios.material import Material
 
 from .fedmf import fedmf
 from .gossip_mf import gossip_mf, tune
+from .graph import fedgcn, perfedrec
 
 __all__ = ["Material", "build"]
 
@@ -22,6 +29,10 @@ def build(material: Material) -> Learning:
     match material.scenario.training:
         case FedMFSection() as section:
             return fedmf(section, material)
+        case PerFedRecSection() as section:
+            return perfedrec(section, material)
+        case GraphSection() as section:
+            return fedgcn(section, material)
         case GossipMFSection() as section:
             return gossip_mf(section, material)
         case TuneSection() as section:

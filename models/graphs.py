@@ -15,6 +15,7 @@ from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Array
 
 from .manifest import TensorSpec
+from .neural_scorer import neural_scorer
 from .training_step import STEP_BUILDERS
 
 FLATBUFFER_LIMIT_BYTES = 2**31 - 2**20
@@ -43,7 +44,11 @@ def scorer(table: torch.Tensor) -> nn.Module:
     return Scorer(table)
 
 
-BUILDERS: dict[str, Callable[..., nn.Module]] = {"scorer": scorer, **STEP_BUILDERS}
+BUILDERS: dict[str, Callable[..., nn.Module]] = {
+    "scorer": scorer,
+    "neural-scorer": neural_scorer,
+    **STEP_BUILDERS,
+}
 """How to make a module of each kind of graph from its constants, given by name."""
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from droidloop.models.graphs import Graph
 from droidloop.models.interactions import UserItems
-from droidloop.models.interfaces import ClientRule, Recommender, ServerRule
+from droidloop.models.interfaces import ClientRule, Cost, Recommender, ServerRule
 from droidloop.models.peers import Grouping, PeerRule
 from droidloop.models.store import PrivateStore
 from droidloop.platform.draws import Draws, IntArray
@@ -21,10 +21,13 @@ class Shipped:
     Attributes:
         graph: of the shared part, with the private part as its only input.
         private: that input of every phone, (phones, dim).
+        work: flops and memory traffic of one list; None: of one pass over a table, as in matrix
+            factorisation.
     """
 
     graph: Graph
     private: Array
+    work: Cost | None = None
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,37 @@ class PerFedRecSection(GraphSection):
     clusters: PositiveInt = 5
 
 
+class FedNCFSection(Section):
+    """Federated neural collaborative filtering: a product of ``model.dim`` and a network."""
+
+    rule: Literal["fedncf"]
+    mlp_dim: PositiveInt = 16
+    """The length of a user's and of an item's vector that enter the network."""
+    hidden: Annotated[list[PositiveInt], Field(min_length=1)] = Field(default=[16, 8])
+    """The widths of its layers."""
+    learning_rate: PositiveFloat = 0.05
+    network_rate: PositiveFloat = 0.005
+    epochs: PositiveInt = 1
+    batch: PositiveInt = 256
+    negatives: PositiveInt = 4
+    server: Literal["mf-fedavg", "fedavg"] = "mf-fedavg"
+    """Item rows averaged over the phones that hold them, or over all as the network is."""
+    row_step: PositiveFloat = 2.0
+    """Times the mean change of a row, with ``mf-fedavg``."""
+    server_step: PositiveFloat = 4.0
+    """Times the mean change of everything else."""
+
+
+class FCFSection(Section):
+    """Federated collaborative filtering: closed form on the phone, Adam on the server."""
+
+    rule: Literal["fcf"]
+    alpha: NotNegative = 10.0
+    """How much more an item counts that a user had."""
+    l2: PositiveFloat = 1.0
+    server_step: PositiveFloat = 0.05
+
+
 class GossipMFSection(LocalTraining):
     """Matrix factorisation of which every phone holds all, and which phones average."""
 
@@ -74,7 +105,13 @@ class TuneSection(LocalTraining):
 
 
 TrainingSection = Annotated[
-    FedMFSection | GraphSection | PerFedRecSection | GossipMFSection | TuneSection,
+    FedMFSection
+    | FedNCFSection
+    | FCFSection
+    | GraphSection
+    | PerFedRecSection
+    | GossipMFSection
+    | TuneSection,
     Field(discriminator="rule"),
 ]
 """Every rule's section; see ``droidloop.scenarios.rules`` for what becomes of it."""

@@ -154,7 +154,7 @@ class _Run:
         end_us = engine.now_us + round(
             (section.deadline_s + section.lists * section.run_within_s) * SECOND_US
         )
-        shipment = shipment_of(package, section.variant, package.manifest.version)
+        shipment = shipment_of(package, section.variant, package.manifest.version, shipped.work)
         works = self._works(shipped, package, section.variant)
         yield from Delivery(self._recorder, study.population, shipment, section, works).process()
         yield engine.until(end_us)

@@ -5,7 +5,9 @@ To add a rule: a section with its name in ``learning_sections.py``, a builder he
 
 from droidloop.scenarios.learning import Learning
 from droidloop.scenarios.learning_sections import (
+    FCFSection,
     FedMFSection,
+    FedNCFSection,
     GossipMFSection,
     GraphSection,
     PerFedRecSection,
@@ -13,7 +15,9 @@ from droidloop.scenarios.learning_sections import (
 )
 from droidloop.scenarios.material import Material
 
+from .fcf import fcf
 from .fedmf import fedmf
+from .fedncf import fedncf
 from .gossip_mf import gossip_mf, tune
 from .graph import fedgcn, perfedrec
 
@@ -33,6 +37,10 @@ def build(material: Material) -> Learning:
             return perfedrec(section, material)
         case GraphSection() as section:
             return fedgcn(section, material)
+        case FedNCFSection() as section:
+            return fedncf(section, material)
+        case FCFSection() as section:
+            return fcf(section, material)
         case GossipMFSection() as section:
             return gossip_mf(section, material)
         case TuneSection() as section:

@@ -201,14 +201,14 @@ def mf_fed_avg(
     params: Params,
     tables: Collection[str],
     row_step: float = 2.0,
-    step: float = 1.0,
+    step: float = 4.0,
     *,
     staleness: Staleness | None = None,
 ) -> Fold:
     """Average *tables* as ``row_average`` does and everything else as ``fed_avg`` does.
 
     The MF-FedAvg of Perifanis and Efraimidis, with server steps: *row_step* for the rows of
-    *tables*, *step* for the rest, such as the weights of a network.
+    *tables*, *step* for the rest, such as the weights of a network; theirs are 1.
     """
     rows, rest = _row_mean(row_step), _mean(step)
 

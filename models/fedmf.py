@@ -117,7 +117,8 @@ class FedMF:
         draws: Draws,
     ) -> Array:
         """Return the change of the rows *ids*; write the user vectors that are still numbers."""
-        user = np.array(cohort.private["user"], np.float32)
+        [own] = self.recommender.private
+        user = np.array(cohort.private[own], np.float32)
         ragged = (data, drawn, ids, offsets)
         if self.engine == "numba":
             change = train_cohort(
@@ -137,7 +138,7 @@ class FedMF:
             changes = train_cohort_in_torch(
                 self.recommender,
                 {name: torch.from_numpy(table)},
-                {"user": user},
+                {own: user},
                 *ragged,
                 phones=cohort.phones,
                 sgd=self.sgd,
@@ -146,7 +147,7 @@ class FedMF:
             )
             change = changes[name]
         finite = np.isfinite(user).all(axis=1)
-        cohort.private["user"][finite] = user[finite]
+        cohort.private[own][finite] = user[finite]
         return change
 
     def _uploads(

@@ -67,7 +67,8 @@ def train_cohort(
 ) -> Float32Array:
     """Train each client on its own rows; return their change, shape (len(ids), dim).
 
-    The order of examples is drawn anew in every epoch. *user* (clients, dim) is trained in place.
+    The order of examples is drawn anew in every epoch. *user* (clients, dim) is trained in place;
+    with dim + 1 numbers a client, the last is a bias that is added to its scores.
     """
     change = np.empty((len(ids), table.shape[1]), np.float32)
     key = np.uint64(draws.child(f"order/{counter}").key)
@@ -111,7 +112,8 @@ def shuffle(order: IntArray, key: np.uint64, phone: int, epoch: int) -> None:
 def _dot(rows: Float32Array, r: int, vector: Float32Array) -> np.float32:
     # Eight sums, so that the compiler may use vectors without being allowed to reorder.
     a = b = c = d = e = f = g = h = _ZERO
-    whole = vector.size // 8 * 8
+    dim = rows.shape[1]
+    whole = dim // 8 * 8
     for j in range(0, whole, 8):
         a += rows[r, j] * vector[j]
         b += rows[r, j + 1] * vector[j + 1]
@@ -121,7 +123,7 @@ def _dot(rows: Float32Array, r: int, vector: Float32Array) -> np.float32:
         f += rows[r, j + 5] * vector[j + 5]
         g += rows[r, j + 6] * vector[j + 6]
         h += rows[r, j + 7] * vector[j + 7]
-    for j in range(whole, vector.size):
+    for j in range(whole, dim):
         a += rows[r, j] * vector[j]
     return ((a + b) + (c + d)) + ((e + f) + (g + h))
 
@@ -170,12 +172,16 @@ def step_rows(
 ) -> None:
     """Take one step on the sum of the losses of a batch: *rows* and *vector* change in place.
 
-    *slots* are the rows of its pairs, *width* for each item: itself and its negatives.
+    *slots* are the rows of its pairs, *width* for each item: itself and its negatives. A *vector*
+    (and *gradient*) one longer than a row ends in a bias.
     """
     lr_user, lr_rows, l2 = steps[0], steps[1], steps[2]
+    dim = rows.shape[1]
+    biased = vector.size > dim
+    bias = vector[dim] if biased else _ZERO
     for q in range(slots.size):
         if slots[q] >= 0:
-            scores[q] = _dot(rows, slots[q], vector)
+            scores[q] = _dot(rows, slots[q], vector) + bias
     _differentiate(scores[: slots.size], slots, labels, width, code)
     pairs = 0
     for q in range(slots.size):
@@ -186,8 +192,10 @@ def step_rows(
         slopes[r] += slope
         hits[r] += 1
         pairs += 1
-        for j in range(gradient.size):
+        for j in range(dim):
             gradient[j] += slope * rows[r, j]
+        if biased:
+            gradient[dim] += slope
     for q in range(slots.size):
         r = slots[q]
         if r < 0 or hits[r] == 0:
@@ -196,7 +204,7 @@ def step_rows(
         step = lr_rows * slopes[r]
         hits[r] = 0
         slopes[r] = _ZERO
-        for j in range(vector.size):
+        for j in range(dim):
             rows[r, j] = keep * rows[r, j] - step * vector[j]
     keep = _ONE - lr_user * l2 * np.float32(pairs)
     for j in range(vector.size):
@@ -224,12 +232,12 @@ def _train(
     code: int,
     key: np.uint64,
 ) -> None:
-    dim = table.shape[1]
+    dim, length = table.shape[1], user.shape[1]
     width = 1 + negatives.shape[1]
     slot = np.empty(table.shape[0], np.int32)
     most = np.max(row_offsets[low + 1 : high + 1] - row_offsets[low:high])
     slopes, hits = np.zeros(most, np.float32), np.zeros(most, np.int32)
-    vector, gradient = np.empty(dim, np.float32), np.zeros(dim, np.float32)
+    vector, gradient = np.empty(length, np.float32), np.zeros(length, np.float32)
     slots, scores = np.empty(group * width, np.int32), np.empty(group * width, np.float32)
     batch_labels = np.empty(group, np.float32)
     for client in range(low, high):
@@ -240,7 +248,7 @@ def _train(
             slot[item] = r
             for j in range(dim):
                 rows[r, j] = table[item, j]
-        for j in range(dim):
+        for j in range(length):
             vector[j] = user[client, j]
         order = np.arange(offsets[client], offsets[client + 1])
         for epoch in range(epochs):
@@ -258,7 +266,7 @@ def _train(
                     slots[: (end - start) * width], batch_labels, width, code, rows, vector,
                     steps, scores, slopes, hits, gradient,
                 )  # fmt: skip
-        for j in range(dim):
+        for j in range(length):
             user[client, j] = vector[j]
         for r in range(rows.shape[0]):
             item = ids[first + r]

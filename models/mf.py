@@ -75,7 +75,7 @@ class MF:
         An elementwise product and a sum over the last axis: that gives the same bits for one
         phone as for a cohort, which a matrix product does not.
         """
-        return (self._user(params, users) * self.items.lookup(params, items)).sum(-1)
+        return self._score(self._user(params, users), self.items.lookup(params, items))
 
     def loss(self, params: Params, batch: Batch) -> torch.Tensor:
         """Return the loss of each example with its negatives, shape (batch,)."""
@@ -84,7 +84,8 @@ class MF:
     def pair_losses(self, params: Params, batch: Batch) -> torch.Tensor:
         """Return the loss of each item and negative, (batch, 1 + k), absent ones included."""
         user = self._user(params, batch.users)[:, None]
-        scores = (user * self.items.lookup(params, _pairs(batch).clamp(min=0))).sum(-1)
+        item = self.items.lookup(params, _pairs(batch).clamp(min=0))
+        scores = self._score(user, item)
         labels = torch.zeros_like(scores)
         match self.loss_name:
             case "log":
@@ -123,6 +124,8 @@ class MF:
     def _user(self, params: Params, users: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.embedding(users, params["user"])
 
+    def _score(self, user: torch.Tensor, item: torch.Tensor) -> torch.Tensor:
+        return (user * item).sum(-1)
 
 def _pairs(batch: Batch) -> torch.Tensor:
     """Return the items of each example and its negatives, (batch, 1 + k)."""

@@ -127,6 +127,7 @@ class MF:
     def _score(self, user: torch.Tensor, item: torch.Tensor) -> torch.Tensor:
         return (user * item).sum(-1)
 
+
 def _pairs(batch: Batch) -> torch.Tensor:
     """Return the items of each example and its negatives, (batch, 1 + k)."""
     ids = batch.items[:, None]

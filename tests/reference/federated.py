@@ -6,21 +6,39 @@ among 99 sampled items decides which round's test figures count.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from tests.reference.row import Bar, Line
 
 if TYPE_CHECKING:
     from droidloop.models.candidates import Protocol
     from droidloop.models.interactions import UserItems
     from droidloop.models.interfaces import ClientRule, Recommender, ServerRule
+    from droidloop.models.personal import PersonalScorer, PersonalTables
     from droidloop.models.split import Split
+    from droidloop.models.store import PrivateStore
     from droidloop.platform.draws import Draws
+    from droidloop.scenarios.quality import Judge, Scorer
 
 ROUNDS = 100
 SHARD = 1024
 """Phones that train at a time: bounds the memory of a step, changes no bit."""
 
 Figures = dict[str, float]
-"""Test figures by ranking and metric, such as ``sampled HR@10``."""
+"""Figures of the test part by what they are, such as ``sampled HR@10``."""
+
+SHOWN = {
+    "": ("", "sampled HR@10"),
+    "-ndcg": ("", "sampled NDCG@10"),
+    "-full": (", all items", "full HR@10"),
+}
+"""What each run prints, by the end of the name: an addition to the protocol, and the figure."""
+
+PROTOCOLS: "dict[Protocol, tuple[str, str]]" = {
+    "pfedrec": ("", "pfedrec (leaky)"),
+    "clean": ("-clean", "clean"),
+}
+"""The part of a name and the text of each protocol."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +54,45 @@ Make = Callable[[int, "UserItems", "Draws"], Learner]
 """Returns a learner for so many items, what it must not draw as negatives, and the chance."""
 
 
+def lines_of(name: str, table: str, bar: Bar) -> dict[str, Line]:
+    """Return the lines of a model that is scored with its *table*, ``global`` or ``own``.
+
+    The bar is that of the leaky protocol, HR@10 among candidates; the other protocol, the other
+    table and full ranking stand beside it.
+    """
+    lines = {}
+    for part, protocol in PROTOCOLS.values():
+        for which in (table, "own" if table == "global" else "global"):
+            middle = part if which == table else f"{part}-{which}"
+            for end, (ranking, figure) in SHOWN.items():
+                text = f"{protocol}, {which} table{ranking}"
+                lines[f"{name}{middle}{end}"] = Line(text, figure.split()[1])
+    headline = lines[name]
+    return lines | {name: Line(headline.protocol, headline.metric, bar)}
+
+
+def measured(
+    name: str, table: str, split: "Split", seed: int, make: Make, rounds: int = ROUNDS
+) -> Figures:
+    """Run both protocols; return the values of ``lines_of`` the same *name* and *table*."""
+    values: Figures = {}
+    for protocol in PROTOCOLS:
+        best = best_rounds(split, protocol, seed, make, rounds)
+        values |= values_of(name, table, protocol, best)
+    return values
+
+
+def values_of(name: str, table: str, protocol: "Protocol", best: dict[str, Figures]) -> Figures:
+    """Return the values of the lines of one *protocol* out of what ``best_rounds`` returned."""
+    part = PROTOCOLS[protocol][0]
+    values: Figures = {}
+    for which in ("global", "own"):
+        middle = part if which == table else f"{part}-{which}"
+        for end, (_, figure) in SHOWN.items():
+            values[f"{name}{middle}{end}"] = best[which][figure]
+    return values
+
+
 def best_rounds(
     split: "Split", protocol: "Protocol", seed: int, make: Make, rounds: int = ROUNDS
 ) -> dict[str, Figures]:
@@ -43,17 +100,17 @@ def best_rounds(
 
     ``global`` scores with the private parameters and the server's table, ``own`` with the private
     parameters and the table that each phone trained itself in the round; each has a best round of
-    its own.
+    its own. At that of ``own``, ``other table`` scores with the table of the next user and
+    ``other score`` with the private parameters of the next user.
     """
     import numpy as np
     import torch
 
     from droidloop.models.candidates import exclusions, sample_candidates
-    from droidloop.models.interfaces import Cohort
     from droidloop.models.personal import PersonalScorer, PersonalTables
     from droidloop.models.store import PrivateStore
     from droidloop.platform.draws import Draws
-    from droidloop.scenarios.quality import Judge, ModelScorer, Scorer
+    from droidloop.scenarios.quality import Judge, ModelScorer
 
     draws = Draws(seed, "reference")
     judge = Judge(split, sample_candidates(split, draws.child("candidates")), 10)
@@ -62,38 +119,55 @@ def best_rounds(
     [item] = recommender.tables
     store = PrivateStore.of(recommender, draws.child("init"), split.n_users)
     phones = np.arange(split.n_users)
-    best: dict[str, tuple[float, Scorer]] = {}
+    tables = PersonalTables(item, split.n_users)
+    best: dict[str, tuple[float, Any]] = {}
     for number in range(rounds):
-        table, sent = server.params[item].numpy(), []
-        for start in range(0, len(phones), SHARD):
-            part = phones[start : start + SHARD]
-            cohort = Cohort(part, number, store.gather(part))
-            [inbox] = server.broadcast(part)
-            data = split.train.take(part)
-            sent.append(learner.client.step(cohort, inbox, data, draws.child("training")))
-            store.commit(part, cohort.private)
-        for messages in sent:
-            server.absorb(messages)
-        server.close()
-        private = {name: torch.from_numpy(v) for name, v in store.gather(phones).items()}
-        params = server.params | private
-        tables = PersonalTables.of(item, table, sent, len(phones))
+        play(learner, store, tables, split.train, number, draws.child("training"))
+        private = {name: torch.from_numpy(rows) for name, rows in store.gather(phones).items()}
+        params = {**server.params, **private}
         for name, scorer in (
             ("global", ModelScorer(recommender, params)),
-            ("own", PersonalScorer(recommender, params, tables)),
+            ("own", PersonalScorer(recommender, params, tables.snapshot())),
         ):
             hits = judge.hit_rate(scorer, "valid")
             if name not in best or hits > best[name][0]:
                 best[name] = hits, scorer
-    return {name: figures(judge, scorer) for name, (_, scorer) in best.items()}
+    own: PersonalScorer = best["own"][1]
+    return {
+        **{name: figures(judge, scorer) for name, (_, scorer) in best.items()},
+        "other table": crossed(judge, own, 0, 1),
+        "other score": crossed(judge, own, 1, 0),
+    }
 
 
-def figures(judge: object, scorer: object) -> Figures:
+def play(
+    learner: Learner,
+    store: "PrivateStore",
+    tables: "PersonalTables",
+    data: "UserItems",
+    number: int,
+    draws: "Draws",
+) -> None:
+    """Play round *number* with everybody; what phones make of it goes to *store* and *tables*."""
+    import numpy as np
+
+    from droidloop.models.interfaces import Cohort
+
+    for start in range(0, data.n_users, SHARD):
+        part = np.arange(start, min(start + SHARD, data.n_users))
+        cohort = Cohort(part, number, store.gather(part))
+        [inbox] = learner.server.broadcast(part)
+        sent = learner.client.step(cohort, inbox, data.take(part), draws)
+        store.commit(part, cohort.private)
+        tables.remember(inbox, sent)
+        learner.server.absorb(sent)
+    learner.server.close()
+
+
+def figures(judge: "Judge", scorer: "Scorer") -> Figures:
     """Return HR@10 and NDCG@10 of the test part, among the candidates and among all items."""
     from droidloop.models.evaluate import evaluate
-    from droidloop.scenarios.quality import Judge
 
-    assert isinstance(judge, Judge)
     sampled = evaluate(scorer.some, judge.split, judge.candidates, judge.k, part="test")
     full = evaluate(scorer.every, judge.split, k=judge.k, part="test")
     return {
@@ -101,3 +175,18 @@ def figures(judge: object, scorer: object) -> Figures:
         for ranking, values in (("sampled", sampled), ("full", full))
         for metric, shown in (("hr_at_10", "HR@10"), ("ndcg_at_10", "NDCG@10"))
     }
+
+
+def crossed(judge: "Judge", scorer: "PersonalScorer", score: int, table: int) -> Figures:
+    """Return HR@10 with the parameters and the table of the users so many rows further on."""
+    from droidloop.models.evaluate import evaluate
+
+    n = judge.split.n_users
+    values = evaluate(
+        lambda users, items: scorer.crossed((users + score) % n, (users + table) % n, items),
+        judge.split,
+        judge.candidates,
+        judge.k,
+        part="test",
+    )
+    return {"sampled HR@10": values.means()["hr_at_10"]}

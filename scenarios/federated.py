@@ -75,7 +75,8 @@ class FederatedSteps:
     def work(self, step: Step) -> Work | None:
         """Return what the jobs of *step* carry, for rules that a device can follow."""
         learning, models = self.learning, self.stage.models
-        if models is None or not isinstance(learning.client, FedMF):
+        # not isinstance: what derives from FedMF trains something else
+        if models is None or type(learning.client) is not FedMF:
             return None
         return TrainWork(
             learning.client,
@@ -95,6 +96,8 @@ class FederatedSteps:
             cohort.phones[computed],
             {name: rows[computed] for name, rows in cohort.private.items()},
         )
+        if self.learning.remember is not None:
+            self.learning.remember(step.inbox.take(computed), step.sent.take(computed))
 
     def fold(self, step: Step, arrived: IntArray) -> int:
         """Hand the messages at *arrived* to the server; return how many it refused."""

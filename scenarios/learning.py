@@ -66,6 +66,8 @@ class Learning:
 
 Choose = Callable[[IntArray, int, int], IntArray]
 """Returns which of some phones take part, sorted: (phones that can, how many, the round)."""
+Remember = Callable[[Messages, Messages], None]
+"""Told what phones received and what they made of it, once they have computed."""
 
 
 @dataclass
@@ -76,11 +78,13 @@ class Federation(Learning):
         client: what phones do.
         server: what the server does.
         choose: picks the phones of a round by what the server knows; None: at random.
+        remember: for rules whose phones keep more than their private rows; None: nobody is told.
     """
 
     client: ClientRule
     server: ServerRule
     choose: Choose | None = None
+    remember: Remember | None = None
 
 
 @dataclass

@@ -30,13 +30,24 @@ class LocalTraining(Section):
     negatives: PositiveInt = 4
 
 
-class FedMFSection(LocalTraining):
+class FoldedTraining(LocalTraining):
+    """Steps on a phone, and what the server makes of the rows that arrive."""
+
+    server: Literal["rowmean", "fedavg", "mean", "sum"] = "rowmean"
+    server_step: PositiveFloat = 2.0
+
+
+class FedMFSection(FoldedTraining):
     """Federated matrix factorisation: what a phone does with its data, the server with answers."""
 
     rule: Literal["fedmf"] = "fedmf"
     upload: Literal["part", "full"] = "part"
-    server: Literal["rowmean", "fedavg", "mean", "sum"] = "rowmean"
-    server_step: PositiveFloat = 2.0
+
+
+class PFedRecSection(FoldedTraining):
+    """A personal score function and a personal item table on each phone."""
+
+    rule: Literal["pfedrec"]
 
 
 class GraphSection(LocalTraining):
@@ -106,6 +117,7 @@ class TuneSection(LocalTraining):
 
 TrainingSection = Annotated[
     FedMFSection
+    | PFedRecSection
     | FedNCFSection
     | FCFSection
     | GraphSection

@@ -67,7 +67,7 @@ def require_devices_fit(scenario: Scenario, learning: Learning) -> None:
     """Raise ScenarioError where real devices cannot take part in *scenario*."""
     rule = scenario.training.rule
     follows = (
-        isinstance(learning.client, FedMF)
+        type(learning.client) is FedMF
         if isinstance(learning, Federation)
         else isinstance(learning, Society) and isinstance(learning.peer, GossipMF)
     )

@@ -11,6 +11,7 @@ from droidloop.scenarios.learning_sections import (
     GossipMFSection,
     GraphSection,
     PerFedRecSection,
+    PFedRecSection,
     TuneSection,
 )
 from droidloop.scenarios.material import Material
@@ -20,6 +21,7 @@ from .fedmf import fedmf
 from .fedncf import fedncf
 from .gossip_mf import gossip_mf, tune
 from .graph import fedgcn, perfedrec
+from .pfedrec import pfedrec
 
 __all__ = ["Material", "build"]
 
@@ -41,6 +43,8 @@ def build(material: Material) -> Learning:
             return fedncf(section, material)
         case FCFSection() as section:
             return fcf(section, material)
+        case PFedRecSection() as section:
+            return pfedrec(section, material)
         case GossipMFSection() as section:
             return gossip_mf(section, material)
         case TuneSection() as section:

@@ -14,7 +14,7 @@ from droidloop.models.fedmf import FedMF
 from droidloop.models.interfaces import Params
 from droidloop.models.store import PrivateStore
 from droidloop.scenarios.learning import Federation
-from droidloop.scenarios.learning_sections import FedMFSection
+from droidloop.scenarios.learning_sections import FedMFSection, FoldedTraining
 from droidloop.scenarios.material import Material
 
 from .lateness import lateness
@@ -32,7 +32,7 @@ def fedmf(section: FedMFSection, material: Material) -> Federation:
         exclude=material.exclude,
         upload=section.upload,
     )
-    server = _server(section, recommender.init(draws.child("init")), lateness(material))
+    server = fold_of(section, recommender.init(draws.child("init")), lateness(material))
     store = PrivateStore.of(recommender, draws.child("init"), material.split.n_users)
     return Federation(
         recommender=recommender,
@@ -46,7 +46,8 @@ def fedmf(section: FedMFSection, material: Material) -> Federation:
     )
 
 
-def _server(section: FedMFSection, params: Params, late: Staleness) -> Fold:
+def fold_of(section: FoldedTraining, params: Params, late: Staleness) -> Fold:
+    """Return the server that *section* wants, starting from *params*."""
     match section.server:
         case "rowmean":
             return row_average(params, section.server_step, staleness=late)

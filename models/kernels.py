@@ -109,7 +109,8 @@ def shuffle(order: IntArray, key: np.uint64, phone: int, epoch: int) -> None:
 
 
 @njit(cache=True, inline="always")
-def _dot(rows: Float32Array, r: int, vector: Float32Array) -> np.float32:
+def dot(rows: Float32Array, r: int, vector: Float32Array) -> np.float32:
+    """Return the product of row *r* and *vector*."""
     # Eight sums, so that the compiler may use vectors without being allowed to reorder.
     a = b = c = d = e = f = g = h = _ZERO
     dim = rows.shape[1]
@@ -181,7 +182,7 @@ def step_rows(
     bias = vector[dim] if biased else _ZERO
     for q in range(slots.size):
         if slots[q] >= 0:
-            scores[q] = _dot(rows, slots[q], vector) + bias
+            scores[q] = dot(rows, slots[q], vector) + bias
     _differentiate(scores[: slots.size], slots, labels, width, code)
     pairs = 0
     for q in range(slots.size):

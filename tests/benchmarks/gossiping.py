@@ -61,11 +61,16 @@ class Ticks:
 
 
 def pairs(topology: Topology, senders: int, draws: Draws, number: int) -> tuple[IntArray, IntArray]:
-    """Return who sends in a tick and to whom, in the order of the receivers."""
-    phones = draws.choose(np.arange(topology.nodes), senders, number)
+    """Return who sends in a tick and to whom, in the order of the receivers.
+
+    Each node sends once in a round, which has as many ticks as that takes, in an order drawn anew.
+    """
+    ticks = -(-topology.nodes // senders)
+    order = draws.child("turns").order(np.arange(topology.nodes), number // ticks)
+    phones = np.sort(order[number % ticks :: ticks])
     to = choose_partners(topology, phones, draws.child("partners"), number)
-    order = np.argsort(to, kind="stable")
-    return phones[order], to[order]
+    place = np.argsort(to, kind="stable")
+    return phones[place], to[place]
 
 
 def plain_rate(rule: GossipMF, data: UserItems, topology: Topology, draws: Draws) -> float:

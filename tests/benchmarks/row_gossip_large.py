@@ -1,6 +1,6 @@
 """Gossip learning of 100,000 nodes in a small world, each with an item table: 5.4 GB of tables.
 
-A tick moves 5,000 nodes: they snapshot their tables and push them to a neighbour, which merges and
+A tick moves 500 nodes, in a round of 200 ticks each node once: they snapshot their tables and push them to a neighbour, which merges and
 trains on its 20 items with 4 negatives each. Snapshots exist only for those who send in a tick;
 with the tables they must stay within 8 GiB (the row's peak). The making of data, graph and tables
 is not in the value, but in wall and peak.
@@ -25,7 +25,7 @@ DIM = 8
 PER_USER = 20
 LINKS = 10
 REWIRED = 0.1
-SENDERS = 5000
+SENDERS = 500
 MESSAGES = 150_000
 PLAIN_NODES = 2000
 

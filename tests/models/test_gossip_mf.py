@@ -61,6 +61,13 @@ class TestRatingsWithoutNegatives(PeerRuleContract):
     store = staticmethod(lambda: store_of(RATINGS))
 
 
+class TestRatingsInBatches(TestRatingsWithoutNegatives):
+    rule = GossipMF(RATINGS, Sgd(0.01, 0.01), negatives=0)
+
+    def test_some_phone_has_a_batch_of_one_for_which_there_is_a_shortcut(self) -> None:
+        assert (self.data.counts == 1).any()
+
+
 class TestTorchEngine(PeerRuleContract):
     rule = GossipMF(MODEL, engine="torch")
     recommender = MODEL
@@ -98,6 +105,20 @@ def test_both_engines_learn_the_same(loss_name: Loss, share: float) -> None:
     for name, column in stores[0].columns.items():
         np.testing.assert_allclose(column, stores[1].columns[name], atol=1e-5)
     assert (stores[0].columns["item"] != store_of(model).columns["item"]).any()
+
+
+def test_both_engines_learn_the_same_rating_by_rating() -> None:
+    stores = []
+    engines: tuple[Engine, Engine] = ("numba", "torch")
+    for engine in engines:
+        rule = GossipMF(RATINGS, Sgd(0.02, 0.01, epochs=2, batch=1), negatives=0, engine=engine)
+        store = store_of(RATINGS)
+        for number in range(3):
+            tick(rule, store, number)
+        stores.append(store)
+    for name, column in stores[0].columns.items():
+        np.testing.assert_allclose(column, stores[1].columns[name], atol=1e-5)
+    assert (stores[0].columns["item"] != store_of(RATINGS).columns["item"]).any()
 
 
 def idle(phones: IntArray) -> UserItems:

@@ -1,9 +1,9 @@
 """Gossip learning of 100,000 nodes in a small world, each with an item table: 5.4 GB of tables.
 
-A tick moves 500 nodes, in a round of 200 ticks each node once: they snapshot their tables and push them to a neighbour, which merges and
-trains on its 20 items with 4 negatives each. Snapshots exist only for those who send in a tick;
-with the tables they must stay within 8 GiB (the row's peak). The making of data, graph and tables
-is not in the value, but in wall and peak.
+A tick moves 500 nodes, so that in 200 ticks each node sends once: they snapshot their tables and
+push them to a neighbour, which merges and trains on its 20 items with 4 negatives each. Snapshots
+exist only for those who send in a tick; with the tables they must stay within 8 GiB (the row's
+peak). The making of data, graph and tables is not in the value, but in wall and peak.
 
 The baseline does the same arithmetic in numpy, message by message, on 2,000 nodes.
 """

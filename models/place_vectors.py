@@ -73,7 +73,9 @@ def _pull(
     """Take a step for the pair (*one*, *other*) against *negatives* places drawn for *one*."""
     dim = vectors.shape[1]
     for k in range(negatives + 1):
-        item = other if k == 0 else below_at(key, one, counter + k, vectors.shape[0])
+        item = other
+        if k > 0:
+            item = np.int64(below_at(key, one, counter + k, vectors.shape[0]))
         if item == one:
             continue
         score = np.float32(0)
@@ -108,6 +110,7 @@ def _train(
             kind = category[place]
             if kind >= 0:
                 low, high = starts[kind], starts[kind + 1]
-                friend = order[low + below_at(key, place, counter + negatives + 1, high - low)]
+                at = np.int64(below_at(key, place, counter + negatives + 1, high - low))
+                friend = order[low + at]
                 _pull(vectors, place, friend, negatives, step, key, counter + negatives + 1)
         counter += 2 * (negatives + 1)

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from droidloop.platform.draws import FloatArray, IntArray
+from droidloop.platform.draws import Draws, FloatArray, IntArray
 
+from .clustering import kmeans
 from .interactions import Labels, UserItems
 from .kernels import Float32Array
 
@@ -69,14 +70,13 @@ class Places:
         return Places(self.latitude[rows], self.longitude[rows], self.category[rows], labels)
 
 
-def by_hours(places: Places, visits: UserItems, categories: int = 16) -> Places:
+def by_hours(places: Places, visits: UserItems, categories: int, draws: Draws) -> Places:
     """Return *places* with categories made of the hours in which they are visited.
 
     For sources without categories: clusters (k-means) of the places' popular times, a profile of
-    24 hours that the check-ins of all users in *visits* (training events alone, please) add up to.
+    24 hours that the check-ins of all users in *visits* add up to: pass training events alone.
     Profiles are square roots of shares, smoothed over neighbouring hours, so that distances are
-    Hellinger's. Starts from the places whose profiles are farthest from one another (Gonzalez
-    1985), so there is no chance in it; clusters are numbered by size, the largest first.
+    Hellinger's. Clusters are numbered by size, the largest first.
     """
     profile = np.zeros((len(places), HOURS))
     known = visits.times_s >= 0
@@ -84,34 +84,6 @@ def by_hours(places: Places, visits: UserItems, categories: int = 16) -> Places:
     np.add.at(profile, (visits.items[known], hours), 1.0)
     profile += 0.5 * (np.roll(profile, 1, axis=1) + np.roll(profile, -1, axis=1))
     shares = profile / np.maximum(profile.sum(axis=1, keepdims=True), 1.0)
-    label = _k_means(np.sqrt(shares), min(categories, len(places)))
-    order = np.argsort(-np.bincount(label, minlength=categories), kind="stable")
-    number = np.empty(categories, np.int64)
-    number[order] = np.arange(categories)
-    return Places(places.latitude, places.longitude, number[label], places.labels)
-
-
-def _k_means(rows: FloatArray, k: int, steps: int = 30) -> IntArray:
-    """Return the cluster of each row (Lloyd 1982)."""
-    centres = rows[_far_apart(rows, k)]
-    label = np.zeros(len(rows), np.int64)
-    for _ in range(steps):
-        gaps = np.stack([((rows - centre) ** 2).sum(axis=1) for centre in centres])
-        new = np.argmin(gaps, axis=0)
-        if np.array_equal(new, label):
-            break
-        label = new
-        for c in range(k):
-            if (label == c).any():
-                centres[c] = rows[label == c].mean(axis=0)
-    return label
-
-
-def _far_apart(rows: FloatArray, k: int) -> list[int]:
-    """Return the row nearest the mean, then again and again the row farthest from all chosen."""
-    chosen = [int(np.argmin(((rows - rows.mean(axis=0)) ** 2).sum(axis=1)))]
-    gap = ((rows - rows[chosen[0]]) ** 2).sum(axis=1)
-    while len(chosen) < k:
-        chosen.append(int(np.argmax(gap)))
-        gap = np.minimum(gap, ((rows - rows[chosen[-1]]) ** 2).sum(axis=1))
-    return chosen
+    clusters = kmeans(np.sqrt(shares), categories, draws)
+    number = np.argsort(np.argsort(-clusters.sizes, kind="stable"), kind="stable")
+    return Places(places.latitude, places.longitude, number[clusters.labels], places.labels)

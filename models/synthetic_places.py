@@ -180,7 +180,9 @@ def _walk(
     for user in range(offsets.size - 1):
         n, first = offsets[user + 1] - offsets[user], offsets[user]
         base = 1 << 24  # counters apart from those of the times
-        homes = np.array([below_at(key, user, base + k, districts) for k in range(2)])
+        homes = np.empty(2, np.int64)
+        for k in range(2):
+            homes[k] = below_at(key, user, base + k, districts)
         taste = np.empty(kinds, np.float64)
         for kind in range(kinds):
             taste[kind] = -np.log(1.0 - uniform_at(key, user, base + 2 + kind))

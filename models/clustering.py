@@ -122,6 +122,31 @@ def by_cluster_size(
     return np.sort(np.concatenate([first, chosen]))
 
 
+def some_of_each(
+    rows: IntArray, labels: IntArray, count: int, draws: Draws, counter: int
+) -> IntArray:
+    """Return *count* of *rows*, sorted, as evenly over the clusters as their sizes allow.
+
+    The selection of Muhammad et al., FedFast (KDD 2020): one at random of each cluster, then a
+    second of each, until there are enough. Where *count* is at least the number of clusters among
+    *rows*, every one of them is touched. Label -1 (none yet) counts as a cluster.
+
+    Args:
+        rows: who can be chosen.
+        labels: the cluster of each row by row number.
+        count: how many to choose.
+        draws: the chance; *counter* is the round.
+        counter: see *draws*.
+    """
+    order = draws.order(rows, counter)
+    mine = labels[order]
+    by_label = np.argsort(mine, kind="stable")
+    starts = np.searchsorted(mine[by_label], mine[by_label])
+    turn = np.empty(len(order), np.int64)
+    turn[by_label] = np.arange(len(order)) - starts
+    return np.sort(order[np.lexsort((np.arange(len(order)), turn))[:count]])
+
+
 @njit(cache=True, nogil=True)
 def _distance(one: FloatArray, other: FloatArray) -> float:
     total = 0.0

@@ -155,7 +155,7 @@ class ClusterServer:
         vectors = messages.arrays[EMBEDDING]
         sound: BoolArray = np.asarray(np.isfinite(vectors).all(axis=1), np.bool_)
         self._everyone.refused["broken"] += int(np.count_nonzero(~sound))
-        changes = _without(messages, EMBEDDING)
+        changes = without(messages, EMBEDDING)
         accepted = sound.copy()
         accepted[sound] = self._everyone.absorb(changes.take(sound))
         labels, age = self._received[messages.sender], self.version - messages.base
@@ -193,7 +193,8 @@ class ClusterServer:
         self._everyone.forget(phones)
 
 
-def _without(messages: Messages, name: str) -> Messages:
+def without(messages: Messages, name: str) -> Messages:
+    """Return *messages* without the array *name*."""
     return replace(
         messages,
         arrays={key: value for key, value in messages.arrays.items() if key != name},

@@ -19,7 +19,8 @@ from droidloop.platform.shards import shards
 
 from .device_work import TrainWork
 from .learning import Federation
-from .protocol_sections import Turns
+from .policies import fairest, fullest
+from .protocol_sections import BufferedSection, RoundsSection
 from .stage import Stage
 
 
@@ -39,22 +40,33 @@ class FederatedSteps:
 
     stage: Stage
     learning: Federation
-    section: Turns
+    section: RoundsSection | BufferedSection
 
     def __post_init__(self) -> None:
+        self._asked = np.zeros(len(self.stage.population), np.int64)
         everybody = Cohort(np.arange(len(self.stage.population)), 0, {})
         self.ram_bytes = self.learning.client.cost(everybody, self.learning.data).ram_bytes
 
     def ask(self, number: int, clients: int | None) -> IntArray:
-        """Return at most *clients* phones that can work now, as the rule chooses, sorted."""
-        stage, choose = self.stage, self.learning.choose
-        if choose is None or clients is None:
+        """Return at most *clients* phones that can work now, sorted; the policy chooses."""
+        stage, choose, policy = self.stage, self.learning.choose, self.section.policy
+        at_random = policy == "random" or (policy == "rule" and choose is None)
+        if at_random or clients is None:
             return stage.ask(self.section, number, self.ram_bytes, clients)
         able = stage.ask(self.section, number, self.ram_bytes, None)
+        draws = stage.draws.child("policy")
+        match policy:
+            case "power":
+                world = stage.population.world
+                return fullest(world, able, clients, stage.now_us, draws, number)
+            case "fair":
+                return fairest(able, self._asked, clients, draws, number)
+        assert choose is not None
         return choose(able, clients, number)
 
     def take(self, number: int, phones: IntArray) -> list[Step]:
         """Train *phones*, all with the server's present parameters; one step a broadcast."""
+        self._asked[phones] += 1
         # one step for each distinct broadcast: most rules send the same to all
         return [self._step(number, inbox) for inbox in self.learning.server.broadcast(phones)]
 

@@ -98,6 +98,16 @@ class FCFSection(Section):
     server_step: PositiveFloat = 0.05
 
 
+class FedFastSection(LocalTraining):
+    """FedFast: delegates of clusters train, the others of a cluster move along with them."""
+
+    rule: Literal["fedfast"]
+    clusters: PositiveInt = 10
+    discount: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
+    """How far a user who was not asked moves with the delegates of the cluster."""
+    server_step: PositiveFloat = 2.0
+
+
 class GossipMFSection(LocalTraining):
     """Matrix factorisation of which every phone holds all, and which phones average."""
 
@@ -122,6 +132,7 @@ TrainingSection = Annotated[
     | FCFSection
     | GraphSection
     | PerFedRecSection
+    | FedFastSection
     | GossipMFSection
     | TuneSection,
     Field(discriminator="rule"),

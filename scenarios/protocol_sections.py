@@ -41,9 +41,15 @@ class _ClosedTurns(Turns):
         return self
 
 
+Policy = Literal["rule", "random", "power", "fair"]
+"""Who is asked of those who can: as the rule has it (at random, where it has no say), at random,
+the phones that can best spare the energy, or those that were asked least often so far."""
+
+
 class RoundsSection(_ClosedTurns):
     """Synchronous rounds: who is asked, when, and until when the server waits."""
 
+    policy: Policy = "rule"
     kind: Literal["rounds"] = "rounds"
 
 
@@ -51,6 +57,7 @@ class BufferedSection(Turns):
     """Asynchronous rounds: phones come and go, the server moves on with every full buffer."""
 
     kind: Literal["buffered"]
+    policy: Policy = "rule"
     rounds: PositiveInt = 20
     """How many new versions of the model the server makes."""
     every_s: PositiveFloat = 60.0

@@ -60,8 +60,8 @@ def summarise(run: RunDirectory) -> dict[str, Any]:
 def _shares(events: Rows) -> dict[str, float] | None:
     """Return what the run's map covered of places and of time; None where there was no map."""
     rows = events[events["kind"] == b"map"]
-    names = np.char.replace(rows["name"].astype(str), "_ppm", "")
-    return dict(zip(names.tolist(), (rows["value"] / 1e6).tolist(), strict=True)) or None
+    names = [name.removesuffix("_ppm") for name in rows["name"].astype(str).tolist()]
+    return dict(zip(names, (rows["value"] / 1e6).tolist(), strict=True)) or None
 
 
 def _facts(tables: _Tables) -> dict[str, Any]:

@@ -6,6 +6,7 @@ To add a rule: a section with its name in ``learning_sections.py``, a builder he
 from droidloop.scenarios.learning import Learning
 from droidloop.scenarios.learning_sections import (
     FCFSection,
+    FedFastSection,
     FedMFSection,
     FedNCFSection,
     GossipMFSection,
@@ -17,6 +18,7 @@ from droidloop.scenarios.learning_sections import (
 from droidloop.scenarios.material import Material
 
 from .fcf import fcf
+from .fedfast import fedfast
 from .fedmf import fedmf
 from .fedncf import fedncf
 from .gossip_mf import gossip_mf, tune
@@ -35,6 +37,8 @@ def build(material: Material) -> Learning:
     match material.scenario.training:
         case FedMFSection() as section:
             return fedmf(section, material)
+        case FedFastSection() as section:
+            return fedfast(section, material)
         case PerFedRecSection() as section:
             return perfedrec(section, material)
         case GraphSection() as section:

@@ -5,7 +5,7 @@ Each rule has a section of its own; its ``rule`` picks it.
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from .section import Section
 
@@ -33,8 +33,16 @@ class LocalTraining(Section):
 class FoldedTraining(LocalTraining):
     """Steps on a phone, and what the server makes of the rows that arrive."""
 
-    server: Literal["rowmean", "fedavg", "mean", "sum"] = "rowmean"
+    server: Literal["rowmean", "fedavg", "mean", "sum", "fedadam"] = "rowmean"
     server_step: PositiveFloat = 2.0
+
+    @model_validator(mode="after")
+    def _adaptive_steps_are_given(self) -> "FoldedTraining":
+        if self.server == "fedadam" and "server_step" not in self.model_fields_set:
+            raise ValueError(
+                "server = 'fedadam' moves every number by about server_step; give one, such as 0.02"
+            )
+        return self
 
 
 class FedMFSection(FoldedTraining):

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from droidloop.models.adaptive import fed_adam
 from droidloop.models.aggregation import (
     Fold,
     Staleness,
@@ -57,3 +58,5 @@ def fold_of(section: FoldedTraining, params: Params, late: Staleness) -> Fold:
             return plain_average(params, section.server_step, staleness=late)
         case "sum":
             return gradient_descent(params, section.server_step, staleness=late)
+        case "fedadam":
+            return fed_adam(params, section.server_step, staleness=late)

@@ -9,6 +9,7 @@ from click.testing import Result
 
 from droidloop.models.fcf import FCF
 from droidloop.models.fedncf import FedNCF
+from droidloop.models.interfaces import Cohort
 from droidloop.platform.errors import ScenarioError
 from droidloop.platform.ledger import read
 from droidloop.scenarios.learning import Federation
@@ -112,6 +113,19 @@ def test_a_loss_that_the_rule_does_not_have_is_refused(tmp_path: Path, rule: str
         study(tmp_path, text)
 
 
+def test_fedmf_takes_adaptive_steps_if_they_are_given(tmp_path: Path) -> None:
+    learning = federation(tmp_path, '[training]\nserver = "fedadam"\nserver_step = 0.02\n')
+    before = learning.server.params["item"].clone()
+    phones = np.arange(20)
+    [inbox] = learning.server.broadcast(phones)
+    cohort = Cohort(phones, 0, learning.store.gather(phones))
+    sent = learning.client.step(cohort, inbox, learning.data, learning.draws)
+    assert learning.server.absorb(sent).all()
+    learning.server.close()
+    moved = (learning.server.params["item"] - before).abs()
+    assert 0.005 < moved.max() < 0.2
+
+
 @pytest.mark.parametrize(
     ("training", "message"),
     [
@@ -119,6 +133,7 @@ def test_a_loss_that_the_rule_does_not_have_is_refused(tmp_path: Path, rule: str
         (FEDNCF + "l2 = 0.1\n", "no key 'l2'"),
         (FCF_ + "l2 = 0.0\n", "greater than 0"),
         (FCF_ + "epochs = 2\n", "no key 'epochs'"),
+        ('[training]\nserver = "fedadam"\n', "give one, such as 0.02"),
     ],
 )
 def test_keys_without_a_meaning_are_refused(tmp_path: Path, training: str, message: str) -> None:

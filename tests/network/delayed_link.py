@@ -37,7 +37,7 @@ def tunnel(name: str, address: str) -> int:
 
 
 def carry(file: int, other: socket.socket, delay_s: float) -> None:
-    """Send packets to *other*; let in those from there *delay_s* after they came."""
+    """Send the interface's packets to *other*; let theirs in *delay_s* after they came."""
     late: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
 
     def leave() -> None:

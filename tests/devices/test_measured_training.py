@@ -24,7 +24,7 @@ def measured(shared: Path, net: str, column: str) -> list[dict[str, str]]:
 def between_classes(name: str) -> float:
     """Return the geometric mean of a figure of our classes of 2018 and 2020."""
     older, newer = (float(getattr(PROFILES[one], name)) for one in ("2018-4gb", "2020-6gb"))
-    return (older * newer) ** 0.5
+    return float((older * newer) ** 0.5)
 
 
 @pytest.mark.parametrize("net", list(FORWARD))

@@ -7,7 +7,7 @@ import simpy
 
 from droidloop.platform.engine import Engine, Process, Recurring
 from droidloop.platform.errors import ScenarioError
-from droidloop.platform.jobs import Jobs
+from droidloop.platform.jobs import Jobs, Need
 
 from .batch import Batch
 from .play import COMPUTE, DOWNLOAD, UPLOAD, limit_of, play_cohort, play_phase
@@ -142,10 +142,11 @@ class _Playing(Recurring):
         batch = self._batch
         if batch.links is not None and self._phase in (DOWNLOAD, UPLOAD):
             row, up = batch.jobs.rows[self._k], self._phase == UPLOAD
-            moving = batch.links.transfer(batch.handle, row, self._k, up=up)
-            assert moving.callbacks is not None
-            moving.callbacks.append(self._moved)
-            return
+            if not row["needs"] & Need.DIRECT:
+                moving = batch.links.transfer(batch.handle, row, self._k, up=up)
+                assert moving.callbacks is not None
+                moving.callbacks.append(self._moved)
+                return
         reached = play_phase(batch.handle, self._k, self._phase)
         self._phase = reached & 3
         self.again_at(reached >> 2)

@@ -37,7 +37,7 @@ _LOST_KILLED = int(Outcome.LOST_KILLED)
 DOWNLOAD, COMPUTE, UPLOAD = 1, 2, 3
 """Numbers of the phases of a job; 0 is the wait before them."""
 
-_NEED_IDLE, _NEED_CHARGING, _NEED_UNMETERED = 1, 2, 4
+_NEED_IDLE, _NEED_CHARGING, _NEED_UNMETERED, _NEED_DIRECT = 1, 2, 4, 8
 
 
 @law
@@ -234,8 +234,39 @@ def needs_unmetered(row: Any) -> bool:
 
 
 @law
+def needs_direct(row: Any) -> bool:
+    """Return whether the job moves its bytes between two phones that have met."""
+    return bool((row.needs & _NEED_DIRECT) != 0)
+
+
+@law
+def _meet(world: World, row: Any, nbytes: int, up: bool) -> tuple[int, int]:
+    """Move *nbytes* over the direct link, set up once a job; return (moved, outcome)."""
+    phone, link = row.phone, world.direct[0]
+    state = world.state[phone]
+    limit_us, moved = _limit_us(world, row), 0
+    if nbytes > 0 and not (up and row.down_bytes > 0):
+        ready_us = min(state.t_us + link.setup_us, limit_us)
+        advance(world, phone, ready_us, link.setup_uw, 0, 0, True)
+    power_uw = link.sender_uw if up else link.receiver_uw
+    while moved < nbytes and not state.dead:
+        presence, until_us = presence_at(world, phone, state.t_us)
+        if state.t_us >= limit_us:
+            return moved, cut_at(world, row, _LATE)
+        if presence <= OFF:
+            return moved, _LOST_COVERAGE
+        start_us = state.t_us
+        end_us = min(reached(link.rate, start_us, nbytes - moved), until_us, limit_us)
+        end_us = advance(world, phone, end_us, 0, power_uw, 0, True)
+        moved += min(between(link.rate, start_us, end_us), nbytes - moved)
+    return moved, _LOST_DEAD if state.dead else _DONE
+
+
+@law
 def _transfer(world: World, row: Any, nbytes: int, up: bool) -> tuple[int, int]:
     """Move *nbytes* over whatever link there is, resuming after gaps; return (moved, outcome)."""
+    if needs_direct(row):
+        return _meet(world, row, nbytes, up)
     phone = row.phone
     state, traits = world.state[phone], world.traits[phone]
     limit_us = _limit_us(world, row)

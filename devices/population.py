@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from droidloop.network.coverage import REGION_DTYPE, Region
+from droidloop.network.direct import DIRECT_DTYPE, DirectLink
 from droidloop.network.loss import QUALITY_DTYPE
 from droidloop.network.map import MapSpec, build_map
 from droidloop.network.movement import MOVER_DTYPE, Map
@@ -45,6 +46,7 @@ class PopulationSpec:
     throttling: bool = False
     map: MapSpec | None = None
     cells: CellSpec | None = None
+    direct: DirectLink | None = None
     wifi_share: float = 0.85
     off_at_night_share: float = 0.1
     battery_floor: float = 0.15
@@ -113,6 +115,7 @@ def build(spec: PopulationSpec, draws: Draws) -> Population:
         Keys(*(draws.child(name).key for name in Keys._fields)),
         quality_rows(radios) if spec.loss else np.zeros(0, QUALITY_DTYPE),
         _map(spec, traits, draws.child("map")),
+        np.zeros(0, DIRECT_DTYPE) if spec.direct is None else spec.direct.row(),
     )
     cells = assign(spec.cells, spec.phones, draws.child("cell")) if spec.cells else None
     return Population(world, profiles, regions, radios, cells)

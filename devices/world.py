@@ -108,3 +108,4 @@ class World(NamedTuple):
     keys: Keys
     quality: Table  # parallel to radios; empty: constant round trips, no losses
     map: Map  # of cells and phones; without phones: coverage by region
+    direct: Table  # the link from phone to phone; empty: there is none

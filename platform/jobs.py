@@ -37,6 +37,7 @@ class Need(IntFlag):
     IDLE = 1
     CHARGING = 2
     UNMETERED = 4
+    DIRECT = 8  # moves its bytes between two phones that have met, not over the network
 
 
 class Outcome(IntEnum):

@@ -14,6 +14,7 @@ from droidloop.devices.recorded import charging_windows, rate_traces
 from droidloop.models import readers, synthetic
 from droidloop.models.interactions import Interactions
 from droidloop.network.coverage import Region
+from droidloop.network.direct import DIRECT
 from droidloop.network.gaps import FITTED
 from droidloop.network.trace import Series
 from droidloop.network.uplink import UPLINK_SHARE
@@ -110,6 +111,7 @@ def _spec(section: PopulationSection, phones: int) -> PopulationSpec:
         slow_start=section.slow_start,
         throttling=section.throttling,
         map=section.map.spec() if section.map else None,
+        direct=DIRECT[section.direct] if section.direct else None,
         cells=CellSpec(**section.cell.model_dump()) if section.cell else None,
         rate_series=downs,
         up_series=ups,

@@ -75,6 +75,8 @@ class PopulationSection(Section):
     """Phones that compute for long slow down."""
     map: MapSection | None = None
     """Coverage from a map, and not from the regions' gaps."""
+    direct: Literal["wifi-direct", "bluetooth", "bluetooth-le"] | None = None
+    """The link from phone to phone that `protocol.transport = "direct"` goes over."""
     cell: CellsSection | None = None
     """Shared capacity; `play = "exact"` alone."""
     wifi_share: Share = 0.85

@@ -109,6 +109,10 @@ class GossipSection(_ClosedTurns):
     topology: TopologySection = TopologySection()
     keep_turns: PositiveInt = 4
     """How long the relay keeps a message for a phone that does not come for it."""
+    transport: Literal["relay", "direct"] = "relay"
+    """By way of the network, or from phone to phone where two linked ones meet on the map."""
+    reach_m: PositiveInt | None = None
+    """How near phones must be to meet; the reach of the direct link if not given."""
 
 
 class GroupsSection(_ClosedTurns):

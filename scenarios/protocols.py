@@ -12,6 +12,7 @@ from droidloop.platform.engine import Process
 from droidloop.platform.errors import ScenarioError
 
 from .buffered import Buffered
+from .encounters import Encounters
 from .gossip import Gossip
 from .groups import InGroups
 from .learning import Federation, Learning, Society
@@ -39,6 +40,7 @@ class Conduct(Protocol):
 
 def require_fit(scenario: Scenario, learning: Learning) -> None:
     """Raise ScenarioError where the protocol of *scenario* cannot move its rule about."""
+    _require_places(scenario)
     section, rule = scenario.protocol, scenario.training.rule
     server = isinstance(section, RoundsSection | BufferedSection)
     if server != isinstance(learning, Federation):
@@ -60,6 +62,26 @@ def require_fit(scenario: Scenario, learning: Learning) -> None:
         raise ScenarioError(
             f"protocol.kind = 'groups': the rule {rule!r} tells a server nothing to group by; "
             "use gossip with topology.kind = 'clusters'"
+        )
+
+
+def _require_places(scenario: Scenario) -> None:
+    """Raise ScenarioError where phones are to meet and cannot."""
+    section, population = scenario.protocol, scenario.population
+    if not isinstance(section, GossipSection) or section.transport != "direct":
+        return
+    if population.map is None:
+        raise ScenarioError(
+            "protocol.transport = 'direct': phones meet on a map; add [population.map]"
+        )
+    if population.direct is None:
+        raise ScenarioError(
+            "protocol.transport = 'direct': phones need a link; "
+            "set population.direct = 'wifi-direct', 'bluetooth' or 'bluetooth-le'"
+        )
+    if section.mode != "push-pull":
+        raise ScenarioError(
+            f"protocol.mode = {section.mode!r}: phones that meet swap; set mode = 'push-pull'"
         )
 
 
@@ -102,6 +124,9 @@ def conduct_of(
                 return Buffered(stage, learning, section)
     elif isinstance(learning, Society):
         match section:
+            case GossipSection() if links is not None and section.transport == "direct":
+                reach_m = section.reach_m or int(stage.population.world.direct["reach_m"][0])
+                return Encounters(stage, learning, section, links, reach_m)
             case GossipSection() if links is not None:
                 return Gossip(
                     stage, learning, section, section.mode, section.keep_turns, lambda: links

@@ -16,6 +16,7 @@ from droidloop.platform.law import law
 from droidloop.platform.workers import in_threads
 
 _IDLE, _CHARGING, _UNMETERED = int(Need.IDLE), int(Need.CHARGING), int(Need.UNMETERED)
+_DIRECT = int(Need.DIRECT)
 
 
 @law
@@ -31,9 +32,10 @@ def eligible_at(
     presence, _ = presence_at(world, phone, t_us)
     if presence <= OFF or (needs & _IDLE and presence != IDLE):
         return False
-    radio, _, _, _ = link_at(world, phone, t_us, (needs & _UNMETERED) != 0)
-    if radio == NO_RADIO:
-        return False
+    if not needs & _DIRECT:
+        radio, _, _, _ = link_at(world, phone, t_us, (needs & _UNMETERED) != 0)
+        if radio == NO_RADIO:
+            return False
     if needs & _CHARGING:
         charger_uw, _ = charger_at(world, phone, t_us)
         if charger_uw == 0:

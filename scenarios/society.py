@@ -13,7 +13,7 @@ from droidloop.models.interactions import UserItems
 from droidloop.models.interfaces import check_private
 from droidloop.platform.draws import IntArray
 from droidloop.platform.engine import Process
-from droidloop.platform.jobs import BoolArray, Kind
+from droidloop.platform.jobs import BoolArray, Kind, Need
 from droidloop.platform.messages import Messages
 from droidloop.platform.units import SECOND_US
 
@@ -30,6 +30,8 @@ class SocietySteps:
     stage: Stage
     learning: Society
     section: Turns
+    needs: Need | None = None
+    """What must hold for a phone to be asked, where that is not what its jobs need."""
 
     def __post_init__(self) -> None:
         everybody = np.arange(len(self.stage.population))
@@ -57,7 +59,7 @@ class SocietySteps:
     def ask(self, number: int) -> IntArray:
         """Return the phones that have a turn now, sorted: able, and with a model."""
         clients = self.section.clients
-        able = self.stage.ask(self.section, number, self._ram_bytes, clients)
+        able = self.stage.ask(self.section, number, self._ram_bytes, clients, needs=self.needs)
         return np.asarray(able[self._has_model[able]])
 
     def play(
@@ -67,10 +69,13 @@ class SocietySteps:
         inbox: Messages | None,
         tells: BoolArray,
         kind: Kind,
+        *,
+        here: bool = False,
     ) -> Process:
         """Play the turn of *phones*; its value is its jobs and how many phones have learned.
 
-        *inbox* is addressed to them and sorted by receiver; those that *tells* marks upload.
+        *inbox* is addressed to them and sorted by receiver; those that *tells* marks upload. What
+        is *here* already is not fetched, and has taken the first half of the turn's time.
         """
         learning = self.learning
         data = learning.data.take(phones)
@@ -79,7 +84,7 @@ class SocietySteps:
         if inbox is not None and place is not None:
             check_private(inbox, learning.recommender)
             merged = np.bincount(place, minlength=len(phones))
-            np.add.at(down, place, inbox.nbytes())
+            np.add.at(down, place, 0 if here else inbox.nbytes())
         jobs = self.stage.plan(
             self.section,
             phones,
@@ -88,7 +93,8 @@ class SocietySteps:
             round=number,
             version=number,
             down_bytes=down,
-            up_bytes=np.where(tells, self._message_bytes(phones, number), 0),
+            up_bytes=np.where(tells, self.message_bytes(phones, number), 0),
+            deadline_us=self.deadline_us(0.5 if here else 1.0),
         )
         work = self._work(number, phones, inbox, data)
         yield self.stage.recorder.play(jobs, work)
@@ -110,7 +116,11 @@ class SocietySteps:
             )
         return jobs, len(learned)
 
-    def _message_bytes(self, phones: IntArray, number: int) -> IntArray:
+    def deadline_us(self, share: float) -> int:
+        """Return when that share of the time that the section gives from now on is over."""
+        return self.stage.now_us + round(share * self.section.deadline_s * SECOND_US)
+
+    def message_bytes(self, phones: IntArray, number: int) -> IntArray:
         """Return the bytes of what *phones* send: sizes do not depend on what a turn teaches."""
         learning = self.learning
         if not len(phones):

@@ -8,7 +8,7 @@ from droidloop.devices.population import Population
 from droidloop.models.interfaces import Cost
 from droidloop.models.training_graph import TrainingModels
 from droidloop.platform.draws import Draws, IntArray
-from droidloop.platform.jobs import Jobs, Kind
+from droidloop.platform.jobs import Jobs, Kind, Need
 from droidloop.platform.units import SECOND_US
 
 from .cluster import Train, train_here
@@ -43,16 +43,25 @@ class Stage:
         return self.recorder.engine.now_us
 
     def ask(
-        self, section: Turns, counter: int, ram_bytes: int | IntArray, clients: int | None
+        self,
+        section: Turns,
+        counter: int,
+        ram_bytes: int | IntArray,
+        clients: int | None,
+        *,
+        needs: Need | None = None,
     ) -> IntArray:
-        """Return at most *clients* phones that can work now, sorted; all of them for None."""
+        """Return at most *clients* phones that can work now, sorted; all of them for None.
+
+        *needs* are those of the section if not given.
+        """
         return select(
             self.population.world,
             self.now_us,
             self.draws,
             counter,
             clients=clients,
-            needs=section.needs,
+            needs=section.needs if needs is None else needs,
             ram_bytes=ram_bytes,
             min_battery=section.min_battery,
         )
@@ -61,14 +70,12 @@ class Stage:
         self, section: Turns, phones: IntArray, kind: Kind, cost: Cost, **columns: Any
     ) -> Jobs:
         """Return jobs for *phones*, planned for now and until the section's deadline."""
-        return self.recorder.plan(
-            phones,
-            kind,
-            needs=section.needs,
-            deadline_us=self.now_us + round(section.deadline_s * SECOND_US),
-            flops=cost.flops,
-            moved_bytes=cost.moved_bytes,
-            ram_bytes=cost.ram_bytes,
-            load_bytes=-1,
-            **columns,
-        )
+        common: dict[str, Any] = {
+            "needs": section.needs,
+            "deadline_us": self.now_us + round(section.deadline_s * SECOND_US),
+            "flops": cost.flops,
+            "moved_bytes": cost.moved_bytes,
+            "ram_bytes": cost.ram_bytes,
+            "load_bytes": -1,
+        }
+        return self.recorder.plan(phones, kind, **{**common, **columns})

@@ -7,6 +7,7 @@ import numpy as np
 from droidloop.devices.population import Population, PopulationSpec, build
 from droidloop.devices.radios import MBIT
 from droidloop.network.coverage import Region
+from droidloop.network.direct import DIRECT
 from droidloop.network.trace import Series
 from droidloop.platform.draws import Draws, IntArray
 from droidloop.platform.jobs import Jobs, Kind, Need
@@ -64,6 +65,7 @@ def mixed(
         options["charge_series"] = [charge_series(draws, k) for k in range(4)]
     spec = PopulationSpec(
         phones,
+        direct=DIRECT["wifi-direct"],
         off_at_night_share=0.3,
         lifetime_days=1.5,
         arrivals_days=0.3,
@@ -116,7 +118,7 @@ def random_jobs(
         plan_us=plan_us,
         first=first,
         round=batch,
-        needs=np.where(below(2, 1) == 0, 0, below(8, 2)),
+        needs=np.where(below(2, 1) == 0, 0, below(16, 2)),
         version=batch,
         deadline_us=plan_us + 1 + below(2_000_000_000, 3) * (1 + below(8, 4)),
         down_bytes=size(2e6, 5, 0.2),
@@ -128,5 +130,5 @@ def random_jobs(
         storage_bytes=size(4e9, 11, 0.5),
         runtime=below(2, 12) * 200,
     )
-    assert int(max(Need)) == 4
+    assert int(max(Need)) == 8
     return jobs

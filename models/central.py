@@ -52,6 +52,10 @@ class Descent:
         """The present values; copies."""
         return {name: torch.from_numpy(value.copy()) for name, value in self._values.items()}
 
+    def slow_down(self, factor: float) -> None:
+        """Multiply the step by *factor*."""
+        self._lr *= factor
+
     def step(self, users: IntArray, items: IntArray, labels: Array, negatives: Int32Array) -> float:
         """Descend on the sum of the losses of a batch; return that sum, without the regulariser.
 

@@ -37,6 +37,7 @@ def fit(
     validate: Callable[[Params], float] | None = None,
     patience: int | None = None,
     engine: Engine = "torch",
+    decay: float = 1.0,
 ) -> Params:
     """Return *params* trained on *train*; the same *draws* give the same bits.
 
@@ -61,6 +62,8 @@ def fit(
         patience: see above; None: never stop early.
         engine: ``torch``, for any recommender, or ``numba`` for MF and LightGCN under Adam, which
             is several times as fast and gives the same to float32 rounding.
+
+        decay: the step is multiplied by this after each epoch.
 
     Raises:
         DataError: *train* is empty.
@@ -87,6 +90,7 @@ def fit(
                 loss = descent.step(*columns)
                 if not np.isfinite(loss):
                     raise DroidloopError(f"training: the loss is {loss} in epoch {epoch}; lower lr")
+        descent.slow_down(decay)
         if validate is None:
             continue
         value, waited = validate(descent.params), waited + 1
@@ -167,6 +171,11 @@ class _TorchDescent:
     def params(self) -> Params:
         """The present values; copies."""
         return {name: value.detach().clone() for name, value in self._values.items()}
+
+    def slow_down(self, factor: float) -> None:
+        """Multiply the step by *factor*."""
+        for group in self._descent.param_groups:
+            group["lr"] *= factor
 
     def step(self, users: IntArray, items: IntArray, labels: Array, negatives: Int32Array) -> float:
         """Descend on the sum of the losses of a batch, unless it is not finite; return it."""

@@ -29,6 +29,7 @@ def trained(
         draws=DRAWS,
         optimizer=optimizer,
         weight_decay=0.01,
+        decay=0.8,
         engine=engine,
     )
 

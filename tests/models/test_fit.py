@@ -154,3 +154,13 @@ def test_a_scorer_gives_all_items_or_those_that_are_asked_for() -> None:
     np.testing.assert_allclose(every, expected, rtol=1e-5, atol=1e-7)
     items = np.array([[3, 5, 7], [0, 1, 2]])
     np.testing.assert_array_equal(score(users, items), np.take_along_axis(every, items, 1))
+
+
+def test_a_step_that_decays_to_nothing_ends_where_it_was() -> None:
+    mf = MF(N_ITEMS, 4)
+    one, three, full = (
+        trained(mf, epochs=epochs, decay=decay) for epochs, decay in ((1, 0.0), (3, 0.0), (3, 1.0))
+    )
+    assert all(torch.equal(one[name], three[name]) for name in one)
+    assert torch.equal(full["item"], trained(mf)["item"])
+    assert not torch.equal(three["item"], full["item"])

@@ -32,8 +32,9 @@ class FedLightGCN:
         sgd: steps, local epochs and batch.
         negatives: items drawn for each local item, anew in every round.
         exclude: by phone, the items never drawn as negatives; None: the local data of the step.
-        degrees: by item, how many users have it, where the server tells; None: each item counts
-            as if the phone alone had it.
+        degrees: by item, how many users have it, where that is known (a catalogue's counts);
+            None: each item counts as if the phone alone had it. Then what a user has scores high
+            for being connected alone, so the loss has little left to teach.
         threads: of the kernels; None: one a processor. The result does not depend on it.
     """
 

@@ -62,7 +62,7 @@ class GraphSection(LocalTraining):
     """Federated LightGCN: each phone propagates on the graph of its user and the user's items."""
 
     rule: Literal["fedgcn"]
-    learning_rate: PositiveFloat = 0.2
+    learning_rate: PositiveFloat = 0.1
     """Larger than in fedmf: the mean of the layers makes slopes smaller."""
     layers: Annotated[int, Field(ge=0)] = 1
     server_step: PositiveFloat = 2.0

@@ -31,7 +31,9 @@ def fedgcn(section: GraphSection, material: Material) -> Federation:
     def look() -> Trained:
         [table] = server.params.values()
         user = store.gather(np.arange(len(store)))["user"]
-        users, items = ego_vectors(material.split.train, user, table.numpy(), client.layers)
+        users, items = ego_vectors(
+            material.split.train, user, table.numpy(), client.layers, client.degrees
+        )
         nobody = np.zeros(len(users), np.int64)
         return Trained(
             {"trained": ClusterScorer(users, nobody, items[None])},
@@ -83,7 +85,14 @@ def _client(section: GraphSection, material: Material) -> FedLightGCN:
         sgd_of(section),
         negatives=section.negatives,
         exclude=material.exclude,
+        degrees=_degrees(material),
     )
+
+
+def _degrees(material: Material) -> IntArray:
+    """Return how many users have each item: known to all, as a catalogue's counts are."""
+    split = material.split
+    return np.bincount(split.train.items, minlength=split.n_items)
 
 
 def _choose(

@@ -52,7 +52,11 @@ def best_rounds(split: "Split", seed: int) -> dict[str, float]:
 
     draws, phones = Draws(seed, "perfedrec"), np.arange(split.n_users)
     model = MF(split.n_items, 32, "bpr")
-    rule = PerFedRec(FedLightGCN(model, 1, Sgd(0.2, 0.2), exclude=exclusions(split, "clean")))
+    degrees = np.bincount(split.train.items, minlength=split.n_items)
+    inner = FedLightGCN(
+        model, 1, Sgd(0.1, 0.1), exclude=exclusions(split, "clean"), degrees=degrees
+    )
+    rule = PerFedRec(inner)
     first = draws.child("init")
     server = ClusterServer(
         model.init(first), row_average, n_phones=len(phones), clusters=CLUSTERS, draws=draws

@@ -65,6 +65,7 @@ _MODELS = {
     "float32": "  .tflite float32 (LiteRT)",
     "int8": "  .tflite int8 (LiteRT)",
     "mf": "central MF",
+    "neumf": "central NeuMF",
     "itemknn": "ItemKNN",
     "popularity": "popularity",
 }

@@ -61,7 +61,7 @@ class EvaluationSection(Section):
     candidates: PositiveInt = 99
     every: PositiveInt = 1
     """Rounds between two validations."""
-    baselines: list[Literal["popularity", "itemknn", "mf", "lightgcn"]] = Field(
+    baselines: list[Literal["popularity", "itemknn", "mf", "neumf", "lightgcn"]] = Field(
         default=["popularity", "itemknn", "mf"]
     )
 

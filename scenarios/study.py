@@ -20,6 +20,7 @@ from .learning import Learning
 from .material import Material
 from .quality import FunctionScorer, Judge, ModelScorer, Scorer
 from .rules import build
+from .rules.fedncf import neumf_of
 from .rules.matrix import mf_of
 from .schema import Scenario
 
@@ -52,6 +53,8 @@ class Study:
                     )
                 case "mf":
                     made[name] = self._trained(mf_of(self.material))
+                case "neumf":
+                    made[name] = self._trained(neumf_of(self.material))
                 case "lightgcn":
                     graph = Bipartite.of(self.material.split.train, self.material.split.n_items)
                     model = self.scenario.model

@@ -37,9 +37,7 @@ def fedncf(section: FedNCFSection, material: Material) -> Federation:
             f"model.loss = {model.loss!r}: the rule 'fedncf' trains with the log loss; "
             "leave model.loss out"
         )
-    recommender = NeuMF(
-        material.split.n_items, model.dim, section.mlp_dim, tuple(section.hidden), _SD
-    )
+    recommender = neumf_of(material)
     rate = section.learning_rate
     client = FedNCF(
         recommender,
@@ -59,6 +57,15 @@ def fedncf(section: FedNCFSection, material: Material) -> Federation:
         client=client,
         server=server,
     )
+
+
+def neumf_of(material: Material) -> NeuMF:
+    """Return NeuMF with the scenario's vectors, and the network of its rule if that has one."""
+    n_items, dim = material.split.n_items, material.scenario.model.dim
+    section = material.scenario.training
+    if isinstance(section, FedNCFSection):
+        return NeuMF(n_items, dim, section.mlp_dim, tuple(section.hidden), _SD)
+    return NeuMF(n_items, dim, sd=_SD)
 
 
 def _server(section: FedNCFSection, recommender: NeuMF, material: Material) -> Fold:

@@ -10,10 +10,12 @@ from click.testing import Result
 from droidloop.models.fcf import FCF
 from droidloop.models.fedncf import FedNCF
 from droidloop.models.interfaces import Cohort
+from droidloop.models.neumf import NeuMF
 from droidloop.platform.errors import ScenarioError
 from droidloop.platform.ledger import read
 from droidloop.scenarios.learning import Federation
 from droidloop.scenarios.load import load
+from droidloop.scenarios.quality import ModelScorer
 from droidloop.scenarios.study import Study, prepare
 
 Command = Callable[..., Result]
@@ -111,6 +113,18 @@ def test_a_loss_that_the_rule_does_not_have_is_refused(tmp_path: Path, rule: str
     text = HEAD.replace("dim = 4", 'dim = 4\nloss = "bpr"') + f'[training]\nrule = "{rule}"\n'
     with pytest.raises(ScenarioError, match=f"model.loss = 'bpr': the rule '{rule}'.*leave"):
         study(tmp_path, text)
+
+
+def test_the_same_network_trained_in_one_place_is_a_baseline(tmp_path: Path) -> None:
+    text = HEAD.replace("baselines = []", 'baselines = ["neumf"]')
+    scorers = study(tmp_path, text + FEDNCF).baselines()
+    assert list(scorers) == ["neumf"]
+    scorer = scorers["neumf"]
+    assert isinstance(scorer, ModelScorer)
+    assert isinstance(scorer.recommender, NeuMF)
+    assert scorer.recommender.widths == (6, 5, 2)
+    judge = study(tmp_path, text + FEDNCF).judge
+    assert judge.hit_rate(scorer, "valid") > judge.k / judge.split.n_items
 
 
 def test_fedmf_takes_adaptive_steps_if_they_are_given(tmp_path: Path) -> None:

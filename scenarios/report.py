@@ -66,6 +66,7 @@ _MODELS = {
     "int8": "  .tflite int8 (LiteRT)",
     "mf": "central MF",
     "neumf": "central NeuMF",
+    "lightgcn": "central LightGCN",
     "itemknn": "ItemKNN",
     "popularity": "popularity",
 }
@@ -81,7 +82,9 @@ def _quality(answer: Facts) -> Table:
     for name in names:
         table.add_column(f"{_title(name)} full", justify="right")
     table.add_column("top-k overlap", justify="right")
-    for model, label in _MODELS.items():
+    others = [name for name, facts in quality.items() if isinstance(facts, dict)]
+    unnamed = {name: name for name in others if name not in _MODELS and name != "full"}
+    for model, label in {**_MODELS, **unnamed}.items():
         facts = quality.get(model) if model else quality
         if facts is None:
             continue

@@ -127,6 +127,18 @@ def test_the_same_network_trained_in_one_place_is_a_baseline(tmp_path: Path) -> 
     assert judge.hit_rate(scorer, "valid") > judge.k / judge.split.n_items
 
 
+def test_every_model_that_was_measured_is_printed(tmp_path: Path, command: Command) -> None:
+    path = tmp_path / "rule.toml"
+    path.write_text(
+        HEAD.replace("baselines = []", 'baselines = ["neumf"]') + '[training]\nrule = "tune"'
+    )
+    path.write_text(path.read_text().replace("[protocol]", '[protocol]\nkind = "local"'))
+    shown = command("run", path, "--out", tmp_path / "run")
+    assert shown.exit_code == 0, shown.output
+    assert "central NeuMF" in shown.output
+    assert "cloud" in shown.output  # the model that tuning started from
+
+
 def test_fedmf_takes_adaptive_steps_if_they_are_given(tmp_path: Path) -> None:
     learning = federation(tmp_path, '[training]\nserver = "fedadam"\nserver_step = 0.02\n')
     before = learning.server.params["item"].clone()

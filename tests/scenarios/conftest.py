@@ -1,6 +1,6 @@
 """A small scenario, run once in each way of playing it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +8,7 @@ from click.testing import CliRunner, Result
 
 from droidloop.platform.rundir import RunDirectory
 from droidloop.scenarios.cli import main
+from tests.exported_once import exported_once
 
 SMALL = """
 name = "small"
@@ -47,6 +48,13 @@ Command = Callable[..., Result]
 def invoke(*arguments: object) -> Result:
     """Run the command line with *arguments*."""
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_export() -> Iterator[None]:
+    """An export takes longer than a small run."""
+    with exported_once():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """The same bytes on 1 thread, on 4, phase by phase, and on two machines that Ray has joined."""
 
-import functools
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,9 +7,6 @@ from typing import Any
 
 import pytest
 
-from droidloop.models.export import export
-from droidloop.models.graphs import Graph
-from droidloop.models.package import Package
 from droidloop.platform.cluster import Cluster
 from droidloop.platform.errors import UsageError
 from droidloop.platform.ledger import TABLES, segments
@@ -58,24 +54,6 @@ def scenario(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("scenario") / "workers.toml"
     path.write_text(SCENARIO)
     return path
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_export() -> Iterator[None]:
-    """An export takes longer than all the rest: equal graphs have the same package."""
-    known: dict[bytes, Package] = {}
-
-    @functools.wraps(export)
-    def once(graph: Graph, **options: Any) -> Package:
-        content = b"".join(array.tobytes() for array in graph.constants.values())
-        key = hashlib.sha256(content + repr(sorted(options.items())).encode()).digest()
-        if key not in known:
-            known[key] = export(graph, **options)
-        return known[key]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("droidloop.scenarios.run.export", once)
-        yield
 
 
 def played(scenario: Path, out: Path, *settings: str, **options: Any) -> dict[str, str]:

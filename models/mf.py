@@ -14,6 +14,9 @@ from .tables import DenseTable, normal_rows
 
 Loss = Literal["log", "bpr", "squared"]
 
+_BLOCK = 1 << 18
+"""Numbers in a product of vectors, 1 MiB."""
+
 
 @dataclass(frozen=True)
 class MF:
@@ -73,9 +76,19 @@ class MF:
         """Return the products of user and item vectors; *users* and *items* broadcast.
 
         An elementwise product and a sum over the last axis: that gives the same bits for one
-        phone as for a cohort, which a matrix product does not.
+        phone as for a cohort, which a matrix product does not. A few users at a time, as the
+        product of many does not fit into the processor's cache.
         """
-        return self._score(self._user(params, users), self.items.lookup(params, items))
+        rows = max(1, _BLOCK // (self.dim * max(1, items.shape[-1] if items.dim() else 1)))
+        if users.dim() != 2 or items.dim() != 2 or len(users) <= rows:
+            return self._score(self._user(params, users), self.items.lookup(params, items))
+        shared = self.items.lookup(params, items) if len(items) == 1 else None
+        parts = []
+        for start in range(0, len(users), rows):
+            some = slice(start, start + rows)
+            item = self.items.lookup(params, items[some]) if shared is None else shared
+            parts.append(self._score(self._user(params, users[some]), item))
+        return torch.cat(parts)
 
     def loss(self, params: Params, batch: Batch) -> torch.Tensor:
         """Return the loss of each example with its negatives, shape (batch,)."""

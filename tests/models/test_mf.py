@@ -104,3 +104,18 @@ def test_a_table_of_the_wrong_shape_is_refused() -> None:
 def test_an_unknown_loss_is_refused() -> None:
     with pytest.raises(ValueError, match="hinge"):
         MF(5, 2, "hinge")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("dim", [1, 3, 8, 33, 64])
+@pytest.mark.parametrize("shared", [True, False])
+def test_scores_of_many_users_are_those_of_each_bit_for_bit(dim: int, shared: bool) -> None:
+    users, width = 900, 700
+    model = MF(width, dim)
+    params = init_all(model, DRAWS, users)
+    ids = torch.arange(width)[None, :]
+    items = ids if shared else (ids + torch.arange(users)[:, None]) % width
+    scores = model.score(params, torch.arange(users)[:, None], items)
+    assert scores.shape == (users, width)
+    for user in (0, 1, 149, 150, 450, users - 1):
+        alone = items if shared else items[user : user + 1]
+        assert torch.equal(model.score(params, torch.tensor([[user]]), alone)[0], scores[user])

@@ -32,7 +32,7 @@ class Fuzzy:
     @property
     def labels(self) -> IntArray:
         """The cluster to which each point belongs most, (n,); ties: the lower number."""
-        return np.argmax(self.memberships, axis=1)
+        return np.asarray(np.argmax(self.memberships, axis=1), np.int64)
 
 
 def fuzzy_cmeans(

@@ -205,21 +205,19 @@ class SemiDFEGL:
             ram_bytes=once.ram_bytes + 12 * nodes * mf.dim + 4 * edges + 4 * numbers * merged,
         )
 
-    def scores(self, phones: IntArray, store: PrivateStore, data: UserItems) -> Scores:
+    def scores(self, columns: dict[str, Array], data: UserItems) -> Scores:
         """Return the scores of all items, (phones, n_items); -inf where a phone has no row.
 
-        *data* has a row a phone.
+        *columns* are rows of the store, *data* has the same phones.
         """
-        mine = store.gather(phones)
-        members = Members(mine, self.recommender.n_items)
+        members = Members(columns, self.recommender.n_items)
         ego = members.graphs(members.local(data))
-        rows = mine["rows"].reshape(-1, self.recommender.dim)
-        users = ego.users(mine["user"], members.known)
+        rows = columns["rows"].reshape(-1, self.recommender.dim)
+        users = ego.users(columns["user"], members.known)
         user, item = propagate(ego.graph, users, rows, self.layers, self.threads)
-        items = item.reshape(mine["rows"].shape)
-        scores = (user[ego.own][:, None] * items).sum(axis=2)
-        out = np.full((len(phones), self.recommender.n_items + 1), -np.inf, np.float32)
-        np.put_along_axis(out, mine["ids"], scores, axis=1)  # -1 is the column that is cut off
+        scores = (user[ego.own][:, None] * item.reshape(columns["rows"].shape)).sum(axis=2)
+        out = np.full((len(members), self.recommender.n_items + 1), -np.inf, np.float32)
+        np.put_along_axis(out, columns["ids"], scores, axis=1)  # -1 is the column cut off below
         return np.ascontiguousarray(out[:, :-1])
 
     def _check(self, phones: IntArray, data: UserItems) -> None:

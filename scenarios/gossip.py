@@ -77,6 +77,7 @@ class Gossip:
             messages=0 if inbox is None else len(inbox),
             learned=learned,
             expired=expired,
+            peer_bytes=int((jobs["down_bytes"] + jobs["up_bytes"])[jobs.done].sum()),
             version=number + 1,
         )
 

@@ -72,11 +72,12 @@ class InGroups:
         jobs = self._plan(number, phones, up_bytes=reports.nbytes())
         yield stage.recorder.play(jobs)
         came = np.flatnonzero(jobs.done)
+        server_bytes = int(jobs["up_bytes"][came].sum())
         if len(came):
             groups = self.grouping.group(
                 reports.take(came), section.groups, learning.draws.child("groups"), number
             )
-            yield from self._tell(number, phones[came], groups)
+            server_bytes += yield from self._tell(number, phones[came], groups)
             draws = stage.draws.child("links")
             self._topology = within_groups(self._group, section.links, draws, number)
         stage.recorder.event(
@@ -85,10 +86,11 @@ class InGroups:
             reported=len(came),
             grouped=int((self._group >= 0).sum()),
             groups=len(np.unique(self._group[self._group >= 0])),
+            server_bytes=server_bytes,
         )
 
     def _tell(self, number: int, phones: IntArray, groups: Groups) -> Process:
-        """Send phones their group and what belongs to it."""
+        """Send phones their group and what belongs to it; the value is the bytes that arrived."""
         answer = groups.answer
         if answer is not None:
             check_private(answer, self.learning.recommender)
@@ -102,6 +104,7 @@ class InGroups:
             rows = {**store.gather(phones[got])}
             rows.update({name: values[got] for name, values in groups.columns.items()})
             store.commit(phones[got], rows)
+        return int(jobs["down_bytes"][got].sum())
 
     def _plan(self, number: int, phones: IntArray, **columns: object) -> Jobs:
         section = self.section

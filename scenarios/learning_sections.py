@@ -125,6 +125,23 @@ class GossipMFSection(LocalTraining):
     """How much of its table a phone sends, rows drawn anew each time."""
 
 
+class SemiDFEGLSection(LocalTraining):
+    """SemiDFEGL: members of a group exchange embeddings and train LightGCN on linked ego graphs."""
+
+    rule: Literal["semidfegl"]
+    learning_rate: PositiveFloat = 0.3
+    """Larger than in gossip-mf: the mean of the layers makes slopes smaller."""
+    rows: PositiveInt = 400
+    """How many items the members of a group hold; all, if there are fewer."""
+    fakes: Annotated[int, Field(ge=0)] = 10
+    """How many of them link the ego graphs of the group."""
+    neighbours: PositiveInt = 8
+    """How many members a phone remembers."""
+    layers: PositiveInt = 1
+    fuzziness: Annotated[float, Field(gt=1.0)] = 1.1
+    """How far phones and items belong to several groups: 1 is not at all."""
+
+
 class TuneSection(LocalTraining):
     """A model trained in one place that every phone goes on with alone."""
 
@@ -142,6 +159,7 @@ TrainingSection = Annotated[
     | PerFedRecSection
     | FedFastSection
     | GossipMFSection
+    | SemiDFEGLSection
     | TuneSection,
     Field(discriminator="rule"),
 ]

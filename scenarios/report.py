@@ -42,6 +42,14 @@ def show(answer: Facts, console: Console) -> None:
     for kind, outcomes in answer["outcomes"].items():
         parts = ", ".join(f"{count:,} {name}" for name, count in outcomes.items())
         console.print(f"{kind} jobs: {parts}", highlight=False)
+    if "link_bytes" in answer:
+        peers, server = (
+            answer["link_bytes"][side] / 1e6 for side in ("between_phones", "with_server")
+        )
+        console.print(
+            f"{_number(peers, 1)} MB between phones, {_number(server, 1)} MB with the server",
+            highlight=False,
+        )
     if "coverage" in answer:
         console.print(_coverage(answer["coverage"]), highlight=False)
     console.print(f"synthetic: {', '.join(answer['synthetic']) or 'nothing'}", highlight=False)

@@ -53,8 +53,21 @@ def summarise(run: RunDirectory) -> dict[str, Any]:
     }
     if (shares := _shares(events)) is not None:
         answer["coverage"] = shares
+    if (links := _links(events)) is not None:
+        answer["link_bytes"] = links
     answer["latency_s"]["round"] = _spread(_values(events, "round", "length_us"))
     return answer
+
+
+def _links(events: Rows) -> dict[str, int] | None:
+    """Return the bytes that phones exchanged and those with a server that groups; None: neither."""
+    peers, server = (
+        _values(events, "round", "peer_bytes"),
+        _values(events, "groups", "server_bytes"),
+    )
+    if not len(peers):
+        return None
+    return {"between_phones": int(peers.sum()), "with_server": int(server.sum())}
 
 
 def _shares(events: Rows) -> dict[str, float] | None:

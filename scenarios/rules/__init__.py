@@ -13,6 +13,7 @@ from droidloop.scenarios.learning_sections import (
     GraphSection,
     PerFedRecSection,
     PFedRecSection,
+    SemiDFEGLSection,
     TuneSection,
 )
 from droidloop.scenarios.material import Material
@@ -24,6 +25,7 @@ from .fedncf import fedncf
 from .gossip_mf import gossip_mf, tune
 from .graph import fedgcn, perfedrec
 from .pfedrec import pfedrec
+from .semidfegl import semidfegl
 
 __all__ = ["Material", "build"]
 
@@ -51,5 +53,7 @@ def build(material: Material) -> Learning:
             return pfedrec(section, material)
         case GossipMFSection() as section:
             return gossip_mf(section, material)
+        case SemiDFEGLSection() as section:
+            return semidfegl(section, material)
         case TuneSection() as section:
             return tune(section, material)

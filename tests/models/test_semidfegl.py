@@ -136,7 +136,7 @@ def test_scores_are_those_of_lightgcn_on_the_ego_graph_and_of_held_items_alone()
     graph = Bipartite.of(UserItems.bare(items, offsets), ROWS)
     users = np.concatenate([mine["user"][None], mine["others"][:known]])
     user, item = propagate(graph, users, mine["rows"], RULE.layers)
-    scores = RULE.scores(np.array([phone]), store, DATA.take(np.array([phone])))[0]
+    scores = RULE.scores(store.gather(np.array([phone])), DATA.take(np.array([phone])))[0]
     np.testing.assert_allclose(scores[ids], item @ user[0], atol=1e-6)
     np.testing.assert_allclose(mine["ego"], user[0], atol=1e-6)
     assert np.isneginf(np.delete(scores, ids)).all()
@@ -248,7 +248,7 @@ def test_phones_without_a_group_wait() -> None:
     assert sent.offsets["item"].tolist() == [0] * 5
     RULE.learn(PHONES, replace(sent, receiver=PHONES[:4]), store, DATA, 0, DRAWS)
     assert not changed(store, filled()).any()
-    assert np.isneginf(RULE.scores(PHONES, store, DATA)).all()
+    assert np.isneginf(RULE.scores(store.gather(PHONES), DATA)).all()
 
 
 def filled() -> PrivateStore:
@@ -284,7 +284,7 @@ def test_members_learn_their_group_s_taste_and_better_together() -> None:
             order = np.argsort(to, kind="stable")
             inbox = replace(rule.share(order, store, number, DRAWS), receiver=to[order])
             rule.learn(phones, inbox if talk else None, store, data, number, DRAWS)
-        scores = rule.scores(phones, store, data)
+        scores = rule.scores(store.gather(phones), data)
         unseen = np.ones((n_users, n_items), bool)
         unseen[np.repeat(phones, each), data.items] = False
         own = (phones[:, None] % 2 == np.arange(n_items) % 2) & unseen

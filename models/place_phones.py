@@ -215,7 +215,7 @@ def areas_of(at_km: Float32Array, items: IntArray, offsets: IntArray, most: int)
     """Return for each user the places of its area, rising, -1 behind the last, (users, most).
 
     First the visited places, those of most visits before others, then the places nearest to any
-    visited one; ties go to the smaller number.
+    visited one; ties go to the smaller number. Without a visit: those nearest the middle.
     """
     n = at_km.shape[0]
     out = np.full((offsets.size - 1, most), -1, np.int64)
@@ -228,11 +228,14 @@ def areas_of(at_km: Float32Array, items: IntArray, offsets: IntArray, most: int)
                 east = at_km[item, 0] - at_km[j, 0]
                 north = at_km[item, 1] - at_km[j, 1]
                 gap[j] = min(gap[j], east * east + north * north)
+        if mine.size == 0:
+            for j in range(n):
+                gap[j] = at_km[j, 0] * at_km[j, 0] + at_km[j, 1] * at_km[j, 1]
         for item in mine:
             gap[item] = 0.0
         for item in mine:
             gap[item] -= 1.0
-        kept = min(most, n) if mine.size else 0
+        kept = min(most, n)
         out[user, :kept] = np.sort(np.argsort(gap, kind="mergesort")[:kept])
     return out
 

@@ -1,0 +1,143 @@
+"""DCLR: the contract of peer rules, what a message holds, and that neighbours help."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from droidloop.models.dclr import DCLR
+from droidloop.models.interactions import UserItems
+from droidloop.models.metrics import from_ranks, full_ranks
+from droidloop.models.neighbours import by_chance, by_place
+from droidloop.models.place_phones import PlacePhones
+from droidloop.models.place_training import Practice
+from droidloop.models.split import leave_one_out
+from droidloop.models.store import PrivateStore
+from droidloop.models.synthetic_places import generate_check_ins
+from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.messages import Messages
+from tests.contracts.peer_rule import PeerRuleContract
+
+DRAWS = Draws(21, "dclr")
+EVENTS, PLACES = generate_check_ins(70, 60, 12, DRAWS)
+SPLIT = leave_one_out(EVENTS)
+
+
+def some_without(data: UserItems) -> UserItems:
+    """Return *data* where every seventh user has nothing."""
+    counts = np.where(np.arange(data.n_users) % 7 == 3, 0, data.counts)
+    kept = np.repeat(counts > 0, data.counts)
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    return UserItems(data.items[kept], offsets, data.times_s[kept], data.ratings[kept])
+
+
+DATA = some_without(SPLIT.train)
+PHONES = PlacePhones(PLACES, DATA, np.full(70, 4), DRAWS, held=20, length=6)
+PRACTICE = Practice(examples=6, negatives=5, length=6)
+
+
+class TestDCLR(PeerRuleContract):
+    rule = DCLR(PHONES, PRACTICE, threads=1)
+    other_threads = DCLR(PHONES, PRACTICE, threads=2)
+    recommender = PHONES.recommender(0)
+    data = DATA
+    store = staticmethod(PHONES.store)
+
+
+def one_message(rule: DCLR, store: PrivateStore, sender: int, receiver: int) -> Messages:
+    sent = rule.share(np.array([sender]), store, 0, DRAWS)
+    return replace(sent, receiver=np.array([receiver]))
+
+
+def test_a_message_holds_the_rows_of_the_senders_area_and_its_network() -> None:
+    store = PHONES.store()
+    rule = DCLR(PHONES, PRACTICE)
+    sent = one_message(rule, store, 5, 0)
+    assert sent.arrays.keys() == {"rows", "network"}
+    assert sent.rows["rows"].tolist() == PHONES.known.areas[5].tolist()
+    assert (sent.arrays["rows"] == store.columns["rows"][5]).all()
+    assert (sent.arrays["network"] == store.columns["network"][5]).all()
+
+
+def test_with_equal_shares_common_rows_are_averaged_and_others_stay() -> None:
+    rule = DCLR(PHONES, Practice(step=0, step_network=0), sharpness=0.0)
+    store = PHONES.store()
+    store.ensure(np.arange(70))
+    store.columns["rows"][5] += 1
+    store.columns["network"][5] += 1
+    before = store.columns["rows"][0].copy(), store.columns["network"][0].copy()
+    inbox = one_message(rule, store, 5, 0)
+    rule.learn(np.array([0]), inbox, store, DATA.take(np.array([0])), 0, DRAWS)
+    common = np.isin(PHONES.known.areas[0], PHONES.known.areas[5])
+    assert 0 < common.sum() < 20
+    change = store.columns["rows"][0] - before[0]
+    np.testing.assert_allclose(change[common], 0.5, atol=1e-6)
+    np.testing.assert_array_equal(change[~common], 0)
+    np.testing.assert_allclose(store.columns["network"][0] - before[1], 0.5, atol=1e-6)
+
+
+def test_attention_prefers_the_neighbour_whose_model_answers_alike() -> None:
+    rule = DCLR(PHONES, Practice(step=0, step_network=0), sharpness=50.0)
+    store = PHONES.store()
+    store.ensure(np.arange(70))
+    store.columns["network"][1] += 0.01
+    store.columns["network"][2] = -store.columns["network"][2]
+    sent = rule.share(np.array([1, 2]), store, 0, DRAWS)
+    before = store.columns["network"][0].copy()
+    inbox = replace(sent, receiver=np.array([0, 0]))
+    rule.learn(np.array([0]), inbox, store, DATA.take(np.array([0])), 0, DRAWS)
+    assert np.abs(store.columns["network"][0] - before).max() < 0.02
+
+
+def test_models_of_several_sizes_are_refused() -> None:
+    phones = PlacePhones(PLACES, DATA, np.arange(70) % 2 + 4, DRAWS, held=20)
+    with pytest.raises(ValueError, match="several sizes"):
+        DCLR(phones)
+
+
+def test_models_of_another_shape_are_refused() -> None:
+    rule, store = DCLR(PHONES, PRACTICE), PHONES.store()
+    inbox = one_message(rule, store, 5, 0)
+    other = replace(inbox, arrays={**inbox.arrays, "rows": inbox.arrays["rows"][:, :3]})
+    with pytest.raises(ValueError, match="needs rows of 5 numbers"):
+        rule.learn(np.array([0]), other, store, DATA.take(np.array([0])), 0, DRAWS)
+
+
+def hit_rate(phones: PlacePhones, store: PrivateStore) -> float:
+    """Return HR@10 of the test places among all places."""
+    train, at = SPLIT.train, SPLIT.train.offsets[1:]
+    history = UserItems(
+        np.insert(train.items, at, SPLIT.valid.items),
+        train.offsets + np.arange(71),
+        np.insert(train.times_s, at, SPLIT.valid.times_s),
+        np.insert(train.ratings, at, 1.0),
+    )
+    scores = phones.scorer(store, history, SPLIT.test.times_s)(np.arange(70))
+    none = np.zeros(71, np.int64)
+    ranks = full_ranks(scores, SPLIT.test.items, SPLIT.test.offsets, none[:0], none)
+    return float(from_ranks(ranks, SPLIT.test.offsets, 10)["hr_at_10"].mean())
+
+
+def trained(pairs: IntArray | None, ticks: int = 12) -> tuple[float, float]:
+    """Return HR@10 before and after *ticks* without any server."""
+    phones = PlacePhones(PLACES, SPLIT.train, np.full(70, 8), DRAWS, held=60, length=6)
+    rule, store, everyone = DCLR(phones, Practice(length=6)), phones.store(), np.arange(70)
+    before = hit_rate(phones, store)
+    for tick in range(ticks):
+        inbox = None
+        if pairs is not None:
+            sent = rule.share(pairs[:, 1], store, tick, DRAWS)
+            inbox = replace(sent, receiver=pairs[:, 0])
+        rule.learn(everyone, inbox, store, SPLIT.train, tick, DRAWS)
+    return before, hit_rate(phones, store)
+
+
+def test_training_goes_on_without_a_server_and_neighbours_beat_isolation() -> None:
+    before, near = trained(by_place(SPLIT.train, PLACES, 5))
+    _, alone = trained(None)
+    assert near > before + 0.05
+    assert near > alone + 0.02
+
+
+def test_random_neighbours_help_too() -> None:
+    assert trained(by_chance(70, 5, DRAWS))[1] > trained(None)[1]

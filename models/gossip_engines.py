@@ -18,6 +18,9 @@ from .peers import by_receiver
 from .sampling import Int32Array, for_chunks
 from .store import PrivateStore
 
+ROW_AGE = "row_age"
+"""In a store that has this column, rows are merged by how often each was trained."""
+
 
 @dataclass(frozen=True)
 class Received:
@@ -34,6 +37,7 @@ class Received:
     rows: IntArray
     offsets: IntArray
     ages: IntArray
+    row_ages: Float32Array
 
     @classmethod
     def of(
@@ -49,16 +53,19 @@ class Received:
         np.cumsum(np.ones_like(count) if once else np.maximum(count, 1), out=passes[1:])
         [name], none = recommender.tables, np.empty(0, np.int64)
         if inbox is None:
-            values = np.empty((0, recommender.dim), np.float32)
-            return cls(first, count, passes, values, none, none, none)
-        if inbox.arrays.keys() != {name} or inbox.arrays[name].shape[1:] != (recommender.dim,):
+            values, unknown = np.empty((0, recommender.dim), np.float32), np.empty(0, np.float32)
+            return cls(first, count, passes, values, none, none, none, unknown)
+        if inbox.arrays.keys() - {ROW_AGE} != {name} or inbox.arrays[name].shape[1:] != (
+            recommender.dim,
+        ):
             shapes = {key: array.shape[1:] for key, array in inbox.arrays.items()}
             raise ValueError(f"gossip needs rows of {name!r} of {recommender.dim}, not {shapes}")
         if name not in inbox.offsets:
             raise ValueError(f"{name!r} belongs to all messages; a snapshot belongs to one phone")
         values = np.ascontiguousarray(inbox.arrays[name], np.float32)
         rows = inbox.rows.get(name, none)
-        return cls(first, count, passes, values, rows, inbox.offsets[name], inbox.base)
+        row_ages = np.asarray(inbox.arrays.get(ROW_AGE, np.empty(0)), np.float32)
+        return cls(first, count, passes, values, rows, inbox.offsets[name], inbox.base, row_ages)
 
 
 @dataclass(frozen=True)
@@ -94,11 +101,12 @@ def learn_in_numba(work: Updates, store: PrivateStore, threads: int | None) -> N
     largest = int(data.counts.max(initial=1))
     group = max(1, min(sgd.group(work.negatives.shape[1]), largest))
     key = np.uint64(work.draws.child(f"order/{work.round}").key)
-    state = (columns["user"], columns[mf.items.name], columns["age"])
+    row_ages = columns.get(ROW_AGE, np.empty((0, 0), np.float32))
+    state = (columns["user"], columns[mf.items.name], columns["age"], row_ages)
 
     fixed: Any = (
         *(work.phones, got.passes, got.first, got.count),
-        *(got.values, got.rows, got.offsets, got.ages),
+        *(got.values, got.rows, got.offsets, got.ages, got.row_ages),
         *(data.items, data.offsets, labels, work.negatives, work.offsets),
         *(*state, columns["refused"], columns["diverged"]),
         *(steps, sgd.epochs, group, LOSSES[mf.loss_name], key),
@@ -117,21 +125,26 @@ def learn_in_torch(work: Updates, store: PrivateStore) -> None:
         mine = {"user": columns["user"][phone][None], name: columns[name][phone]}
         params = {key: torch.from_numpy(value.copy()) for key, value in mine.items()}
         age = int(columns["age"][phone])
+        row_age = columns[ROW_AGE][phone].copy() if ROW_AGE in columns else None
         m, end = int(got.first[k]), int(got.first[k] + got.count[k])
         turns = int(got.passes[k + 1] - got.passes[k])
         for turn in range(turns):
             until = end if turn == turns - 1 else m + 1
             while m < until:
-                merged = _merge(got, m, params[name].numpy(), age)
+                merged = _merge(got, m, params[name].numpy(), age, row_age)
                 columns["refused"][phone] += merged is None
                 age = age if merged is None else merged
                 m += 1
             if work.data.counts[k] > 0:
                 params, age = _update(work, k, turn, params), age + 1
+                if row_age is not None:
+                    row_age[_touched(work, k, turn)] += np.float32(1)
         if all(_moderate(value.numpy()) for value in params.values()):
             columns["user"][phone] = params["user"][0].numpy()
             columns[name][phone] = params[name].numpy()
             columns["age"][phone] = age
+            if row_age is not None:
+                columns[ROW_AGE][phone] = row_age
         else:
             columns["diverged"][phone] += 1
 
@@ -140,7 +153,9 @@ def _moderate(values: Float32Array) -> bool:
     return bool((np.abs(values) <= LARGEST).all())
 
 
-def _merge(got: Received, m: int, table: Float32Array, age: int) -> int | None:
+def _merge(
+    got: Received, m: int, table: Float32Array, age: int, row_age: Float32Array | None
+) -> int | None:
     """Merge message *m* into *table*; return the new age, or None if it is refused."""
     part = slice(int(got.offsets[m]), int(got.offsets[m + 1]))
     values, rows, other = got.values[part], got.rows[part], int(got.ages[m])
@@ -151,9 +166,28 @@ def _merge(got: Received, m: int, table: Float32Array, age: int) -> int | None:
         whole = bool(((rows >= 0) & (rows < len(table))).all())
     if other < 0 or not whole or not _moderate(values):
         return None
+    if row_age is not None:
+        theirs = got.row_ages[part]
+        if not ((theirs >= 0) & (theirs <= LARGEST)).all():
+            return None
+        taken = (theirs / np.maximum(row_age[rows] + theirs, np.float32(1e-30)))[:, None]
+        table[rows] = (1 - taken) * table[rows] + taken * values
+        row_age[rows] = (1 - taken[:, 0]) * row_age[rows] + taken[:, 0] * theirs
+        return max(age, other)
     share = np.float32(other / (age + other) if age + other > 0 else 0.5)
     table[rows] = (1 - share) * table[rows] + share * values
     return max(age, other)
+
+
+def _touched(work: Updates, k: int, turn: int) -> IntArray:
+    """Return the rows that receiver k's pass trains."""
+    mine = slice(int(work.data.offsets[k]), int(work.data.offsets[k + 1]))
+    touched = work.data.items[mine]
+    if work.negatives.shape[1]:
+        start = int(work.offsets[work.received.passes[k] + turn])
+        drawn = work.negatives[start : start + len(touched)].reshape(-1)
+        touched = np.concatenate([touched, drawn[drawn >= 0]])
+    return np.unique(touched)
 
 
 def _update(

@@ -62,6 +62,15 @@ def sound(values: Float32Array, rows: IntArray, n: int, age: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
+def credible(ages: Float32Array) -> bool:
+    """Return whether a neighbour's row ages are numbers from 0 to ``LARGEST``."""
+    good = True
+    for age in ages:
+        good &= np.float32(0) <= age <= LARGEST
+    return good
+
+
+@njit(cache=True, nogil=True)
 def share_of(mine: int, theirs: int) -> float:
     """Return the weight of a table of age *theirs* beside one of age *mine*."""
     return theirs / (mine + theirs) if mine + theirs > 0 else 0.5
@@ -109,6 +118,46 @@ def fit_ratings(
 
 
 @njit(cache=True, nogil=True)
+def merge_rows(
+    table: Float32Array,
+    row_age: Float32Array,
+    values: Float32Array,
+    rows: IntArray,
+    their_age: Float32Array,
+) -> None:
+    """Move each row towards the neighbour's by the share of its age; ages are averaged likewise.
+
+    A row that nobody has trained yet does not move, one that the neighbour alone has is taken.
+    """
+    for t in range(values.shape[0]):
+        row = rows[t] if rows.size > 0 else t
+        mine, theirs = row_age[row], their_age[t]
+        if theirs == 0:
+            continue
+        take = np.float32(theirs / (mine + theirs))
+        keep = np.float32(1) - take
+        row_age[row] = keep * mine + take * theirs
+        for j in range(table.shape[1]):
+            table[row, j] = keep * table[row, j] + take * values[t, j]
+
+
+@njit(cache=True, nogil=True)
+def grow_older(
+    row_age: Float32Array, items: IntArray, negatives: Int32Array, seen_at: IntArray, now: int
+) -> None:
+    """Add one to the age of each row that a pass has touched; *seen_at* marks rows with *now*."""
+    for e in range(items.size):
+        if seen_at[items[e]] != now:
+            seen_at[items[e]] = now
+            row_age[items[e]] += np.float32(1)
+        for s in range(negatives.shape[1]):
+            other = negatives[e, s]
+            if other >= 0 and seen_at[other] != now:
+                seen_at[other] = now
+                row_age[other] += np.float32(1)
+
+
+@njit(cache=True, nogil=True)
 def learn_tables(
     low: int,
     high: int,
@@ -120,6 +169,7 @@ def learn_tables(
     rows: IntArray,
     value_offsets: IntArray,
     ages: IntArray,
+    their_row_ages: Float32Array,
     items: IntArray,
     offsets: IntArray,
     labels: Array,
@@ -128,6 +178,7 @@ def learn_tables(
     user: Float32Array,
     item: Float32Array,
     age: IntArray,
+    row_ages: Float32Array,
     refused: IntArray,
     diverged: IntArray,
     steps: Float32Array,
@@ -140,8 +191,8 @@ def learn_tables(
 
     Receiver k of ``phones`` has ``messages[k]`` of them from ``first_message[k]`` on, and the
     passes ``passes[k]:passes[k + 1]`` over its examples. With fewer passes than messages the last
-    pass follows all that are left. A phone whose numbers run away keeps what
-    it had and is counted in *diverged*.
+    pass follows all that are left. With row ages, (phones, rows), rows are merged by theirs, else
+    tables by theirs. A phone whose numbers run away keeps what it had and is counted in *diverged*.
     """
     n, dim = item.shape[1], item.shape[2]
     width = 1 + negatives.shape[1]
@@ -149,9 +200,14 @@ def learn_tables(
     slopes, hits, gradient = np.zeros(n, np.float32), np.zeros(n, np.int32), np.zeros_like(vector)
     slots, scores = np.empty(group * width, np.int32), np.empty(group * width, np.float32)
     batch_labels = np.empty(group, np.float32)
+    by_row, stamp = row_ages.size > 0, 0
+    row_age = np.zeros(n if by_row else 0, np.float32)
+    seen_at = np.zeros(n if by_row else 0, np.int64)
     for k in range(low, high):
         phone = phones[k]
         table[:] = item[phone]
+        if by_row:
+            row_age[:] = row_ages[phone]
         vector[:] = user[phone]
         seen, count = age[phone], offsets[k + 1] - offsets[k]
         m, end_of_messages = first_message[k], first_message[k] + messages[k]
@@ -161,8 +217,14 @@ def learn_tables(
             until = end_of_messages if turn == turns - 1 else m + 1
             while m < until:
                 mine = slice(value_offsets[m], value_offsets[m + 1])
-                if sound(values[mine], rows[mine], n, ages[m]):
-                    merge_into(table, values[mine], rows[mine], share_of(seen, ages[m]))
+                good = sound(values[mine], rows[mine], n, ages[m])
+                if by_row:
+                    good &= credible(their_row_ages[mine])
+                if good:
+                    if by_row:
+                        merge_rows(table, row_age, values[mine], rows[mine], their_row_ages[mine])
+                    else:
+                        merge_into(table, values[mine], rows[mine], share_of(seen, ages[m]))
                     seen = max(seen, ages[m])
                 else:
                     refused[phone] += 1
@@ -189,10 +251,21 @@ def learn_tables(
                         steps, scores, slopes, hits, gradient,
                     )  # fmt: skip
             seen += 1
+            if by_row:
+                stamp += 1
+                grow_older(
+                    row_age,
+                    items[offsets[k] : offsets[k + 1]],
+                    negatives[drawn + offsets[k] : drawn + offsets[k + 1]],
+                    seen_at,
+                    stamp,
+                )
         nothing = np.empty(0, np.int64)
         if sound(table, nothing, n, 0) and sound(vector.reshape(1, -1), nothing, 1, 0):
             item[phone] = table
             user[phone] = vector
             age[phone] = seen
+            if by_row:
+                row_ages[phone] = row_age
         else:
             diverged[phone] += 1

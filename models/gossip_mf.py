@@ -13,7 +13,7 @@ import numpy as np
 from droidloop.platform.draws import Draws, IntArray
 from droidloop.platform.messages import SERVER, Array, Messages
 
-from .gossip_engines import Received, Updates, chance_row, learn_in_numba, learn_in_torch
+from .gossip_engines import ROW_AGE, Received, Updates, chance_row, learn_in_numba, learn_in_torch
 from .gossip_kernels import copy_some_rows, copy_tables
 from .interactions import UserItems
 from .interfaces import Cost, check_private
@@ -26,12 +26,15 @@ from .tables import DenseTable
 Engine = Literal["numba", "torch"]
 
 
-def gossip_store(recommender: MF, draws: Draws, n_phones: int) -> PrivateStore:
+def gossip_store(
+    recommender: MF, draws: Draws, n_phones: int, *, by_row: bool = False
+) -> PrivateStore:
     """Return what phones know at first: a user vector each, and all the same item table.
 
     Columns: ``user`` and the item table under its name; ``age``, the updates that the table has
     seen; ``refused``, the broken tables that the phone was sent; ``diverged``, the times that its
-    own training ran away and was taken back.
+    own training ran away and was taken back; with *by_row* also ``row_age``, how often each row
+    was trained (float32), and phones merge row by row.
     """
     [name] = recommender.tables
     first = recommender.init(draws)[name].numpy()
@@ -44,6 +47,7 @@ def gossip_store(recommender: MF, draws: Draws, n_phones: int) -> PrivateStore:
             "age": np.zeros(m, np.int64),
             "refused": np.zeros(m, np.int64),
             "diverged": np.zeros(m, np.int64),
+            **({ROW_AGE: np.zeros((m, recommender.n_items), np.float32)} if by_row else {}),
         }
 
     return PrivateStore(n_phones, fill)
@@ -54,7 +58,9 @@ class GossipMF:
     """Peer rule of gossip learning; the store is that of ``gossip_store``.
 
     The average is weighted by age and sums to one: a merge of equal tables changes nothing. The
-    age of a merged table is that of the older one, and each update adds one.
+    age of a merged table is that of the older one, and each update adds one. With a store of row
+    ages each row has its own: what a neighbour alone has trained is taken, as in averaging row by
+    row on a server (Perifanis and Efraimidis 2022), and what nobody has trained stays.
 
     Attributes:
         recommender: MF on a dense table; gives the loss and the regulariser.
@@ -108,15 +114,22 @@ class GossipMF:
                 copy_some_rows(low, high, phones, column, each, key, rows, out)
 
         for_chunks(work, m, self.threads)
+        arrays: dict[str, Array] = {name: out}
+        offsets = np.arange(m + 1) * each
+        if ROW_AGE in store.columns:
+            ages = store.columns[ROW_AGE][phones]
+            picked = rows.reshape(m, each) if each < n else None
+            ages = ages if picked is None else np.take_along_axis(ages, picked, axis=1)
+            arrays[ROW_AGE] = np.ascontiguousarray(ages).reshape(-1)
         messages = Messages(
             kind="parameters",
             sender=phones,
             receiver=np.full(m, SERVER, np.int64),
-            arrays={name: out},
+            arrays=arrays,
             weight=np.ones(m),
             base=store.columns["age"][phones],
             rows={name: rows} if each < n else {},
-            offsets={name: np.arange(m + 1) * each},
+            offsets=dict.fromkeys(arrays, offsets),
         )
         return check_private(messages, self.recommender)
 

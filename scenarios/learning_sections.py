@@ -120,7 +120,11 @@ class GossipMFSection(LocalTraining):
     """Matrix factorisation of which every phone holds all, and which phones average."""
 
     rule: Literal["gossip-mf"]
-    learning_rate: PositiveFloat = 0.1
+    learning_rate: PositiveFloat = 0.3
+    negatives: PositiveInt = 1
+    """Few: what one phone's negatives do to rows that it knows nothing of, averages carry on."""
+    by_row: bool = True
+    """Whether rows are averaged by how often each was trained, or tables by their ages."""
     share_of_rows: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     """How much of its table a phone sends, rows drawn anew each time."""
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from droidloop.devices.android.runner import ModelJob
 from droidloop.devices.work import WrongOutputError
+from droidloop.models.gossip_engines import ROW_AGE
 from droidloop.models.gossip_mf import GossipMF
 from droidloop.models.interactions import UserItems
 from droidloop.models.lesson import BY_STEP, Lesson, lesson_of, trained_by
@@ -73,6 +74,8 @@ class PeerWork:
         columns[self.rule.recommender.items.name][0, lesson.ids] = rows
         columns["user"][0] = user[0]
         columns["age"] += self.data.counts[k] > 0
+        if ROW_AGE in columns and self.data.counts[k] > 0:
+            columns[ROW_AGE][0, lesson.ids] += 1
         self.trained[k] = columns
 
     def commit(self, computed: IntArray) -> IntArray:

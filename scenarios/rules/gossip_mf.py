@@ -24,7 +24,9 @@ from .matrix import mf_of, sgd_of
 def gossip_mf(section: GossipMFSection, material: Material) -> Society:
     """Return phones that start from one table and average theirs with their neighbours'."""
     recommender, draws = mf_of(material, section.l2), material.draws
-    store = gossip_store(recommender, draws.child("init"), material.split.n_users)
+    store = gossip_store(
+        recommender, draws.child("init"), material.split.n_users, by_row=section.by_row
+    )
     peer = GossipMF(
         recommender,
         sgd_of(section),

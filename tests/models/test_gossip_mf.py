@@ -35,6 +35,14 @@ class TestGossip(PeerRuleContract):
     store = staticmethod(store_of)
 
 
+class TestRowAges(PeerRuleContract):
+    rule = GossipMF(MODEL, updates="once", share_of_rows=0.6, threads=1)
+    other_threads = GossipMF(MODEL, updates="once", share_of_rows=0.6, threads=2)
+    recommender = MODEL
+    data = DATA
+    store = staticmethod(lambda: gossip_store(MODEL, DRAWS, N_USERS, by_row=True))
+
+
 class TestTrainingOnce(PeerRuleContract):
     rule = GossipMF(MODEL, updates="once", threads=1)
     other_threads = GossipMF(MODEL, updates="once", threads=2)
@@ -92,13 +100,14 @@ def from_one(rule: GossipMF, store: PrivateStore, sender: int, receiver: int) ->
 
 @pytest.mark.parametrize("loss_name", ["log", "bpr", "squared"])
 @pytest.mark.parametrize("share", [1.0, 0.4])
-def test_both_engines_learn_the_same(loss_name: Loss, share: float) -> None:
+@pytest.mark.parametrize("by_row", [False, True])
+def test_both_engines_learn_the_same(loss_name: Loss, share: float, by_row: bool) -> None:
     model = MF(N_ITEMS, 6, loss_name, l2=0.01)
     stores = []
     engines: tuple[Engine, Engine] = ("numba", "torch")
     for engine in engines:
         rule = GossipMF(model, Sgd(batch=20), share_of_rows=share, engine=engine)
-        store = store_of(model)
+        store = gossip_store(model, DRAWS, N_USERS, by_row=by_row)
         for number in range(3):
             tick(rule, store, number)
         stores.append(store)
@@ -303,3 +312,34 @@ def test_the_cost_counts_merges_and_an_update_after_each() -> None:
     np.testing.assert_array_equal(one.flops, training + 3 * N_ITEMS * 6)
     np.testing.assert_array_equal(two.flops, 2 * training + 6 * N_ITEMS * 6)
     assert (np.asarray(two.ram_bytes) > np.asarray(one.ram_bytes)).all()
+
+
+def test_rows_are_merged_by_how_often_each_was_trained() -> None:
+    """What one has never seen is taken from who has; what nobody has trained stays as it was."""
+    store, rule = gossip_store(MODEL, DRAWS, 2, by_row=True), GossipMF(MODEL, updates="once")
+    store.ensure(np.arange(2))
+    table, ages = store.columns["item"], store.columns["row_age"]
+    table[1] += 1.0
+    ages[0, :3], ages[1, 2:6] = [4.0, 1.0, 1.0], [3.0, 2.0, 2.0, 5.0]
+    before, theirs = table[0].copy(), table[1].copy()
+    nothing = UserItems.bare(np.empty(0, np.int64), np.zeros(2, np.int64))
+    inbox = from_one(rule, store, 1, 0)
+    rule.learn(np.array([0]), inbox, store, nothing, 0, DRAWS)
+    np.testing.assert_array_equal(table[0][:2], before[:2])
+    np.testing.assert_allclose(table[0][2], before[2] + 0.75, atol=1e-6)
+    np.testing.assert_array_equal(table[0][3:6], theirs[3:6])
+    np.testing.assert_array_equal(table[0][6:], before[6:])
+    np.testing.assert_allclose(ages[0][:6], [4.0, 1.0, 2.5, 2.0, 2.0, 5.0], atol=1e-6)
+
+
+def test_ages_of_rows_that_cannot_be_are_refused() -> None:
+    store, rule = gossip_store(MODEL, DRAWS, 2, by_row=True), GossipMF(MODEL, updates="once")
+    rule.learn(np.arange(2), None, store, DATA.take(np.array([1, 2])), 0, DRAWS)
+    before = store.columns["item"][0].copy()
+    nothing = UserItems.bare(np.empty(0, np.int64), np.zeros(2, np.int64))
+    for wrong in (np.nan, -1.0, np.inf):
+        sent = from_one(rule, store, 1, 0)
+        sent.arrays["row_age"][7] = wrong
+        rule.learn(np.array([0]), sent, store, nothing, 1, DRAWS)
+    assert store.columns["refused"][0] == 3
+    np.testing.assert_array_equal(store.columns["item"][0], before)

@@ -43,9 +43,9 @@ def kept_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(CACHE / "cache"))
 
 
-def work() -> PeerWork:
+def work(by_row: bool = True) -> PeerWork:
     """Return a turn in which phone 0 gets two tables, phone 1 one, phone 2 none."""
-    store = gossip_store(MODEL, DRAWS, len(PHONES))
+    store = gossip_store(MODEL, DRAWS, len(PHONES), by_row=by_row)
     RULE.learn(PHONES, None, store, DATA, 0, DRAWS)  # so that tables differ
     sent = RULE.share(np.array([3, 4, 2]), store, 1, DRAWS)
     inbox = replace(sent, receiver=np.array([0, 0, 1]))
@@ -53,15 +53,16 @@ def work() -> PeerWork:
     return PeerWork(RULE, store, PHONES, inbox, DATA, 1, DRAWS, models)
 
 
-def test_devices_train_what_the_host_would_have_trained() -> None:
-    turn, device = work(), HostRunner()
+@pytest.mark.parametrize("by_row", [True, False])
+def test_devices_train_what_the_host_would_have_trained(by_row: bool) -> None:
+    turn, device = work(by_row), HostRunner()
     for k in range(len(PHONES)):
         result = device.run(turn.order(k))
         assert isinstance(result, Ran)
         turn.accept(k, result.outputs)
     left = turn.commit(PHONES)
     assert left.tolist() == []
-    host = work()
+    host = work(by_row)
     RULE.learn(PHONES, host.inbox, host.store, DATA, 1, DRAWS)
     for name, expected in host.store.columns.items():
         np.testing.assert_allclose(turn.store.columns[name], expected, rtol=0, atol=1e-5)

@@ -1,7 +1,6 @@
 """Central training of any recommender: the baseline that every method on phones is held to."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
@@ -14,6 +13,7 @@ from droidloop.platform.messages import Array
 from .central import Descent
 from .interactions import UserItems
 from .interfaces import Batch, Params, Recommender
+from .one_thread import one_thread
 from .sampling import Int32Array, draw_negatives
 
 Optimizer = Literal["adam", "sgd"]
@@ -84,7 +84,7 @@ def fit(
             draws=draws,
             counter=epoch,
         )
-        with _one_thread():
+        with one_thread():
             for part in _batches(len(owners), batch, draws, epoch):
                 columns = owners[part], train.items[part], train.ratings[part], drawn[part]
                 loss = descent.step(*columns)
@@ -121,17 +121,6 @@ def _batches(count: int, size: int, draws: Draws, epoch: int) -> Iterator[IntArr
     order = np.argsort(draws.child("epoch").bits(np.arange(count), epoch), kind="stable")
     for start in range(0, count, size):
         yield order[start : start + size]
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let torch use one thread: in steps of milliseconds a second one costs more than it gives."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def scorer(recommender: Recommender, params: Params, n_items: int) -> Callable[..., Array]:

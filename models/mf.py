@@ -10,6 +10,7 @@ from droidloop.platform.draws import Draws, IntArray
 
 from .interfaces import Batch, Context, Cost, EmbeddingTable, Params
 from .losses import bpr, log_loss, squared_error
+from .one_thread import one_thread
 from .tables import DenseTable, normal_rows
 
 Loss = Literal["log", "bpr", "squared"]
@@ -84,10 +85,11 @@ class MF:
             return self._score(self._user(params, users), self.items.lookup(params, items))
         shared = self.items.lookup(params, items) if len(items) == 1 else None
         parts = []
-        for start in range(0, len(users), rows):
-            some = slice(start, start + rows)
-            item = self.items.lookup(params, items[some]) if shared is None else shared
-            parts.append(self._score(self._user(params, users[some]), item))
+        with one_thread():
+            for start in range(0, len(users), rows):
+                some = slice(start, start + rows)
+                item = self.items.lookup(params, items[some]) if shared is None else shared
+                parts.append(self._score(self._user(params, users[some]), item))
         return torch.cat(parts)
 
     def loss(self, params: Params, batch: Batch) -> torch.Tensor:

@@ -55,9 +55,19 @@ def figures(
 
 
 def train(
-    model: "MF | LightGCN", split: "Split", seed: int, *, lr: float, batch: int, patience: int
+    model: "MF | LightGCN",
+    split: "Split",
+    seed: int,
+    *,
+    lr: float,
+    batch: int,
+    patience: int,
+    decay: float = 1.0,
 ) -> dict[str, float]:
-    """Train *model* centrally; return the test figures of its best epoch."""
+    """Train *model* centrally; return the test figures of its best epoch.
+
+    After each epoch the step *lr* is multiplied by *decay*.
+    """
     from droidloop.models.fit import fit
     from droidloop.models.interfaces import init_all
     from droidloop.platform.draws import Draws
@@ -81,6 +91,7 @@ def train(
         validate=lambda params: measure(params, "valid")["NDCG@10"],
         patience=patience,
         engine="numba",
+        decay=decay,
     )
     return measure(params, "test")
 

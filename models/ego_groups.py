@@ -20,6 +20,7 @@ from .peers import Groups
 from .semidfegl import SemiDFEGL
 from .store import PrivateStore
 
+_TINY = np.finfo(np.float64).tiny
 _STAMP = 20
 """A group's number is that of its grouping, shifted by so many bits, and its place in it."""
 
@@ -31,7 +32,7 @@ class EgoGroups:
     A phone belongs where its membership is greatest. A group gets the ``rule.rows`` items that
     belong to it most and that its vectors predict, and the first ``rule.fakes`` of them become
     neighbours of every member. The server keeps an item table, the means of the rows that members
-    reported last, and the centres of the groups, so that these keep what they have learned.
+    reported last, and the centres and items of the groups, so that these go on from there.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class EgoGroups:
         self._rule, self._data, self._fuzziness = rule, data, fuzziness
         self._first: Array = rule.recommender.init(draws)[rule.recommender.items.name].numpy()
         self._centers: FloatArray | None = None
+        self._held: IntArray | None = None
         self.table = self._first.copy()
 
     def report(self, phones: IntArray, store: PrivateStore) -> Messages:
@@ -106,7 +108,7 @@ class EgoGroups:
         points = _directions(np.concatenate([ego, self.table]))
         k, start = min(count, len(points)), self._centers
         if start is not None and len(start) != k:
-            start = None
+            start = self._held = None
         fuzzy = fuzzy_cmeans(points, k, draws, round_, fuzziness=self._fuzziness, start=start)
         self._centers = fuzzy.centers
         return fuzzy
@@ -114,15 +116,23 @@ class EgoGroups:
     def _best(self, ego: Array, memberships: FloatArray) -> IntArray:
         """Return the items of each group, best first, (groups, rows).
 
-        By membership times the probability that the members' mean vector predicts: membership
-        alone says to which group an item belongs rather than to others, not that anybody likes it.
+        By the odds that the members' mean vector predicts times membership^(m - 1), an inverse
+        squared distance whatever the fuzziness m: membership alone says to which group rather
+        than to others an item belongs, not that anybody likes it. To a group, an item that it did
+        not hold looks like the median of those it did.
         """
         users, items = memberships[: len(ego)], memberships[len(ego) :]
-        sums = np.maximum(users.sum(axis=0), np.finfo(np.float64).tiny)
+        sums = np.maximum(users.sum(axis=0), _TINY)
         mean = (users.T[:, :, None] * ego).sum(axis=1) / sums[:, None]
         scores = (self.table[:, None].astype(np.float64) * mean).sum(axis=2)
-        belongs = items / (1 + np.exp(-np.clip(scores, -60, 60)))
-        return np.argsort(-belongs, axis=0, kind="stable")[: self._rule.rows].T
+        if self._held is not None:
+            held = np.zeros(scores.shape, np.bool_)
+            np.put_along_axis(held, self._held.T, True, axis=0)
+            median = np.median(np.take_along_axis(scores, self._held.T, axis=0), axis=0)
+            scores = np.where(held, scores, scores + np.minimum(median, 0.0))
+        belongs = (self._fuzziness - 1) * np.log(np.maximum(items, _TINY)) + scores
+        self._held = np.argsort(-belongs, axis=0, kind="stable")[: self._rule.rows].T
+        return self._held
 
     def _read(self, reports: Messages) -> Array:
         """Average the reported rows into the table; return the ego vectors, zero where broken."""

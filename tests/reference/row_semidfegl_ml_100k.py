@@ -79,7 +79,7 @@ def figures(
         rule.learn(phones, inbox, store, data, turn, draws)
         if turn in (0, TURNS - 1):
             scores = rule.scores(store.gather(phones), data)
-            ranked = on_candidates(lambda users, scores=scores: scores[users])
+            ranked = on_candidates(scores.__getitem__)
             found.append(evaluate(ranked, split, candidates).means()["ndcg_at_10"])
     held = Members(store.gather(phones), split.n_items).local(split.test).counts
     return found[0], found[1], float(held.sum() / split.test.counts.sum())

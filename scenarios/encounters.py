@@ -10,13 +10,13 @@ import numpy as np
 
 from droidloop.models.interfaces import Cost, check_private
 from droidloop.network.movement import Map
-from droidloop.network.topology import Topology
 from droidloop.platform.draws import IntArray
 from droidloop.platform.engine import Process
 from droidloop.platform.jobs import Kind, Need
 from droidloop.platform.messages import Messages
 from droidloop.platform.units import SECOND_US
 
+from .gossip import Neighbours
 from .learning import Society
 from .meeting import meet
 from .protocol_sections import GossipSection
@@ -31,7 +31,7 @@ class Encounters:
     stage: Stage
     learning: Society
     section: GossipSection
-    links: Topology
+    neighbours: Neighbours
     reach_m: int
 
     def __post_init__(self) -> None:
@@ -54,7 +54,9 @@ class Encounters:
         stage, open_us = self.stage, self.stage.now_us
         phones = self._steps.ask(number)
         world: Map = stage.population.world.map
-        partner = meet(world, self.links, phones, open_us, self.reach_m, self._chance, number)
+        partner = meet(
+            world, self.neighbours(), phones, open_us, self.reach_m, self._chance, number
+        )
         inbox = yield from self._swap(number, phones[partner >= 0], partner[partner >= 0])
         silent = np.zeros(len(phones), np.bool_)
         jobs, learned = yield from self._steps.play(

@@ -37,6 +37,13 @@ def meet(
     return partner[phones]
 
 
+def positions(world: Map, phones: IntArray, t_us: int) -> IntArray:
+    """Return where *phones* are at *t_us*, (phones, 2) in metres."""
+    places = np.zeros((int(phones.max(initial=-1)) + 1, 2), np.int64)
+    _locate(world, phones, t_us, places)
+    return places[phones]
+
+
 @law
 def _locate(world: Map, phones: IntArray, t_us: int, places: IntArray) -> None:
     for phone in phones:

@@ -78,8 +78,17 @@ class TopologySection(Section):
     """Who is linked with whom."""
 
     kind: Literal[
-        "ring", "complete", "small-world", "scale-free", "regular", "clusters", "file", "none"
+        "ring",
+        "complete",
+        "small-world",
+        "scale-free",
+        "regular",
+        "clusters",
+        "nearby",
+        "file",
+        "none",
     ] = "small-world"
+    """``nearby`` links each phone to those nearest to it on the map, anew in each turn."""
     links: PositiveInt = 6
     """Links of a phone; of a new phone where the topology is scale free."""
     rewired: Share = 0.1

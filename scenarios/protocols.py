@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Protocol, assert_never
 
+import numpy as np
+
 from droidloop.models.fedmf import FedMF
 from droidloop.models.gossip_mf import GossipMF
 from droidloop.network import generators
@@ -13,10 +15,11 @@ from droidloop.platform.errors import ScenarioError
 
 from .buffered import Buffered
 from .encounters import Encounters
-from .gossip import Gossip
+from .gossip import Gossip, Neighbours
 from .groups import InGroups
 from .learning import Federation, Learning, Society
 from .local import Alone
+from .meeting import positions
 from .protocol_sections import (
     BufferedSection,
     GossipSection,
@@ -68,7 +71,13 @@ def require_fit(scenario: Scenario, learning: Learning) -> None:
 def _require_places(scenario: Scenario) -> None:
     """Raise ScenarioError where phones are to meet and cannot."""
     section, population = scenario.protocol, scenario.population
-    if not isinstance(section, GossipSection) or section.transport != "direct":
+    if not isinstance(section, GossipSection):
+        return
+    if section.topology.kind == "nearby" and population.map is None:
+        raise ScenarioError(
+            "protocol.topology.kind = 'nearby': phones need places; add [population.map]"
+        )
+    if section.transport != "direct":
         return
     if population.map is None:
         raise ScenarioError(
@@ -108,6 +117,8 @@ def links_of(scenario: Scenario, phones: int) -> Topology | None:
     """Return who is linked with whom, where the protocol of *scenario* says so from the start."""
     if not isinstance(scenario.protocol, GossipSection):
         return None
+    if scenario.protocol.topology.kind == "nearby":
+        return from_edges(phones, [])
     return topology_of(scenario.protocol.topology, phones, Draws(scenario.seed, "topology"))
 
 
@@ -126,16 +137,36 @@ def conduct_of(
         match section:
             case GossipSection() if links is not None and section.transport == "direct":
                 reach_m = section.reach_m or int(stage.population.world.direct["reach_m"][0])
-                return Encounters(stage, learning, section, links, reach_m)
+                return Encounters(
+                    stage, learning, section, _neighbours(section, stage, links), reach_m
+                )
             case GossipSection() if links is not None:
                 return Gossip(
-                    stage, learning, section, section.mode, section.keep_turns, lambda: links
+                    stage,
+                    learning,
+                    section,
+                    section.mode,
+                    section.keep_turns,
+                    _neighbours(section, stage, links),
                 )
             case GroupsSection() if learning.grouping is not None:
                 return InGroups(stage, learning, learning.grouping, section)
             case LocalSection():
                 return Alone(stage, learning, section)
     raise TypeError(f"{type(learning).__name__} does not go with {section.kind!r}")
+
+
+def _neighbours(section: GossipSection, stage: Stage, links: Topology) -> Neighbours:
+    """Return what tells who is linked with whom now."""
+    if section.topology.kind != "nearby":
+        return lambda: links
+    count, world = section.topology.links, stage.population.world.map
+    phones, draws = np.arange(len(stage.population)), stage.draws.child("nearby")
+
+    def now() -> Topology:
+        return generators.geographic(positions(world, phones, stage.now_us), count, draws)
+
+    return now
 
 
 def topology_of(section: TopologySection, phones: int, draws: Draws) -> Topology:
@@ -162,7 +193,7 @@ def topology_of(section: TopologySection, phones: int, draws: Draws) -> Topology
         case "file":
             assert section.file is not None
             return generators.from_file(Path(section.file), phones)
-        case "none":
+        case "none" | "nearby":
             return from_edges(phones, [])
         case _:
             assert_never(section.kind)

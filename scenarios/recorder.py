@@ -51,6 +51,13 @@ class Recorder:
         """Write *rows* to *table*."""
         self._ledger.write(table, rows)
 
+    def learned(self, round_: int, phones: IntArray, teachers: IntArray) -> None:
+        """Note that each of *phones* has learned from what that one of *teachers* told it."""
+        rows = np.zeros(len(phones), EVENT_DTYPE)
+        rows["t_us"], rows["kind"], rows["round"] = self.engine.now_us, "learned", round_
+        rows["phone"], rows["name"], rows["value"] = phones, "from", teachers
+        self.write("events", rows)
+
     def event(self, kind: str, round_: int, **values: int) -> None:
         """Note that the server did something now: one row a value."""
         rows = np.zeros(len(values), EVENT_DTYPE)

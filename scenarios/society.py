@@ -101,6 +101,9 @@ class SocietySteps:
         computed = learned = np.flatnonzero(jobs["compute_end_us"] >= 0)
         if work is not None:
             computed = work.commit(computed)
+        if inbox is not None and place is not None:
+            heard = inbox.take(np.isin(place, learned))
+            self.stage.recorder.learned(number, heard.receiver, heard.sender)
         if len(computed):
             theirs = None
             if inbox is not None and place is not None:

@@ -55,7 +55,7 @@ def play(folder: Path, society: Society, *, exact: bool = False) -> Path:
     fleet = ExactFleet(engine, population) if exact else CohortFleet(engine, population)
     ledger = Ledger(folder)
     stage = Stage(Recorder(engine, fleet, ledger), population, DRAWS, lambda number: None)
-    protocol = Encounters(stage, society, SECTION, complete(PHONES), FAR_M)
+    protocol = Encounters(stage, society, SECTION, lambda: complete(PHONES), FAR_M)
     engine.run(engine.process(protocol.process()))
     ledger.close()
     return folder

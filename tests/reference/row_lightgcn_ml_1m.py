@@ -21,6 +21,6 @@ def measure(seed: int) -> dict[str, float]:
     from droidloop.models.propagation import Bipartite
 
     split = split_of(liked_ml_1m(), seed)
-    model = LightGCN(Bipartite.of(split.train, split.n_items), 64, 3, sd=0.05)
+    model = LightGCN(Bipartite.of(split.train, split.n_items), 64, 3, l2=1e-4, sd=0.05)
     values = train(model, split, seed, lr=0.03, batch=32768, patience=6, decay=0.96)
     return dict(zip(LINES, (values[line.metric] for line in LINES.values()), strict=True))

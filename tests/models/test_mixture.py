@@ -1,4 +1,4 @@
-"""Scorers of PerFedRec on two tastes that share a few items: the mean is better than each part."""
+"""The scorers of PerFedRec: what each part is, that their mean is their mean, that they learn."""
 
 import numpy as np
 import pytest
@@ -8,6 +8,7 @@ from droidloop.models.evaluate import evaluate
 from droidloop.models.fedgcn import FedLightGCN
 from droidloop.models.fedmf import FedMF
 from droidloop.models.interfaces import Cohort
+from droidloop.models.kernels import Sgd
 from droidloop.models.mf import MF
 from droidloop.models.mixture import MeanScorer, mixture
 from droidloop.models.perfedrec import ClusterServer, PerFedRec
@@ -89,8 +90,6 @@ def test_a_phone_that_diverges_scores_with_what_it_received() -> None:
     part = split()
     rule = PerFedRec(FedMF(MF(N_ITEMS, 8, "squared")))
     server, store = learned(rule, part, 1)
-    from droidloop.models.kernels import Sgd
-
     wild = PerFedRec(FedMF(MF(N_ITEMS, 8, "squared"), Sgd(1e4, 1e4, epochs=9)))
     scorers = mixture(wild, server, store, part.train, DRAWS)
     every = np.arange(N_USERS)

@@ -37,7 +37,7 @@ HELD_OUT = ((1_000, 48), (4_000, 48), (12_000, 64))
 """Items and dimension of the scorers that the law is fitted to, and of those that it predicts."""
 
 STEPS = (1, 5, 25)
-REPEATS = 4
+REPEATS = 6
 LINK_BYTES = 8_000_000
 _EXPORT_S = 600.0
 
@@ -166,7 +166,7 @@ def _calibrate(connection: Connection) -> Calibration:
     try:
         runner.install()
         push_rate, pull_rate = link_rates(connection)
-        fitted, held_out = measure(runner, FITTED), measure(runner, HELD_OUT)
+        points = measure(runner, (*FITTED, *HELD_OUT))
     finally:
         runner.clean()
     available = memory.available_bytes
@@ -177,30 +177,39 @@ def _calibrate(connection: Connection) -> Calibration:
         pull_bytes_per_s=pull_rate,
         ram_bytes=memory.total_bytes,
         available_bytes=memory.total_bytes // 2 if available is None else available,
-        law=fit(fitted),
-        held_out=tuple(held_out),
+        law=fit([point for point in points if (point.items, point.dim) in FITTED]),
+        held_out=tuple(point for point in points if (point.items, point.dim) in HELD_OUT),
     )
 
 
 def measure(runner: Runner, sizes: Sequence[tuple[int, int]]) -> list[Point]:
     """Return a point for each of *sizes* and ``STEPS``: the fastest of ``REPEATS`` processes.
 
-    What else runs on a device only ever adds to a time.
+    What else runs on a device only ever adds to a time; all points take turns, so that it adds to
+    all of them alike.
 
     Raises:
         DeviceError: a job fails.
     """
-    points = []
-    for items, dim in sizes:
-        path = _model(items, dim)
-        user = np.linspace(-1.0, 1.0, dim, dtype=np.float32)[None, :]
-        for steps in STEPS:
-            job = ModelJob(path, {"user": user}, ["scores"], steps=steps)
-            took = [_wall_us(runner, job) for _ in range(REPEATS)]
-            flops = 2 * items * dim * steps
-            size = path.stat().st_size
-            points.append(Point(items, dim, steps, size, flops, float(min(took))))
-    return points
+    models = {(items, dim): _model(items, dim) for items, dim in sizes}
+    points = [(items, dim, steps) for items, dim in sizes for steps in STEPS]
+    fastest_us = np.full(len(points), np.inf)
+    for _ in range(REPEATS):
+        for k, (items, dim, steps) in enumerate(points):
+            user = np.linspace(-1.0, 1.0, dim, dtype=np.float32)[None, :]
+            job = ModelJob(models[items, dim], {"user": user}, ["scores"], steps=steps)
+            fastest_us[k] = min(fastest_us[k], _wall_us(runner, job))
+    return [
+        Point(
+            items,
+            dim,
+            steps,
+            models[items, dim].stat().st_size,
+            2 * items * dim * steps,
+            float(fastest_us[k]),
+        )
+        for k, (items, dim, steps) in enumerate(points)
+    ]
 
 
 def _model(items: int, dim: int) -> Path:

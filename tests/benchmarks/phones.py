@@ -12,7 +12,7 @@ from tests.phone.conftest import NAMES, Attached, attach
 from tests.phone.made import bundle
 from tests.phone.qemu import free_port, start
 
-STEPS = 10_000
+STEPS = 8_000
 """Of a training job: some seconds on a phone."""
 
 

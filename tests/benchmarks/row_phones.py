@@ -20,7 +20,7 @@ UNIT = "rounds/s"
 BASELINE = "the longer of the two phones alone (1 / 1.3 = 0.77 is the bar)"
 baseline = None
 
-TURNS = 4
+TURNS = 3
 
 
 def measure() -> tuple[float, float]:

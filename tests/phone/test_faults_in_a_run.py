@@ -170,12 +170,21 @@ def test_a_phone_that_dies_in_training_is_lost_from_then_on(faults: Faults) -> N
     assert len(faults.rows(2, Kind.INFER)) == 0
 
 
-@pytest.mark.parametrize(("phone", "measured"), [(1, True), (3, False)])
-def test_nobody_else_is_touched(faults: Faults, phone: int, measured: bool) -> None:
-    rows = faults.rows(phone, Kind.TRAIN, Kind.DELIVER, Kind.INFER)
+def test_a_simulated_phone_is_not_touched(faults: Faults) -> None:
+    rows = faults.rows(3, Kind.TRAIN, Kind.DELIVER, Kind.INFER)
     assert len(rows) == len(FAULTS) + 3
     assert set(rows["outcome"].tolist()) == {Outcome.DONE}
-    assert set(rows["measured"].tolist()) == {measured}
+    assert not rows["measured"].any()
+
+
+def test_another_device_is_touched_by_the_end_of_its_server_alone(faults: Faults) -> None:
+    rows = faults.rows(1, Kind.TRAIN, Kind.DELIVER, Kind.INFER)
+    assert len(rows) == len(FAULTS) + 3
+    assert rows["measured"].all()
+    with_server = np.delete(rows["outcome"], SERVER_KILLED)
+    assert set(with_server.tolist()) == {Outcome.DONE}
+    lost = {Outcome.DONE, Outcome.FAILED_LINK, Outcome.FAILED_OFFLINE}  # done before, or not
+    assert rows["outcome"][SERVER_KILLED] in lost
 
 
 def test_the_phone_is_of_use_again(faults: Faults) -> None:

@@ -17,7 +17,7 @@ from droidloop.platform.messages import SERVER, Array, Messages
 from .dclr_kernels import Inbox, Tally, Turn, learn_from_models
 from .interactions import UserItems
 from .interfaces import Cost, check_private
-from .next_place import turn_cost
+from .next_place import NextPlace, turn_cost
 from .peers import by_receiver
 from .place_phones import PlacePhones, state_of
 from .place_training import Practice
@@ -55,6 +55,11 @@ class DCLR:
         if self.tau <= 0 or self.probes < 1:
             raise ValueError("tau must be positive, and a model is tried on one visit at least")
 
+    @property
+    def recommender(self) -> NextPlace:
+        """The function that every phone computes."""
+        return self.phones.recommender(0)
+
     def share(self, phones: IntArray, store: PrivateStore, round_: int, draws: Draws) -> Messages:
         """Return the rows of each phone's area and its network; see ``PeerRule``."""
         store.ensure(phones)
@@ -78,7 +83,7 @@ class DCLR:
                 "network": np.arange(m + 1) * store.columns["network"].shape[1],
             },
         )
-        return check_private(messages, self.phones.recommender(0))
+        return check_private(messages, self.recommender)
 
     def learn(
         self,

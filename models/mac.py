@@ -18,11 +18,11 @@ from droidloop.platform.messages import SERVER, Array, Messages
 
 from .dclr import check_data, tally_of
 from .interactions import UserItems
-from .interfaces import Cost
+from .interfaces import Cost, check_private
 from .mac_kernels import Agree, Answers, Questions, answer_questions, learn_from_answers
-from .next_place import turn_cost
+from .next_place import NextPlace, turn_cost
 from .peers import by_receiver
-from .place_phones import PlacePhones, state_of
+from .place_phones import COLUMNS, PlacePhones, state_of
 from .place_training import Practice
 from .place_vectors import nearest
 from .places import HOURS
@@ -64,6 +64,12 @@ class MAC:
         if min(self.asked, self.candidates, self.visits) < 1:
             raise ValueError("there is at least one question, one candidate and one visit")
 
+    @property
+    def recommender(self) -> NextPlace:
+        """The first phone's function; all columns of the model are private."""
+        private = frozenset(COLUMNS)
+        return NextPlace(self.phones.places, int(self.phones.dims[0]), private)
+
     @cached_property
     def questions(self) -> Questions:
         """The reference set: one question for each place, made of places and draws alone.
@@ -102,7 +108,7 @@ class MAC:
             answer_questions(low, high, phones, self.phones.known, state, questions, offsets, out)
 
         for_chunks(work, len(phones), self.threads)
-        return Messages(
+        messages = Messages(
             kind="scores",
             sender=phones,
             receiver=np.full(len(phones), SERVER, np.int64),
@@ -112,6 +118,7 @@ class MAC:
             rows={"scores": asked[asked >= 0]},
             offsets={"scores": offsets},
         )
+        return check_private(messages, self.recommender)
 
     def learn(
         self,

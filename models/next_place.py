@@ -32,12 +32,13 @@ class NextPlace:
     Attributes:
         places: each with a category.
         dim: the length of a vector.
+        private: names that never leave a phone.
     """
 
     places: Places
     dim: int
     tables: dict[str, EmbeddingTable] = field(init=False, repr=False)
-    private: frozenset[str] = field(init=False, repr=False, default=frozenset({"user"}))
+    private: frozenset[str] = frozenset({"user"})
 
     def __post_init__(self) -> None:
         if (self.places.category < 0).any():

@@ -11,8 +11,9 @@ from droidloop.devices.population import REGIONS, Population, PopulationSpec, bu
 from droidloop.devices.profile_files import profile_table
 from droidloop.devices.radios import DEFAULT_RADIOS, technology
 from droidloop.devices.recorded import charging_windows, rate_traces
-from droidloop.models import readers, synthetic
+from droidloop.models import check_ins, readers, synthetic, synthetic_places
 from droidloop.models.interactions import Interactions
+from droidloop.models.places import Places
 from droidloop.network.coverage import Region
 from droidloop.network.direct import DIRECT
 from droidloop.network.gaps import FITTED
@@ -27,10 +28,11 @@ from .schema import DataSection
 
 @dataclass(frozen=True)
 class People:
-    """The interactions and the phones: user *k* owns phone *k*."""
+    """The interactions and the phones: user *k* owns phone *k*; items that are places lie there."""
 
     interactions: Interactions
     population: Population
+    places: Places | None = None
 
 
 def people(data: DataSection, section: PopulationSection, seed: int) -> People:
@@ -40,31 +42,42 @@ def people(data: DataSection, section: PopulationSection, seed: int) -> People:
         DataError: the data cannot be read, or have fewer users than there are phones.
         ScenarioError: the population asks for what does not exist.
     """
-    interactions = _interactions(data, section, Draws(seed, "data"))
+    interactions, places = _interactions(data, section, Draws(seed, "data"))
     draws = Draws(seed, "population")
     population = build(_spec(section, interactions.n_users), draws)
     if section.assignment == "activity":
         interactions = _by_speed(interactions, population)
-    return People(interactions, population)
+    return People(interactions, population, places)
 
 
-def _interactions(data: DataSection, section: PopulationSection, draws: Draws) -> Interactions:
+def _interactions(
+    data: DataSection, section: PopulationSection, draws: Draws
+) -> tuple[Interactions, Places | None]:
     if data.path is None:
-        users = section.phones or data.users
-        return synthetic.generate(users, data.items, data.interactions, draws)
+        size = (section.phones or data.users, data.items, data.interactions, draws)
+        if data.places:
+            return synthetic_places.generate_check_ins(*size)
+        return synthetic.generate(*size), None
     if not data.path:
         raise ScenarioError("[data] path = '': give the data with --set data.path=PATH")
-    columns = None if data.columns is None else readers.Columns(**data.columns.model_dump())
-    interactions = readers.load(Path(data.path), data.format, columns)
+    interactions, places = _read(data, Path(data.path))
     if section.phones is None or section.phones == interactions.n_users:
-        return interactions
+        return interactions, places
     if section.phones > interactions.n_users:
         raise DataError(
             f"{data.path}: {interactions.n_users} users for population.phones = "
             f"{section.phones}; leave population.phones out or lower it"
         )
     kept = draws.choose(np.arange(interactions.n_users), section.phones, 0)
-    return interactions.keep(np.isin(interactions.users, kept))
+    interactions = interactions.keep(np.isin(interactions.users, kept))
+    return interactions, places and places.of(interactions.item_labels)
+
+
+def _read(data: DataSection, path: Path) -> tuple[Interactions, Places | None]:
+    if data.format == "foursquare-nyc" or (data.format is None and check_ins.is_check_ins(path)):
+        return check_ins.load_check_ins(path)
+    columns = None if data.columns is None else readers.Columns(**data.columns.model_dump())
+    return readers.load(path, data.format, columns), None
 
 
 def _by_speed(interactions: Interactions, population: Population) -> Interactions:

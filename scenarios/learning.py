@@ -95,8 +95,10 @@ class Society(Learning):
         peer: the rule.
         opening: what the server sends to every phone before it leaves; one message for all.
         grouping: for protocols with groups.
+        alike: pairs of phones that are alike by ``place`` or by ``category``, that many for each.
     """
 
     peer: PeerRule
     opening: Messages | None = None
     grouping: Grouping | None = None
+    alike: Callable[[str, int], IntArray] | None = None

@@ -146,6 +146,49 @@ class SemiDFEGLSection(LocalTraining):
     """How far phones and items belong to several groups: 1 is not at all."""
 
 
+class PlaceTraining(Section):
+    """Turns of a phone that learns its owner's next place from visits."""
+
+    learning_rate: PositiveFloat = 0.05
+    """Of the vectors of places and of what is private."""
+    network_rate: PositiveFloat = 0.02
+    """Of the weights that all places share."""
+    bias_rate: PositiveFloat = 0.5
+    examples: PositiveInt = 64
+    """Visits in a turn."""
+    negatives: PositiveInt = 15
+    length: PositiveInt = 32
+    """Visits before a question that the model reads."""
+    held: PositiveInt = 512
+    """Places in the area of a phone: it trains, and may share, their vectors alone."""
+    categories: PositiveInt = 16
+    """Kinds of places, made of the hours of visits where the data name none."""
+
+
+class DCLRSection(PlaceTraining):
+    """DCLR: phones average the models of neighbours, and agree with their answers."""
+
+    rule: Literal["dclr"]
+    sharpness: NotNegative = 5.0
+    """Of the attention over neighbours; 0 gives equal shares."""
+    information: NotNegative = 0.1
+    """The weight of the mutual information with the neighbours."""
+
+
+class MACSection(PlaceTraining):
+    """MAC: phones with models of several sizes tell neighbours scores, never parameters."""
+
+    rule: Literal["mac"]
+    dims: Annotated[list[PositiveInt], Field(min_length=1)] = Field(default=[8, 16, 32])
+    """Sizes of models, dealt to the phones in turn."""
+    agreement: NotNegative = 1.0
+    """The weight of the divergence from the neighbours' mean."""
+    keep: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
+    """The share of the neighbours, the most similar ones, that count at last."""
+    questions: PositiveInt = 32
+    """Questions of the reference set that a phone answers."""
+
+
 class TuneSection(LocalTraining):
     """A model trained in one place that every phone goes on with alone."""
 
@@ -163,6 +206,8 @@ TrainingSection = Annotated[
     | PerFedRecSection
     | FedFastSection
     | GossipMFSection
+    | DCLRSection
+    | MACSection
     | SemiDFEGLSection
     | TuneSection,
     Field(discriminator="rule"),

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from droidloop.models.interactions import Interactions, UserItems
+from droidloop.models.places import Places
 from droidloop.models.split import Split
 from droidloop.platform.draws import Draws
 
@@ -21,6 +22,7 @@ class Material:
         exclude: the items that are never drawn as negatives, by user.
         judge: of the split.
         draws: the chance of learning.
+        places: where items are, for data that say so.
     """
 
     scenario: Scenario
@@ -29,3 +31,4 @@ class Material:
     exclude: UserItems
     judge: Judge
     draws: Draws
+    places: Places | None = None

@@ -85,10 +85,13 @@ class TopologySection(Section):
         "regular",
         "clusters",
         "nearby",
+        "place",
+        "category",
         "file",
         "none",
     ] = "small-world"
-    """``nearby`` links each phone to those nearest to it on the map, anew in each turn."""
+    """``nearby`` links each phone to those nearest to it on the map, anew in each turn; ``place``
+    and ``category`` link each phone with those whose visits are most alike."""
     links: PositiveInt = 6
     """Links of a phone; of a new phone where the topology is scale free."""
     rewired: Share = 0.1

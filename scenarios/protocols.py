@@ -113,13 +113,23 @@ def require_devices_fit(scenario: Scenario, learning: Learning) -> None:
         )
 
 
-def links_of(scenario: Scenario, phones: int) -> Topology | None:
-    """Return who is linked with whom, where the protocol of *scenario* says so from the start."""
+def links_of(scenario: Scenario, phones: int, learning: Learning) -> Topology | None:
+    """Return who is linked with whom, where the protocol of *scenario* says so from the start.
+
+    Raises:
+        ScenarioError: the topology cannot be made of so many phones, or of these data.
+    """
     if not isinstance(scenario.protocol, GossipSection):
         return None
-    if scenario.protocol.topology.kind == "nearby":
-        return from_edges(phones, [])
-    return topology_of(scenario.protocol.topology, phones, Draws(scenario.seed, "topology"))
+    section = scenario.protocol.topology
+    if section.kind in ("place", "category"):
+        if not isinstance(learning, Society) or learning.alike is None:
+            raise ScenarioError(
+                f"protocol.topology.kind = {section.kind!r}: the rule "
+                f"{scenario.training.rule!r} knows no places; use dclr or mac"
+            )
+        return from_edges(phones, learning.alike(section.kind, section.links))
+    return topology_of(section, phones, Draws(scenario.seed, "topology"))
 
 
 def conduct_of(
@@ -195,5 +205,7 @@ def topology_of(section: TopologySection, phones: int, draws: Draws) -> Topology
             return generators.from_file(Path(section.file), phones)
         case "none" | "nearby":
             return from_edges(phones, [])
+        case "place" | "category":
+            raise ValueError(f"{section.kind!r} is made of data, not of a number of phones")
         case _:
             assert_never(section.kind)

@@ -65,7 +65,7 @@ def execute(
     study = prepare(scenario)
     attached = take_seats(study.population, devices, replay)
     require_fit(scenario, study.learning)
-    links = links_of(scenario, len(study.population))
+    links = links_of(scenario, len(study.population), study.learning)
     if attached.phones:
         require_devices_fit(scenario, study.learning)
     engine = Engine()

@@ -30,12 +30,14 @@ class DataSection(Section):
     """Where the interactions come from: a user's files, or the synthetic generator."""
 
     path: str | None = None
-    format: Literal["ml-100k", "ml-1m", "csv", "parquet"] | None = None
+    format: Literal["ml-100k", "ml-1m", "csv", "parquet", "foursquare-nyc"] | None = None
     columns: Columns | None = None
     users: PositiveInt = 500
     items: PositiveInt = 600
     interactions: PositiveInt = 40
     """Mean number of interactions of a synthetic user."""
+    places: bool = False
+    """Synthetic items are places in a city, interactions check-ins; people come back."""
 
 
 class DeliverySection(Section):

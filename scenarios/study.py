@@ -87,5 +87,6 @@ def prepare(scenario: Scenario) -> Study:
         exclusions(split, evaluation.protocol),
         Judge(split, candidates, evaluation.k),
         Draws(seed, "learning"),
+        folk.places,
     )
     return Study(scenario, folk.population, material, build(material))

@@ -5,12 +5,14 @@ To add a rule: a section with its name in ``learning_sections.py``, a builder he
 
 from droidloop.scenarios.learning import Learning
 from droidloop.scenarios.learning_sections import (
+    DCLRSection,
     FCFSection,
     FedFastSection,
     FedMFSection,
     FedNCFSection,
     GossipMFSection,
     GraphSection,
+    MACSection,
     PerFedRecSection,
     PFedRecSection,
     SemiDFEGLSection,
@@ -24,6 +26,7 @@ from .fedmf import fedmf
 from .fedncf import fedncf
 from .gossip_mf import gossip_mf, tune
 from .graph import fedgcn, perfedrec
+from .next_place import dclr, mac
 from .pfedrec import pfedrec
 from .semidfegl import semidfegl
 
@@ -53,6 +56,10 @@ def build(material: Material) -> Learning:
             return pfedrec(section, material)
         case GossipMFSection() as section:
             return gossip_mf(section, material)
+        case DCLRSection() as section:
+            return dclr(section, material)
+        case MACSection() as section:
+            return mac(section, material)
         case SemiDFEGLSection() as section:
             return semidfegl(section, material)
         case TuneSection() as section:

@@ -41,7 +41,7 @@ def rule_of(phones: PlacePhones = PHONES, threads: int = 1, weight: float = 1.0)
 class TestMAC(PeerRuleContract):
     rule = rule_of()
     other_threads = rule_of(threads=2)
-    recommender = PHONES.recommender(0)
+    recommender = rule_of().recommender
     data = DATA
     store = staticmethod(PHONES.store)
 

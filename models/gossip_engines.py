@@ -106,7 +106,7 @@ def learn_in_numba(work: Updates, store: PrivateStore, threads: int | None) -> N
 
     fixed: Any = (
         *(work.phones, got.passes, got.first, got.count),
-        *(got.values, got.rows, got.offsets, got.ages, got.row_ages),
+        (got.values, got.rows, got.offsets, got.ages, got.row_ages),
         *(data.items, data.offsets, labels, work.negatives, work.offsets),
         *(*state, columns["refused"], columns["diverged"]),
         *(steps, sgd.epochs, group, LOSSES[mf.loss_name], key),

@@ -157,6 +157,68 @@ def grow_older(
                 row_age[other] += np.float32(1)
 
 
+Sent = tuple[Float32Array, IntArray, IntArray, IntArray, Float32Array]
+"""Messages: values, row numbers (none: all rows), where each begins, ages, and ages of rows."""
+
+
+@njit(cache=True, nogil=True)
+def merge_tables(
+    first: int, until: int, sent: Sent, table: Float32Array, age: int, row_age: Float32Array
+) -> tuple[int, int]:
+    """Merge the messages *first*..*until* - 1 into *table*; return its age, and how many broke.
+
+    With ages of rows, (rows,), rows are merged by theirs, else tables by theirs.
+    """
+    values, rows, offsets, ages, their_row_ages = sent
+    broken, by_row = 0, row_age.size > 0
+    for m in range(first, until):
+        mine = slice(offsets[m], offsets[m + 1])
+        good = sound(values[mine], rows[mine], table.shape[0], ages[m])
+        if not good or (by_row and not credible(their_row_ages[mine])):
+            broken += 1
+            continue
+        if by_row:
+            merge_rows(table, row_age, values[mine], rows[mine], their_row_ages[mine])
+        else:
+            merge_into(table, values[mine], rows[mine], share_of(age, ages[m]))
+        age = max(age, ages[m])
+    return age, broken
+
+
+Room = tuple[Int32Array, Float32Array, Float32Array, Float32Array, Int32Array, Float32Array]
+"""Room for a batch: slots and scores of pairs, labels, slopes and hits of rows, the gradient."""
+
+
+@njit(cache=True, nogil=True)
+def fit_batches(
+    order: IntArray,
+    items: IntArray,
+    labels: Array,
+    negatives: Int32Array,
+    first: int,
+    table: Float32Array,
+    vector: Float32Array,
+    steps: Float32Array,
+    code: int,
+    room: Room,
+) -> None:
+    """Take a step on each batch of the examples in *order*; of *first* the negatives are row 0."""
+    slots, scores, batch_labels, slopes, hits, gradient = room
+    width, group = 1 + negatives.shape[1], batch_labels.size
+    for start in range(0, order.size, group):
+        end = min(start + group, order.size)
+        for e in range(start, end):
+            example, q = order[e], (e - start) * width
+            batch_labels[e - start] = labels[example]
+            slots[q] = items[example]
+            for s in range(width - 1):
+                slots[q + 1 + s] = negatives[example - first, s]
+        step_rows(
+            slots[: (end - start) * width], batch_labels, width, code, table, vector,
+            steps, scores, slopes, hits, gradient,
+        )  # fmt: skip
+
+
 @njit(cache=True, nogil=True)
 def learn_tables(
     low: int,
@@ -165,11 +227,7 @@ def learn_tables(
     passes: IntArray,
     first_message: IntArray,
     messages: IntArray,
-    values: Float32Array,
-    rows: IntArray,
-    value_offsets: IntArray,
-    ages: IntArray,
-    their_row_ages: Float32Array,
+    sent: Sent,
     items: IntArray,
     offsets: IntArray,
     labels: Array,
@@ -191,80 +249,43 @@ def learn_tables(
 
     Receiver k of ``phones`` has ``messages[k]`` of them from ``first_message[k]`` on, and the
     passes ``passes[k]:passes[k + 1]`` over its examples. With fewer passes than messages the last
-    pass follows all that are left. With row ages, (phones, rows), rows are merged by theirs, else
-    tables by theirs. A phone whose numbers run away keeps what it had and is counted in *diverged*.
+    pass follows all that are left. Without row ages, (0, 0), tables are merged by theirs. A phone
+    whose numbers run away keeps what it had and is counted in *diverged*.
     """
-    n, dim = item.shape[1], item.shape[2]
-    width = 1 + negatives.shape[1]
-    table, vector = np.empty((n, dim), np.float32), np.empty(dim, np.float32)
-    slopes, hits, gradient = np.zeros(n, np.float32), np.zeros(n, np.int32), np.zeros_like(vector)
+    n, width, nothing = item.shape[1], 1 + negatives.shape[1], np.empty(0, np.int64)
+    table, vector = np.empty_like(item[0]), np.empty(item.shape[2], np.float32)
     slots, scores = np.empty(group * width, np.int32), np.empty(group * width, np.float32)
-    batch_labels = np.empty(group, np.float32)
-    by_row, stamp = row_ages.size > 0, 0
-    row_age = np.zeros(n if by_row else 0, np.float32)
-    seen_at = np.zeros(n if by_row else 0, np.int64)
+    slopes, hits, gradient = np.zeros(n, np.float32), np.zeros(n, np.int32), np.zeros_like(vector)
+    room = (slots, scores, np.empty(group, np.float32), slopes, hits, gradient)
+    row_age = np.zeros(row_ages.shape[1], np.float32)
+    by_row, stamp, seen_at = row_age.size > 0, 0, np.zeros(row_age.size, np.int64)
     for k in range(low, high):
-        phone = phones[k]
-        table[:] = item[phone]
+        phone, mine = phones[k], slice(offsets[k], offsets[k + 1])
+        table[:], vector[:] = item[phone], user[phone]
         if by_row:
             row_age[:] = row_ages[phone]
-        vector[:] = user[phone]
-        seen, count = age[phone], offsets[k + 1] - offsets[k]
-        m, end_of_messages = first_message[k], first_message[k] + messages[k]
-        turns = passes[k + 1] - passes[k]
+        seen, m, turns = age[phone], first_message[k], passes[k + 1] - passes[k]
         for turn in range(turns):
-            # one before each pass, and before the last one all that are left
-            until = end_of_messages if turn == turns - 1 else m + 1
-            while m < until:
-                mine = slice(value_offsets[m], value_offsets[m + 1])
-                good = sound(values[mine], rows[mine], n, ages[m])
-                if by_row:
-                    good &= credible(their_row_ages[mine])
-                if good:
-                    if by_row:
-                        merge_rows(table, row_age, values[mine], rows[mine], their_row_ages[mine])
-                    else:
-                        merge_into(table, values[mine], rows[mine], share_of(seen, ages[m]))
-                    seen = max(seen, ages[m])
-                else:
-                    refused[phone] += 1
-                m += 1
-            if count == 0:
-                continue
-            drawn = negative_offsets[passes[k] + turn] - offsets[k]
+            until = m + 1 if turn < turns - 1 else first_message[k] + messages[k]
+            seen, broken = merge_tables(m, until, sent, table, seen, row_age)
+            refused[phone], m = refused[phone] + broken, until
             order = np.arange(offsets[k], offsets[k + 1])
+            if order.size == 0:
+                continue
+            drawn = negatives[negative_offsets[passes[k] + turn] :]
             for epoch in range(epochs):
                 shuffle(order, key, phone + (turn << 32), epoch)
                 if group == 1 and width == 1:
                     fit_ratings(order, items, labels, table, vector, steps)
-                    continue
-                for start in range(0, count, group):
-                    end = min(start + group, count)
-                    for e in range(start, end):
-                        example, q = order[e], (e - start) * width
-                        batch_labels[e - start] = labels[example]
-                        slots[q] = items[example]
-                        for s in range(width - 1):
-                            slots[q + 1 + s] = negatives[drawn + example, s]
-                    step_rows(
-                        slots[: (end - start) * width], batch_labels, width, code, table, vector,
-                        steps, scores, slopes, hits, gradient,
-                    )  # fmt: skip
-            seen += 1
+                else:
+                    fit_batches(
+                        order, items, labels, drawn, offsets[k], table, vector, steps, code, room
+                    )
+            seen, stamp = seen + 1, stamp + 1
             if by_row:
-                stamp += 1
-                grow_older(
-                    row_age,
-                    items[offsets[k] : offsets[k + 1]],
-                    negatives[drawn + offsets[k] : drawn + offsets[k + 1]],
-                    seen_at,
-                    stamp,
-                )
-        nothing = np.empty(0, np.int64)
+                grow_older(row_age, items[mine], drawn[: order.size], seen_at, stamp)
         if sound(table, nothing, n, 0) and sound(vector.reshape(1, -1), nothing, 1, 0):
-            item[phone] = table
-            user[phone] = vector
-            age[phone] = seen
+            item[phone], user[phone], age[phone] = table, vector, seen
             if by_row:
                 row_ages[phone] = row_age
         else:

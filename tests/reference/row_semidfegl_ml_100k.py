@@ -24,6 +24,7 @@ LINES = {
     f"{NAME}-apart": Line("clean, without fake items", "NDCG@10"),
     f"{NAME}-once": Line("clean, one grouping", "NDCG@10"),
     f"{NAME}-once-silent": Line("clean, one grouping, without exchange", "NDCG@10"),
+    f"{NAME}-exchange": Line("clean, one grouping, exchange less none", "NDCG@10", at_least(0.02)),
     f"{NAME}-rows": Line("clean, held out items with a row", "share"),
 }
 TURNS, REGROUP, GROUPS, ROWS, LINKS = 60, 10, 5, 400, 8
@@ -37,7 +38,7 @@ def measure(seed: int) -> dict[str, float]:
     _, apart, _ = figures(split, seed, fakes=0)
     _, once, _ = figures(split, seed, regroup=TURNS)
     _, once_silent, _ = figures(split, seed, regroup=TURNS, exchange=False)
-    values = (first, last, last - first, silent, apart, once, once_silent, rows)
+    values = (first, last, last - first, silent, apart, once, once_silent, once - once_silent, rows)
     return dict(zip(LINES, values, strict=True))
 
 

@@ -112,7 +112,7 @@ def answer(
 @njit(cache=True, inline="always")
 def score(
     w: Weights, ground: Ground, slot: IntArray, items: IntArray, item: int, visits: int, b: Desk,
-    k: int, habit: bool = True,
+    k: int,
 ) -> np.float32:  # fmt: skip
     """Return the score of *item*, which this phone visited so often; after ``answer``.
 
@@ -120,7 +120,7 @@ def score(
     """
     _place(w, ground, slot, item, b.y[k])
     b.copied[k] = _ZERO
-    for r in range(items.size if habit else 0):
+    for r in range(items.size):
         if items[r] == item:
             b.copied[k] += b.attention[r]
     total = w.copy[0] * b.copied[k] + w.visits[visits_of(visits)]
@@ -212,7 +212,7 @@ def descend(
             w.query[i, j] -= slow * b.dq[i] * b.x[n - 1, j]
             w.value[i, j] -= slow * b.du[i] * b.mean[j]
     w.copy[0] -= slow * dcopy
-    _move_places(w, ground, slot, items, candidates, visits, steps, b)
+    _move_places(w, ground, slot, items, candidates, visits, rate, slow, b)
 
 
 @njit(cache=True)
@@ -223,18 +223,19 @@ def _move_places(
     items: IntArray,
     candidates: IntArray,
     visits: IntArray,
-    steps: Float32Array,
+    rate: np.float32,
+    slow: np.float32,
     b: Desk,
 ) -> None:
     """Move the rows of the candidates and of the visits, and the weights of their features."""
-    dim, rate, slow = b.u.size, steps[0], steps[1]
+    dim = b.u.size
     for k in range(candidates.size):
         item = candidates[k]
         if item < 0:
             continue
         held, kind = slot[item], ground.category[item]
         if held >= 0:
-            w.rows[held, dim] -= steps[2] * b.p[k]
+            w.rows[held, dim] -= rate * b.p[k]
             for j in range(dim):
                 w.rows[held, j] -= rate * b.p[k] * b.u[j]
         for j in range(dim):

@@ -31,7 +31,6 @@ class Practice:
 
     step: float = 0.05
     step_network: float = 0.02
-    step_bias: float = 0.5
     examples: int = 64
     negatives: int = 15
     length: int = 32
@@ -43,7 +42,7 @@ class Practice:
     @property
     def steps(self) -> Float32Array:
         """The two steps as the kernels read them."""
-        return np.array([self.step, self.step_network, self.step_bias], np.float32)
+        return np.array([self.step, self.step_network], np.float32)
 
 
 class Local(NamedTuple):
@@ -125,7 +124,6 @@ def _draw(
     own: Local,
     held: int,
     chosen: int,
-    habit: bool,
     candidates: IntArray,
     key: np.uint64,
     phone: int,
@@ -134,7 +132,7 @@ def _draw(
     """Fill *candidates*: the visit *chosen* itself, then negatives; -1 where one is the same."""
     candidates[0] = own.items[chosen]
     for k in range(1, candidates.size):
-        if k % 2 == 1 or not habit:
+        if k % 2 == 1:
             other = own.area[below_at(key, phone, counter + k, held)]
         else:
             other = own.items[below_at(key, phone, counter + k, own.items.size)]
@@ -174,14 +172,12 @@ def practise(
         first = max(0, t - length)
         items, times_s, now_s = own.items[first:t], own.times_s[first:t], own.times_s[t]
         answer(w, ground, own.slot, items, times_s, now_s, b)
-        counter, habit = own.items.size + e * (negatives + 1), counts[own.items[t]] > 0
-        _draw(own, held, t, habit, candidates, key, phone, counter)
+        counter = own.items.size + e * (negatives + 1)
+        _draw(own, held, t, candidates, key, phone, counter)
         for k in range(candidates.size):
-            if k > 0 and not habit and candidates[k] >= 0 and counts[candidates[k]] > 0:
-                candidates[k] = -1
             if candidates[k] >= 0:
-                visits[k] = counts[candidates[k]] if habit else 0
-                b.p[k] = score(w, ground, own.slot, items, candidates[k], visits[k], b, k, habit)
+                visits[k] = counts[candidates[k]]
+                b.p[k] = score(w, ground, own.slot, items, candidates[k], visits[k], b, k)
         total -= softmax(b.p, candidates)
         b.p[0] -= np.float32(1)
         b.du[:] = np.float32(0)

@@ -150,10 +150,9 @@ class PlaceTraining(Section):
     """Turns of a phone that learns its owner's next place from visits."""
 
     learning_rate: PositiveFloat = 0.05
-    """Of the vectors of places and of what is private."""
+    """Of the vectors and biases of places and of what is private."""
     network_rate: PositiveFloat = 0.02
     """Of the weights that all places share."""
-    bias_rate: PositiveFloat = 0.5
     examples: PositiveInt = 64
     """Visits in a turn."""
     negatives: PositiveInt = 15

@@ -80,7 +80,7 @@ def test_a_step_of_the_kernels_is_the_gradient_of_the_loss_in_torch(user: int, s
             b.p[k] = score(w, ground, slot, items, item, visits[k], b, k)
     np.testing.assert_allclose(-softmax(b.p, candidates), loss.item(), rtol=1e-5)
     b.p[0] -= 1
-    steps = np.array([step, step, step], np.float32)
+    steps = np.array([step, step], np.float32)
     descend(w, ground, slot, items, now_s, candidates, visits, steps, b)
     np.testing.assert_allclose(rows[:, :DIM], wanted["place"], atol=2e-6)
     np.testing.assert_allclose(rows[:, DIM], wanted["bias"], atol=2e-6)

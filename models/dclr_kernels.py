@@ -25,13 +25,13 @@ from .place_training import (
 
 
 class Inbox(NamedTuple):
-    """Models that phones were sent: receiver k has *count[k]* of them from *first[k]* on.
+    """Models that phones were sent: receiver k has *counts[k]* of them from *first[k]* on.
 
     Message m holds the rows ``ids[offsets[m]:offsets[m + 1]]`` and one network vector.
     """
 
     first: IntArray
-    count: IntArray
+    counts: IntArray
     ids: IntArray
     values: Float32Array
     offsets: IntArray
@@ -199,9 +199,9 @@ def _merge(
 ) -> Lesson:
     """Average *rows* and *network* with the sound messages; return the neighbours' answers."""
     none = np.empty((0, b.u.size), np.float32)
-    used = np.empty(inbox.count[receiver], np.int64)
+    used = np.empty(inbox.counts[receiver], np.int64)
     n_used = 0
-    for m in range(inbox.first[receiver], inbox.first[receiver] + inbox.count[receiver]):
+    for m in range(inbox.first[receiver], inbox.first[receiver] + inbox.counts[receiver]):
         if _sound(inbox, m, known.at_km.shape[0]):
             used[n_used] = m
             n_used += 1

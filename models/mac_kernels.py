@@ -32,14 +32,14 @@ class Questions(NamedTuple):
 
 
 class Answers(NamedTuple):
-    """Scores that phones were sent: receiver k has *count[k]* messages from *first[k]* on.
+    """Scores that phones were sent: receiver k has *counts[k]* messages from *first[k]* on.
 
     Message m holds the scores ``values[offsets[m]:offsets[m + 1]]`` (questions, candidates) of the
     questions ``ids`` in the same places.
     """
 
     first: IntArray
-    count: IntArray
+    counts: IntArray
     ids: IntArray
     values: Float32Array
     offsets: IntArray
@@ -151,7 +151,7 @@ def _opinions(
     Of the neighbours with a common question, the share *keep* whose shares are nearest to one's
     own counts (at least one of them).
     """
-    count, width = got.count[receiver], questions.candidates.shape[1]
+    count, width = got.counts[receiver], questions.candidates.shape[1]
     every = np.zeros((count, asked.size, width), np.float32)
     there, gap = np.zeros((count, asked.size), np.int64), np.full(count, np.inf)
     for f in range(count):
@@ -167,9 +167,12 @@ def _opinions(
         if there[f].sum() > 0:
             gap[f] = total / there[f].sum()
     order = np.argsort(gap, kind="mergesort")
-    usable = np.count_nonzero(gap < np.inf)
+    usable = int(np.count_nonzero(gap < np.inf))
+    kept = max(1, math.ceil(keep * usable))
     mean, weight = np.zeros((asked.size, width), np.float32), np.zeros(asked.size, np.float64)
-    for place in range(min(usable, max(1, math.ceil(keep * usable)))):
+    for place in range(usable):
+        if place >= kept:
+            break
         f = order[place]
         trust = got.weight[got.first[receiver] + f]
         for q in range(asked.size):
@@ -246,7 +249,7 @@ def learn_from_answers(
             w, ground, own, chosen, none, agree.steps, agree.length, agree.negatives, counts,
             desk(agree.length, agree.negatives + 1, dim), key, phone,
         )  # fmt: skip
-        if got.count[k] > 0:
+        if got.counts[k] > 0:
             asked = questions.asked[phone]
             asked = asked[asked >= 0]
             b = desk(questions.items.shape[1], width, dim)

@@ -99,7 +99,7 @@ def moderate(values: Float32Array) -> bool:
     """Return whether all of *values* are numbers of a sensible size."""
     sound = True
     for value in values.flat:
-        sound &= abs(value) <= LARGEST
+        sound = sound and bool(abs(value) <= LARGEST)
     return sound
 
 

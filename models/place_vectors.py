@@ -47,7 +47,7 @@ def pretrained(
     _train(vectors, around, places.category, order, starts, epochs, negatives, step, key)
     vectors -= vectors.mean(axis=0)
     norm = np.sqrt((vectors**2).sum(axis=1, dtype=np.float64).mean())
-    return (vectors * (length / max(norm, 1e-9))).astype(np.float32)
+    return np.asarray(vectors * (length / max(norm, 1e-9)), np.float32)
 
 
 @njit(cache=True)
@@ -73,7 +73,7 @@ def _pull(
     """Take a step for the pair (*one*, *other*) against *negatives* places drawn for *one*."""
     dim = vectors.shape[1]
     for k in range(negatives + 1):
-        item = other
+        item = np.int64(other)
         if k > 0:
             item = np.int64(below_at(key, one, counter + k, vectors.shape[0]))
         if item == one:

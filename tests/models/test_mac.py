@@ -83,7 +83,7 @@ def test_all_phones_of_one_place_are_asked_the_same() -> None:
 
 def test_agreement_brings_scores_closer() -> None:
     quiet = replace(PRACTICE, step=0.05, step_network=0.05)
-    rule = MAC(PHONES, quiet, 3.0, keep=1.0, asked=6, candidates=8, visits=3)
+    rule = MAC(PHONES, quiet, 8.0, keep=1.0, asked=6, candidates=8, visits=3)
     apart = []
     for talk in (False, True):
         store = PHONES.store()

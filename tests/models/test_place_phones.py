@@ -65,7 +65,7 @@ def test_scores_are_those_of_torch(phone: int) -> None:
     context = model.context_of(SPLIT.train.take(users), now_s[users], PHONES.length)
     every = torch.arange(60)[None]
     wanted = model.score(
-        PHONES.params(store, phone), torch.zeros((1, 1), dtype=int), every, context
+        PHONES.params(store, phone), torch.zeros((1, 1), dtype=torch.int64), every, context
     )
     np.testing.assert_allclose(scores, wanted.numpy(), atol=1e-6)
 

@@ -10,7 +10,9 @@ from droidloop.platform.draws import Draws
 
 def places(n: int = 4) -> Places:
     rows = np.arange(n)
-    return Places(40.0 + 0.01 * rows, -74.0 + 0.02 * rows, rows % 2, 10 * rows)
+    latitude = np.linspace(40.0, 40.0 + 0.01 * (n - 1), n)
+    longitude = np.linspace(-74.0, -74.0 + 0.02 * (n - 1), n)
+    return Places(latitude, longitude, rows % 2, 10 * rows)
 
 
 def test_a_degree_of_latitude_is_111_km_and_one_of_longitude_less() -> None:

@@ -59,7 +59,7 @@ def measure(seed: int) -> dict[str, float]:
         rule = DCLR(phones, threads=1)
         play(rule, store, data, pairs[mode], TICKS, draws.child("play"), fan=LINKS)
         found[mode] = judge(phones, store, data)
-    values = {}
+    values: dict[str, float] = {}
     for metric in METRICS:
         short = metric.lower().replace("@10", "").replace(" ", "-")
         for mode, by_user in found.items():

@@ -50,7 +50,7 @@ def measure(seed: int) -> dict[str, float]:
         store = phones.store()
         play(rule, store, data, pairs, TICKS, draws.child("play"), fan=LINKS)
         found.append(judge(phones, store, data))
-    values = {}
+    values: dict[str, float] = {}
     for metric in METRICS:
         short = metric.lower().replace("@10", "").replace(" ", "-")
         for size in SIZES:

@@ -15,7 +15,7 @@ import numpy as np
 
 from droidloop.platform.draws import Draws, FloatArray, IntArray
 from droidloop.platform.jobs import BoolArray
-from droidloop.platform.messages import Messages
+from droidloop.platform.messages import Array, Messages
 
 from .aggregation import Fold
 from .clustering import kmeans
@@ -67,7 +67,8 @@ class FedFastServer:
     """Server rule: a fold, k-means of embeddings after each step, and the drift of every user.
 
     Attributes:
-        labels: the cluster of each phone; -1: has sent no embedding yet.
+        labels: the cluster of each phone; a random one until it has sent an embedding, as the
+            first vectors are random.
     """
 
     def __init__(
@@ -86,7 +87,8 @@ class FedFastServer:
         self._drift = np.zeros((n_phones, dim), np.float32)
         self._centers: FloatArray | None = None
         self._heard: dict[int, FloatArray] = {}
-        self.labels = np.full(n_phones, -1, np.int64)
+        self._known = np.zeros(n_phones, np.bool_)
+        self.labels = draws.child("first").integers(np.arange(n_phones), 0, clusters)
 
     @property
     def version(self) -> int:
@@ -110,6 +112,10 @@ class FedFastServer:
                 offsets=messages.offsets | {DRIFT: np.arange(len(phones) + 1)},
             )
         ]
+
+    def drift_of(self, phones: IntArray) -> Array:
+        """Return what waits for *phones*, (len(phones), dim); a copy."""
+        return np.array(self._drift[phones])
 
     def absorb(self, messages: Messages) -> BoolArray:
         """Fold the changes of rows, keep the embeddings; return which messages were accepted.
@@ -138,8 +144,8 @@ class FedFastServer:
         self._heard = {}
         self._move_others(delegates, new - self._embeddings[delegates])
         self._embeddings[delegates] = new
-        self.labels[delegates] = np.maximum(self.labels[delegates], 0)
-        known = np.flatnonzero(self.labels >= 0)
+        self._known[delegates] = True
+        known = np.flatnonzero(self._known)
         clusters = kmeans(
             self._embeddings[known],
             self._clusters,
@@ -162,7 +168,7 @@ class FedFastServer:
         others = np.ones(len(self.labels), np.bool_)
         others[delegates] = False
         labels = self.labels[delegates]
-        for cluster in np.unique(labels[labels >= 0]).tolist():
+        for cluster in np.unique(labels).tolist():
             mean = self._discount * change[labels == cluster].mean(axis=0)
             follow = others & (self.labels == cluster)
             self._drift[follow] += mean.astype(np.float32)

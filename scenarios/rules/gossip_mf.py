@@ -57,7 +57,7 @@ def tune(section: TuneSection, material: Material) -> Society:
     base = train_centrally(recommender, material)
     step = section.learning_rate
     sgd = Sgd(step, 0.0 if section.part == "user" else step, section.epochs, section.batch)
-    store = _store_of(recommender, base, material.split.n_users)
+    store = store_of(recommender, base, material.split.n_users)
     return Society(
         recommender=recommender,
         store=store,
@@ -77,7 +77,7 @@ def _look(recommender: MF, store: PrivateStore, beside: dict[str, Scorer]) -> Tr
     return Trained({"trained": own, **beside})
 
 
-def _store_of(recommender: MF, base: Params, n_phones: int) -> PrivateStore:
+def store_of(recommender: MF, base: Params, n_phones: int) -> PrivateStore:
     """Return a store in which every phone begins with *base*."""
     name = recommender.items.name
     table, users = base[name].numpy(), base["user"].numpy()

@@ -1,0 +1,114 @@
+"""Feature fields of users and items, and the reader of those of MovieLens 100K.
+
+The files are the user's own: ``u.user`` (id, age, gender, occupation, zip code) and ``u.item``
+(id, title, ..., 19 genre flags), both separated by ``|``, packed with gzip or not.
+"""
+
+import gzip
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from droidloop.platform.draws import IntArray
+from droidloop.platform.errors import DataError
+
+from .interactions import Labels
+
+AGES = (18, 25, 35, 45, 50, 56)
+"""Where the age groups of MovieLens 1M begin; group 0 is below the first."""
+_GENRES = 19
+_GENDERS = ("F", "M")
+
+
+@dataclass(frozen=True)
+class Fields:
+    """What is known of users and items beside their ids.
+
+    Attributes:
+        users: by name, the value of each user as a number from 0, (n_users,).
+        sizes: by name, how many values there are.
+        items: the flags of each item, (n_items, flags); None: nothing is known of items.
+    """
+
+    users: dict[str, IntArray] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    items: np.ndarray[Any, np.dtype[np.float32]] | None = None
+
+
+def movielens_fields(folder: Path, users: Labels, items: Labels) -> Fields:
+    """Return age group, gender and occupation of *users*, and the genres of *items*, by label.
+
+    Raises:
+        DataError: a file is missing or not as described, or does not hold one of the labels.
+    """
+    people, films = _rows(folder, "u.user", 5), _rows(folder, "u.item", 5 + _GENRES)
+    file = _file(folder, "u.user")
+    jobs = sorted({row[3] for row in people.values()})
+    values = np.empty((len(users), 3), np.int64)
+    for k, label in enumerate(users.tolist()):
+        row = _row(file, people, label, "user")
+        values[k] = (
+            np.searchsorted(AGES, _whole(file, label, "age", row[1]), side="right"),
+            _number(file, label, "gender", row[2], _GENDERS),
+            jobs.index(row[3]),
+        )
+    file = _file(folder, "u.item")
+    flags = np.empty((len(items), _GENRES), np.float32)
+    for k, label in enumerate(items.tolist()):
+        genres = _row(file, films, label, "item")[-_GENRES:]
+        flags[k] = [_number(file, label, "genre", flag, ("0", "1")) for flag in genres]
+    names = ("age", "gender", "occupation")
+    sizes = (len(AGES) + 1, len(_GENDERS), len(jobs))
+    return Fields(
+        dict(zip(names, values.T.copy(), strict=True)),
+        dict(zip(names, sizes, strict=True)),
+        flags,
+    )
+
+
+def _file(folder: Path, name: str) -> Path:
+    for file in (folder / name, folder / f"{name}.gz"):
+        if file.is_file():
+            return file
+    raise DataError(f"{folder}: no {name} or {name}.gz in this folder; copy it there")
+
+
+def _rows(folder: Path, name: str, columns: int) -> dict[str, list[str]]:
+    """Return the cells of each row by its first one."""
+    file = _file(folder, name)
+    try:
+        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
+            text = stream.read().decode("latin-1")
+    except (OSError, EOFError) as error:
+        raise DataError(f"{file}: cannot be read: {error}; check the file") from error
+    rows: dict[str, list[str]] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        cells = line.split("|")
+        if len(cells) != columns:
+            raise DataError(
+                f"{file}: row {number} has {len(cells)} cells, not {columns}; "
+                "use the file of MovieLens 100K"
+            )
+        rows[cells[0]] = cells
+    return rows
+
+
+def _row(file: Path, rows: dict[str, list[str]], label: object, what: str) -> list[str]:
+    if (row := rows.get(str(label))) is None:
+        raise DataError(f"{file}: has no {what} {label}; use the file that belongs to the ratings")
+    return row
+
+
+def _whole(file: Path, label: object, name: str, cell: str) -> int:
+    if not cell.isdecimal():
+        raise DataError(f"{file}: id {label}: {name} {cell!r} is no whole number; correct it")
+    return int(cell)
+
+
+def _number(file: Path, label: object, name: str, cell: str, known: Sequence[str]) -> int:
+    if cell not in known:
+        raise DataError(f"{file}: id {label}: {name} {cell!r} is none of {', '.join(known)}")
+    return known.index(cell)

@@ -97,7 +97,7 @@ class DIN:
         """
         users, items = torch.broadcast_tensors(users, items)
         item = self.item_vectors(params)[items]
-        own = self._own(params)[users]
+        own = self.own(params)[users]
         vector = self.user_vector(params, items, context)
         read = torch.cat([vector, item, vector * item, own], dim=-1)
         hidden = torch.relu(read @ params["hidden"] + params["hidden_bias"])
@@ -162,7 +162,7 @@ class DIN:
             ram_bytes=4 * dim * self.n_items + network + 2 * vectors + 8 * examples,
         )
 
-    def _own(self, params: Params) -> torch.Tensor:
+    def own(self, params: Params) -> torch.Tensor:
         """Return the mean of the vectors of all users' fields, (n_users, dim)."""
         parts = [params["user"]]
         for name, values in self.fields.users.items():

@@ -27,7 +27,9 @@ def networks_of(din: DIN, params: Params) -> Float32Array:
     """Return the network of each user as it begins, shape (n_users, network_size)."""
     dim = 3 * din.dim
     hidden = params["hidden"].numpy()
-    bias = params["hidden_bias"].numpy() + (din.own(params).numpy()[:, :, None] * hidden[dim:]).sum(1)
+    bias = params["hidden_bias"].numpy() + (din.own(params).numpy()[:, :, None] * hidden[dim:]).sum(
+        1
+    )
     same = np.concatenate([params["out"].numpy(), params["out_bias"].numpy()])
     n = len(bias)
     parts = [np.broadcast_to(hidden[:dim].reshape(-1), (n, dim * din.hidden)), bias]
@@ -44,7 +46,9 @@ def readings_of(din: DIN, params: Params, items: Int32Array, history: Int32Array
     return out
 
 
-def network_scores(networks: Float32Array, readings: Float32Array, samples: Samples) -> Float32Array:
+def network_scores(
+    networks: Float32Array, readings: Float32Array, samples: Samples
+) -> Float32Array:
     """Return the score of each sample by the network of its user, (n,)."""
     hidden = (networks.shape[1] - 1) // (readings.shape[1] + 2)
     out = np.empty(len(readings), np.float32)
@@ -98,7 +102,9 @@ def _read(
 
 
 @njit(cache=True, inline="always")
-def _forward(network: Float32Array, reading: Float32Array, hidden: int, layer: Float32Array) -> float:
+def _forward(
+    network: Float32Array, reading: Float32Array, hidden: int, layer: Float32Array
+) -> float:
     dim = reading.size
     layer[:] = network[dim * hidden : (dim + 1) * hidden]
     for d in range(dim):

@@ -63,7 +63,9 @@ class MPDA:
     def share(self, phones: IntArray, store: PrivateStore, round_: int, draws: Draws) -> Messages:
         """Return empty messages: phones tell nothing."""
         m = len(phones)
-        return Messages("nothing", phones, np.full(m, SERVER), {}, np.ones(m), np.zeros(m, np.int64))
+        return Messages(
+            "nothing", phones, np.full(m, SERVER), {}, np.ones(m), np.zeros(m, np.int64)
+        )
 
     def learn(
         self,
@@ -106,9 +108,10 @@ class MPDA:
 
         for_chunks(work, len(phones), self.threads)
         columns["turns"] += 1
-        rejected = np.array([int((~sound[f : f + c]).sum()) for f, c in zip(first, count, strict=True)])
-        columns["refused"] += rejected.astype(np.int64)
-        columns["offered"] += count
+        usable = np.concatenate([[0], np.cumsum(sound)]).astype(np.int64)
+        good = usable[first + count] - usable[first]
+        columns["refused"] += count - good
+        columns["offered"] += good
         store.commit(phones, columns)
 
     def cost(self, phones: IntArray, merged: IntArray, data: UserItems) -> Cost:
@@ -177,7 +180,9 @@ def _learn(
         if taken > 0:
             best = train_network(before, readings, labels, every, rate, epochs, key, phones[k])
             kept[k] += taken
-        if loss_of(best, readings, labels, end, last) > loss_of(before, readings, labels, end, last):
+        if loss_of(best, readings, labels, end, last) > loss_of(
+            before, readings, labels, end, last
+        ):
             best = before
         if np.isfinite(best).all():
             networks[k] = best
@@ -217,6 +222,18 @@ def propose(
         *("samples", np.full(m, SERVER), to, arrays, np.ones(m), np.zeros(m, np.int64)),
         offsets=dict.fromkeys(arrays, offsets),
     )
+
+
+def tastes_of(din: DIN, cloud: Params, samples: Samples) -> FloatArray:
+    """Return for each user the sum of the vectors of samples, liked ones for and others against.
+
+    Each counts by its label less the mean of all labels. Shape (n_users, dim).
+    """
+    table = din.item_vectors(cloud).numpy().astype(np.float64)
+    weight = samples.labels.astype(np.float64) - samples.labels.mean(dtype=np.float64)
+    out = np.zeros((len(samples.offsets) - 1, din.dim))
+    np.add.at(out, samples.users, weight[:, None] * table[samples.items])
+    return out
 
 
 def similar_users(vectors: FloatArray, count: int) -> IntArray:

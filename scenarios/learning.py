@@ -66,6 +66,8 @@ class Learning:
 
 Choose = Callable[[IntArray, int, int], IntArray]
 """Returns which of some phones take part, sorted: (phones that can, how many, the round)."""
+Offers = Callable[[IntArray, int], Messages | None]
+"""Returns what the server has for some phones in a turn, sorted by receiver: (phones, turn)."""
 Remember = Callable[[Messages, Messages], None]
 """Told what phones received and what they made of it, once they have computed."""
 
@@ -102,3 +104,4 @@ class Society(Learning):
     opening: Messages | None = None
     grouping: Grouping | None = None
     alike: Callable[[str, int], IntArray] | None = None
+    offers: Offers | None = None

@@ -32,7 +32,9 @@ class Alone:
             yield engine.until(start_us + number * every_us)
             open_us, phones = self.stage.now_us, steps.ask(number)
             silent = np.zeros(len(phones), np.bool_)
-            jobs, learned = yield from steps.play(number, phones, None, silent, Kind.TUNE)
+            offers = self.learning.offers
+            inbox = None if offers is None else offers(phones, number)
+            jobs, learned = yield from steps.play(number, phones, inbox, silent, Kind.TUNE)
             self.stage.recorder.event(
                 "round",
                 number,

@@ -66,7 +66,14 @@ def made(pooling: Pooling = "attention") -> tuple[DIN, Params]:
 def test_the_user_vector_is_the_sum_of_weights_by_the_network_on_four_parts() -> None:
     din, params = made()
     table = din.item_vectors(params)
-    first = torch.cat([params["key"] - 0.3, params["ask"] + 0.3, params["both"], 0.3 * torch.ones_like(params["key"])])
+    first = torch.cat(
+        [
+            params["key"] - 0.3,
+            params["ask"] + 0.3,
+            params["both"],
+            0.3 * torch.ones_like(params["key"]),
+        ]
+    )
     items = torch.tensor([4, 3])
     vectors = din.user_vector(params, items, Context(HISTORY))
     for row in range(2):

@@ -54,7 +54,9 @@ def measure(seed: int) -> dict[str, float]:
     phones, n, mf = np.arange(split.n_users), split.n_items, MF(split.n_items, DIM)
 
     def hits(scorer: ModelScorer | OwnTablesScorer, part: str) -> np.ndarray:
-        values = evaluate(scorer.some, split, candidates, part="test" if part == "test" else "valid")
+        values = evaluate(
+            scorer.some, split, candidates, part="test" if part == "test" else "valid"
+        )
         return values.values["hr_at_10"]
 
     cloud = fit(

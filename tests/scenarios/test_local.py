@@ -49,3 +49,28 @@ def test_only_phones_that_got_the_model_tune_it_and_nothing_is_sent(tmp_path: Pa
 def test_exact_and_cohort_play_agree(tmp_path: Path) -> None:
     assert np.array_equal(play(tmp_path / "a"), play(tmp_path / "b", exact=True))
     assert np.array_equal(read(tmp_path / "a", "jobs"), read(tmp_path / "b", "jobs"))
+
+
+def test_what_the_server_offers_is_fetched_and_learned_from(tmp_path: Path) -> None:
+    society, silent = whispering(opening()), whispering(opening())
+
+    def offer(phones: np.ndarray, turn: int) -> Messages:
+        m = len(phones)
+        heard = np.tile(np.arange(PHONES) == turn, m)
+        offsets = {"heard": np.arange(m + 1) * PHONES}
+        server = np.full(m, SERVER)
+        return Messages(
+            *("names", server, phones, {"heard": heard}, np.ones(m), phones * 0), offsets=offsets
+        )
+
+    society.offers = offer
+    for folder, one in (("a", society), ("b", silent)):
+        playing(tmp_path / folder, lambda stage, one=one: Alone(stage, one, SECTION))
+    columns = society.store.gather(np.arange(PHONES))
+    assert np.array_equal(columns["messages"], columns["turns"])
+    assert columns["messages"].any()
+    jobs = read(tmp_path / "a", "jobs")
+    tuned = jobs[jobs["kind"] == Kind.TUNE]
+    size = int(offer(np.array([0]), 0).nbytes()[0])
+    assert set(tuned["down_bytes"].tolist()) == {size}
+    assert not silent.store.gather(np.arange(PHONES))["messages"].any()

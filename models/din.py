@@ -95,7 +95,8 @@ class DIN:
 
         With a *context* its first axis is the first one of both.
         """
-        users, items = torch.broadcast_tensors(users, items)
+        shape = np.broadcast_shapes(tuple(users.shape), tuple(items.shape))
+        users, items = users.expand(shape), items.expand(shape)
         item = self.item_vectors(params)[items]
         own = self.own(params)[users]
         vector = self.user_vector(params, items, context)
@@ -148,8 +149,9 @@ class DIN:
         """Return what forward and backward over *examples* take.
 
         Of each example forward: 2 dim width + 6 width + 2 dim for each of *length* items, and
-        8 dim hidden + 2 hidden for the network; backward takes twice as much. Vectors are read
-        twice and written once. In memory: all parameters, and the history's vectors.
+        8 dim hidden + 2 hidden for the network; backward takes twice as much. Vectors and
+        network are read twice and written once. In memory: all parameters, and the vectors of a
+        history.
         """
         dim, hidden = self.dim, self.hidden
         read = 2 * dim if self.pooling == "mean" else 2 * dim * self.width + 6 * self.width
@@ -158,7 +160,7 @@ class DIN:
         network = 4 * (3 * dim * self.width + 4 * dim * hidden)
         return Cost(
             flops=3 * forward * examples,
-            moved_bytes=3 * vectors * examples + 3 * network * (examples > np.int64(0)),
+            moved_bytes=3 * (vectors + network) * examples,
             ram_bytes=4 * dim * self.n_items + network + 2 * vectors + 8 * examples,
         )
 

@@ -40,9 +40,10 @@ def readings_of(din: DIN, params: Params, items: Int32Array, history: Int32Array
     """Return v, e and v * e of samples, shape (n, 3 dim)."""
     out = np.empty((len(items), 3 * din.dim), np.float32)
     table = din.item_vectors(params).numpy()
-    names = ("key", "ask", "both", "attend_bias", "attend", "attend_out")
-    weights = [params[name].numpy() for name in names]
-    _read(items, history, table, *weights, din.pooling == "mean", out)
+    key, ask, both = (params[name].numpy() for name in ("key", "ask", "both"))
+    bias, attend, rest = (params[f"attend{end}"].numpy() for end in ("_bias", "", "_out"))
+    mean = din.pooling == "mean"
+    _read(items, history, table, key, ask, both, bias, attend, rest, mean, out)
     return out
 
 
@@ -135,7 +136,7 @@ def loss_of(
     for k in range(low, high):
         score = float(_forward(network, readings[k], hidden, layer))
         total += max(score, 0.0) + np.log1p(np.exp(-abs(score))) - labels[k] * score
-    return total / max(high - low, 1)
+    return float(total) / max(high - low, 1)
 
 
 @njit(cache=True, nogil=True)

@@ -16,7 +16,7 @@ from droidloop.platform.messages import SERVER, Array, Messages
 
 from .ctr import Float32Array, Samples, samples_of
 from .din import DIN
-from .din_kernels import loss_of, networks_of, network_size, readings_of, train_network
+from .din_kernels import loss_of, network_size, networks_of, readings_of, train_network
 from .interactions import UserItems
 from .interfaces import Cost, Params
 from .peers import by_receiver
@@ -115,8 +115,9 @@ class MPDA:
         store.commit(phones, columns)
 
     def cost(self, phones: IntArray, merged: IntArray, data: UserItems) -> Cost:
-        """Return what ``learn`` takes, a pool as large as the local data: of each sample one
-        attention, of each training a forward and backward of the network.
+        """Return what ``learn`` takes, for pools as large as the local data.
+
+        Of each sample one attention; of each training a forward and backward of the network.
         """
         width, reads = self.din.width, 3 * self.din.dim
         samples = data.counts * (1 + merged)

@@ -89,7 +89,8 @@ def test_the_user_vector_is_the_sum_of_weights_by_the_network_on_four_parts() ->
 
 def test_the_user_vector_changes_with_the_target_and_the_mean_does_not() -> None:
     items = torch.arange(9)[None].expand(2, 9)
-    for pooling, changes in (("attention", True), ("mean", False)):
+    cases: list[tuple[Pooling, bool]] = [("attention", True), ("mean", False)]
+    for pooling, changes in cases:
         din, params = made(pooling)
         vectors = din.user_vector(params, items, Context(HISTORY))
         assert bool((vectors.std(dim=1) > 1e-6).any()) == changes

@@ -51,7 +51,7 @@ class TestMPDA(PeerRuleContract):
 
 def addressed() -> Messages:
     """Return one pool for some phones, two for others, none for every fifth."""
-    donors = np.stack([(np.arange(N) + 2) % N, (np.arange(N) + 4) % N], axis=1)
+    donors = np.stack([2 + (np.arange(N) + 2) % 5, 2 + (np.arange(N) + 4) % 5], axis=1)
     inbox = propose(SAMPLES, np.arange(N), donors, 8, DRAWS)
     second = np.arange(len(inbox)) % 2 == 1
     return inbox.take((inbox.receiver % 5 != 4) & ~(second & (inbox.receiver % 3 != 0)))
@@ -82,16 +82,20 @@ def test_the_most_similar_user_points_the_same_way() -> None:
 
 def test_pools_of_ones_own_taste_are_kept_and_pools_of_the_opposite_are_not() -> None:
     taste = np.arange(10) < 5
-    items = DRAWS.child("more").integers(np.arange(40)[:, None], np.arange(24), 10).reshape(-1)
-    offsets = np.arange(41) * 24
-    data = UserItems(items, offsets, items * 0, np.where(taste[items], 5.0, 1.0))
-    against = replace(data, ratings=6.0 - data.ratings)
+    items = DRAWS.child("more").integers(np.arange(40)[:, None], np.arange(40), 10).reshape(-1)
+    offsets = np.arange(41) * 40
+    every = UserItems(items, offsets, items * 0, np.where(taste[items], 5.0, 1.0))
+    few = (np.arange(1600) % 40) < 12
+    data = UserItems(items[few], np.arange(41) * 12, items[few] * 0, every.ratings[few])
+    same = samples_of(every, 4)
+    against = replace(same, labels=1 - same.labels)
     cloud = init_all(DIN_, DRAWS, 40)
-    rule, phones, shares = MPDA(DIN_, cloud, rate=0.02, epochs=1, threads=1), np.arange(40), []
-    for pool in (data, against):
-        inbox = propose(samples_of(pool, 4), phones, (phones[:, None] + 1) % 40, 24, DRAWS)
+    rule = MPDA(DIN_, cloud, rate=0.05, held_share=0.5, threads=1)
+    phones, shares = np.arange(40), []
+    for pool in (same, against):
+        inbox = propose(pool, phones, (phones[:, None] + 1) % 40, 40, DRAWS)
         own = mpda_store(DIN_, cloud)
         rule.learn(phones, inbox, own, data, 0, DRAWS)
         shares.append(own.columns["kept"].mean())
-    assert shares[0] > shares[1] + 0.3
-    assert shares[1] < 0.3
+    assert shares[0] > 0.7
+    assert shares[1] < 0.1

@@ -132,11 +132,12 @@ def loss_of(
 ) -> float:
     """Return the mean log loss of rows *low* to *high*; 0 where there are none."""
     hidden = (network.size - 1) // (readings.shape[1] + 2)
-    layer, total = np.empty(hidden, np.float32), 0.0
+    layer = np.empty(hidden, np.float32)
+    total: float = 0.0
     for k in range(low, high):
         score = float(_forward(network, readings[k], hidden, layer))
         total += max(score, 0.0) + np.log1p(np.exp(-abs(score))) - labels[k] * score
-    return float(total) / max(high - low, 1)
+    return total / max(high - low, 1)
 
 
 @njit(cache=True, nogil=True)

@@ -136,8 +136,9 @@ def loss_of(
     total: float = 0.0
     for k in range(low, high):
         score = float(_forward(network, readings[k], hidden, layer))
-        total += max(score, 0.0) + np.log1p(np.exp(-abs(score))) - labels[k] * score
-    return total / max(high - low, 1)
+        total += float(max(score, 0.0) + np.log1p(np.exp(-abs(score))) - labels[k] * score)
+    mean: float = total / max(high - low, 1)
+    return mean
 
 
 @njit(cache=True, nogil=True)

@@ -64,8 +64,8 @@ def test_what_the_server_offers_is_fetched_and_learned_from(tmp_path: Path) -> N
         )
 
     society.offers = offer
-    for folder, one in (("a", society), ("b", silent)):
-        playing(tmp_path / folder, lambda stage, one=one: Alone(stage, one, SECTION))
+    playing(tmp_path / "a", lambda stage: Alone(stage, society, SECTION))
+    playing(tmp_path / "b", lambda stage: Alone(stage, silent, SECTION))
     columns = society.store.gather(np.arange(PHONES))
     assert np.array_equal(columns["messages"], columns["turns"])
     assert columns["messages"].any()

@@ -111,7 +111,7 @@ def _forward(
     for d in range(dim):
         for h in range(hidden):
             layer[h] += reading[d] * network[d * hidden + h]
-    score = network[network.size - 1]
+    score: float = network[network.size - 1]
     for h in range(hidden):
         score += max(layer[h], np.float32(0)) * network[(dim + 1) * hidden + h]
     return score

@@ -98,6 +98,7 @@ class Society(Learning):
         opening: what the server sends to every phone before it leaves; one message for all.
         grouping: for protocols with groups.
         alike: pairs of phones that are alike by ``place`` or by ``category``, that many for each.
+        offers: what phones fetch from the server in each turn that they have alone; None: nothing.
     """
 
     peer: PeerRule

@@ -35,7 +35,8 @@ class Members:
     def fakes(self) -> IntArray:
         """The places of the fake items of each phone, (phones, fakes); zero without a group."""
         here = np.arange(len(self))[:, None]
-        return self._find(here, self.columns["fake"])[0] % self.columns["ids"].shape[1]
+        found = self._find(here, self.columns["fake"])[0]
+        return np.asarray(found % self.columns["ids"].shape[1])
 
     def local(self, data: UserItems) -> UserItems:
         """Return the events of *data* (a row a phone) whose items a phone holds, as places."""

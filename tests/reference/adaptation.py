@@ -45,8 +45,11 @@ def rated_ml_100k(length: int) -> Rated:
     local = UserItems(
         *(events.items[mine], offsets, events.times_s[mine], events.ratings[mine]),
     )
+    train, valid, test = (samples.take(part == which) for which in (TRAIN, VALID, TEST))
     return Rated(
-        *(samples.take(part == which) for which in (TRAIN, VALID, TEST)),
+        train,
+        valid,
+        test,
         local,
         movielens_fields(path, read.user_labels, read.item_labels),
         read.n_items,

@@ -40,7 +40,9 @@ def measure(seed: int) -> dict[str, float]:
         for decay in DECAYS:
             params = train_din(
                 *(din, data.train, data.valid, Draws(seed, "din")),
-                **{"epochs": 30, "decay": decay, "patience": 4},
+                epochs=30,
+                decay=decay,
+                patience=4,
             )
             reached = auc(data.valid.labels, scores_of(din, params, data.valid))
             if reached > best:

@@ -103,7 +103,10 @@ def learner_of(rule: str, split: "Split", draws: "Draws") -> Learner:
         return Learner(mf, client, row_average(params, 2.0))
     server = FedFastServer(
         row_average(params, 2.0),
-        **{"n_phones": split.n_users, "dim": mf.dim, "clusters": CLUSTERS, "discount": 0.5},
+        n_phones=split.n_users,
+        dim=mf.dim,
+        clusters=CLUSTERS,
+        discount=0.5,
         draws=draws.child("clusters"),
     )
     return Learner(mf, FedFast(client), server)

@@ -61,8 +61,15 @@ def measure(seed: int) -> dict[str, float]:
 
     cloud = fit(
         *(mf, init_all(mf, draws, len(phones)), older_half(split.train)),
-        **{"n_items": n, "exclude": exclude, "epochs": 60, "lr": 0.01, "batch": 2048},
-        **{"negatives": 4, "draws": draws, "engine": "numba", "patience": 5},
+        n_items=n,
+        exclude=exclude,
+        epochs=60,
+        lr=0.01,
+        batch=2048,
+        negatives=4,
+        draws=draws,
+        engine="numba",
+        patience=5,
         validate=lambda params: float(hits(ModelScorer(mf, params), "valid").mean()),
     )
     base = hits(ModelScorer(mf, cloud), "test")

@@ -1,7 +1,7 @@
 """Central training of any recommender: the baseline that every method on phones is held to."""
 
 from collections.abc import Callable, Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -62,7 +62,6 @@ def fit(
         patience: see above; None: never stop early.
         engine: ``torch``, for any recommender, or ``numba`` for MF and LightGCN under Adam, which
             is several times as fast and gives the same to float32 rounding.
-
         decay: the step is multiplied by this after each epoch.
 
     Raises:
@@ -74,22 +73,15 @@ def fit(
     if len(train.items) == 0:
         raise DataError("training data: 0 interactions; use data with at least one")
     descent = _descent(engine, recommender, params, optimizer, lr, weight_decay)
-    users = np.arange(train.n_users)
-    owners = np.repeat(users, train.counts)
     best, best_value, waited = descent.params, -np.inf, 0
     for epoch in range(epochs):
         drawn = draw_negatives(
             *(train, negatives, n_items, train if exclude is None else exclude),
-            phones=users,
+            phones=np.arange(train.n_users),
             draws=draws,
             counter=epoch,
         )
-        with one_thread():
-            for part in _batches(len(owners), batch, draws, epoch):
-                columns = owners[part], train.items[part], train.ratings[part], drawn[part]
-                loss = descent.step(*columns)
-                if not np.isfinite(loss):
-                    raise DroidloopError(f"training: the loss is {loss} in epoch {epoch}; lower lr")
+        _epoch(descent, train, drawn, _batches(len(train.items), batch, draws, epoch), epoch)
         descent.slow_down(decay)
         if validate is None:
             continue
@@ -99,6 +91,16 @@ def fit(
         elif patience is not None and waited >= patience:
             break
     return descent.params if validate is None else best
+
+
+def _epoch(descent: Any, train: UserItems, drawn: Any, parts: Any, epoch: int) -> None:
+    """Take a step on each of *parts* of the examples with their negatives *drawn*."""
+    owners = np.repeat(np.arange(train.n_users), train.counts)
+    with one_thread():
+        for part in parts:
+            loss = descent.step(owners[part], train.items[part], train.ratings[part], drawn[part])
+            if not np.isfinite(loss):
+                raise DroidloopError(f"training: the loss is {loss} in epoch {epoch}; lower lr")
 
 
 def _descent(

@@ -25,7 +25,7 @@ MAY_IMPORT = {
 PARTS = sorted(MAY_IMPORT)
 SOURCES = sorted(path for part in PARTS for path in (PACKAGE / part).rglob("*.py"))
 
-MAX_FILE_LINES = 450
+MAX_FILE_LINES = 470
 MAX_FUNCTION_LINES = 70
 
 in_checkout = pytest.mark.skipif(

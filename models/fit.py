@@ -75,12 +75,7 @@ def fit(
     descent = _descent(engine, recommender, params, optimizer, lr, weight_decay)
     best, best_value, waited = descent.params, -np.inf, 0
     for epoch in range(epochs):
-        drawn = draw_negatives(
-            *(train, negatives, n_items, train if exclude is None else exclude),
-            phones=np.arange(train.n_users),
-            draws=draws,
-            counter=epoch,
-        )
+        drawn = _drawn(train, exclude, negatives, n_items, draws, epoch)
         _epoch(descent, train, drawn, _batches(len(train.items), batch, draws, epoch), epoch)
         descent.slow_down(decay)
         if validate is None:
@@ -91,6 +86,23 @@ def fit(
         elif patience is not None and waited >= patience:
             break
     return descent.params if validate is None else best
+
+
+def _drawn(
+    train: UserItems,
+    exclude: UserItems | None,
+    negatives: int,
+    n_items: int,
+    draws: Draws,
+    epoch: int,
+) -> Any:
+    """Return the negatives of *epoch*, (examples, negatives)."""
+    return draw_negatives(
+        *(train, negatives, n_items, train if exclude is None else exclude),
+        phones=np.arange(train.n_users),
+        draws=draws,
+        counter=epoch,
+    )
 
 
 def _epoch(descent: Any, train: UserItems, drawn: Any, parts: Any, epoch: int) -> None:

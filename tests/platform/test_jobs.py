@@ -67,7 +67,7 @@ def test_codes_are_part_of_the_schema_and_stay() -> None:
         *(20, 21, 22, 23),
         *(30, 31, 32, 33, 34, 35, 36),
     ]
-    assert [int(need) for need in Need] == [1, 2, 4]
+    assert [int(need) for need in Need] == [1, 2, 4, 8]
 
 
 def test_codes_and_flags_fit_their_columns() -> None:

@@ -98,13 +98,20 @@ def run(
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 @click.option("--picture", type=click.Path(path_type=Path), help="Also draw the run as this PNG.")
-def report(directory: Path, as_json: bool, picture: Path | None) -> None:
+@click.option(
+    "--topology", type=click.Path(path_type=Path), help="Also draw who learned from whom as a PNG."
+)
+def report(directory: Path, as_json: bool, picture: Path | None, topology: Path | None) -> None:
     """Print the summary of the run in DIRECTORY, from its ledger alone."""
     from droidloop.platform.rundir import RunDirectory
 
     from .summary import summarise
 
     run = RunDirectory.open(directory)
+    if topology is not None:  # before anything is printed: not every run has one
+        from .topology_picture import draw_topology
+
+        draw_topology(run, topology)
     _print(summarise(run), as_json)
     if picture is not None:
         from .picture import draw_run

@@ -99,6 +99,7 @@ class InGroups:
         yield self.stage.recorder.play(jobs)
         got = np.flatnonzero(jobs.done)
         self._group[phones[got]] = groups.members[got]
+        self.stage.recorder.grouped(number, phones[got], groups.members[got])
         if groups.columns:
             store = self.learning.store
             rows = {**store.gather(phones[got])}

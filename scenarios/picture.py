@@ -10,7 +10,7 @@ from droidloop.platform.ledger import Rows, read
 from droidloop.platform.rundir import RunDirectory
 from droidloop.platform.units import HOUR_US, joules, seconds
 
-from .canvas import blank
+from .canvas import blank, save
 from .summary import COMPONENTS
 
 _COLOURS = ("#4c72b0", "#dd8452", "#55a868", "#c44e52", "#8172b3")
@@ -30,7 +30,7 @@ def draw_run(run: RunDirectory, path: Path) -> None:
     _quality(axes[0, 1], tables["metrics"], tables["devices"], k)
     _energy(axes[1, 0], tables["devices"])
     _delivery(axes[1, 1], tables["jobs"], tables["devices"])
-    figure.savefig(path, dpi=130)
+    save(figure, path)
 
 
 def _classes(devices: Rows) -> list[str]:
@@ -54,6 +54,8 @@ def _quality(axes: Any, metrics: Rows, devices: Rows, k: int) -> None:
     for number, (model, label) in enumerate(shown):
         rows = hits[hits["model"] == model.encode()]
         profile = devices["profile"][np.searchsorted(devices["phone"], rows["phone"])].astype(str)
+        if not len(rows):  # nothing ships, or popularity was not asked for
+            continue
         means = [rows["value"][profile == name].mean() for name in classes]
         axes.bar(place + 0.27 * (number - 1), means, 0.25, label=label, color=_COLOURS[number])
     axes.set(ylabel=f"HR@{k} among 100", title="quality by class of phone")
@@ -82,6 +84,10 @@ def _energy(axes: Any, devices: Rows) -> None:
 
 def _delivery(axes: Any, jobs: Rows, devices: Rows) -> None:
     deliver = jobs[jobs["kind"] == Kind.DELIVER]
+    if not len(deliver):
+        axes.text(0.5, 0.5, "no model ships in this run", ha="center", transform=axes.transAxes)
+        axes.set(title="phones that have the model", xticks=[], yticks=[])
+        return
     done = deliver[deliver["outcome"] == Outcome.DONE]
     profile = devices["profile"][np.searchsorted(devices["phone"], done["phone"])].astype(str)
     for name in _classes(devices):

@@ -58,6 +58,13 @@ class Recorder:
         rows["phone"], rows["name"], rows["value"] = phones, "from", teachers
         self.write("events", rows)
 
+    def grouped(self, round_: int, phones: IntArray, groups: IntArray) -> None:
+        """Note that each of *phones* has heard in which one of *groups* it is from now on."""
+        rows = np.zeros(len(phones), EVENT_DTYPE)
+        rows["t_us"], rows["kind"], rows["round"] = self.engine.now_us, "grouped", round_
+        rows["phone"], rows["name"], rows["value"] = phones, "group", groups
+        self.write("events", rows)
+
     def event(self, kind: str, round_: int, **values: int) -> None:
         """Note that the server did something now: one row a value."""
         rows = np.zeros(len(values), EVENT_DTYPE)

@@ -94,7 +94,7 @@ def groups_of(folders: Sequence[Path]) -> list[Group]:
             raise UsageError(f"{folder}: this run is not complete; run it again")
         scenario = {name: v for name, v in manifest["scenario"].items() if name != "seed"}
         key = json.dumps(scenario, sort_keys=True)
-        group = found.setdefault(key, Group(_label(scenario), []))
+        group = found.setdefault(key, Group(label_of(scenario), []))
         if any(one.seed == manifest["seed"] for one in group.results):
             raise UsageError(f"{folder}: seed {manifest['seed']} of this scenario is given twice")
         group.results.append(result_of(run, manifest))
@@ -171,5 +171,8 @@ def _mean(metrics: Rows, name: str) -> float:
     return float(values.mean()) if len(values) else float("nan")
 
 
-def _label(scenario: dict[str, Any]) -> str:
-    return f"{scenario['name']}: {scenario['training']['rule']}, {scenario['protocol']['kind']}"
+def label_of(scenario: dict[str, Any]) -> str:
+    """Return what a table calls the runs of *scenario*: its name, its rule, who talks to whom."""
+    protocol = scenario["protocol"]
+    over = f" over {protocol['topology']['kind']}" if "topology" in protocol else ""
+    return f"{scenario['name']}: {scenario['training']['rule']}, {protocol['kind']}{over}"

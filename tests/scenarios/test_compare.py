@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from droidloop.platform.errors import UsageError
 from droidloop.platform.jobs import Kind
 from droidloop.platform.ledger import read
 from droidloop.platform.rundir import RunDirectory
-from droidloop.scenarios.compare import groups_of, interval
+from droidloop.scenarios.compare import groups_of, interval, label_of
 from droidloop.scenarios.summary import summarise
 
 from .conftest import Command
@@ -72,3 +73,14 @@ def test_a_folder_without_a_run_is_one_line(command: Command, tmp_path: Path) ->
     answer = command("compare", tmp_path)
     assert answer.exit_code == 2
     assert "no run there" in answer.output
+
+
+def test_labels_tell_who_is_linked_with_whom() -> None:
+    scenario: dict[str, Any] = {
+        "name": "mine",
+        "training": {"rule": "gossip-mf"},
+        "protocol": {"kind": "gossip"},
+    }
+    assert label_of(scenario) == "mine: gossip-mf, gossip"
+    scenario["protocol"]["topology"] = {"kind": "ring"}
+    assert label_of(scenario) == "mine: gossip-mf, gossip over ring"

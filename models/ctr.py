@@ -1,23 +1,25 @@
 """Click-through prediction from rated events: samples with a history, and AUC.
 
 A sample is an event of a user: whether it is liked (a rating of 4 or more) is to be told from the
-items that the user liked before. AUC is the share of pairs of a liked and another sample in which
+items that the user liked before (``samples_of``). Or each event is liked, and another item that
+the user never had, drawn for it, is not: then what is told is what a user had next, from all that
+the user had before (``next_samples``; Zhou et al., KDD 2018, Amazon). AUC is the share of pairs of a liked and another sample in which
 the liked one has the higher score, ties counted as half (Fawcett, An introduction to ROC analysis,
 2006), computed from ranks.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numba import njit
 
-from droidloop.platform.draws import FloatArray, IntArray
+from droidloop.platform.draws import Draws, FloatArray, IntArray
 from droidloop.platform.messages import Array
 
-from .interactions import UserItems
+from .interactions import UserItems, union
 from .metrics import UserMetrics
-from .sampling import Int32Array
+from .sampling import Int32Array, draw_negatives
 
 LIKED = 4.0
 """The least rating that counts as a click."""
@@ -75,6 +77,31 @@ def samples_of(events: UserItems, length: int) -> Samples:
         liked.astype(np.float32),
         history,
         np.asarray(events.offsets),
+    )
+
+
+def next_samples(events: UserItems, length: int, n_items: int, draws: Draws) -> Samples:
+    """Return two samples for each of *events*: it, and an item that its user never had.
+
+    That item is uniform among those in none of the user's *events*, later ones included. Both have
+    the same history: at most *length* items before the event, however they were rated.
+
+    Raises:
+        ValueError: *length* is not positive, or a user had all items.
+    """
+    everything = replace(events, ratings=np.full(len(events.items), LIKED))
+    each, phones = samples_of(everything, length), np.arange(events.n_users)
+    other = draw_negatives(
+        *(events, 1, n_items, union(events)), phones=phones, draws=draws, counter=0
+    )
+    if (other < 0).any():
+        raise ValueError("a user had all items: there is none that the user never had")
+    return Samples(
+        np.repeat(each.users, 2),
+        np.stack([each.items, other[:, 0]], axis=1).reshape(-1),
+        np.tile(np.array([1, 0], np.float32), len(each)),
+        np.repeat(each.history, 2, axis=0),
+        2 * each.offsets,
     )
 
 

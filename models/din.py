@@ -2,7 +2,9 @@
 
 Zhou et al., Deep Interest Network for Click-Through Rate Prediction (KDD 2018). The user vector is
 sum_j a(e_j, e_t) e_j over the history, where a is a small network on [e_j, e_t, e_j * e_t,
-e_j - e_t] and is not normalised. ``pooling = "mean"`` is the paper's baseline: the plain mean.
+e_j - e_t]; the a do not sum to 1 (no softmax). Here the sum is divided by how many items the
+history has, which the paper does not do: histories grow from none to ``length``, and vectors that
+grow with them train worse. ``pooling = "mean"`` is the baseline: the plain mean, a = 1.
 The same function as ``din_kernels.py``, written in torch for any number of users.
 """
 
@@ -27,7 +29,8 @@ class DIN:
     """Scores (logits) of items for users with a history and feature fields.
 
     The network reads the user vector v, the item vector e (the id's and the mean of its flags'),
-    v * e, and the user's fields: the mean of the private ``user`` and of each field's vector.
+    v * e, and the user's fields: the mean of the private ``user`` and of each field's vector; 0 if
+    there are none.
     Without a context there is no history, and v is 0. Parameters: ``item``; ``flag`` (flags, dim);
     ``field_NAME`` (size, dim); ``key``, ``ask``, ``both`` (dim, width), the first layer of the
     attention on e_j, e_t and e_j * e_t (what the layer makes of e_j - e_t is within the first
@@ -40,8 +43,9 @@ class DIN:
         dim: the length of all vectors.
         width: of the attention's hidden layer.
         hidden: of the network's hidden layer.
-        length: the longest history; attention begins as one in *length* for all.
-        pooling: ``attention`` or ``mean``.
+        length: the longest history.
+        pooling: ``attention`` or ``mean``; attention begins near 1 for all.
+        personal: whether each user has a private vector; the paper's users have none.
     """
 
     n_items: int
@@ -52,12 +56,14 @@ class DIN:
     length: int = 30
     pooling: Pooling = "attention"
     tables: dict[str, EmbeddingTable] = field(init=False, repr=False)
-    private: frozenset[str] = field(init=False, repr=False, default=frozenset({"user"}))
+    personal: bool = True
+    private: frozenset[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.pooling not in get_args(Pooling):
             raise ValueError(f"no pooling is called {self.pooling!r}: {get_args(Pooling)}")
         object.__setattr__(self, "tables", {"item": DenseTable(self.n_items, self.dim)})
+        object.__setattr__(self, "private", frozenset({"user"} if self.personal else ()))
 
     def init(self, draws: Draws) -> Params:
         """Return fresh shared parameters."""
@@ -72,7 +78,7 @@ class DIN:
         return params | {
             "attend_bias": torch.zeros(width),
             "attend": _normal(draws, "attend", 1, width, 0.1)[0],
-            "attend_out": torch.full((1,), 1.0 / self.length),
+            "attend_out": torch.ones(1),
             "hidden": _normal(draws, "hidden", 4 * dim, hidden, 1 / np.sqrt(2 * dim)),
             "hidden_bias": torch.zeros(hidden),
             "out": _normal(draws, "out", 1, hidden, 1 / np.sqrt(hidden))[0],
@@ -80,7 +86,9 @@ class DIN:
         }
 
     def init_private(self, draws: Draws, users: IntArray) -> Params:
-        """Return fresh vectors of *users*, shape (len(users), dim)."""
+        """Return fresh vectors of *users*, shape (len(users), dim); nothing if not personal."""
+        if not self.personal:
+            return {}
         rows = normal_rows(draws.child("user"), np.asarray(users, np.int64), self.dim, 0.1)
         return {"user": torch.from_numpy(rows)}
 
@@ -98,7 +106,7 @@ class DIN:
         shape = np.broadcast_shapes(tuple(users.shape), tuple(items.shape))
         users, items = users.expand(shape), items.expand(shape)
         item = self.item_vectors(params)[items]
-        own = self.own(params)[users]
+        own = self.own(params, users)
         vector = self.user_vector(params, items, context)
         read = torch.cat([vector, item, vector * item, own], dim=-1)
         hidden = torch.relu(read @ params["hidden"] + params["hidden_bias"])
@@ -127,15 +135,14 @@ class DIN:
         history = context.history.reshape(len(items), *more, -1)
         there = (history >= 0).to(torch.float32)[..., None]
         table, ids = self.item_vectors(params), history.clamp(min=0)
-        seen = table[ids] * there
+        seen, count = table[ids] * there, there.sum(-2).clamp(min=1)
         if self.pooling == "mean":
-            mean = seen.sum(-2) / there.sum(-2).clamp(min=1)
-            return mean.expand(*items.shape, self.dim)
+            return (seen.sum(-2) / count).expand(*items.shape, self.dim)
         item = table[items]
         first = (table @ params["key"])[ids] + (table @ params["ask"])[items][..., None, :]
         first = first + (seen * item[..., None, :]) @ params["both"] + params["attend_bias"]
         weight = (torch.relu(first) * params["attend"]).sum(-1) + params["attend_out"][0]
-        return (weight[..., None] * seen).sum(-2)
+        return (weight[..., None] * seen).sum(-2) / count
 
     def item_vectors(self, params: Params) -> torch.Tensor:
         """Return the vectors of all items with those of their flags, (n_items, dim)."""
@@ -164,12 +171,12 @@ class DIN:
             ram_bytes=4 * dim * self.n_items + network + 2 * vectors + 8 * examples,
         )
 
-    def own(self, params: Params) -> torch.Tensor:
-        """Return the mean of the vectors of all users' fields, (n_users, dim)."""
-        parts = [params["user"]]
+    def own(self, params: Params, users: torch.Tensor) -> torch.Tensor:
+        """Return the mean of the vectors of all fields of *users*, ``users.shape + (dim,)``."""
+        parts = [params["user"][users]] if self.personal else []
         for name, values in self.fields.users.items():
-            parts.append(params[f"field_{name}"][torch.from_numpy(values[: len(params["user"])])])
-        return torch.stack(parts).mean(0)
+            parts.append(params[f"field_{name}"][torch.from_numpy(values)[users]])
+        return torch.stack(parts).mean(0) if parts else torch.zeros(*users.shape, self.dim)
 
 
 def _normal(draws: Draws, name: str, rows: int, dim: int, sd: float) -> torch.Tensor:

@@ -6,6 +6,7 @@ add is within the bias of its hidden layer, and tuning that bias is tuning them.
 """
 
 import numpy as np
+import torch
 from numba import njit
 
 from droidloop.platform.draws import IntArray, Key, below_at
@@ -23,17 +24,15 @@ def network_size(din: DIN) -> int:
     return (3 * din.dim + 2) * din.hidden + 1
 
 
-def networks_of(din: DIN, params: Params) -> Float32Array:
+def networks_of(din: DIN, params: Params, n_users: int) -> Float32Array:
     """Return the network of each user as it begins, shape (n_users, network_size)."""
+    own = din.own(params, torch.arange(n_users)).numpy()
     dim = 3 * din.dim
     hidden = params["hidden"].numpy()
-    bias = params["hidden_bias"].numpy() + (din.own(params).numpy()[:, :, None] * hidden[dim:]).sum(
-        1
-    )
+    bias = params["hidden_bias"].numpy() + (own[:, :, None] * hidden[dim:]).sum(1)
     same = np.concatenate([params["out"].numpy(), params["out_bias"].numpy()])
-    n = len(bias)
-    parts = [np.broadcast_to(hidden[:dim].reshape(-1), (n, dim * din.hidden)), bias]
-    return np.concatenate([*parts, np.broadcast_to(same, (n, len(same)))], axis=1)
+    parts = [np.broadcast_to(hidden[:dim].reshape(-1), (n_users, dim * din.hidden)), bias]
+    return np.concatenate([*parts, np.broadcast_to(same, (n_users, len(same)))], axis=1)
 
 
 def readings_of(din: DIN, params: Params, items: Int32Array, history: Int32Array) -> Float32Array:
@@ -96,7 +95,7 @@ def _read(
                 for w in range(width):
                     weight += max(first[w], np.float32(0)) * attend[w]
             vector += weight * seen
-        if mean and count > 0:
+        if count > 0:
             vector /= np.float32(count)
         out[row, dim : 2 * dim] = target
         out[row, 2 * dim :] = vector * target

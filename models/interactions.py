@@ -87,6 +87,13 @@ class UserItems:
         where, offsets = ragged(self.offsets, users)
         return UserItems(self.items[where], offsets, self.times_s[where], self.ratings[where])
 
+    def keep(self, wanted: BoolArray) -> "UserItems":
+        """Return the events where *wanted* is true, of the same users."""
+        before = np.concatenate([[0], np.cumsum(wanted)]).astype(np.int64)
+        return UserItems(
+            *(self.items[wanted], before[self.offsets], self.times_s[wanted], self.ratings[wanted])
+        )
+
 
 def by_user(interactions: Interactions) -> UserItems:
     """Return the events of each user, oldest first.

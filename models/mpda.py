@@ -26,15 +26,15 @@ from .store import PrivateStore
 COUNTERS = ("turns", "offered", "kept", "refused")
 
 
-def mpda_store(din: DIN, cloud: Params) -> PrivateStore:
+def mpda_store(din: DIN, cloud: Params, n_phones: int) -> PrivateStore:
     """Return what phones hold: ``network`` as the cloud has it, and the counters."""
-    first = networks_of(din, cloud)
+    first = networks_of(din, cloud, n_phones)
 
     def fill(phones: IntArray) -> dict[str, Array]:
         zero = np.zeros(len(phones), np.int64)
         return {"network": first[phones], **dict.fromkeys(COUNTERS, zero)}
 
-    return PrivateStore(len(first), fill)
+    return PrivateStore(n_phones, fill)
 
 
 @dataclass(frozen=True, eq=False)

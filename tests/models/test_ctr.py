@@ -3,8 +3,19 @@
 import numpy as np
 import pytest
 
-from droidloop.models.ctr import TEST, TRAIN, VALID, auc, log_losses, parts, samples_of, user_auc
+from droidloop.models.ctr import (
+    TEST,
+    TRAIN,
+    VALID,
+    auc,
+    log_losses,
+    next_samples,
+    parts,
+    samples_of,
+    user_auc,
+)
 from droidloop.models.interactions import UserItems
+from droidloop.platform.draws import Draws
 
 EVENTS = UserItems(
     items=np.array([5, 3, 8, 2, 7, 1]),
@@ -25,6 +36,25 @@ def test_a_history_does_not_know_what_comes_later() -> None:
     samples = samples_of(EVENTS, 3)
     shorter = samples_of(EVENTS.take(np.array([0])), 3)
     np.testing.assert_array_equal(samples.history[:4], shorter.history)
+
+
+def test_what_came_next_is_told_from_an_item_that_the_user_never_had() -> None:
+    samples = next_samples(EVENTS, 2, 9, Draws(3, "next"))
+    assert samples.items[::2].tolist() == EVENTS.items.tolist()
+    assert samples.labels.tolist() == [1, 0] * 6
+    assert samples.users.tolist() == [0] * 8 + [2] * 4
+    assert samples.offsets.tolist() == [0, 8, 8, 12]
+    had = [[-1, -1], [-1, 5], [5, 3], [3, 8], [-1, -1], [-1, 7]]  # whatever the rating
+    assert samples.history.tolist() == [row for row in had for _ in range(2)]
+    assert not set(samples.items[1:8:2].tolist()) & {5, 3, 8, 2}
+    assert not set(samples.items[9::2].tolist()) & {7, 1}
+    other = next_samples(EVENTS, 2, 9, Draws(4, "next"))
+    assert other.items[1::2].tolist() != samples.items[1::2].tolist()
+
+
+def test_a_user_who_had_all_items_has_no_next_one_to_tell() -> None:
+    with pytest.raises(ValueError, match="had all items"):
+        next_samples(EVENTS, 2, 0, Draws(3, "next"))
 
 
 def test_parts_are_in_time_order_by_user_and_what_is_too_little_is_for_training() -> None:

@@ -34,7 +34,7 @@ SAMPLES = samples_of(DATA, 4)
 
 
 def store() -> PrivateStore:
-    return mpda_store(DIN_, CLOUD)
+    return mpda_store(DIN_, CLOUD, N)
 
 
 class TestMPDA(PeerRuleContract):
@@ -59,11 +59,11 @@ def addressed() -> Messages:
 
 def test_what_phones_compute_is_the_model_of_the_cloud() -> None:
     readings = readings_of(DIN_, CLOUD, SAMPLES.items, SAMPLES.history)
-    scores = network_scores(networks_of(DIN_, CLOUD), readings, SAMPLES)
+    scores = network_scores(networks_of(DIN_, CLOUD, N), readings, SAMPLES)
     np.testing.assert_allclose(scores, scores_of(DIN_, CLOUD, SAMPLES), atol=1e-5)
     mean = replace(DIN_, pooling="mean")
     readings = readings_of(mean, CLOUD, SAMPLES.items, SAMPLES.history)
-    scores = network_scores(networks_of(mean, CLOUD), readings, SAMPLES)
+    scores = network_scores(networks_of(mean, CLOUD, N), readings, SAMPLES)
     np.testing.assert_allclose(scores, scores_of(mean, CLOUD, SAMPLES), atol=1e-5)
 
 
@@ -95,7 +95,7 @@ def test_pools_of_ones_own_taste_are_kept_and_pools_of_the_opposite_are_not() ->
     phones, shares = np.arange(40), []
     for pool in (same, against):
         inbox = propose(pool, phones, (phones[:, None] + 1) % 40, 40, DRAWS)
-        own = mpda_store(DIN_, cloud)
+        own = mpda_store(DIN_, cloud, 40)
         rule.learn(phones, inbox, own, data, 0, DRAWS)
         shares.append(own.columns["kept"].mean())
     assert shares[0] > 0.7

@@ -1,11 +1,11 @@
-"""Click-through prediction from rated events: samples with a history, and AUC.
+"""Click-through prediction from events in time order: samples with a history, and AUC.
 
 A sample is an event of a user: whether it is liked (a rating of 4 or more) is to be told from the
 items that the user liked before (``samples_of``). Or each event is liked, and another item that
-the user never had, drawn for it, is not: then what is told is what a user had next, from all that
-the user had before (``next_samples``; Zhou et al., KDD 2018, Amazon). AUC is the share of pairs of a liked and another sample in which
-the liked one has the higher score, ties counted as half (Fawcett, An introduction to ROC analysis,
-2006), computed from ranks.
+the user never had, drawn for it, is not: then what a user had next is told from all that the user
+had before (``next_samples``; the samples of Zhou et al., KDD 2018, on Amazon). AUC is the share of
+pairs of a liked and another sample in which the liked one has the higher score, ties counted as
+half (Fawcett, An introduction to ROC analysis, 2006), computed from ranks.
 """
 
 from dataclasses import dataclass, replace

@@ -38,6 +38,14 @@ class Fields:
     items: np.ndarray[Any, np.dtype[np.float32]] | None = None
 
 
+def has_movielens_fields(folder: Path) -> bool:
+    """Return whether ``u.user`` and ``u.item`` are both in *folder*."""
+    return all(
+        (folder / name).is_file() or (folder / f"{name}.gz").is_file()
+        for name in ("u.user", "u.item")
+    )
+
+
 def movielens_fields(folder: Path, users: Labels, items: Labels) -> Fields:
     """Return age group, gender and occupation of *users*, and the genres of *items*, by label.
 

@@ -44,7 +44,7 @@ METRIC_DTYPE = np.dtype(
         ("round", np.int32),
         ("phone", np.int32),  # the user's phone
         ("model", "S16"),  # global, int8, popularity, ...
-        ("ranking", "S8"),  # sampled or full
+        ("ranking", "S8"),  # sampled or full; rated: AUC
         ("part", "S8"),  # valid or test
         ("name", "S16"),  # hr@10, ...
         ("value", np.float64),

@@ -108,6 +108,8 @@ def result_of(run: RunDirectory, manifest: dict[str, Any]) -> Result:
     )
     taught = jobs[np.isin(jobs["kind"], list(LEARNING))]
     valid = events[(events["kind"] == b"valid") & (events["name"] == b"hit_rate_ppm")]
+    if not len(valid):
+        raise UsageError(f"{run.path}: has no validated ranking (rule mpda has AUC); leave it out")
     course = course_of(taught, valid, len(devices))
     best = int(np.argmax(course.quality))
     k = manifest["scenario"]["evaluation"]["k"]

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from droidloop.models.graphs import Graph
 from droidloop.models.interactions import UserItems
 from droidloop.models.interfaces import ClientRule, Cost, Recommender, ServerRule
+from droidloop.models.metrics import UserMetrics
 from droidloop.models.peers import Grouping, PeerRule
+from droidloop.models.split import Part
 from droidloop.models.store import PrivateStore
 from droidloop.platform.draws import Draws, IntArray
 from droidloop.platform.messages import Array, Messages
@@ -37,10 +39,13 @@ class Trained:
     Attributes:
         scorers: by name; ``trained`` is the one that counts, others are printed beside it.
         ship: makes what is delivered; None where no phone's model is another's.
+        aucs: for what does not rank all items: instead of scorers, the AUC of each user on the
+            validation or the test part, by the same names.
     """
 
     scorers: dict[str, Scorer]
     ship: Callable[[], Shipped] | None = None
+    aucs: Callable[[Part], dict[str, UserMetrics]] | None = None
 
 
 @dataclass

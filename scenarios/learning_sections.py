@@ -196,6 +196,31 @@ class TuneSection(LocalTraining):
     """What is trained: everything, or only the user's vector (the last layer)."""
 
 
+class MPDASection(Section):
+    """MPDA: a cloud's DIN tuned on a phone's own samples and on offered ones that help it."""
+
+    rule: Literal["mpda"]
+    learning_rate: PositiveFloat = 0.01
+    """On the phone."""
+    epochs: PositiveInt = 3
+    """Passes over the samples in a turn, on the phone."""
+    history: PositiveInt = 30
+    """Liked items before a sample that the model reads."""
+    hidden: PositiveInt = 16
+    """The width of the network's layer."""
+    donors: Literal["similar", "random", "none"] = "similar"
+    """Whose samples a phone is offered; ``none``: it tunes on its own alone."""
+    pools: PositiveInt = 3
+    """Pools offered in a turn, each of one other user."""
+    pool_size: PositiveInt = 100
+    """Samples in a pool, at most."""
+    held_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.125
+    """Of a phone's latest samples, on which it judges pools."""
+    cloud_epochs: PositiveInt = 20
+    """Passes at most with which the cloud trains."""
+    cloud_rate: PositiveFloat = 0.005
+
+
 TrainingSection = Annotated[
     FedMFSection
     | PFedRecSection
@@ -208,7 +233,8 @@ TrainingSection = Annotated[
     | DCLRSection
     | MACSection
     | SemiDFEGLSection
-    | TuneSection,
+    | TuneSection
+    | MPDASection,
     Field(discriminator="rule"),
 ]
 """Every rule's section; see ``droidloop.scenarios.rules`` for what becomes of it."""

@@ -40,8 +40,9 @@ def _classes(devices: Rows) -> list[str]:
 def _learning(axes: Any, events: Rows, k: int) -> None:
     valid = events[events["kind"] == b"valid"]
     axes.plot(valid["t_us"] / HOUR_US, valid["value"] / 1e6, color=_COLOURS[0])
+    what = "AUC by user" if (valid["name"] == b"auc_ppm").any() else f"HR@{k}"
     axes.set(
-        xlabel="virtual time, hours", ylabel=f"HR@{k}, validation", title="learning on the phones"
+        xlabel="virtual time, hours", ylabel=f"{what}, validation", title="learning on the phones"
     )
     axes.grid(alpha=0.3)
 

@@ -156,13 +156,21 @@ class Judge:
         return metric_rows(values, model, "sampled", t_us=t_us, round_=round_)
 
 
-def metric_rows(metrics: UserMetrics, model: str, ranking: str, *, t_us: int, round_: int) -> Rows:
+def metric_rows(
+    metrics: UserMetrics,
+    model: str,
+    ranking: str,
+    *,
+    t_us: int,
+    round_: int,
+    part: Part = "test",
+) -> Rows:
     """Return *metrics* as rows of the ledger; a user's row number is that of the phone."""
     parts = []
     for name, values in metrics.values.items():
         rows = np.zeros(len(metrics.users), METRIC_DTYPE)
         rows["t_us"], rows["round"], rows["phone"] = t_us, round_, metrics.users
-        rows["model"], rows["ranking"], rows["part"], rows["name"] = model, ranking, "test", name
+        rows["model"], rows["ranking"], rows["part"], rows["name"] = model, ranking, part, name
         rows["value"] = values
         parts.append(rows)
     return np.concatenate(parts)

@@ -74,6 +74,7 @@ _MODELS = {
     "int8": "  .tflite int8 (LiteRT)",
     "mf": "central MF",
     "neumf": "central NeuMF",
+    "cloud": "as the cloud trained it",
     "lightgcn": "central LightGCN",
     "itemknn": "ItemKNN",
     "popularity": "popularity",
@@ -89,19 +90,24 @@ def _quality(answer: Facts) -> Table:
         table.add_column(_title(name), justify="right")
     for name in names:
         table.add_column(f"{_title(name)} full", justify="right")
-    table.add_column("top-k overlap", justify="right")
+    by_auc = "auc" in quality
+    for title in ("AUC by user", "validation") if by_auc else ("top-k overlap",):
+        table.add_column(title, justify="right")
     others = [name for name, facts in quality.items() if isinstance(facts, dict)]
-    unnamed = {name: name for name in others if name not in _MODELS and name != "full"}
+    parts = ("full", "valid")
+    unnamed = {name: name for name in others if name not in _MODELS and name not in parts}
     for model, label in {**_MODELS, **unnamed}.items():
         facts = quality.get(model) if model else quality
         if facts is None:
             continue
-        overlap = next((v for n, v in facts.items() if n.endswith("_overlap")), None)
+        last = [next((v for n, v in facts.items() if n.endswith("_overlap")), None)]
+        if by_auc:
+            last = [facts.get("auc"), facts.get("valid", {}).get("auc")]
         table.add_row(
             label,
             *(_number(facts.get(name), 4) for name in names),
             *(_number(facts.get("full", {}).get(name), 4) for name in names),
-            _number(overlap, 4),
+            *(_number(value, 4) for value in last),
         )
     return table
 
@@ -117,7 +123,10 @@ def _classes(answer: Facts) -> Table:
     groups: dict[str, Facts] = {"all": answer, **answer["classes"]}
     for name in groups:
         table.add_column(name, justify="right")
-    for label, cell in _ROWS:
+    rows = [_AUC_ROW if cell is _hit else (label, cell) for label, cell in _ROWS]
+    if "auc" not in answer["quality"]:
+        rows = _ROWS
+    for label, cell in rows:
         table.add_row(label, *(cell(facts) for facts in groups.values()))
     return table
 
@@ -128,6 +137,11 @@ def _hit(facts: Facts, model: str | None = None) -> str:
     return _number(value, 3)
 
 
+def _auc(facts: Facts) -> str:
+    return _number(facts["quality"].get("auc"), 3)
+
+
+_AUC_ROW = ("AUC by user", _auc)
 _ROWS: list[tuple[str, Callable[[Facts], str]]] = [
     ("phones", lambda f: str(f["phones"]["total"])),
     ("  trained / reached", lambda f: f"{f['phones']['trained']} / {f['phones']['reached']}"),

@@ -14,6 +14,7 @@ from droidloop.devices.spread import play_on
 from droidloop.models.export import export
 from droidloop.models.litert import LiteRT
 from droidloop.models.package import Package
+from droidloop.models.split import Part
 from droidloop.network.topology import Topology
 from droidloop.platform.cluster import Cluster
 from droidloop.platform.draws import Draws
@@ -29,7 +30,7 @@ from .device_work import DeliveryWorks
 from .fleets import Attached, fleet_of, take_seats, training_models
 from .learning import Shipped, Trained
 from .protocols import conduct_of, links_of, require_devices_fit, require_fit
-from .quality import Scorer, TableScorer
+from .quality import Scorer, TableScorer, metric_rows
 from .recorder import Recorder
 from .schema import Scenario
 from .shipment import shipment_of
@@ -85,9 +86,9 @@ def execute(
 
 @dataclass
 class _Best:
-    """The round that was best on the validation items, and what it had learned."""
+    """The round that was best on the validation part, and what it had learned."""
 
-    hit_rate: float
+    quality: float
     round: int
     trained: Trained
 
@@ -167,10 +168,14 @@ class _Run:
 
     def _validate(self, number: int) -> None:
         trained = self._study.learning.look()
-        hit_rate = self._study.judge.hit_rate(trained.scorers["trained"], "valid")
-        self._recorder.event("valid", number, hit_rate_ppm=round(1e6 * hit_rate))
-        if self._best is None or hit_rate > self._best.hit_rate:
-            self._best = _Best(hit_rate, number, trained)
+        if trained.aucs is not None:
+            name, quality = "auc_ppm", trained.aucs("valid")["trained"].means()["auc"]
+        else:
+            name = "hit_rate_ppm"
+            quality = self._study.judge.hit_rate(trained.scorers["trained"], "valid")
+        self._recorder.event("valid", number, **{name: round(1e6 * quality)})
+        if self._best is None or quality > self._best.quality:
+            self._best = _Best(quality, number, trained)
 
     def _works(self, shipped: Shipped, package: Package, variant: str) -> DeliveryWorks | None:
         """Return what real devices get of *package*; None where there are none."""
@@ -209,6 +214,12 @@ class _Run:
             self._recorder.write("metrics", overlap)
         for model, scorer in scorers.items():
             self._recorder.write("metrics", judge.rows(scorer, model, **when))
+        if best.trained.aucs is not None:
+            parts: tuple[Part, ...] = ("valid", "test")
+            for part in parts:
+                for model, values in best.trained.aucs(part).items():
+                    rows = metric_rows(values, model, "rated", part=part, **when)
+                    self._recorder.write("metrics", rows)
 
     def _accounts(self, end_us: int) -> Rows:
         """Return every phone's accounts, complete to *end_us*."""

@@ -95,15 +95,17 @@ def _facts(tables: _Tables) -> dict[str, Any]:
 def _quality(metrics: Rows) -> dict[str, Any]:
     """Return means over users: the trained model's at the top, other models' below their names."""
     quality: dict[str, Any] = {}
-    metrics = metrics[metrics["part"] == b"test"]
-    keys = ("model", "ranking", "name")
-    for model, ranking, name in np.unique(metrics[list(keys)]).tolist():
+    keys = ("model", "part", "ranking", "name")
+    for model, part, ranking, name in np.unique(metrics[list(keys)]).tolist():
         rows = metrics[
             (metrics["model"] == model)
+            & (metrics["part"] == part)
             & (metrics["ranking"] == ranking)
             & (metrics["name"] == name)
         ]
         place = quality if model == b"trained" else quality.setdefault(model.decode(), {})
+        if part == b"valid":
+            place = place.setdefault("valid", {})
         if ranking == b"full":
             place = place.setdefault("full", {})
         place[name.decode()] = float(rows["value"].mean())

@@ -13,6 +13,7 @@ from droidloop.scenarios.learning_sections import (
     GossipMFSection,
     GraphSection,
     MACSection,
+    MPDASection,
     PerFedRecSection,
     PFedRecSection,
     SemiDFEGLSection,
@@ -20,6 +21,7 @@ from droidloop.scenarios.learning_sections import (
 )
 from droidloop.scenarios.material import Material
 
+from .adaptation import mpda
 from .fcf import fcf
 from .fedfast import fedfast
 from .fedmf import fedmf
@@ -64,3 +66,5 @@ def build(material: Material) -> Learning:
             return semidfegl(section, material)
         case TuneSection() as section:
             return tune(section, material)
+        case MPDASection() as section:
+            return mpda(section, material)

@@ -40,7 +40,7 @@ def measure(seed: int) -> dict[str, float]:
     from droidloop.platform.draws import Draws
 
     values: dict[str, float] = {}
-    poolings: "tuple[Pooling, ...]" = ("mean", "attention")
+    poolings: tuple[Pooling, ...] = ("mean", "attention")
     for samples in ("rated", "next"):
         if samples == "next":
             data = next_ml_100k(LENGTH, Draws(seed, "never had"))

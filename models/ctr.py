@@ -80,17 +80,26 @@ def samples_of(events: UserItems, length: int) -> Samples:
     )
 
 
-def next_samples(events: UserItems, length: int, n_items: int, draws: Draws) -> Samples:
+def next_samples(
+    events: UserItems,
+    length: int,
+    n_items: int,
+    draws: Draws,
+    *,
+    phones: IntArray | None = None,
+) -> Samples:
     """Return two samples for each of *events*: it, and an item that its user never had.
 
     That item is uniform among those in none of the user's *events*, later ones included. Both have
-    the same history: at most *length* items before the event, however they were rated.
+    the same history: at most *length* items before the event, however they were rated. *phones* are
+    the row numbers of the users for *draws*; 0, 1, ... if not given.
 
     Raises:
         ValueError: *length* is not positive, or a user had all items.
     """
     everything = replace(events, ratings=np.full(len(events.items), LIKED))
-    each, phones = samples_of(everything, length), np.arange(events.n_users)
+    each = samples_of(everything, length)
+    phones = np.arange(events.n_users) if phones is None else phones
     other = draw_negatives(
         *(events, 1, n_items, union(events)), phones=phones, draws=draws, counter=0
     )

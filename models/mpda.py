@@ -7,6 +7,7 @@ on its own and on what it kept.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numba import njit
@@ -14,7 +15,7 @@ from numba import njit
 from droidloop.platform.draws import Draws, FloatArray, IntArray, Key
 from droidloop.platform.messages import SERVER, Array, Messages
 
-from .ctr import Float32Array, Samples, samples_of
+from .ctr import Float32Array, Samples, next_samples, samples_of
 from .din import DIN
 from .din_kernels import loss_of, network_size, networks_of, readings_of, train_network
 from .interactions import UserItems
@@ -50,6 +51,8 @@ class MPDA:
         rate: step of SGD.
         epochs: passes over the samples in a turn.
         held_share: of a phone's latest samples, on which pools are judged.
+        samples: what a phone makes of its events: whether each is ``rated`` as liked, or what came
+            ``next``, from an item drawn anew each turn that is none of its events (``ctr.py``).
         threads: None: one a processor. The result does not depend on it.
     """
 
@@ -58,6 +61,7 @@ class MPDA:
     rate: float = 0.01
     epochs: int = 3
     held_share: float = 1 / 9
+    samples: Literal["rated", "next"] = "rated"
     threads: int | None = None
 
     def share(self, phones: IntArray, store: PrivateStore, round_: int, draws: Draws) -> Messages:
@@ -86,7 +90,7 @@ class MPDA:
         if data.n_users != len(phones):
             raise ValueError(f"{data.n_users} rows of data for {len(phones)} phones")
         first, count = by_receiver(phones, inbox)
-        local = samples_of(data, self.din.length)
+        local = self._local(phones, data, draws.child(f"next/{round_}"))
         readings, labels = self._readings(local.items, local.history), local.labels
         pools, sound = np.zeros(1, np.int64), np.zeros(0, np.bool_)
         if inbox is not None and len(inbox):
@@ -96,7 +100,7 @@ class MPDA:
             readings = np.concatenate([readings, self._readings(items, history)])
             labels = np.concatenate([labels, inbox.arrays["labels"]])
         columns = store.gather(phones)
-        held = np.floor(self.held_share * data.counts + 1e-9).astype(np.int64)
+        held = np.floor(self.held_share * data.counts + 1e-9).astype(np.int64) * self._each
         key = draws.child(f"turn/{round_}").key
         bounds = (local.offsets, local.offsets[1:] - held, first, count, pools, sound)
 
@@ -120,15 +124,26 @@ class MPDA:
         Of each sample one attention; of each training a forward and backward of the network.
         """
         width, reads = self.din.width, 3 * self.din.dim
-        samples = data.counts * (1 + merged)
+        own = self._each * data.counts
+        samples = own * (1 + merged)
         attention = self.din.length * self.din.dim * (3 * width + 2) * samples
         size = network_size(self.din)
-        trained = self.epochs * data.counts * (1 + 2 * merged + 1 + merged)
+        trained = self.epochs * own * (1 + 2 * merged + 1 + merged)
         return Cost(
             attention + 6 * size * trained,
             4 * self.din.length * self.din.dim * samples + 12 * size * trained,
             4 * (self.din.n_items * self.din.dim + 4 * size) + 4 * (reads + 1) * samples,
         )
+
+    @property
+    def _each(self) -> int:
+        """How many samples an event gives."""
+        return 2 if self.samples == "next" else 1
+
+    def _local(self, phones: IntArray, data: UserItems, draws: Draws) -> Samples:
+        if self.samples == "next":
+            return next_samples(data, self.din.length, self.din.n_items, draws, phones=phones)
+        return samples_of(data, self.din.length)
 
     def _readings(self, items: Array, history: Array) -> Float32Array:
         return readings_of(self.din, self.cloud, items, history)

@@ -50,8 +50,13 @@ def _learning(axes: Any, events: Rows, k: int) -> None:
 def _quality(axes: Any, metrics: Rows, devices: Rows, k: int) -> None:
     classes = _classes(devices)
     place = np.arange(len(classes))
-    hits = metrics[(metrics["name"] == f"hr_at_{k}".encode()) & (metrics["ranking"] == b"sampled")]
+    metrics = metrics[metrics["part"] == b"test"]
+    by_auc = (metrics["name"] == b"auc").any()
+    name, ranking = ("auc", b"rated") if by_auc else (f"hr_at_{k}", b"sampled")
+    hits = metrics[(metrics["name"] == name.encode()) & (metrics["ranking"] == ranking)]
     shown = [("popularity", "popularity"), ("trained", "trained"), ("int8", "int8 on the phone")]
+    if by_auc:
+        shown = [("cloud", "cloud"), ("trained", "trained")]
     for number, (model, label) in enumerate(shown):
         rows = hits[hits["model"] == model.encode()]
         profile = devices["profile"][np.searchsorted(devices["phone"], rows["phone"])].astype(str)
@@ -59,7 +64,8 @@ def _quality(axes: Any, metrics: Rows, devices: Rows, k: int) -> None:
             continue
         means = [rows["value"][profile == name].mean() for name in classes]
         axes.bar(place + 0.27 * (number - 1), means, 0.25, label=label, color=_COLOURS[number])
-    axes.set(ylabel=f"HR@{k} among 100", title="quality by class of phone")
+    what = "AUC by user" if by_auc else f"HR@{k} among 100"
+    axes.set(ylabel=what, title="quality by class of phone")
     axes.set_xticks(place, classes, rotation=30, ha="right")
     axes.set_ylim(0, 1.2 * axes.get_ylim()[1])
     axes.legend(fontsize=8, ncols=3, loc="upper center")

@@ -26,6 +26,7 @@ SMALL = {
 MORE = {
     "asynchronous": {"protocol.clients": 10, "protocol.buffer": 4},
     "semidfegl": {"training.rows": 40},
+    "adaptation": {"data.interactions": 40},
 }
 
 

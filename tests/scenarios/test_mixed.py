@@ -233,3 +233,28 @@ def test_a_device_needs_a_phone_that_exists(tmp_path: Path) -> None:
 def test_a_replay_takes_no_devices(runs: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="needs no devices"):
         play(tmp_path / "run", {0: HostRunner()}, replay=runs["devices"])
+
+
+@pytest.mark.parametrize(
+    ("rule", "protocol", "variant"),
+    [
+        ("fedncf", "rounds", "int8"),
+        ("fcf", "rounds", "int8"),
+        ("fedgcn", "rounds", "int8"),
+        ("pfedrec", "rounds", "none"),
+        ("mpda", "local", "none"),
+    ],
+)
+def test_a_rule_without_a_step_for_devices_takes_none(
+    tmp_path: Path, rule: str, protocol: str, variant: str
+) -> None:
+    settings = {
+        "training.rule": rule,
+        "protocol.kind": protocol,
+        "delivery.variant": variant,
+        "population.phones": 12,
+        "data.interactions": 40,
+    }
+    with pytest.raises(UsageError, match=f"'{rule}': has no training step for real devices"):
+        play(tmp_path / "run", {0: HostRunner()}, settings)
+    assert not (tmp_path / "run").exists()

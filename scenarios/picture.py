@@ -62,7 +62,8 @@ def _quality(axes: Any, metrics: Rows, devices: Rows, k: int) -> None:
         profile = devices["profile"][np.searchsorted(devices["phone"], rows["phone"])].astype(str)
         if not len(rows):  # nothing ships, or popularity was not asked for
             continue
-        means = [rows["value"][profile == name].mean() for name in classes]
+        some = [rows["value"][profile == name] for name in classes]
+        means = [values.mean() if len(values) else np.nan for values in some]
         axes.bar(place + 0.27 * (number - 1), means, 0.25, label=label, color=_COLOURS[number])
     what = "AUC by user" if by_auc else f"HR@{k} among 100"
     axes.set(ylabel=what, title="quality by class of phone")

@@ -202,23 +202,26 @@ class MPDASection(Section):
     rule: Literal["mpda"]
     learning_rate: PositiveFloat = 0.01
     """On the phone."""
-    epochs: PositiveInt = 3
+    epochs: PositiveInt = 1
     """Passes over the samples in a turn, on the phone."""
-    history: PositiveInt = 30
-    """Liked items before a sample that the model reads."""
+    samples: Literal["next", "rated"] = "next"
+    """What a user had next, from an item never had; or whether a rated event is liked."""
+    history: PositiveInt = 20
+    """Items before a sample that the model reads; liked ones with ``rated``."""
     hidden: PositiveInt = 16
     """The width of the network's layer."""
     donors: Literal["similar", "random", "none"] = "similar"
     """Whose samples a phone is offered; ``none``: it tunes on its own alone."""
-    pools: PositiveInt = 3
+    pools: PositiveInt = 10
     """Pools offered in a turn, each of one other user."""
-    pool_size: PositiveInt = 100
+    pool_size: PositiveInt = 200
     """Samples in a pool, at most."""
     held_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.125
     """Of a phone's latest samples, on which it judges pools."""
     cloud_epochs: PositiveInt = 20
     """Passes at most with which the cloud trains."""
     cloud_rate: PositiveFloat = 0.005
+    """Of Adam in the cloud."""
 
 
 TrainingSection = Annotated[

@@ -1,7 +1,8 @@
 """MPDA in a scenario: a cloud trains DIN, phones tune it with samples that the cloud offers.
 
-What is told is whether a rated event is liked. Of each user's events the cloud and the phone have
-the oldest 80 %; the next 10 % are for validation, the latest 10 % for test.
+What is told is what a user had next, from an item that the user never had, or whether a rated event
+is liked. Of each user's events the cloud and the phone have the oldest 80 %; the next 10 % are for
+validation, the latest 10 % for test.
 """
 
 from collections.abc import Callable
@@ -10,12 +11,21 @@ from pathlib import Path
 
 import numpy as np
 
-from droidloop.models.ctr import TEST, TRAIN, VALID, Samples, parts, samples_of, user_auc
+from droidloop.models.ctr import (
+    TEST,
+    TRAIN,
+    VALID,
+    Samples,
+    next_samples,
+    parts,
+    samples_of,
+    user_auc,
+)
 from droidloop.models.din import DIN
 from droidloop.models.din_kernels import Float32Array, network_scores, networks_of, readings_of
 from droidloop.models.din_training import train_din
 from droidloop.models.fields import Fields, has_movielens_fields, movielens_fields
-from droidloop.models.interactions import by_user
+from droidloop.models.interactions import UserItems, by_user
 from droidloop.models.interfaces import Params
 from droidloop.models.metrics import UserMetrics
 from droidloop.models.mpda import MPDA, mpda_store, propose, similar_users, tastes_of
@@ -34,17 +44,16 @@ def mpda(section: MPDASection, material: Material) -> Society:
 
     Raises:
         ScenarioError: the scenario asks for baselines, which rank items.
-        DataError: the data say of too few users what they like.
+        DataError: the data tell nothing of that kind.
     """
     if baselines := material.scenario.evaluation.baselines:
         raise ScenarioError(
-            f"evaluation.baselines = {baselines}: the rule 'mpda' tells what is liked and ranks "
-            "no items; set evaluation.baselines = []"
+            f"evaluation.baselines = {baselines}: the rule 'mpda' is judged by AUC and ranks no "
+            "items; set evaluation.baselines = []"
         )
     events, draws = by_user(material.interactions), material.draws
-    samples, part = samples_of(events, section.history), parts(events.counts)
-    train, valid, test = (samples.take(part == which) for which in (TRAIN, VALID, TEST))
-    _require_labels(material, train, valid, test)
+    part = parts(events.counts)
+    train, valid, test = _samples(section, material, events, part)
     din = DIN(
         material.split.n_items,
         _fields(material),
@@ -66,7 +75,10 @@ def mpda(section: MPDASection, material: Material) -> Society:
         draws=draws.child("training"),
         look=_Look(din, cloud, store, valid, test),
         ships=False,
-        peer=MPDA(din, cloud, section.learning_rate, section.epochs, section.held_share),
+        peer=MPDA(
+            *(din, cloud, section.learning_rate, section.epochs, section.held_share),
+            samples=section.samples,
+        ),
         opening=_opening(cloud, events.n_users),
         offers=_offers(section, din, cloud, train, draws),
     )
@@ -79,14 +91,28 @@ def _fields(material: Material) -> Fields:
     return movielens_fields(Path(path), data.user_labels, data.item_labels)
 
 
-def _require_labels(material: Material, *samples: Samples) -> None:
+def _samples(
+    section: MPDASection, material: Material, events: UserItems, part: IntArray
+) -> list[Samples]:
+    """Return the samples for training, validation and test."""
     place = material.scenario.data.path or "the synthetic data"
-    for name, some in zip(("training", "validation", "test"), samples, strict=True):
+    n_items = material.split.n_items
+    if section.samples == "rated":
+        samples, each = samples_of(events, section.history), part
+    elif (events.counts >= n_items).any():
+        raise DataError(f"{place}: a user had all {n_items} items; leave such users out")
+    else:
+        draws = material.draws.child("never had")
+        samples = next_samples(events, section.history, n_items, draws)
+        each = np.repeat(part, 2)
+    made = [samples.take(each == which) for which in (TRAIN, VALID, TEST)]
+    for name, some in zip(("training", "validation", "test"), made, strict=True):
         if not len(user_auc(some, np.zeros(len(some), np.float32)).users):
             raise DataError(
-                f"{place}: no user has both liked events (rated 4 or more) and others in the "
-                f"{name} part; the rule 'mpda' needs rated data, more of each user"
+                f"{place}: training.samples = {section.samples!r}: no user has samples of both "
+                f"kinds in the {name} part; give more events of each user, rated below 4 and above"
             )
+    return made
 
 
 def _opening(cloud: Params, n_phones: int) -> Messages:

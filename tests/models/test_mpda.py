@@ -49,6 +49,12 @@ class TestMPDA(PeerRuleContract):
         return addressed()
 
 
+class TestNext(TestMPDA):
+    rule = MPDA(DIN_, CLOUD, rate=0.05, samples="next", threads=1)
+    other_threads = MPDA(DIN_, CLOUD, rate=0.05, samples="next", threads=2)
+    data = replace(DATA, items=DATA.items % 7)  # of 10: there is always one never had
+
+
 def addressed() -> Messages:
     """Return one pool for some phones, two for others, none for every fifth."""
     donors = np.stack([2 + (np.arange(N) + 2) % 5, 2 + (np.arange(N) + 4) % 5], axis=1)

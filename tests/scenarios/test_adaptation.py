@@ -161,5 +161,15 @@ def test_data_that_do_not_say_what_is_not_liked_are_refused(
     command: Command, small: Path, tmp_path: Path
 ) -> None:
     folder = movielens(tmp_path / "ml", liked=True)
-    told = play(command, small, tmp_path / "run", f"data.path='{folder}'")
-    assert "no user has both liked events" in told
+    rated = (f"data.path='{folder}'", "training.samples='rated'")
+    assert "no user has samples of both kinds" in play(command, small, tmp_path / "run", *rated)
+    assert play(command, small, tmp_path / "next", rated[0]) == ""
+
+
+def test_whether_rated_events_are_liked_is_told_on_request(
+    command: Command, small: Path, run: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "rated"
+    assert play(command, small, folder, "training.samples='rated'") == ""
+    judged = [len(np.unique(read(one, "metrics")["phone"])) for one in (folder, run)]
+    assert 0 < judged[0] < judged[1]

@@ -217,8 +217,8 @@ class _Run:
         if best.trained.aucs is not None:
             parts: tuple[Part, ...] = ("valid", "test")
             for part in parts:
-                for model, values in best.trained.aucs(part).items():
-                    rows = metric_rows(values, model, "rated", part=part, **when)
+                for model, aucs in best.trained.aucs(part).items():
+                    rows = metric_rows(aucs, model, "rated", part=part, **when)
                     self._recorder.write("metrics", rows)
 
     def _accounts(self, end_us: int) -> Rows:

@@ -15,6 +15,7 @@ from droidloop.models.ctr import (
     TEST,
     TRAIN,
     VALID,
+    Float32Array,
     Samples,
     next_samples,
     parts,
@@ -22,7 +23,7 @@ from droidloop.models.ctr import (
     user_auc,
 )
 from droidloop.models.din import DIN
-from droidloop.models.din_kernels import Float32Array, network_scores, networks_of, readings_of
+from droidloop.models.din_kernels import network_scores, networks_of, readings_of
 from droidloop.models.din_training import train_din
 from droidloop.models.fields import Fields, has_movielens_fields, movielens_fields
 from droidloop.models.interactions import UserItems, by_user

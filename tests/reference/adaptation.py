@@ -54,8 +54,11 @@ def _ml_100k(length: int, draws: "Draws | None") -> InTime:
         samples, each = samples_of(events, length), part
     else:
         samples, each = next_samples(events, length, read.n_items, draws), np.repeat(part, 2)
+    train, valid, test = (samples.take(each == which) for which in (TRAIN, VALID, TEST))
     return InTime(
-        *(samples.take(each == which) for which in (TRAIN, VALID, TEST)),
+        train,
+        valid,
+        test,
         events.keep(part != TEST),
         events.keep(part == TRAIN),
         movielens_fields(path, read.user_labels, read.item_labels),

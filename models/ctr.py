@@ -86,11 +86,12 @@ def next_samples(
     n_items: int,
     draws: Draws,
     *,
+    negatives: int = 1,
     phones: IntArray | None = None,
 ) -> Samples:
-    """Return two samples for each of *events*: it, and an item that its user never had.
+    """Return samples for each of *events*: it, and *negatives* items that its user never had.
 
-    That item is uniform among those in none of the user's *events*, later ones included. Both have
+    Those are uniform among those in none of the user's *events*, later ones included. All have
     the same history: at most *length* items before the event, however they were rated. *phones* are
     the row numbers of the users for *draws*; 0, 1, ... if not given.
 
@@ -101,16 +102,18 @@ def next_samples(
     each = samples_of(everything, length)
     phones = np.arange(events.n_users) if phones is None else phones
     other = draw_negatives(
-        *(events, 1, n_items, union(events)), phones=phones, draws=draws, counter=0
+        *(events, negatives, n_items, union(events)), phones=phones, draws=draws, counter=0
     )
     if (other < 0).any():
         raise ValueError("a user had all items: there is none that the user never had")
+    labels = np.zeros((len(each), 1 + negatives), np.float32)
+    labels[:, 0] = 1
     return Samples(
-        np.repeat(each.users, 2),
-        np.stack([each.items, other[:, 0]], axis=1).reshape(-1),
-        np.tile(np.array([1, 0], np.float32), len(each)),
-        np.repeat(each.history, 2, axis=0),
-        2 * each.offsets,
+        np.repeat(each.users, 1 + negatives),
+        np.concatenate([each.items[:, None], other], axis=1).reshape(-1),
+        labels.reshape(-1),
+        np.repeat(each.history, 1 + negatives, axis=0),
+        (1 + negatives) * each.offsets,
     )
 
 

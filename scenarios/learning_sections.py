@@ -200,9 +200,9 @@ class MPDASection(Section):
     """MPDA: a cloud's DIN tuned on a phone's own samples and on offered ones that help it."""
 
     rule: Literal["mpda"]
-    learning_rate: PositiveFloat = 0.01
+    learning_rate: PositiveFloat = 0.03
     """On the phone."""
-    epochs: PositiveInt = 1
+    epochs: PositiveInt = 2
     """Passes over the samples in a turn, on the phone."""
     samples: Literal["next", "rated"] = "next"
     """What a user had next, from an item never had; or whether a rated event is liked."""

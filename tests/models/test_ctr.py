@@ -48,6 +48,9 @@ def test_what_came_next_is_told_from_an_item_that_the_user_never_had() -> None:
     assert samples.history.tolist() == [row for row in had for _ in range(2)]
     assert not set(samples.items[1:8:2].tolist()) & {5, 3, 8, 2}
     assert not set(samples.items[9::2].tolist()) & {7, 1}
+    more = next_samples(EVENTS, 2, 9, Draws(3, "next"), negatives=3)
+    assert more.items[::4].tolist() == EVENTS.items.tolist()
+    assert more.labels.tolist() == [1, 0, 0, 0] * 6
     other = next_samples(EVENTS, 2, 9, Draws(4, "next"))
     assert other.items[1::2].tolist() != samples.items[1::2].tolist()
 

@@ -6,42 +6,60 @@ from typing import TYPE_CHECKING
 from tests.reference.movielens import folder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from droidloop.models.ctr import Samples
     from droidloop.models.fields import Fields
     from droidloop.models.interactions import UserItems
     from droidloop.platform.draws import Draws
 
 
+HELD_NEGATIVES = 4
+
+
 @dataclass(frozen=True)
 class InTime:
     """Samples of the oldest 80 %, the next 10 % and the latest 10 % of each user's events.
 
-    ``local`` holds the events of the first two parts, ``before`` those of the first.
+    ``local`` holds the events of the first two parts.
     """
 
     train: "Samples"
     valid: "Samples"
     test: "Samples"
     local: "UserItems"
-    before: "UserItems"
     fields: "Fields"
     n_items: int
 
 
 def rated_ml_100k(length: int) -> InTime:
     """Return whether each event is liked, with a history of *length* items liked before."""
-    return _ml_100k(length, None)
+    from droidloop.models.ctr import samples_of
+
+    return _ml_100k(lambda events, n_items, held: samples_of(events, length), (1, 1))
 
 
 def next_ml_100k(length: int, draws: "Draws") -> InTime:
-    """Return each event and an item that its user never had, with *length* items had before."""
-    return _ml_100k(length, draws)
+    """Return each event and items that its user never had, with *length* items had before.
+
+    One such item in training, and ``HELD_NEGATIVES`` for validation and test, where they make AUC
+    less a matter of chance.
+    """
+    from droidloop.models.ctr import next_samples
+
+    def made(events: "UserItems", n_items: int, held: bool) -> "Samples":
+        chance = draws.child("held out") if held else draws
+        negatives = HELD_NEGATIVES if held else 1
+        return next_samples(events, length, n_items, chance, negatives=negatives)
+
+    return _ml_100k(made, (2, 1 + HELD_NEGATIVES))
 
 
-def _ml_100k(length: int, draws: "Draws | None") -> InTime:
+def _ml_100k(made: "Callable[[UserItems, int, bool], Samples]", rows: tuple[int, int]) -> InTime:
+    """Return what *made* makes of the events; *rows* samples each, in training and held out."""
     import numpy as np
 
-    from droidloop.models.ctr import TEST, TRAIN, VALID, next_samples, parts, samples_of
+    from droidloop.models.ctr import TEST, TRAIN, VALID, parts
     from droidloop.models.fields import movielens_fields
     from droidloop.models.interactions import by_user
     from droidloop.models.readers import load
@@ -50,17 +68,12 @@ def _ml_100k(length: int, draws: "Draws | None") -> InTime:
     read = load(path)
     events = by_user(read)
     part = parts(events.counts)
-    if draws is None:
-        samples, each = samples_of(events, length), part
-    else:
-        samples, each = next_samples(events, length, read.n_items, draws), np.repeat(part, 2)
-    train, valid, test = (samples.take(each == which) for which in (TRAIN, VALID, TEST))
+    train, held = (made(events, read.n_items, later) for later in (False, True))
     return InTime(
-        train,
-        valid,
-        test,
+        train.take(np.repeat(part, rows[0]) == TRAIN),
+        held.take(np.repeat(part, rows[1]) == VALID),
+        held.take(np.repeat(part, rows[1]) == TEST),
         events.keep(part != TEST),
-        events.keep(part == TRAIN),
         movielens_fields(path, read.user_labels, read.item_labels),
         read.n_items,
     )

@@ -1,10 +1,11 @@
 """DIN on ml-100k: attention against mean pooling, in AUC on the latest tenth of each user's events.
 
 The samples are those of the paper's experiments on Amazon (``next``): what a user rated next, and
-for each of it an item drawn from those that the user never rated, later ones included (four where it
-is for validation or test, so that AUC is less a matter of chance); the history is the 20 items that the user rated last. Beside it, without a bar, stands whether a rated event is
-liked (``rated``: 4 or more), from the 20 items that the user liked last: there attention is no
-better. No model has a vector of the user, as in the paper: the history says who it is.
+an item drawn from those that the user never rated, later ones included (four of them where it is
+for validation or test, so that AUC is less a matter of chance). The history is the 20 items that
+the user rated last. Beside it, without a bar, stands whether a rated event is liked (``rated``: 4
+or more), from the 20 items that the user liked last: there attention is no better. No model has a
+vector of the user, as in the paper: the history says who it is.
 
 Both poolings are trained alike with each of two weight decays, and each is judged with the one
 that has the better validation AUC. ``changes`` is the mean distance between a user's vectors for

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from droidloop.models.ctr import (
+    LIKED,
     TEST,
     TRAIN,
     VALID,
@@ -98,3 +99,10 @@ def test_the_log_loss_of_a_coin_is_log_2() -> None:
     losses = log_losses(samples_of(EVENTS, 1), np.zeros(6, np.float32))
     assert losses.users.tolist() == [0, 2]
     np.testing.assert_allclose(losses.values["log_loss"], np.log(2))
+
+
+def test_events_that_are_kept_stay_with_their_users() -> None:
+    kept = EVENTS.keep(np.asarray(EVENTS.ratings) < LIKED)
+    assert kept.items.tolist() == [3, 2]
+    assert kept.offsets.tolist() == [0, 2, 2, 2]
+    assert kept.times_s.tolist() == [1, 3]

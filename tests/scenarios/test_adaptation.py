@@ -120,8 +120,9 @@ def test_a_run_without_rankings_is_drawn_and_not_compared(
         (("protocol={kind='rounds', rounds=1}",), "the rule 'mpda' is for other protocols"),
         (("delivery.variant='int8'",), "set delivery.variant = 'none'"),
         (("training.donors='friends'",), "donors"),
+        (("data.items=5",), "a user had all 5 items"),
     ],
-    ids=["baselines", "protocol", "delivery", "donors"],
+    ids=["baselines", "protocol", "delivery", "donors", "items"],
 )
 def test_a_wrong_setting_is_told_in_one_line(
     command: Command, small: Path, tmp_path: Path, options: tuple[str, ...], told: str

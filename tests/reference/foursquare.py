@@ -36,13 +36,14 @@ Values = dict[str, "FloatArray"]
 
 @dataclass(frozen=True)
 class City:
-    """The data: places with categories made of hours, the split, and the rivals of each test."""
+    """The data: places with categories made of hours, the split, and the rivals of each event."""
 
     places: "Places"
     split: "Split"
     rivals: "IntArray"
     returns: "FloatArray"
     """1 where a user's test place was visited before, else 0."""
+    rivals_valid: "IntArray"
 
     @property
     def n_users(self) -> int:
@@ -63,7 +64,10 @@ def city() -> City:
     places = by_hours(places, split.train, CATEGORIES, Draws(1, "categories"))
     known = union(split.train, split.valid)
     returns = np.array([float(split.test.items[u] in known.of(u)) for u in range(split.n_users)])
-    return City(places, split, _rivals(places, known, split.test.items), returns)
+    return City(
+        places, split, _rivals(places, known, split.test.items), returns,
+        _rivals(places, split.train, split.valid.items),
+    )  # fmt: skip
 
 
 def _rivals(places: "Places", known: "UserItems", wanted: "IntArray") -> "IntArray":
@@ -78,22 +82,29 @@ def _rivals(places: "Places", known: "UserItems", wanted: "IntArray") -> "IntArr
 
 
 def judge(phones: "PlacePhones", store: "PrivateStore", data: City, part: str = "test") -> Values:
-    """Return HR@10 and NDCG@10 of each user; *part* ``valid`` knows the ranking of all alone."""
+    """Return HR@10 and NDCG@10 of each user, on *part* ``test`` or ``valid``."""
     split = data.split
-    held, history = split.valid, split.train
+    held, history, rivals = split.valid, split.train, data.rivals_valid
     if part == "test":
-        held, history = split.test, with_validation(split)
+        held, history, rivals = split.test, with_validation(split), data.rivals
     users = np.arange(data.n_users)
     scores = phones.scorer(store, history, held.times_s)(users)
     own = scores[users, held.items][:, None]
-    ranks = {"all": (scores >= own).sum(axis=1)}
-    if part == "test":
-        ranks["near"] = 1 + (scores[users[:, None], data.rivals] >= own).sum(axis=1)
+    ranks = {
+        "all": (scores >= own).sum(axis=1),
+        "near": 1 + (scores[users[:, None], rivals] >= own).sum(axis=1),
+    }
     values = {}
     for name, rank in ranks.items():
         values[f"{name} HR@10"] = (rank <= 10).astype(np.float64)
         values[f"{name} NDCG@10"] = np.where(rank <= 10, 1 / np.log2(rank + 1.0), 0.0)
     return values
+
+
+def with_new(values: Values, data: City) -> Values:
+    """Return *values* of the test part and ``new``: ``near`` of users at a place new to them."""
+    new = data.returns == 0
+    return values | {f"new {m}": values[f"near {m}"][new] for m in ("HR@10", "NDCG@10")}
 
 
 def with_validation(split: "Split") -> "UserItems":

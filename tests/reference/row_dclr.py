@@ -4,22 +4,22 @@ Issue 7, check 1: once phones are grouped the server is gone. A line ``a over b`
 users of the paired difference after the last tick, on the test part; its ``low`` is the lower end
 of the 95 % t interval over users.
 
-``near`` and ``new`` are the rankings of ``foursquare.py``; ``common`` are the phones that visited
-most of the same places. Not reached, and so without a bar: neighbours over chance among all
-places and near. On validation (seeds 11, 12, 13) random neighbours were as good or better there:
-what foresees a return (weights of past visits) is the same all over the city, and random links
-spread it fastest. For places new to a user alone, common places beat chance; that has a bar.
+``near`` and ``new`` are the rankings of ``foursquare.py``. Not reached, and so without a bar:
+neighbours over chance in any ranking, and isolation worst for ``new``. On validation (seeds 11 to
+13) all modes put a place new to the user among the best 10 of 201 in 4 to 12 % of cases, the
+number of its visitors in 28 %: neighbours pass on hardly anything about places. Regions of
+0.25 km, common places, 10 links a tick, other steps and rows weighed by age did not change that.
 """
 
 from tests.reference.row import Line, at_least
 
 DATA = "foursquare-nyc"
 TICKS, LINKS, DIM = 8, 5, 16
-MODES = ("place", "category", "common", "chance", "alone")
+MODES = ("place", "category", "chance", "alone")
 METRICS = tuple(f"{rank} {m}" for rank in ("all", "near", "new") for m in ("HR@10", "NDCG@10"))
 PAIRS = (
     *(("place", "alone"), ("category", "alone"), ("place", "start")),
-    *(("place", "chance"), ("category", "chance"), ("common", "chance"), ("common", "alone")),
+    *(("place", "chance"), ("category", "chance")),
 )
 
 _PLAY = f"{TICKS} ticks, {LINKS} links, no server"
@@ -38,12 +38,9 @@ def _lines() -> dict[str, Line]:
             lines[f"dclr-{mode}-{short}"] = Line(_PLAY, metric)
         for one, other in PAIRS:
             name = f"dclr-{one}-over-{other}-{short}"
-            new = metric.startswith("new")
-            mean_bar = new and (one, other) == ("common", "chance")
-            low_bar = not new and one != "common" and other != "chance"
-            bar = at_least(0)
-            lines[name] = Line(_PLAY, f"{metric} difference", bar if mean_bar else None)
-            lines[f"{name}-low"] = Line(_PLAY, f"{metric} low", bar if low_bar else None)
+            barred = other != "chance" and not metric.startswith("new")
+            lines[name] = Line(_PLAY, f"{metric} difference")
+            lines[f"{name}-low"] = Line(_PLAY, f"{metric} low", at_least(0) if barred else None)
     return lines
 
 
@@ -55,7 +52,7 @@ def measure(seed: int) -> dict[str, float]:
     import numpy as np
 
     from droidloop.models.dclr import DCLR
-    from droidloop.models.neighbours import NOBODY, by_category, by_chance, by_place, most_alike
+    from droidloop.models.neighbours import NOBODY, by_category, by_chance, by_place
     from droidloop.models.place_phones import PlacePhones
     from droidloop.platform.draws import Draws
     from tests.reference.foursquare import city, interval, judge, play, with_new
@@ -66,7 +63,6 @@ def measure(seed: int) -> dict[str, float]:
     pairs = {
         "place": by_place(train, data.places, LINKS),
         "category": by_category(train, data.places, LINKS),
-        "common": most_alike(train, np.arange(len(data.places)), LINKS),
         "chance": by_chance(data.n_users, LINKS, draws.child("chance")),
         "alone": NOBODY,
     }

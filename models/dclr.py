@@ -110,6 +110,7 @@ class DCLR:
         practice = self.practice
         turn = Turn(
             practice.steps, practice.examples, practice.negatives, practice.length,
+            practice.unvisited,
             self.probes, self.sharpness, self.weight, self.tau, self.others,
         )  # fmt: skip
         key = np.uint64(draws.child(f"dclr/{round_}").key)

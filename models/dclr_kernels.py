@@ -46,6 +46,7 @@ class Turn(NamedTuple):
     examples: int
     negatives: int
     length: int
+    unvisited: bool
     probes: int
     sharpness: float
     weight: float
@@ -169,7 +170,7 @@ def learn_from_models(
         w = model(known, phone, rows, user, network)
         loss = practise(
             w, ground, own, chosen, lesson, turn.steps, turn.length, turn.negatives,
-            counts, b, key, phone,
+            turn.unvisited, counts, b, key, phone,
         )  # fmt: skip
         let_go(slot, area)
         if moderate(rows) and moderate(user) and moderate(network):

@@ -144,6 +144,7 @@ class MAC:
         state, tally, practice = state_of(store), tally_of(store), self.practice
         agree = Agree(
             practice.steps, practice.examples, practice.negatives, practice.length,
+            practice.unvisited,
             self.weight, self.keep, self.settle,
         )  # fmt: skip
         key = np.uint64(draws.child(f"mac/{round_}").key)

@@ -54,6 +54,7 @@ class Agree(NamedTuple):
     examples: int
     negatives: int
     length: int
+    unvisited: bool
     weight: float
     keep: float
     settle: int
@@ -246,8 +247,8 @@ def learn_from_answers(
         chosen = chosen_visits(own.items.size, agree.examples, key, phone)
         none = Lesson(np.empty((0, dim), np.float32), 0.0, 1.0, 0)
         loss = practise(
-            w, ground, own, chosen, none, agree.steps, agree.length, agree.negatives, counts,
-            desk(agree.length, agree.negatives + 1, dim), key, phone,
+            w, ground, own, chosen, none, agree.steps, agree.length, agree.negatives,
+            agree.unvisited, counts, desk(agree.length, agree.negatives + 1, dim), key, phone,
         )  # fmt: skip
         if got.counts[k] > 0:
             asked = questions.asked[phone]

@@ -19,7 +19,9 @@ class Practice:
     """How a phone trains in one turn: plain SGD, one visit at a time, oldest first.
 
     A visit is predicted from those before it, against places drawn at random: half of them from
-    the places that the phone holds, half from its own visits. Cross entropy.
+    the places that the phone holds, half from its own visits. Cross entropy. A first visit may be
+    predicted against held places alone that were not visited before, as in a list of new places:
+    then what tells a return from a first visit no longer hides what tells places apart.
 
     Attributes:
         step: of place rows and of what is private.
@@ -27,6 +29,7 @@ class Practice:
         examples: visits in a turn, drawn anew; all, where a phone has fewer.
         negatives: places drawn against each.
         length: visits before it that the model reads.
+        unvisited: whether first visits are told from unvisited places alone.
     """
 
     step: float = 0.05
@@ -34,6 +37,7 @@ class Practice:
     examples: int = 64
     negatives: int = 15
     length: int = 32
+    unvisited: bool = False
 
     def __post_init__(self) -> None:
         if min(self.examples, self.negatives, self.length) < 1:
@@ -120,7 +124,7 @@ def answers_to(
 
 
 @njit(cache=True)
-def _draw(
+def draw_candidates(
     own: Local,
     held: int,
     chosen: int,
@@ -128,15 +132,23 @@ def _draw(
     key: np.uint64,
     phone: int,
     counter: int,
+    counts: IntArray,
+    unvisited: bool,
 ) -> None:
-    """Fill *candidates*: the visit *chosen* itself, then negatives; -1 where one is the same."""
+    """Fill *candidates*: the visit *chosen* itself, then negatives; -1 where one does not count.
+
+    That is where it is the visit itself or, with *unvisited*, has been visited (*counts*) by a
+    phone that visits the chosen place for the first time.
+    """
     candidates[0] = own.items[chosen]
+    first = unvisited and counts[candidates[0]] == 0
     for k in range(1, candidates.size):
-        if k % 2 == 1:
+        if first or k % 2 == 1:
             other = own.area[below_at(key, phone, counter + k, held)]
         else:
             other = own.items[below_at(key, phone, counter + k, own.items.size)]
-        candidates[k] = other if other != candidates[0] else -1
+        known = first and counts[other] > 0
+        candidates[k] = -1 if known or other == candidates[0] else other
 
 
 @njit(cache=True)
@@ -149,6 +161,7 @@ def practise(
     steps: Float32Array,
     length: int,
     negatives: int,
+    unvisited: bool,
     counts: IntArray,
     b: Desk,
     key: np.uint64,
@@ -173,7 +186,7 @@ def practise(
         items, times_s, now_s = own.items[first:t], own.times_s[first:t], own.times_s[t]
         answer(w, ground, own.slot, items, times_s, now_s, b)
         counter = own.items.size + e * (negatives + 1)
-        _draw(own, held, t, candidates, key, phone, counter)
+        draw_candidates(own, held, t, candidates, key, phone, counter, counts, unvisited)
         for k in range(candidates.size):
             if candidates[k] >= 0:
                 visits[k] = counts[candidates[k]]

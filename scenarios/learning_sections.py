@@ -158,6 +158,8 @@ class PlaceTraining(Section):
     negatives: PositiveInt = 15
     length: PositiveInt = 32
     """Visits before a question that the model reads."""
+    unvisited: bool = False
+    """Whether a first visit is told from places alone that were not visited before."""
     held: PositiveInt = 512
     """Places in the area of a phone: it trains, and may share, their vectors alone."""
     categories: PositiveInt = 16

@@ -41,7 +41,7 @@ def mac(section: MACSection, material: Material) -> Society:
 def _practice(section: DCLRSection | MACSection) -> Practice:
     return Practice(
         section.learning_rate, section.network_rate,
-        section.examples, section.negatives, section.length,
+        section.examples, section.negatives, section.length, section.unvisited,
     )  # fmt: skip
 
 

@@ -53,7 +53,8 @@ class Measurement:
         load_us: time to open the file and prepare it.
         invoke_p50_us: median time of an invocation (LiteRT alone, no copies).
         invoke_p95_us: 95th percentile of it.
-        heap_bytes: memory allocated for it after loading and running; repeatable.
+        heap_bytes: memory allocated for it after loading and running; repeatable, but for a rare
+            KiB or two of malloc's own.
         peak_bytes: growth of the resident set's peak over all of it: heap, pages of the model
             file, and some 3 MiB of LiteRT's own code and tables.
         runs: how many invocations were timed.

@@ -134,7 +134,8 @@ def test_measured_heap_does_not_depend_on_the_environment(
 ) -> None:
     first = measure(package.model("int8"), runs=1).heap_bytes
     monkeypatch.setenv("DROIDLOOP_TEST", "x" * 5000)
-    assert measure(package.model("int8"), runs=1).heap_bytes == first
+    # one run in some hundreds has a KiB more: malloc's own
+    assert abs(measure(package.model("int8"), runs=1).heap_bytes - first) < 2048
 
 
 def test_unpacked_weights_cost_memory_that_integer_arithmetic_does_not(package: Package) -> None:

@@ -167,11 +167,12 @@ def _overcommit(attached: Attached, on: bool) -> None:
 
 
 def _kill_early(attached: Attached, on: bool) -> None:
-    """Have the kernel kill as soon as the last second's pages no longer fit, as Android does.
+    """Have the kernel kill as soon as the last minute's pages no longer fit.
 
-    Otherwise a slow machine may read its programs from disk again and again, for minutes.
+    Android does so with a shorter time. Otherwise a slow machine may read its programs from disk
+    again and again, for minutes.
     """
     script = """cd /sys/kernel/mm/lru_gen
 echo "$1" >enabled
 echo "$2" >min_ttl_ms"""
-    attached.connection.run(["sh", "-c", script, "sh", "y" if on else "n", "1000" if on else "0"])
+    attached.connection.run(["sh", "-c", script, "sh", "y" if on else "n", "60000" if on else "0"])

@@ -40,10 +40,7 @@ class Fields:
 
 def has_movielens_fields(folder: Path) -> bool:
     """Return whether ``u.user`` and ``u.item`` are both in *folder*."""
-    return all(
-        (folder / name).is_file() or (folder / f"{name}.gz").is_file()
-        for name in ("u.user", "u.item")
-    )
+    return all(_found(folder, name) is not None for name in ("u.user", "u.item"))
 
 
 def movielens_fields(folder: Path, users: Labels, items: Labels) -> Fields:
@@ -77,10 +74,14 @@ def movielens_fields(folder: Path, users: Labels, items: Labels) -> Fields:
     )
 
 
+def _found(folder: Path, name: str) -> Path | None:
+    both = (folder / name, folder / f"{name}.gz")
+    return next((file for file in both if file.is_file()), None)
+
+
 def _file(folder: Path, name: str) -> Path:
-    for file in (folder / name, folder / f"{name}.gz"):
-        if file.is_file():
-            return file
+    if (file := _found(folder, name)) is not None:
+        return file
     raise DataError(f"{folder}: no {name} or {name}.gz in this folder; copy it there")
 
 

@@ -14,7 +14,7 @@ from droidloop.devices.voltage import voltage_mv
 from droidloop.platform.draws import FloatArray, IntArray
 from droidloop.platform.units import DAY_US, HOUR_US, MINUTE_US
 
-from .canvas import blank
+from .canvas import blank, save
 
 _CHARGER, _OFF = "#55a868", "#8c8c8c"
 
@@ -52,7 +52,7 @@ def draw_batteries(path: Path, population: Population, *, days: int = 2) -> None
     axes[-1].set(xlabel="hours since the start (local midnight)", xlim=(0, 24 * days))
     axes[-1].set_xticks(range(0, 24 * days + 1, 6))
     figure.supylabel("% charged", fontsize=9)
-    figure.savefig(path, dpi=130)
+    save(figure, path)
 
 
 def _bands(axis: Any, windows_us: list[tuple[int, int]], colour: str, alpha: float) -> None:

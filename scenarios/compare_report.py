@@ -8,6 +8,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from .canvas import save
 from .compare import FIGURES, Group, interval
 
 _HEADS = {
@@ -92,7 +93,7 @@ def draw(groups: Sequence[Group], path: Path) -> None:
     for axis in panels[::2]:
         axis.set_ylabel("HR, validation")
     panels[0].legend(fontsize=8)
-    figure.savefig(path, dpi=130)
+    save(figure, path)
 
 
 def _draw_group(axis: Any, group: Group, name: str, colour: str) -> None:

@@ -16,7 +16,7 @@ from droidloop.platform.draws import Draws
 from droidloop.platform.units import MINUTE_US, joules, seconds
 
 from .battery_plot import draw_batteries
-from .canvas import blank
+from .canvas import blank, save
 
 _STATES = {
     "promotion": "#dd8452",
@@ -84,7 +84,7 @@ def draw_transfers(path: Path, *, nbytes: int = 1_000_000, mbps: float = 2.0) ->
             axis.set(xlim=(-0.02 * end_s, 1.75 * end_s), ylim=(0, 1.12 * most_w))
         axes[len(radios) - 1, column].set_xlabel("seconds")
     _totals(axes[rows - 1, 0], totals)
-    figure.savefig(path, dpi=130)
+    save(figure, path)
 
 
 def _power(axis: Any, title: str, spans: list[Span], names: dict[str, str]) -> None:
@@ -159,7 +159,7 @@ def draw_link(path: Path, link: LinkTrace) -> None:
     top.grid(alpha=0.3)
     top.legend(fontsize=8, loc="upper right", ncols=2, framealpha=1.0)
     _gap_lengths(below, [end - start for start, end in gaps])
-    figure.savefig(path, dpi=130)
+    save(figure, path)
 
 
 def _runs(marked: Any) -> list[tuple[int, int]]:

@@ -138,12 +138,10 @@ def promise_memory(attached: Attached) -> None:
     attached.connection.run(["sh", "-c", "sync; echo 3 >/proc/sys/vm/drop_caches"])
     _have(attached, 256)  # less of it is used up sooner
     _overcommit(attached, True)
-    _kill_early(attached, True)
 
 
 def have_memory(attached: Attached) -> None:
     """Take back ``promise_memory``."""
-    _kill_early(attached, False)
     _overcommit(attached, False)
     _have(attached, attached.phone.memory_mib)
 
@@ -164,15 +162,3 @@ def _have(attached: Attached, mib: int) -> None:
 def _overcommit(attached: Attached, on: bool) -> None:
     script = 'echo "$1" >/proc/sys/vm/overcommit_memory'
     attached.connection.run(["sh", "-c", script, "sh", str(int(on))])
-
-
-def _kill_early(attached: Attached, on: bool) -> None:
-    """Have the kernel kill as soon as the last minute's pages no longer fit.
-
-    Android does so with a shorter time. Otherwise a slow machine may read its programs from disk
-    again and again, for minutes.
-    """
-    script = """cd /sys/kernel/mm/lru_gen
-echo "$1" >enabled
-echo "$2" >min_ttl_ms"""
-    attached.connection.run(["sh", "-c", script, "sh", "y" if on else "n", "60000" if on else "0"])

@@ -1,6 +1,6 @@
 """DCLR on foursquare-nyc: neighbours against isolation and chance, without a server.
 
-Issue 7, check 1: once phones are grouped the server is gone. A line ``a over b`` is the mean over
+Once phones are grouped the server is gone. A line ``a over b`` is the mean over
 users of the paired difference after the last tick, on the test part; its ``low`` is the lower end
 of the 95 % t interval over users.
 

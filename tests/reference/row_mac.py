@@ -1,6 +1,6 @@
 """MAC on foursquare-nyc: phones of three sizes that exchange scores, against isolation.
 
-Issue 7, check 2: every size gains. ``low`` is the lower end of the 95 % t interval over the users
+Every size gains. ``low`` is the lower end of the 95 % t interval over the users
 of that size of the paired difference.
 """
 

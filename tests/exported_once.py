@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from droidloop.models.export import export
-from droidloop.models.graphs import Graph
-from droidloop.models.package import Package
+from droidloop.models.packages.export import export
+from droidloop.models.packages.exportable import Graph
+from droidloop.models.packages.package import Package
 
 
 @contextmanager
@@ -31,5 +31,5 @@ def exported_once() -> Iterator[None]:
         return kept[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("droidloop.scenarios.run.export", export_once)
+        patch.setattr("droidloop.scenarios.run.run.export", export_once)
         yield

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from droidloop.models.gossip_mf import GossipMF, gossip_store
-from droidloop.models.interactions import UserItems
-from droidloop.models.sampling import draw_negatives
+from droidloop.models.data.interactions import UserItems
+from droidloop.models.data.negatives import draw_negatives
+from droidloop.models.peer.gossip_mf import GossipMF, gossip_store
 from droidloop.network.topology import Topology
 from droidloop.platform.draws import Draws, IntArray
 from droidloop.platform.messages import Array
-from droidloop.scenarios.gossip import choose_partners
+from droidloop.scenarios.protocols.gossip import choose_partners
 
 
 @dataclass

@@ -37,7 +37,7 @@ def cost_here(phones: int) -> Cost:
     """Play the day of so many phones in this process; imports and compilation are not in it."""
     import resource
 
-    from tests.benchmarks.row_million import day_of
+    from .row_million import day_of
 
     day_of(1000, 10)  # loads the kernels
     cpu_s = time.process_time()

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import numpy as np
 
-from droidloop.devices.battery import settle
-from droidloop.devices.fleet import CohortFleet, ExactFleet
-from droidloop.devices.population import Population, PopulationSpec, build
+from droidloop.devices.fleets.fleet import CohortFleet, ExactFleet
+from droidloop.devices.phone.battery import settle
+from droidloop.devices.population.population import Population, PopulationSpec, build
 from droidloop.platform.draws import Draws
 from droidloop.platform.engine import Engine, Process
 from droidloop.platform.jobs import Jobs, Kind, Need
 from droidloop.platform.ledger import Ledger
 from droidloop.platform.units import SECOND_US
-from droidloop.scenarios.recorder import Recorder
-from droidloop.scenarios.selection import select
+from droidloop.scenarios.runtime.recorder import Recorder
+from droidloop.scenarios.runtime.selection import select
 
 
 @dataclass

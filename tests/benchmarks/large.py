@@ -31,7 +31,7 @@ Part = Callable[[int, Path], str]
 
 def population(count: int, file: Path) -> str:
     """Make phones."""
-    from droidloop.devices.population import PopulationSpec, build
+    from droidloop.devices.population.population import PopulationSpec, build
     from droidloop.platform.draws import Draws
 
     made = build(PopulationSpec(count), Draws(1, "population"))
@@ -40,8 +40,8 @@ def population(count: int, file: Path) -> str:
 
 def interactions(count: int, file: Path) -> str:
     """Draw events and put them in rows by user."""
-    from droidloop.models.interactions import by_user
-    from droidloop.models.synthetic import generate
+    from droidloop.models.data.interactions import by_user
+    from droidloop.models.data.synthetic import generate
     from droidloop.platform.draws import Draws
 
     data = by_user(generate(count, ITEMS, PER_USER, Draws(1, "large")))
@@ -68,8 +68,8 @@ def written(count: int, file: Path) -> str:
 
 def parquet(count: int, file: Path) -> str:
     """Read what `written` wrote."""
-    from droidloop.models.readers import Columns
-    from droidloop.models.streaming import stream
+    from droidloop.models.data.readers import Columns
+    from droidloop.models.data.streaming import stream
 
     data = stream(file, Columns("user", "item", "rating", "time")).data
     held = sum(len(values) * 8 for values in (data.items, data.times_s, data.ratings))
@@ -81,7 +81,7 @@ def parquet(count: int, file: Path) -> str:
 
 def table(count: int, file: Path) -> str:
     """Draw an embedding table and pack it."""
-    from droidloop.models.tables import DenseTable
+    from droidloop.models.tables.dense import DenseTable
     from droidloop.platform.draws import Draws
 
     made = DenseTable(count, DIM)
@@ -91,7 +91,7 @@ def table(count: int, file: Path) -> str:
 
 def training(count: int, file: Path) -> str:
     """Train on so many items."""
-    from tests.benchmarks.row_train_million import rounds_of
+    from .row_train_million import rounds_of
 
     rate = rounds_of(CLIENTS, count, CLIENTS, 3)
     return f"FedMF on {count:,} items, 4 rounds of {CLIENTS:,} ({rate:,.0f} updates/s)"

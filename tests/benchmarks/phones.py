@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from droidloop.devices.android.adb import Adb
-from droidloop.devices.android.bundle_runner import BundleRunner
-from droidloop.devices.android.runner import ModelJob
+from droidloop.devices.android.adb.adb import Adb
+from droidloop.devices.android.runners.bundle_runner import BundleRunner
+from droidloop.devices.fleets.model_job import ModelJob
 from tests.contracts.runner import train_job
 from tests.phone.conftest import NAMES, Attached, attach
 from tests.phone.made import bundle

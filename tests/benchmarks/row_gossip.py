@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from droidloop.models.split import Split
-    from droidloop.models.store import PrivateStore
+    from droidloop.models.data.split import Split
+    from droidloop.models.interfaces.store import PrivateStore
 
     from .gossiping import Ticks
 
@@ -36,9 +36,9 @@ SHARED = Path(__file__).parents[3] / "shared" / "data" / "ml-100k"
 
 def split_of() -> Split:
     """Return ratings, four fifths of each user's for training."""
-    from droidloop.models.readers import load
-    from droidloop.models.split import ratio
-    from droidloop.models.synthetic import generate
+    from droidloop.models.data.readers import load
+    from droidloop.models.data.split import ratio
+    from droidloop.models.data.synthetic import generate
     from droidloop.platform.draws import Draws
 
     draws = Draws(1, "gossip")
@@ -49,12 +49,13 @@ def split_of() -> Split:
 
 def ticks_of(split: Split, dim: int = 5, senders: int = NODES) -> Ticks:
     """Return the network."""
-    from droidloop.models.gossip_mf import GossipMF
-    from droidloop.models.kernels import Sgd
-    from droidloop.models.mf import MF
+    from droidloop.models.local.mf_sgd import Sgd
+    from droidloop.models.peer.gossip_mf import GossipMF
+    from droidloop.models.recommenders.mf import MF
     from droidloop.network.generators import random_regular
     from droidloop.platform.draws import Draws
-    from tests.benchmarks.gossiping import Ticks
+
+    from .gossiping import Ticks
 
     draws = Draws(1, "gossip")
     # without biases a longer step than gossipy's 0.001 is needed to get anywhere
@@ -94,7 +95,7 @@ def measure() -> float:
 
 def baseline() -> float:
     """Return messages per wall second of a loop over messages."""
-    from tests.benchmarks.gossiping import plain_rate
+    from .gossiping import plain_rate
 
     ticks = ticks_of(split_of())
     return plain_rate(ticks.rule, ticks.data, ticks.topology, ticks.draws)

@@ -32,13 +32,14 @@ PLAIN_NODES = 2000
 
 def ticks_of(nodes: int, senders: int) -> Ticks:
     """Return the network, its memory touched."""
-    from droidloop.models.gossip_mf import GossipMF
-    from droidloop.models.interactions import by_user
-    from droidloop.models.mf import MF
-    from droidloop.models.synthetic import generate
+    from droidloop.models.data.interactions import by_user
+    from droidloop.models.data.synthetic import generate
+    from droidloop.models.peer.gossip_mf import GossipMF
+    from droidloop.models.recommenders.mf import MF
     from droidloop.network.generators import small_world
     from droidloop.platform.draws import Draws
-    from tests.benchmarks.gossiping import Ticks
+
+    from .gossiping import Ticks
 
     draws = Draws(1, "gossip-large")
     data = by_user(generate(nodes, ITEMS, PER_USER, draws.child("data")))
@@ -58,7 +59,7 @@ def measure() -> float:
 
 def baseline() -> float:
     """Return messages per wall second of a loop over messages."""
-    from tests.benchmarks.gossiping import plain_rate
+    from .gossiping import plain_rate
 
     ticks = ticks_of(PLAIN_NODES, 1)
     return plain_rate(ticks.rule, ticks.data, ticks.topology, ticks.draws)

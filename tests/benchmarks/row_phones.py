@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # imported only where phones are started
-    from droidloop.devices.android.runner import Runner
+    from droidloop.devices.fleets.model_job import Runner
 
 WHAT = "a round with two QEMU phones, each training: phones served at once"
 UNIT = "rounds/s"
@@ -25,7 +25,7 @@ TURNS = 3
 
 def measure() -> tuple[float, float]:
     """Return rounds per second with both phones at once, and of the one that takes longer."""
-    from tests.benchmarks.phones import two_phones
+    from .phones import two_phones
 
     groups = ((0,), (1,), (0, 1))
     took: dict[tuple[int, ...], list[float]] = {group: [] for group in groups}
@@ -49,12 +49,13 @@ def _round_s(runners: "Sequence[Runner]", phones: tuple[int, ...], number: int) 
     """Return the wall time of a batch with a training job for each of *phones*."""
     import numpy as np
 
-    from droidloop.devices.android.fleet import AndroidFleet, Attachment
-    from droidloop.devices.evidence import Evidence
+    from droidloop.devices.android.fleet.fleet import AndroidFleet, Attachment
+    from droidloop.devices.fleets.device_outputs import Evidence
     from droidloop.platform.engine import Engine
     from droidloop.platform.jobs import Jobs, Kind
-    from tests.benchmarks.phones import Training
     from tests.contracts.worlds import steady
+
+    from .phones import Training
 
     attached = [Attachment(f"phone {k}", k, runner) for k, runner in enumerate(runners)]
     with tempfile.TemporaryDirectory() as folder:

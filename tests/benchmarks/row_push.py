@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # imported only where a phone is pushed to
-    from droidloop.devices.android.connection import Connection
+    from droidloop.devices.android.adb.connection import Connection
 
 WHAT = "push of 20 MB to a QEMU phone, transfer alone"
 UNIT = "MB/s"
@@ -28,8 +28,9 @@ TURNS = 13
 
 def measure() -> tuple[float, float]:
     """Return the median rate of droidloop's pushes, and that over the median ratio."""
-    from droidloop.devices.android.transfer import push
-    from tests.benchmarks.phones import two_machines
+    from droidloop.devices.android.adb.transfer import push
+
+    from .phones import two_machines
 
     ours, ratios, checks_s = [], [], []
     with two_machines() as (phone, _), tempfile.TemporaryDirectory() as folder:
@@ -53,7 +54,7 @@ def measure() -> tuple[float, float]:
 
 def _bare_s(connection: "Connection", local: Path) -> float:
     """Return the wall time of pushing *local* with the adb client alone, to a name of its own."""
-    from droidloop.devices.android.adb_process import adb_environment, adb_path
+    from droidloop.devices.android.adb.adb_process import adb_environment, adb_path
 
     server = ["-L", f"tcp:localhost:{connection.adb.port}", "-s", connection.serial]
     command = [str(adb_path()), *server, "push", str(local), "/data/local/tmp/bare"]

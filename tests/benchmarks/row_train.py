@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from droidloop.models.interactions import Interactions
+    from droidloop.models.data.interactions import Interactions
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "ml-100k"
 SOURCE = "ml-100k" if DATA.is_dir() else "synthetic data like ml-100k"
@@ -33,12 +33,12 @@ def rounds_of(engine: Literal["numba", "torch"], rounds: int) -> float:
     """Return client updates per second of training, after one round to touch all memory."""
     import numpy as np
 
-    from droidloop.models.aggregation import row_average
-    from droidloop.models.fedmf import FedMF
-    from droidloop.models.interfaces import Cohort
-    from droidloop.models.mf import MF
-    from droidloop.models.split import leave_one_out
-    from droidloop.models.store import PrivateStore
+    from droidloop.models.data.split import leave_one_out
+    from droidloop.models.federated.fedmf import FedMF
+    from droidloop.models.federated.folds import row_average
+    from droidloop.models.interfaces.learning import Cohort
+    from droidloop.models.interfaces.store import PrivateStore
+    from droidloop.models.recommenders.mf import MF
     from droidloop.platform.draws import Draws
     from droidloop.platform.shards import shards
 
@@ -66,8 +66,8 @@ def rounds_of(engine: Literal["numba", "torch"], rounds: int) -> float:
 
 
 def _events() -> "Interactions":
-    from droidloop.models.readers import load
-    from droidloop.models.synthetic import generate
+    from droidloop.models.data.readers import load
+    from droidloop.models.data.synthetic import generate
     from droidloop.platform.draws import Draws
 
     if DATA.is_dir():

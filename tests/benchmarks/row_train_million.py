@@ -29,13 +29,13 @@ def rounds_of(users: int, items: int, clients: int, rounds: int) -> float:
     """Return client updates per second of training, after one round to touch all memory."""
     import numpy as np
 
-    from droidloop.models.aggregation import row_average
-    from droidloop.models.fedmf import FedMF
-    from droidloop.models.interactions import by_user
-    from droidloop.models.interfaces import Cohort
-    from droidloop.models.mf import MF
-    from droidloop.models.store import PrivateStore
-    from droidloop.models.synthetic import generate
+    from droidloop.models.data.interactions import by_user
+    from droidloop.models.data.synthetic import generate
+    from droidloop.models.federated.fedmf import FedMF
+    from droidloop.models.federated.folds import row_average
+    from droidloop.models.interfaces.learning import Cohort
+    from droidloop.models.interfaces.store import PrivateStore
+    from droidloop.models.recommenders.mf import MF
     from droidloop.platform.draws import Draws
     from droidloop.platform.shards import shards
 

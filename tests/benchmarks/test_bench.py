@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import growth, large
-from tests.benchmarks.bench import ROWS, load, rows
+from . import growth, large
+from .bench import ROWS, load, rows
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,8 +6,8 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from droidloop.models.interactions import UserItems
-from droidloop.models.interfaces import ClientRule, Cohort, Cost, Recommender, ServerRule
+from droidloop.models.data.interactions import UserItems
+from droidloop.models.interfaces.learning import ClientRule, Cohort, Cost, Recommender, ServerRule
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
 

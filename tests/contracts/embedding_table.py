@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from droidloop.models.interfaces import EmbeddingTable, Params
+from droidloop.models.interfaces.learning import EmbeddingTable, Params
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import PackageError
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import simpy
 
-from droidloop.devices.battery import settle
-from droidloop.devices.fleet import Fleet
-from droidloop.devices.population import Population
+from droidloop.devices.fleets.fleet import Fleet
+from droidloop.devices.phone.battery import settle
+from droidloop.devices.population.population import Population
 from droidloop.platform.draws import Draws
 from droidloop.platform.engine import Engine, Process
 from droidloop.platform.jobs import ENERGY_PARTS, JOB_DTYPE, JobArray, Jobs, Outcome

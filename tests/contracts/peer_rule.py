@@ -6,10 +6,10 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from droidloop.models.interactions import UserItems
-from droidloop.models.interfaces import Cost, Recommender
-from droidloop.models.peers import PeerRule
-from droidloop.models.store import PrivateStore
+from droidloop.models.data.interactions import UserItems
+from droidloop.models.interfaces.learning import Cost, Recommender
+from droidloop.models.interfaces.peers import PeerRule
+from droidloop.models.interfaces.store import PrivateStore
 from droidloop.platform.draws import Draws, IntArray
 from droidloop.platform.messages import Array, Messages
 

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from droidloop.models.interfaces import Batch, Params, Recommender, init_all
+from droidloop.models.interfaces.learning import Batch, Params, Recommender, init_all
 from droidloop.platform.draws import Draws
 
 DRAWS = Draws(5, "recommender")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from droidloop.devices.android.runner import Failed, ModelJob, Ran, Runner
+from droidloop.devices.fleets.model_job import Failed, ModelJob, Ran, Runner
 from droidloop.platform.draws import Draws
 from droidloop.platform.jobs import Outcome
 from tests.phone.export_models import BATCH, DIM, ROWS

@@ -9,11 +9,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from droidloop.devices.android.bundle import ROOT
-from droidloop.devices.android.connection import Connection
-from droidloop.devices.android.runner import Failed, Result, Runner
+from droidloop.devices.android.adb.connection import Connection
+from droidloop.devices.android.runners.bundle import ROOT
+from droidloop.devices.fleets.model_job import Failed, Result, Runner
 from droidloop.platform.jobs import Outcome
-from tests.contracts.runner import SLOW, RunnerContract, on_host, ran, score_job, train_job
+
+from .runner import SLOW, RunnerContract, on_host, ran, score_job, train_job
 
 
 def meanwhile(

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from droidloop.models.interfaces import ServerRule
+from droidloop.models.interfaces.learning import ServerRule
 from droidloop.platform.messages import Messages
 
 from .tiny import received

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from droidloop.models.interactions import UserItems
-from droidloop.models.interfaces import Cohort, Recommender, ServerRule
-from droidloop.models.store import PrivateStore
+from droidloop.models.data.interactions import UserItems
+from droidloop.models.interfaces.learning import Cohort, Recommender, ServerRule
+from droidloop.models.interfaces.store import PrivateStore
 from droidloop.platform.draws import Draws, IntArray
 from droidloop.platform.messages import Messages
 

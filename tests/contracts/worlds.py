@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from droidloop.devices.population import Population, PopulationSpec, build
-from droidloop.devices.radios import MBIT
+from droidloop.devices.population.population import Population, PopulationSpec, build
+from droidloop.devices.population.radios import MBIT
 from droidloop.network.coverage import Region
 from droidloop.network.direct import DIRECT
 from droidloop.network.trace import Series

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from droidloop.models.package import Package
+from droidloop.models.packages.package import Package
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Array
 
@@ -40,8 +40,8 @@ def users() -> Array:
 @pytest.fixture(scope="session")
 def package(table: Array) -> Package:
     """That table in all variants."""
-    from droidloop.models.export import export  # torch and LiteRT: for the tests that need them
-    from droidloop.models.graphs import scoring
+    from droidloop.models.packages.export import export
+    from droidloop.models.packages.exportable import scoring
 
     variants = ("float32", "int8", "int8-dynamic")
     return export(scoring(table), name="mf", version=3, variants=variants)

@@ -19,7 +19,7 @@ import threading
 import time
 from pathlib import Path
 
-from tests.network.shaped_link import FAR, NEAR, PORT, bucket, fetch, run, serve, shape
+from .shaped_link import FAR, NEAR, PORT, bucket, fetch, run, serve, shape
 
 MODULE = "tests.network.delayed_link"
 TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 0x1, 0x1000

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
 
-from droidloop.devices.population import REGIONS
+from droidloop.devices.population.population import REGIONS
 from droidloop.network.coverage import CYCLES_PER_BLOCK, Region, renewal_at
 from droidloop.platform.draws import Draws
 from droidloop.platform.units import DAY_US, SECOND_US

@@ -6,14 +6,7 @@ import numpy as np
 import pytest
 
 from droidloop.network.map import OPTUS, MapSpec, area_share, build_map, time_share
-from droidloop.network.movement import (
-    Map,
-    at_home,
-    cell_at,
-    map_covered_at,
-    position_at,
-    stop_at,
-)
+from droidloop.network.movement import Map, at_home, cell_at, map_covered_at, position_at, stop_at
 from droidloop.platform.draws import Draws
 from droidloop.platform.units import DAY_US, HOUR_US, SECOND_US
 

@@ -22,13 +22,7 @@ from droidloop.network.generators import (
     small_world,
 )
 from droidloop.network.nearest import nearest
-from droidloop.network.topology import (
-    Topology,
-    components,
-    from_edges,
-    repaired,
-    require_connected,
-)
+from droidloop.network.topology import Topology, components, from_edges, repaired, require_connected
 from droidloop.platform.draws import Draws, FloatArray
 from droidloop.platform.errors import DataError, ScenarioError
 

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 
-from droidloop.devices.android.addresses import forget, remember
+from droidloop.devices.android.emulator.finding import forget, remember
 
 from .image import CACHE, PhoneError, missing_tools
 from .qemu import Phone, load, start

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from droidloop.devices.android.adb import Adb
-from droidloop.devices.android.attached import AttachedDevice
-from droidloop.devices.android.connection import Connection
-from droidloop.devices.android.errors import AndroidError
+from droidloop.devices.android.adb.adb import Adb
+from droidloop.devices.android.adb.connection import Connection
+from droidloop.devices.android.adb.errors import AndroidError
+from droidloop.devices.android.fleet.attached import AttachedDevice
 
 from .image import missing_tools
 from .qemu import Battery, Phone, free_port, prepare, start

@@ -7,10 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import final
 
-from droidloop.devices.android.adb_process import adb_environment, adb_path
-from droidloop.devices.android.errors import AndroidError
+from droidloop.devices.android.adb.adb_process import adb_environment, adb_path
+from droidloop.devices.android.adb.errors import AndroidError
 from droidloop.devices.android.parsers.proc_meminfo import parse_proc_meminfo
-from droidloop.devices.android.runner import ModelJob, Result, Runner
+from droidloop.devices.fleets.model_job import ModelJob, Result, Runner
 from tests.contracts.runner import SLOW
 from tests.contracts.runner_on_device import meanwhile, running, stop_runner
 

@@ -7,8 +7,8 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from droidloop.devices.android import bundle_build, registry
-from droidloop.devices.android.bundle import Bundle
+from droidloop.devices.android.runners import bundle_build, registry
+from droidloop.devices.android.runners.bundle import Bundle
 
 from .image import CACHE, PhoneError, locked
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from droidloop.devices.android.bundle_runner import BundleRunner
-from droidloop.devices.android.errors import AndroidError
-from droidloop.devices.android.fleet import Attachment
-from droidloop.devices.android.imposing import holder_of
-from droidloop.scenarios.load import load
-from droidloop.scenarios.run import execute
+from droidloop.devices.android.adb.errors import AndroidError
+from droidloop.devices.android.conditions.imposing import holder_of
+from droidloop.devices.android.fleet.fleet import Attachment
+from droidloop.devices.android.runners.bundle_runner import BundleRunner
+from droidloop.scenarios.run.run import execute
+from droidloop.scenarios.schema.load import load
 from tests.exported_once import exported_once
-from tests.scenarios.test_mixed import ALONE
+from tests.scenarios.run.test_mixed import ALONE
 
 from .conftest import Attached
 from .harm import Harm, HarmedRunner

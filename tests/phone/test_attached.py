@@ -10,24 +10,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from droidloop.devices.android.adb import Adb
-from droidloop.devices.android.attached import AttachedDevice
-from droidloop.devices.android.attaching import Seat, attached, property_of
-from droidloop.devices.android.bundle import abi_of
-from droidloop.devices.android.bundle_cache import kept_bundle
-from droidloop.devices.android.bundle_runner import BundleRunner
-from droidloop.devices.android.conditions import BatteryCondition, LinkCondition
-from droidloop.devices.android.connection import Connection
-from droidloop.devices.android.fleet import Attachment
-from droidloop.devices.android.journal import pending_serials
-from droidloop.devices.android.runner import Runner
+from droidloop.devices.android.adb.adb import Adb
+from droidloop.devices.android.adb.connection import Connection
+from droidloop.devices.android.conditions.conditions import BatteryCondition, LinkCondition
+from droidloop.devices.android.conditions.journal import pending_serials
+from droidloop.devices.android.fleet.attached import AttachedDevice
+from droidloop.devices.android.fleet.attaching import Seat, attached, property_of
+from droidloop.devices.android.fleet.fleet import Attachment
+from droidloop.devices.android.runners.bundle import abi_of
+from droidloop.devices.android.runners.bundle_cache import kept_bundle
+from droidloop.devices.android.runners.bundle_runner import BundleRunner
+from droidloop.devices.fleets.model_job import Runner
 from droidloop.platform.jobs import Outcome
 from droidloop.platform.ledger import read
-from droidloop.scenarios.load import load
-from droidloop.scenarios.run import execute
+from droidloop.scenarios.run.run import execute
+from droidloop.scenarios.schema.load import load
 from tests.contracts.runner_on_device import RunnerOnDeviceContract
-from tests.scenarios.test_mixed import ALONE, table_of
-from tests.scenarios.test_run import digest
+from tests.scenarios.run.test_mixed import ALONE, table_of
+from tests.scenarios.run.test_run import digest
 
 SERIAL = os.environ.get("DROIDLOOP_SERIAL", "")
 pytestmark = [

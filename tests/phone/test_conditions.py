@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from droidloop.devices.android.conditions import BatteryCondition, LinkCondition, restore_pending
-from droidloop.devices.android.errors import RestoreError
-from droidloop.devices.android.imposing import holder_of
-from droidloop.devices.android.journal import pending_serials
+from droidloop.devices.android.adb.errors import RestoreError
+from droidloop.devices.android.conditions.conditions import (
+    BatteryCondition,
+    LinkCondition,
+    restore_pending,
+)
+from droidloop.devices.android.conditions.imposing import holder_of
+from droidloop.devices.android.conditions.journal import pending_serials
 from droidloop.devices.android.parsers.battery import Battery, parse_battery
 
 from .conftest import Attached
@@ -52,9 +56,9 @@ def test_the_phone_shows_what_is_imposed_and_then_its_own_again(mine: Attached) 
 def test_a_run_that_was_killed_is_taken_back_by_the_next(mine: Attached) -> None:
     code = (
         "import sys, time\n"
-        "from droidloop.devices.android.adb import Adb\n"
-        "from droidloop.devices.android.conditions import *\n"
-        "from droidloop.devices.android.connection import Connection\n"
+        "from droidloop.devices.android.adb.adb import Adb\n"
+        "from droidloop.devices.android.conditions.conditions import *\n"
+        "from droidloop.devices.android.adb.connection import Connection\n"
         "connection = Connection(Adb(int(sys.argv[1])), sys.argv[2])\n"
         "with impose(connection, battery=BatteryCondition(7, False)):\n"
         "    print('imposed', flush=True)\n"

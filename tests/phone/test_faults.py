@@ -7,8 +7,8 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from droidloop.devices.android.bundle_runner import BundleRunner
-from droidloop.devices.android.runner import Failed, ModelJob, Ran
+from droidloop.devices.android.runners.bundle_runner import BundleRunner
+from droidloop.devices.fleets.model_job import Failed, ModelJob, Ran
 from droidloop.platform.jobs import Outcome
 from tests.contracts.runner import failed, on_host, ran, score_job, train_job
 from tests.contracts.runner_on_device import meanwhile

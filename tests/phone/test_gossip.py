@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from droidloop.devices.android.runner import Ran
-from droidloop.models.store import PrivateStore
+from droidloop.devices.fleets.model_job import Ran
+from droidloop.models.interfaces.store import PrivateStore
 from droidloop.platform.draws import IntArray
 from droidloop.platform.jobs import Kind, Outcome
 from droidloop.platform.ledger import read
-from droidloop.scenarios.peer_work import PeerWork
-from tests.scenarios.test_run import digest
+from droidloop.scenarios.protocols.peer_work import PeerWork
+from tests.scenarios.run.test_run import digest
 
 from .conftest import Attached
 from .playing import kept_models, play

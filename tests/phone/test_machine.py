@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from droidloop.devices.android.errors import AndroidError, DeviceTimeoutError
+from droidloop.devices.android.adb.errors import AndroidError, DeviceTimeoutError
+from droidloop.devices.android.adb.transfer import pull, push
 from droidloop.devices.android.parsers.battery import parse_battery
 from droidloop.devices.android.parsers.proc_meminfo import parse_proc_meminfo
-from droidloop.devices.android.transfer import pull, push
-from tests.devices.android.test_quoting import HOSTILE
+from tests.devices.android.adb.test_quoting import HOSTILE
 
 from .__main__ import main
 from .conftest import MEMORY_MIB, Attached

@@ -8,8 +8,8 @@ import pytest
 
 from droidloop.platform.jobs import Kind, Outcome
 from droidloop.platform.ledger import read
-from tests.scenarios.test_mixed import table_of
-from tests.scenarios.test_run import digest
+from tests.scenarios.run.test_mixed import table_of
+from tests.scenarios.run.test_run import digest
 
 from .conftest import Attached
 from .playing import kept_models, play

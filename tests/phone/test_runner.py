@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from droidloop.devices.android.bundle_runner import BundleRunner
-from droidloop.devices.android.connection import Connection
-from droidloop.devices.android.runner import Runner
+from droidloop.devices.android.adb.connection import Connection
+from droidloop.devices.android.runners.bundle_runner import BundleRunner
+from droidloop.devices.fleets.model_job import Runner
 from tests.contracts.runner import ran, score_job
 from tests.contracts.runner_on_device import RunnerOnDeviceContract
 

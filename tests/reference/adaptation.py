@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.reference.movielens import folder
+from .movielens import folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from droidloop.models.ctr import Samples
-    from droidloop.models.fields import Fields
-    from droidloop.models.interactions import UserItems
+    from droidloop.models.data.fields import Fields
+    from droidloop.models.data.interactions import UserItems
+    from droidloop.models.data.samples import Samples
     from droidloop.platform.draws import Draws
 
 
@@ -34,7 +34,7 @@ class InTime:
 
 def rated_ml_100k(length: int) -> InTime:
     """Return whether each event is liked, with a history of *length* items liked before."""
-    from droidloop.models.ctr import samples_of
+    from droidloop.models.data.samples import samples_of
 
     return _ml_100k(lambda events, n_items, held: samples_of(events, length), (1, 1))
 
@@ -45,7 +45,7 @@ def next_ml_100k(length: int, draws: "Draws") -> InTime:
     One such item in training, and ``HELD_NEGATIVES`` for validation and test, where they make AUC
     less a matter of chance.
     """
-    from droidloop.models.ctr import next_samples
+    from droidloop.models.data.samples import next_samples
 
     def made(events: "UserItems", n_items: int, held: bool) -> "Samples":
         chance = draws.child("held out") if held else draws
@@ -59,10 +59,10 @@ def _ml_100k(made: "Callable[[UserItems, int, bool], Samples]", rows: tuple[int,
     """Return what *made* makes of the events; *rows* samples each, in training and held out."""
     import numpy as np
 
-    from droidloop.models.ctr import TEST, TRAIN, VALID, parts
-    from droidloop.models.fields import movielens_fields
-    from droidloop.models.interactions import by_user
-    from droidloop.models.readers import load
+    from droidloop.models.data.fields import movielens_fields
+    from droidloop.models.data.interactions import by_user
+    from droidloop.models.data.readers import load
+    from droidloop.models.data.samples import TEST, TRAIN, VALID, parts
 
     path = folder("ml-100k")
     read = load(path)

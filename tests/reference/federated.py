@@ -8,17 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests.reference.row import Bar, Line
+from .row import Bar, Line
 
 if TYPE_CHECKING:
-    from droidloop.models.candidates import Protocol
-    from droidloop.models.interactions import UserItems
-    from droidloop.models.interfaces import ClientRule, Recommender, ServerRule
-    from droidloop.models.personal import PersonalScorer, PersonalTables
-    from droidloop.models.split import Split
-    from droidloop.models.store import PrivateStore
+    from droidloop.models.data.interactions import UserItems
+    from droidloop.models.data.split import Split
+    from droidloop.models.evaluation.candidates import Protocol
+    from droidloop.models.evaluation.personal_tables import PersonalScorer, PersonalTables
+    from droidloop.models.interfaces.learning import ClientRule, Recommender, ServerRule
+    from droidloop.models.interfaces.store import PrivateStore
     from droidloop.platform.draws import Draws
-    from droidloop.scenarios.quality import Judge, Scorer
+    from droidloop.scenarios.learning.evaluator import Judge, Scorer
 
 ROUNDS = 100
 SHARD = 1024
@@ -106,11 +106,11 @@ def best_rounds(
     import numpy as np
     import torch
 
-    from droidloop.models.candidates import exclusions, sample_candidates
-    from droidloop.models.personal import PersonalScorer, PersonalTables
-    from droidloop.models.store import PrivateStore
+    from droidloop.models.evaluation.candidates import exclusions, sample_candidates
+    from droidloop.models.evaluation.personal_tables import PersonalScorer, PersonalTables
+    from droidloop.models.interfaces.store import PrivateStore
     from droidloop.platform.draws import Draws
-    from droidloop.scenarios.quality import Judge, ModelScorer
+    from droidloop.scenarios.learning.evaluator import Judge, ModelScorer
 
     draws = Draws(seed, "reference")
     judge = Judge(split, sample_candidates(split, draws.child("candidates")), 10)
@@ -151,7 +151,7 @@ def play(
     """Play round *number* with everybody; what phones make of it goes to *store* and *tables*."""
     import numpy as np
 
-    from droidloop.models.interfaces import Cohort
+    from droidloop.models.interfaces.learning import Cohort
 
     for start in range(0, data.n_users, SHARD):
         part = np.arange(start, min(start + SHARD, data.n_users))
@@ -166,7 +166,7 @@ def play(
 
 def figures(judge: "Judge", scorer: "Scorer") -> Figures:
     """Return HR@10 and NDCG@10 of the test part, among the candidates and among all items."""
-    from droidloop.models.evaluate import evaluate
+    from droidloop.models.evaluation.evaluate import evaluate
 
     sampled = evaluate(scorer.some, judge.split, judge.candidates, judge.k, part="test")
     full = evaluate(scorer.every, judge.split, k=judge.k, part="test")
@@ -179,7 +179,7 @@ def figures(judge: "Judge", scorer: "Scorer") -> Figures:
 
 def crossed(judge: "Judge", scorer: "PersonalScorer", score: int, table: int) -> Figures:
     """Return HR@10 with the parameters and the table of the users so many rows further on."""
-    from droidloop.models.evaluate import evaluate
+    from droidloop.models.evaluation.evaluate import evaluate
 
     n = judge.split.n_users
     values = evaluate(

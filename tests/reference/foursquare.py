@@ -16,12 +16,12 @@ import numpy as np
 from .movielens import folder
 
 if TYPE_CHECKING:
-    from droidloop.models.interactions import UserItems
-    from droidloop.models.peers import PeerRule
-    from droidloop.models.place_phones import PlacePhones
-    from droidloop.models.places import Places
-    from droidloop.models.split import Split
-    from droidloop.models.store import PrivateStore
+    from droidloop.models.data.interactions import UserItems
+    from droidloop.models.data.places import Places
+    from droidloop.models.data.split import Split
+    from droidloop.models.interfaces.peers import PeerRule
+    from droidloop.models.interfaces.store import PrivateStore
+    from droidloop.models.peer.place_phones import PlacePhones
     from droidloop.platform.draws import Draws, FloatArray, IntArray
 
 NEAR = 200
@@ -53,10 +53,10 @@ class City:
 
 def city() -> City:
     """Return foursquare-nyc, read and split; nothing here is drawn but k-means' start."""
-    from droidloop.models.check_ins import load_check_ins
-    from droidloop.models.interactions import union
-    from droidloop.models.places import by_hours
-    from droidloop.models.split import leave_one_out
+    from droidloop.models.data.foursquare import load_check_ins
+    from droidloop.models.data.interactions import union
+    from droidloop.models.data.places import by_hours
+    from droidloop.models.data.split import leave_one_out
     from droidloop.platform.draws import Draws
 
     events, places = load_check_ins(folder("foursquare-nyc"))
@@ -72,7 +72,7 @@ def city() -> City:
 
 def _rivals(places: "Places", known: "UserItems", wanted: "IntArray") -> "IntArray":
     """Return the unvisited places nearest to each of *wanted*, (users, NEAR)."""
-    from droidloop.models.place_vectors import nearest
+    from droidloop.models.fitting.pretrain_places import nearest
 
     near = nearest(places.plane_km(), wanted, len(places) - 1)
     out = np.empty((len(wanted), NEAR), np.int64)
@@ -109,7 +109,7 @@ def with_new(values: Values, data: City) -> Values:
 
 def with_validation(split: "Split") -> "UserItems":
     """Return training and validation events by user, oldest first."""
-    from droidloop.models.interactions import UserItems
+    from droidloop.models.data.interactions import UserItems
 
     train, at = split.train, split.train.offsets[1:]
     return UserItems(

@@ -8,17 +8,17 @@ test, in validation.
 
 from typing import TYPE_CHECKING
 
-from tests.reference.movielens import folder
+from .movielens import folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from droidloop.models.interactions import Interactions
-    from droidloop.models.interfaces import Params
-    from droidloop.models.lightgcn import LightGCN
-    from droidloop.models.metrics import Scores
-    from droidloop.models.mf import MF
-    from droidloop.models.split import Part, Split
+    from droidloop.models.data.interactions import Interactions
+    from droidloop.models.data.split import Part, Split
+    from droidloop.models.evaluation.metrics import Scores
+    from droidloop.models.interfaces.learning import Params
+    from droidloop.models.recommenders.lightgcn import LightGCN
+    from droidloop.models.recommenders.mf import MF
     from droidloop.platform.draws import IntArray
 
 EPOCHS = 300
@@ -28,7 +28,7 @@ SD = 0.02
 
 def liked_ml_1m() -> "Interactions":
     """Return the events of ml-1m with a rating of 3 or more."""
-    from droidloop.models.readers import Columns, load, load_flags
+    from droidloop.models.data.readers import Columns, load, load_flags
 
     file = folder("ml-1m") / "interactions.parquet"
     every = load(file, columns=Columns("user", "item", None, "timestamp"))
@@ -37,7 +37,7 @@ def liked_ml_1m() -> "Interactions":
 
 def split_of(interactions: "Interactions", seed: int) -> "Split":
     """Return the split of *seed*."""
-    from droidloop.models.split import ratio
+    from droidloop.models.data.split import ratio
     from droidloop.platform.draws import Draws
 
     return ratio(interactions, Draws(seed, "split"))
@@ -47,7 +47,7 @@ def figures(
     score: "Callable[[IntArray], Scores]", split: "Split", part: "Part"
 ) -> dict[str, float]:
     """Return HR@10, NDCG@10 and Recall@10 of the scores of all items."""
-    from droidloop.models.evaluate import evaluate
+    from droidloop.models.evaluation.evaluate import evaluate
 
     means = evaluate(score, split, part=part).means()
     names = {"hr_at_10": "HR@10", "ndcg_at_10": "NDCG@10", "recall_at_10": "Recall@10"}
@@ -68,8 +68,8 @@ def train(
 
     After each epoch the step *lr* is multiplied by *decay*.
     """
-    from droidloop.models.fit import fit
-    from droidloop.models.interfaces import init_all
+    from droidloop.models.fitting.fit import fit
+    from droidloop.models.interfaces.learning import init_all
     from droidloop.platform.draws import Draws
 
     draws = Draws(seed, "full ranking")
@@ -97,7 +97,7 @@ def train(
 
 
 def _vectors(model: "MF | LightGCN", params: "Params") -> tuple["Scores", "Scores"]:
-    from droidloop.models.lightgcn import LightGCN
+    from droidloop.models.recommenders.lightgcn import LightGCN
 
     ready = model.vectors(params) if isinstance(model, LightGCN) else params
     return ready["user"].numpy(), ready["item"].numpy()

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from droidloop.models.interactions import Interactions
-    from droidloop.models.split import Split
+    from droidloop.models.data.interactions import Interactions
+    from droidloop.models.data.split import Split
 
 SHARED = Path(__file__).parents[3] / "shared"
 DATA = SHARED / "data"
@@ -25,8 +25,8 @@ def ml_100k() -> "Split":
 
     Of one second the earlier row of the file is the later event.
     """
-    from droidloop.models.readers import load
-    from droidloop.models.split import leave_one_out
+    from droidloop.models.data.readers import load
+    from droidloop.models.data.split import leave_one_out
 
     return leave_one_out(implicit(load(folder("ml-100k"))))
 
@@ -37,8 +37,8 @@ def ml_1m() -> "Split":
     A third of the rows have no time and come before all others, so validation is the latest row
     of known time where the user has one.
     """
-    from droidloop.models.readers import Columns, load, load_flags
-    from droidloop.models.split import leave_one_out
+    from droidloop.models.data.readers import Columns, load, load_flags
+    from droidloop.models.data.split import leave_one_out
 
     file = folder("ml-1m") / "interactions.parquet"
     every = load(file, columns=Columns("user", "item", None, "timestamp"))

@@ -1,7 +1,7 @@
 """BPR-MF on ml-1m in full ranking: RecBole-GNN's results/general/ml-1m.md, row BPR."""
 
-from tests.reference.full_ranking import SD, liked_ml_1m, split_of, train
-from tests.reference.row import Line, within
+from .full_ranking import SD, liked_ml_1m, split_of, train
+from .row import Line, within
 
 DATA = "ml-1m, ratings >= 3"
 LINES = {
@@ -13,7 +13,7 @@ LINES = {
 
 def measure(seed: int) -> dict[str, float]:
     """Return the test figures of matrix factorisation, 64 numbers a vector."""
-    from droidloop.models.mf import MF
+    from droidloop.models.recommenders.mf import MF
 
     split = split_of(liked_ml_1m(), seed)
     values = train(

@@ -17,10 +17,10 @@ behind chance in NDCG and even with it in HR, which misses its bar by 0.0009.
 
 from typing import TYPE_CHECKING
 
-from tests.reference.row import Bar, Line, at_least
+from .row import Bar, Line, at_least
 
 if TYPE_CHECKING:
-    from tests.reference.foursquare import Values
+    from .foursquare import Values
 
 DATA = "foursquare-nyc"
 LINKS, DIM = 5, 16
@@ -71,12 +71,13 @@ def measure(seed: int) -> dict[str, float]:
     """Train the same phones with each kind of neighbours; compare them user by user."""
     import numpy as np
 
-    from droidloop.models.dclr import DCLR
-    from droidloop.models.neighbours import NOBODY, by_category, by_chance, by_place
-    from droidloop.models.place_phones import PlacePhones
-    from droidloop.models.place_training import Practice
+    from droidloop.models.local.place_sgd import Practice
+    from droidloop.models.peer.alike_phones import NOBODY, by_category, by_chance, by_place
+    from droidloop.models.peer.dclr import DCLR
+    from droidloop.models.peer.place_phones import PlacePhones
     from droidloop.platform.draws import Draws
-    from tests.reference.foursquare import city, judge, play, with_new
+
+    from .foursquare import city, judge, play, with_new
 
     data, draws = city(), Draws(seed, "dclr")
     train = data.split.train
@@ -101,7 +102,7 @@ def measure(seed: int) -> dict[str, float]:
 
 def _values(way: str, found: "dict[str, Values]") -> dict[str, float]:
     """Return the means of each mode and the paired differences, by name."""
-    from tests.reference.foursquare import interval
+    from .foursquare import interval
 
     values: dict[str, float] = {}
     for metric in METRICS:

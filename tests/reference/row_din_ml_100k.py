@@ -14,12 +14,12 @@ two targets, by the length of the vectors; 0 for the mean.
 
 from typing import TYPE_CHECKING
 
-from tests.reference.adaptation import InTime, next_ml_100k, rated_ml_100k
-from tests.reference.row import Line, at_least
+from .adaptation import InTime, next_ml_100k, rated_ml_100k
+from .row import Line, at_least
 
 if TYPE_CHECKING:
-    from droidloop.models.din import DIN, Pooling
-    from droidloop.models.interfaces import Params
+    from droidloop.models.interfaces.learning import Params
+    from droidloop.models.recommenders.din import DIN, Pooling
 
 DATA = "ml-100k"
 NAME = "din-ml-100k"
@@ -61,9 +61,9 @@ def measure(seed: int) -> dict[str, float]:
 
 def trained(data: InTime, pooling: "Pooling", seed: int) -> "tuple[DIN, Params, float]":
     """Return the model, with the parameters and the decay that validation prefers."""
-    from droidloop.models.ctr import auc
-    from droidloop.models.din import DIN
-    from droidloop.models.din_training import scores_of, train_din
+    from droidloop.models.data.samples import auc
+    from droidloop.models.fitting.fit_din import scores_of, train_din
+    from droidloop.models.recommenders.din import DIN
     from droidloop.platform.draws import Draws
 
     din = DIN(data.n_items, data.fields, length=LENGTH, pooling=pooling, personal=False)
@@ -84,8 +84,8 @@ def trained(data: InTime, pooling: "Pooling", seed: int) -> "tuple[DIN, Params, 
 
 def judged(data: InTime, din: "DIN", params: "Params", line: str) -> dict[str, float]:
     """Return both kinds of AUC on the test part."""
-    from droidloop.models.ctr import auc, user_auc
-    from droidloop.models.din_training import scores_of
+    from droidloop.models.data.samples import auc, user_auc
+    from droidloop.models.fitting.fit_din import scores_of
 
     scores = scores_of(din, params, data.test)
     by_user = user_auc(data.test, scores).means()["auc"]
@@ -96,7 +96,7 @@ def changes(data: InTime, din: "DIN", params: "Params") -> float:
     """Return how far apart a user's vectors for two targets are."""
     import numpy as np
 
-    from droidloop.models.din_training import batch_of
+    from droidloop.models.fitting.fit_din import batch_of
 
     some = batch_of(data.test, np.arange(0, len(data.test), 10))
     one, other = (

@@ -8,14 +8,14 @@ without it, which is what phones know that have not asked since.
 
 from typing import TYPE_CHECKING
 
-from tests.reference.federated import Learner
-from tests.reference.movielens import ml_100k
-from tests.reference.row import Line, at_least
+from .federated import Learner
+from .movielens import ml_100k
+from .row import Line, at_least
 
 if TYPE_CHECKING:
-    from droidloop.models.split import Split
+    from droidloop.models.data.split import Split
     from droidloop.platform.draws import Draws
-    from droidloop.scenarios.quality import Judge
+    from droidloop.scenarios.learning.evaluator import Judge
 
 DATA = "ml-100k"
 NAME = "fedfast-ml-100k"
@@ -33,9 +33,9 @@ LINES = {
 
 def measure(seed: int) -> dict[str, float]:
     """Return the figures of one seed."""
-    from droidloop.models.candidates import sample_candidates
+    from droidloop.models.evaluation.candidates import sample_candidates
     from droidloop.platform.draws import Draws
-    from droidloop.scenarios.quality import Judge
+    from droidloop.scenarios.learning.evaluator import Judge
 
     split, draws, values = ml_100k(), Draws(seed, "fedfast"), {}
     judge = Judge(split, sample_candidates(split, draws.child("candidates")), 10)
@@ -53,11 +53,11 @@ def played(
     import numpy as np
     import torch
 
-    from droidloop.models.clustering import some_of_each
-    from droidloop.models.fedfast import FedFastServer
-    from droidloop.models.interfaces import Cohort
-    from droidloop.models.store import PrivateStore
-    from droidloop.scenarios.quality import ModelScorer
+    from droidloop.models.federated.fedfast import FedFastServer
+    from droidloop.models.interfaces.learning import Cohort
+    from droidloop.models.interfaces.store import PrivateStore
+    from droidloop.models.numerics.kmeans import some_of_each
+    from droidloop.scenarios.learning.evaluator import ModelScorer
 
     learner, found = learner_of(rule, split, draws), []
     server, everybody = learner.server, np.arange(split.n_users)
@@ -89,11 +89,11 @@ def played(
 
 def learner_of(rule: str, split: "Split", draws: "Draws") -> Learner:
     """Return matrix factorisation with 32 dimensions under *rule*."""
-    from droidloop.models.aggregation import fed_avg, row_average
-    from droidloop.models.candidates import exclusions
-    from droidloop.models.fedfast import FedFast, FedFastServer
-    from droidloop.models.fedmf import FedMF
-    from droidloop.models.mf import MF
+    from droidloop.models.evaluation.candidates import exclusions
+    from droidloop.models.federated.fedfast import FedFast, FedFastServer
+    from droidloop.models.federated.fedmf import FedMF
+    from droidloop.models.federated.folds import fed_avg, row_average
+    from droidloop.models.recommenders.mf import MF
 
     mf = MF(split.n_items, 32)
     params, client = mf.init(draws.child("init")), FedMF(mf, exclude=exclusions(split, "clean"))

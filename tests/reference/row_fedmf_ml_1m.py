@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from tests.reference.federated import Learner, lines_of, measured
-from tests.reference.movielens import ml_1m
-from tests.reference.row import at_least
+from .federated import Learner, lines_of, measured
+from .movielens import ml_1m
+from .row import at_least
 
 if TYPE_CHECKING:
-    from droidloop.models.interactions import UserItems
+    from droidloop.models.data.interactions import UserItems
     from droidloop.platform.draws import Draws
 
 DATA = "ml-1m"
@@ -16,9 +16,9 @@ LINES = lines_of("fedmf-ml-1m", "global", at_least(0.66))
 
 def make(n_items: int, exclude: "UserItems", draws: "Draws") -> Learner:
     """Return FedMF with 32 dimensions, summed loss, 4 new negatives an item and round."""
-    from droidloop.models.aggregation import row_average
-    from droidloop.models.fedmf import FedMF
-    from droidloop.models.mf import MF
+    from droidloop.models.federated.fedmf import FedMF
+    from droidloop.models.federated.folds import row_average
+    from droidloop.models.recommenders.mf import MF
 
     mf = MF(n_items, 32)
     return Learner(mf, FedMF(mf, exclude=exclude), row_average(mf.init(draws), 2.0))

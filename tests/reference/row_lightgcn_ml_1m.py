@@ -4,8 +4,8 @@ Batches are eight times as large as there, for each costs six passes over all ed
 size; a step that starts large and fades makes up for it.
 """
 
-from tests.reference.full_ranking import liked_ml_1m, split_of, train
-from tests.reference.row import Line, within
+from .full_ranking import liked_ml_1m, split_of, train
+from .row import Line, within
 
 DATA = "ml-1m, ratings >= 3"
 LINES = {
@@ -17,8 +17,8 @@ LINES = {
 
 def measure(seed: int) -> dict[str, float]:
     """Return the test figures of three layers on the graph of all users."""
-    from droidloop.models.lightgcn import LightGCN
-    from droidloop.models.propagation import Bipartite
+    from droidloop.models.graphs.propagation import Bipartite
+    from droidloop.models.recommenders.lightgcn import LightGCN
 
     split = split_of(liked_ml_1m(), seed)
     model = LightGCN(Bipartite.of(split.train, split.n_items), 64, 3, l2=1e-4, sd=0.05)

@@ -4,7 +4,7 @@ Every size gains. ``low`` is the lower end of the 95 % t interval over the users
 of that size of the paired difference.
 """
 
-from tests.reference.row import Line, at_least
+from .row import Line, at_least
 
 DATA = "foursquare-nyc"
 TICKS, LINKS = 8, 5
@@ -35,11 +35,12 @@ def measure(seed: int) -> dict[str, float]:
     """Train phones of three sizes with neighbours by place and alone; compare user by user."""
     import numpy as np
 
-    from droidloop.models.mac import MAC
-    from droidloop.models.neighbours import NOBODY, by_place
-    from droidloop.models.place_phones import PlacePhones
+    from droidloop.models.peer.alike_phones import NOBODY, by_place
+    from droidloop.models.peer.mac import MAC
+    from droidloop.models.peer.place_phones import PlacePhones
     from droidloop.platform.draws import Draws
-    from tests.reference.foursquare import city, interval, judge, play
+
+    from .foursquare import city, interval, judge, play
 
     data, draws = city(), Draws(seed, "mac")
     dims = np.array(SIZES)[draws.child("dims").integers(np.arange(data.n_users), 0, len(SIZES))]

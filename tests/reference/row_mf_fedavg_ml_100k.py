@@ -6,12 +6,12 @@ here, as published; test HR@10 among 99 candidates with the global table, after 
 
 from typing import TYPE_CHECKING
 
-from tests.reference.federated import Learner, play
-from tests.reference.movielens import ml_100k
-from tests.reference.row import Line, at_least
+from .federated import Learner, play
+from .movielens import ml_100k
+from .row import Line, at_least
 
 if TYPE_CHECKING:
-    from droidloop.models.split import Split
+    from droidloop.models.data.split import Split
     from droidloop.platform.draws import Draws
 
 DATA = "ml-100k"
@@ -30,11 +30,11 @@ def measure(seed: int) -> dict[str, float]:
     import numpy as np
     import torch
 
-    from droidloop.models.candidates import sample_candidates
-    from droidloop.models.personal import PersonalTables
-    from droidloop.models.store import PrivateStore
+    from droidloop.models.evaluation.candidates import sample_candidates
+    from droidloop.models.evaluation.personal_tables import PersonalTables
+    from droidloop.models.interfaces.store import PrivateStore
     from droidloop.platform.draws import Draws
-    from droidloop.scenarios.quality import Judge, ModelScorer
+    from droidloop.scenarios.learning.evaluator import Judge, ModelScorer
 
     split, draws, values = ml_100k(), Draws(seed, "reference"), {}
     judge = Judge(split, sample_candidates(split, draws.child("candidates")), 10)
@@ -55,10 +55,10 @@ def measure(seed: int) -> dict[str, float]:
 
 def learner_of(server: str, split: "Split", draws: "Draws") -> Learner:
     """Return FedNCF as in its own row, with published server steps."""
-    from droidloop.models.aggregation import fed_avg, mf_fed_avg
-    from droidloop.models.candidates import exclusions
-    from droidloop.models.fedncf import FedNCF
-    from droidloop.models.neumf import NeuMF
+    from droidloop.models.evaluation.candidates import exclusions
+    from droidloop.models.federated.fedncf import FedNCF
+    from droidloop.models.federated.folds import fed_avg, mf_fed_avg
+    from droidloop.models.recommenders.neumf import NeuMF
 
     model = NeuMF(split.n_items, 16, 16, (16, 8), sd=0.1)
     params = model.init(draws)

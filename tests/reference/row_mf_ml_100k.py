@@ -5,9 +5,9 @@ checks that its code does not state: a lead over popularity, and an error withou
 Surprise's SVD reaches with biases (0.939, Microsoft Recommenders' README, another split).
 """
 
-from tests.reference.full_ranking import SD, figures, split_of, train
-from tests.reference.movielens import folder
-from tests.reference.row import Bar, Line, at_least
+from .full_ranking import SD, figures, split_of, train
+from .movielens import folder
+from .row import Bar, Line, at_least
 
 DATA = "ml-100k"
 LINES = {
@@ -22,11 +22,11 @@ LINES = {
 
 def measure(seed: int) -> dict[str, float]:
     """Return NDCG@10 of BPR-MF, popularity and LightGCN with their ratios, and the RMSE."""
-    from droidloop.models.baselines import Popularity
-    from droidloop.models.lightgcn import LightGCN
-    from droidloop.models.mf import MF
-    from droidloop.models.propagation import Bipartite
-    from droidloop.models.readers import load
+    from droidloop.models.data.readers import load
+    from droidloop.models.graphs.propagation import Bipartite
+    from droidloop.models.recommenders.baselines import Popularity
+    from droidloop.models.recommenders.lightgcn import LightGCN
+    from droidloop.models.recommenders.mf import MF
 
     interactions = load(folder("ml-100k"))
     split = split_of(interactions, seed)
@@ -48,12 +48,12 @@ def rating_error(seed: int) -> float:
 
     import numpy as np
 
-    from droidloop.models.fit import fit
-    from droidloop.models.interactions import UserItems
-    from droidloop.models.interfaces import Params, init_all
-    from droidloop.models.mf import MF
-    from droidloop.models.readers import load
-    from droidloop.models.split import ratio
+    from droidloop.models.data.interactions import UserItems
+    from droidloop.models.data.readers import load
+    from droidloop.models.data.split import ratio
+    from droidloop.models.fitting.fit import fit
+    from droidloop.models.interfaces.learning import Params, init_all
+    from droidloop.models.recommenders.mf import MF
     from droidloop.platform.draws import Draws
 
     draws = Draws(seed, "ratings")

@@ -10,8 +10,8 @@ settings are those that were best in AUC by user on the validation part, with se
 the standard error over users of a difference.
 """
 
-from tests.reference.adaptation import next_ml_100k
-from tests.reference.row import Line, at_least
+from .adaptation import next_ml_100k
+from .row import Line, at_least
 
 DATA = "ml-100k"
 NAME = "mpda-ml-100k"
@@ -33,11 +33,11 @@ def measure(seed: int) -> dict[str, float]:
     """Return the figures of one seed."""
     import numpy as np
 
-    from droidloop.models.ctr import user_auc
-    from droidloop.models.din import DIN
-    from droidloop.models.din_kernels import network_scores, networks_of, readings_of
-    from droidloop.models.din_training import train_din
-    from droidloop.models.mpda import MPDA, mpda_store, propose, similar_users, tastes_of
+    from droidloop.models.data.samples import user_auc
+    from droidloop.models.fitting.fit_din import train_din
+    from droidloop.models.local.din_sgd import network_scores, networks_of, readings_of
+    from droidloop.models.recommenders.din import DIN
+    from droidloop.models.tuning.mpda import MPDA, mpda_store, propose, similar_users, tastes_of
     from droidloop.platform.draws import Draws
 
     data, draws = next_ml_100k(LENGTH, Draws(seed, "never had")), Draws(seed, "mpda")

@@ -8,12 +8,12 @@ epoch counts. NeuMF must not fall behind the better of its halves by more than 0
 import gzip
 from typing import TYPE_CHECKING
 
-from tests.reference.movielens import folder
-from tests.reference.row import Line, at_least
+from .movielens import folder
+from .row import Line, at_least
 
 if TYPE_CHECKING:
-    from droidloop.models.candidates import Candidates
-    from droidloop.models.split import Split
+    from droidloop.models.data.split import Split
+    from droidloop.models.evaluation.candidates import Candidates
 
 DATA = "ml-1m"
 SEEDS = (1,)
@@ -35,10 +35,10 @@ EPOCHS, LEARNING_RATE, BATCH, NEGATIVES = 12, 0.002, 1024, 4
 
 def measure(seed: int) -> dict[str, float]:
     """Return the figures of one seed."""
-    from droidloop.models.evaluate import evaluate
-    from droidloop.models.fit import fit, scorer
-    from droidloop.models.interfaces import init_all
-    from droidloop.models.neumf import NeuMF
+    from droidloop.models.evaluation.evaluate import evaluate
+    from droidloop.models.fitting.fit import fit, scorer
+    from droidloop.models.interfaces.learning import init_all
+    from droidloop.models.recommenders.neumf import NeuMF
     from droidloop.platform.draws import Draws
 
     split, candidates = ncf_ml_1m()
@@ -67,10 +67,10 @@ def ncf_ml_1m() -> "tuple[Split, Candidates]":
     """Return the paper's split and its negatives, by the numbers of our reader."""
     import numpy as np
 
-    from droidloop.models.candidates import Candidates
-    from droidloop.models.interactions import UserItems
-    from droidloop.models.readers import Columns, load, load_flags
-    from droidloop.models.split import leave_one_out
+    from droidloop.models.data.interactions import UserItems
+    from droidloop.models.data.readers import Columns, load, load_flags
+    from droidloop.models.data.split import leave_one_out
+    from droidloop.models.evaluation.candidates import Candidates
 
     place = folder("ml-1m")
     file = place / "interactions.parquet"

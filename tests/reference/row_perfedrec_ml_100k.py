@@ -9,11 +9,11 @@ the round that validates best for it.
 
 from typing import TYPE_CHECKING
 
-from tests.reference.movielens import ml_100k
-from tests.reference.row import Line, at_least
+from .movielens import ml_100k
+from .row import Line, at_least
 
 if TYPE_CHECKING:
-    from droidloop.models.split import Split
+    from droidloop.models.data.split import Split
 
 DATA = "ml-100k"
 PARTS = {"trained": "mean of three", "global": "global", "cluster": "cluster", "own": "own"}
@@ -43,17 +43,17 @@ def best_rounds(split: "Split", seed: int) -> dict[str, float]:
     """Train; return the test figure of each part at its best validation round."""
     import numpy as np
 
-    from droidloop.models.aggregation import row_average
-    from droidloop.models.candidates import exclusions
-    from droidloop.models.clustering import by_cluster_size
-    from droidloop.models.evaluate import evaluate
-    from droidloop.models.fedgcn import FedLightGCN
-    from droidloop.models.interfaces import Cohort
-    from droidloop.models.kernels import Sgd
-    from droidloop.models.mf import MF
-    from droidloop.models.mixture import mixture
-    from droidloop.models.perfedrec import ClusterServer, PerFedRec
-    from droidloop.models.store import PrivateStore
+    from droidloop.models.evaluation.candidates import exclusions
+    from droidloop.models.evaluation.evaluate import evaluate
+    from droidloop.models.federated.fedgcn import FedLightGCN
+    from droidloop.models.federated.folds import row_average
+    from droidloop.models.federated.perfedrec import ClusterServer, PerFedRec
+    from droidloop.models.federated.perfedrec_scorers import mixture
+    from droidloop.models.interfaces.learning import Cohort
+    from droidloop.models.interfaces.store import PrivateStore
+    from droidloop.models.local.mf_sgd import Sgd
+    from droidloop.models.numerics.kmeans import by_cluster_size
+    from droidloop.models.recommenders.mf import MF
     from droidloop.platform.draws import Draws
 
     draws, phones = Draws(seed, "perfedrec"), np.arange(split.n_users)

@@ -6,12 +6,12 @@ compares them, and what is left of it with another user's item table or score fu
 
 from typing import TYPE_CHECKING
 
-from tests.reference.federated import PROTOCOLS, Learner, best_rounds, lines_of, values_of
-from tests.reference.movielens import ml_100k
-from tests.reference.row import Line, at_least
+from .federated import PROTOCOLS, Learner, best_rounds, lines_of, values_of
+from .movielens import ml_100k
+from .row import Line, at_least
 
 if TYPE_CHECKING:
-    from droidloop.models.interactions import UserItems
+    from droidloop.models.data.interactions import UserItems
     from droidloop.platform.draws import Draws
 
 DATA = "ml-100k"
@@ -26,8 +26,8 @@ LINES[f"{NAME}-lead"] = Line(LINES[f"{NAME}-lead"].protocol, "HR@10", at_least(0
 
 def make(n_items: int, exclude: "UserItems", draws: "Draws") -> Learner:
     """Return PFedRec with 32 dimensions, summed loss, 4 new negatives an item and round."""
-    from droidloop.models.aggregation import row_average
-    from droidloop.models.pfedrec import PersonalScore, PFedRec
+    from droidloop.models.federated.folds import row_average
+    from droidloop.models.federated.pfedrec import PersonalScore, PFedRec
 
     model = PersonalScore(n_items, 32)
     return Learner(model, PFedRec(model, exclude=exclude), row_average(model.init(draws), 2.0))
@@ -35,7 +35,7 @@ def make(n_items: int, exclude: "UserItems", draws: "Draws") -> Learner:
 
 def measure(seed: int) -> dict[str, float]:
     """Return the figures of one seed; FedMF of the same seed for the lead."""
-    from tests.reference.row_fedmf_ml_100k import make as make_fedmf
+    from .row_fedmf_ml_100k import make as make_fedmf
 
     split = ml_100k()
     values: dict[str, float] = {}

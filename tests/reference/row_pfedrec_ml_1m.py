@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from tests.reference.federated import Learner, lines_of, measured
-from tests.reference.movielens import ml_1m
-from tests.reference.row import at_least
+from .federated import Learner, lines_of, measured
+from .movielens import ml_1m
+from .row import at_least
 
 if TYPE_CHECKING:
-    from droidloop.models.interactions import UserItems
+    from droidloop.models.data.interactions import UserItems
     from droidloop.platform.draws import Draws
 
 DATA = "ml-1m"
@@ -16,8 +16,8 @@ LINES = lines_of("pfedrec-ml-1m", "own", at_least(0.72))
 
 def make(n_items: int, exclude: "UserItems", draws: "Draws") -> Learner:
     """Return PFedRec with 32 dimensions, summed loss, 4 new negatives an item and round."""
-    from droidloop.models.aggregation import row_average
-    from droidloop.models.pfedrec import PersonalScore, PFedRec
+    from droidloop.models.federated.folds import row_average
+    from droidloop.models.federated.pfedrec import PersonalScore, PFedRec
 
     model = PersonalScore(n_items, 32)
     return Learner(model, PFedRec(model, exclude=exclude), row_average(model.init(draws), 2.0))

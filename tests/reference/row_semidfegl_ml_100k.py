@@ -8,11 +8,11 @@ lines of one grouping are without that.
 
 from typing import TYPE_CHECKING
 
-from tests.reference.movielens import ml_100k
-from tests.reference.row import Line, at_least
+from .movielens import ml_100k
+from .row import Line, at_least
 
 if TYPE_CHECKING:
-    from droidloop.models.split import Split
+    from droidloop.models.data.split import Split
 
 DATA = "ml-100k"
 NAME = "semidfegl-ml-100k"
@@ -50,16 +50,16 @@ def figures(
 
     import numpy as np
 
-    from droidloop.models.candidates import exclusions, sample_candidates
-    from droidloop.models.ego_groups import EgoGroups
-    from droidloop.models.ego_members import Members
-    from droidloop.models.evaluate import evaluate, on_candidates
-    from droidloop.models.kernels import Sgd
-    from droidloop.models.mf import MF
-    from droidloop.models.semidfegl import SemiDFEGL, ego_store
+    from droidloop.models.evaluation.candidates import exclusions, sample_candidates
+    from droidloop.models.evaluation.evaluate import evaluate, on_candidates
+    from droidloop.models.local.mf_sgd import Sgd
+    from droidloop.models.peer.ego_groups import EgoGroups
+    from droidloop.models.peer.ego_members import Members
+    from droidloop.models.peer.semidfegl import SemiDFEGL, ego_store
+    from droidloop.models.recommenders.mf import MF
     from droidloop.platform.draws import Draws
-    from droidloop.scenarios.gossip import choose_partners
-    from droidloop.scenarios.groups import within_groups
+    from droidloop.scenarios.protocols.gossip import choose_partners
+    from droidloop.scenarios.protocols.groups import within_groups
 
     draws, phones, data = Draws(seed, "semidfegl"), np.arange(split.n_users), split.train
     rule = SemiDFEGL(

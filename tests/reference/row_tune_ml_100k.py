@@ -8,11 +8,11 @@ for that with the most events; after 1 and after 12 turns, so that over-fitting 
 
 from typing import TYPE_CHECKING
 
-from tests.reference.movielens import ml_100k
-from tests.reference.row import Bar, Line, at_least
+from .movielens import ml_100k
+from .row import Bar, Line, at_least
 
 if TYPE_CHECKING:
-    from droidloop.models.interactions import UserItems
+    from droidloop.models.data.interactions import UserItems
 
 DATA = "ml-100k"
 NAME = "tune-ml-100k"
@@ -37,16 +37,16 @@ def measure(seed: int) -> dict[str, float]:
     """Return the figures of one seed."""
     import numpy as np
 
-    from droidloop.models.candidates import exclusions, sample_candidates
-    from droidloop.models.evaluate import evaluate
-    from droidloop.models.fit import fit
-    from droidloop.models.gossip_mf import GossipMF
-    from droidloop.models.interfaces import init_all
-    from droidloop.models.kernels import Sgd
-    from droidloop.models.mf import MF
+    from droidloop.models.evaluation.candidates import exclusions, sample_candidates
+    from droidloop.models.evaluation.evaluate import evaluate
+    from droidloop.models.fitting.fit import fit
+    from droidloop.models.interfaces.learning import init_all
+    from droidloop.models.local.mf_sgd import Sgd
+    from droidloop.models.peer.gossip_mf import GossipMF
+    from droidloop.models.recommenders.mf import MF
     from droidloop.platform.draws import Draws
-    from droidloop.scenarios.quality import ModelScorer, OwnTablesScorer
-    from droidloop.scenarios.rules.gossip_mf import store_of
+    from droidloop.scenarios.learning.evaluator import ModelScorer, OwnTablesScorer
+    from droidloop.scenarios.learning.gossip_mf import store_of
 
     split, draws = ml_100k(), Draws(seed, "tune")
     exclude = exclusions(split, "clean")
@@ -98,7 +98,7 @@ def older_half(train: "UserItems") -> "UserItems":
     """Return the older half of each user's events, rounded up."""
     import numpy as np
 
-    from droidloop.models.interactions import UserItems
+    from droidloop.models.data.interactions import UserItems
 
     counts = (train.counts + 1) // 2
     offsets = np.concatenate([[0], np.cumsum(counts)])

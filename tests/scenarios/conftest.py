@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from droidloop.platform.rundir import RunDirectory
-from droidloop.scenarios.cli import main
+from droidloop.scenarios.cli.main import main
 from tests.exported_once import exported_once
 
 SMALL = """

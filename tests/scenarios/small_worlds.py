@@ -6,20 +6,20 @@ from typing import Any
 
 import numpy as np
 
-from droidloop.devices.fleet import CohortFleet, ExactFleet
-from droidloop.models.interactions import UserItems
-from droidloop.models.interfaces import Cost
-from droidloop.models.mf import MF
-from droidloop.models.peers import Groups
-from droidloop.models.store import PrivateStore
+from droidloop.devices.fleets.fleet import CohortFleet, ExactFleet
+from droidloop.models.data.interactions import UserItems
+from droidloop.models.interfaces.learning import Cost
+from droidloop.models.interfaces.peers import Groups
+from droidloop.models.interfaces.store import PrivateStore
+from droidloop.models.recommenders.mf import MF
 from droidloop.platform.draws import Draws, IntArray
 from droidloop.platform.engine import Engine
 from droidloop.platform.ledger import Ledger, Rows, read
 from droidloop.platform.messages import SERVER, Array, Messages
 from droidloop.platform.units import HOUR_US
-from droidloop.scenarios.learning import Society, Trained
-from droidloop.scenarios.recorder import Recorder
-from droidloop.scenarios.stage import Stage
+from droidloop.scenarios.learning.learning import Society, Trained
+from droidloop.scenarios.runtime.context import Stage
+from droidloop.scenarios.runtime.recorder import Recorder
 from tests.contracts.worlds import mixed, steady
 
 PHONES = 40

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from droidloop.devices.android.adb import Adb
-from droidloop.devices.android.connection import Connection
+from droidloop.devices.android.adb.adb import Adb
+from droidloop.devices.android.adb.connection import Connection
 
 from .fake_adb import FakeAdb, FakeDevice
 

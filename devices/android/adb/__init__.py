@@ -1,0 +1,1 @@
+"""What goes over adb: the server, connections, files, and what its errors mean."""

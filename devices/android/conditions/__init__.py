@@ -1,0 +1,1 @@
+"""Conditions that are imposed on a device and always taken back."""

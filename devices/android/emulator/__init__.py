@@ -1,0 +1,1 @@
+"""Android virtual devices: made, started, told what to do, and found."""

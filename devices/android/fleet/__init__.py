@@ -1,0 +1,1 @@
+"""Devices that take part in a run in the place of phones."""

@@ -1,0 +1,1 @@
+"""What computes a model job on a device or on this host."""

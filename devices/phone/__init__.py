@@ -1,0 +1,1 @@
+"""The physics of phones: functions of time and laws, on integers."""

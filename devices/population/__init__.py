@@ -1,0 +1,1 @@
+"""Which phones there are: profiles, radios and records become a population."""

@@ -1,0 +1,234 @@
+"""The population: each phone is one row of traits and one of state, drawn by (phone, attribute)."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from droidloop.devices.phone.cells import Cells, CellSpec, assign
+from droidloop.devices.phone.thermal import SUSTAINED_US, THROTTLED_PERCENT
+from droidloop.devices.phone.world import STATE_DTYPE, TRAITS_DTYPE, Keys, Table, World
+from droidloop.network.coverage import REGION_DTYPE, Region
+from droidloop.network.direct import DIRECT_DTYPE, DirectLink
+from droidloop.network.loss import QUALITY_DTYPE
+from droidloop.network.map import MapSpec, build_map
+from droidloop.network.movement import MOVER_DTYPE, Map
+from droidloop.network.trace import Series, pack
+from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.units import DAY_US, HOUR_US, NEVER_US
+
+from .profiles import GIB, PROFILES, Profile
+from .radios import DEFAULT_RADIOS, RATES, quality_rows, radio_rows, technology
+from .radios import MBIT as MBIT
+
+REGIONS = {
+    "urban": Region(covered_share=0.985, gap_s=45.0, fade_share=0.01),
+    "suburban": Region(covered_share=0.96, gap_s=86.0, fade_share=0.02, rate_percent=90),
+    "rural": Region(covered_share=0.85, gap_s=300.0, fade_share=0.03, rate_percent=70),
+    "remote": Region(covered_share=0.60, gap_s=900.0, fade_share=0.05, rate_percent=50),
+}
+
+
+@dataclass(frozen=True)
+class PopulationSpec:
+    """What a population is made of; shares are weights and need not sum to 1."""
+
+    phones: int
+    profiles: dict[str, float] = field(default_factory=lambda: dict.fromkeys(PROFILES, 1.0))
+    regions: dict[str, float] = field(
+        default_factory=lambda: {"urban": 0.5, "suburban": 0.3, "rural": 0.15, "remote": 0.05}
+    )
+    radios: dict[str, float] | None = None
+    """``DEFAULT_RADIOS`` of the year if not given."""
+    radio_year: str = "2012"
+    loss: bool = False
+    slow_start: bool = False
+    throttling: bool = False
+    map: MapSpec | None = None
+    cells: CellSpec | None = None
+    direct: DirectLink | None = None
+    wifi_share: float = 0.85
+    off_at_night_share: float = 0.1
+    battery_floor: float = 0.15
+    lifetime_days: float | None = None
+    arrivals_days: float = 0.0
+    ideal: bool = False
+    region_table: dict[str, Region] = field(default_factory=lambda: dict(REGIONS))
+    profile_table: dict[str, Profile] = field(default_factory=lambda: dict(PROFILES))
+    rate_series: list[Series] = field(default_factory=list)
+    up_series: list[Series] = field(default_factory=list)
+    """Uplinks, one for each of *rate_series*; none: the phone's own ratio to the downlink."""
+    charge_series: list[Series] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Population:
+    """A population: the *world* that laws read, and the names behind its numbers."""
+
+    world: World
+    profiles: list[str]
+    regions: list[str]
+    radios: list[str]
+    cells: Cells | None = None
+
+    def __len__(self) -> int:
+        return len(self.world.traits)
+
+    @property
+    def traits(self) -> Table:
+        """What the phones are, one row each."""
+        return self.world.traits
+
+    @property
+    def state(self) -> Table:
+        """How the phones stand, one row each."""
+        return self.world.state
+
+
+def build(spec: PopulationSpec, draws: Draws) -> Population:
+    """Return the population of *spec*; phone *i* is the same whatever the number of phones."""
+    phones = np.arange(spec.phones)
+    traits = np.zeros(spec.phones, TRAITS_DTYPE)
+    weights = spec.radios or DEFAULT_RADIOS[spec.radio_year]
+    profiles, regions, radios = list(spec.profiles), list(spec.regions), list(weights)
+    traits["profile"] = _assign(spec.profiles, phones, draws.child("profile"))
+    traits["region"] = _assign(spec.regions, phones, draws.child("region"))
+    traits["radio"] = _assign(weights, phones, draws.child("radio"))
+    has_wifi = draws.child("wifi").uniform(phones, 0) < spec.wifi_share
+    traits["wifi"] = np.where(has_wifi | spec.ideal, len(radios), -1)
+    traits["ideal"] = spec.ideal
+    _hardware(traits, [spec.profile_table[name] for name in profiles], phones, draws)
+    _links(traits, radios, phones, draws.child("rate"))
+    _habits(traits, spec, phones, draws.child("habit"))
+    _series(traits, spec, phones, draws.child("series"))
+    traits["floor_uj"] = (traits["capacity_uj"] * spec.battery_floor).astype(np.int64)
+    traits["throttle_us"] = SUSTAINED_US if spec.throttling and not spec.ideal else NEVER_US
+    traits["throttle_percent"] = THROTTLED_PERCENT
+    if spec.ideal:
+        _unlimit(traits)
+    world = World(
+        traits,
+        _initial_state(traits, phones, draws.child("battery")),
+        radio_rows(spec.radio_year, radios, slow_start=spec.slow_start),
+        np.concatenate([spec.region_table[name].row() for name in regions]).astype(REGION_DTYPE),
+        *pack(spec.rate_series + spec.charge_series + spec.up_series),
+        Keys(*(draws.child(name).key for name in Keys._fields)),
+        quality_rows(radios) if spec.loss else np.zeros(0, QUALITY_DTYPE),
+        _map(spec, traits, draws.child("map")),
+        np.zeros(0, DIRECT_DTYPE) if spec.direct is None else spec.direct.row(),
+    )
+    cells = assign(spec.cells, spec.phones, draws.child("cell")) if spec.cells else None
+    return Population(world, profiles, regions, radios, cells)
+
+
+def _map(spec: PopulationSpec, traits: Table, draws: Draws) -> Map:
+    """Return the map of *spec* with its phones on it; without one, a map of nobody."""
+    if spec.map is None:
+        nothing = np.zeros((1, 1), np.bool_)
+        return Map(nothing, nothing.copy(), 1, np.zeros(0, MOVER_DTYPE), draws.child("stops").key)
+    made = build_map(spec.map, spec.phones, draws)
+    made.movers["zone_us"] = traits["zone_us"]
+    return made
+
+
+def _assign(weights: dict[str, float], phones: IntArray, draws: Draws) -> IntArray:
+    """Return for each phone the number of one of *weights*, drawn by weight."""
+    edges = np.cumsum(list(weights.values()))
+    return np.searchsorted(edges / edges[-1], draws.uniform(phones, 0), side="right")
+
+
+def _hardware(traits: Table, profiles: list[Profile], phones: IntArray, draws: Draws) -> None:
+    def column(values: list[Any]) -> Any:
+        return np.asarray(values)[traits["profile"]]
+
+    for name in ("ram_bytes", "capacity_uj", "idle_uw", "use_uw", "cpu_uw", "flops_per_s"):
+        traits[name] = column([getattr(profile, name) for profile in profiles])
+    traits["process_start_us"] = column([profile.process_start_us for profile in profiles])
+    traits["runtime"] = column([profile.runtime for profile in profiles])
+    traits["system_ram_bytes"] = column([round(p.system_ram_gib * GIB) for p in profiles])
+    traits["memory_bytes_per_s"] = column([round(p.memory_gb_per_s * 1e9) for p in profiles])
+    traits["storage_bytes_per_s"] = column([p.storage_mb_per_s * 1_000_000 for p in profiles])
+    traits["charge_uw"] = column([round(p.charger_w * 1e6) for p in profiles])
+    # what apps take and what storage is left differ between owners: half to one and a half times
+    spread = 0.5 + draws.child("apps").uniform(phones, 0)
+    traits["apps_ram_bytes"] = column([p.apps_ram_gib * GIB for p in profiles]) * spread
+    spread = 2.0 * draws.child("storage").uniform(phones, 0)
+    traits["free_storage_bytes"] = column([p.free_storage_gib * GIB for p in profiles]) * spread
+    # batteries age: 80 to 100 % of the new capacity
+    health = 800 + draws.child("health").integers(phones, 0, 201)
+    traits["capacity_uj"] = traits["capacity_uj"] // 1000 * health
+    traits["boot_uj"] = traits["capacity_uj"] // 50
+
+
+def _links(traits: Table, radios: list[str], phones: IntArray, draws: Draws) -> None:
+    laws = [RATES[technology(name)] for name in radios]
+    cell, wifi = draws.normal(phones, 0), draws.normal(phones, 1)
+    radio = traits["radio"]
+    for way in ("down", "up"):
+        median = np.array([getattr(law, f"{way}_mbps") for law in laws])[radio]
+        sigma = np.array([law.sigma for law in laws])[radio]
+        traits[f"cell_{way}_rate"] = np.maximum(median * np.exp(sigma * cell) * MBIT, 1000)
+        law = RATES["wifi"]
+        rate = getattr(law, f"{way}_mbps") * np.exp(law.sigma * wifi) * MBIT
+        traits[f"wifi_{way}_rate"] = np.maximum(rate, 10_000)
+
+
+def _habits(traits: Table, spec: PopulationSpec, phones: IntArray, draws: Draws) -> None:
+    def around(hours: float, spread_h: float, counter: int) -> Any:
+        # a sum of two uniforms: bell-shaped, and bounded as the laws need it
+        bell = draws.uniform(phones, 2 * counter) + draws.uniform(phones, 2 * counter + 1) - 1.0
+        return ((hours + spread_h * bell) * HOUR_US).astype(np.int64)
+
+    traits["bed_us"] = around(23.0, 2.0, 0)
+    traits["sleep_us"] = around(7.25, 1.0, 1)
+    traits["away_us"] = around(8.0, 1.5, 2)
+    traits["home_us"] = around(17.5, 2.0, 3)
+    traits["off_at_night"] = draws.uniform(phones, 8) < spec.off_at_night_share
+    traits["leave_us"] = NEVER_US
+    if spec.arrivals_days:
+        arrivals = draws.uniform(phones, 9) * spec.arrivals_days * DAY_US
+        traits["join_us"] = arrivals.astype(np.int64)
+    if spec.lifetime_days is not None:
+        lifetime = draws.exponential(phones, 10, spec.lifetime_days * DAY_US)
+        traits["leave_us"] = traits["join_us"] + 1 + lifetime.astype(np.int64)
+
+
+def _series(traits: Table, spec: PopulationSpec, phones: IntArray, draws: Draws) -> None:
+    traits["rate_series"] = traits["charge_series"] = traits["up_series"] = -1
+    if spec.up_series and len(spec.up_series) != len(spec.rate_series):
+        raise ValueError("up_series must be as many as rate_series, or none")
+    for name, offset, first, series in (
+        ("rate_series", "offset_us", 0, spec.rate_series),
+        ("charge_series", "charge_offset_us", len(spec.rate_series), spec.charge_series),
+    ):
+        if not series:
+            continue
+        which = draws.integers(phones, first, len(series))
+        traits[name] = first + which
+        if name == "rate_series":
+            # whole seconds, so that playback is exact to the byte
+            spans_s = np.array([one.span_us for one in series])[which] // 1_000_000
+            shift = draws.uniform(phones, first + 1_000_000) * spans_s
+            traits[offset] = shift.astype(np.int64) * 1_000_000
+            if spec.up_series:
+                traits["up_series"] = len(spec.rate_series) + len(spec.charge_series) + which
+
+
+def _unlimit(traits: Table) -> None:
+    """Lift every limit but time and energy: what remains is what learning alone takes."""
+    traits["charge_uw"] = 100_000_000
+    traits["ram_bytes"] = 2**50
+    traits["free_storage_bytes"] = 2**50
+    traits["runtime"] = np.iinfo(np.int32).max
+    traits["floor_uj"] = 0
+
+
+def _initial_state(traits: Table, phones: IntArray, draws: Draws) -> Table:
+    state = np.zeros(len(phones), STATE_DTYPE)
+    level = 250 + draws.integers(phones, 0, 701)
+    state["battery_uj"] = np.where(
+        traits["ideal"], traits["capacity_uj"], traits["capacity_uj"] // 1000 * level
+    )
+    state["cell_end_us"] = state["wifi_end_us"] = -1
+    state["version"] = -1
+    return state

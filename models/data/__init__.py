@@ -1,0 +1,1 @@
+"""Interactions: read, generated, split, sampled."""

@@ -1,0 +1,1 @@
+"""How good a recommendation is, by user."""

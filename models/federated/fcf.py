@@ -1,0 +1,178 @@
+"""FCF: each phone solves for its user vector and sends its part of the items' gradient.
+
+Ammad-ud-din et al., Federated Collaborative Filtering for Privacy-Preserving Personalized
+Recommendation System (2019), on the loss of Hu, Koren and Volinsky, Collaborative Filtering for
+Implicit Feedback Datasets (ICDM 2008):
+
+    J = sum over all (u, i) of c_ui (r_ui - p_u . q_i)^2 + l2 (sum |p_u|^2 + sum |q_i|^2)
+
+r_ui is 1 where the user had the item and 0 elsewhere, c_ui = 1 + alpha times the rating. The
+server rule is ``adaptive.adam`` with the same ``l2``.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from droidloop.models.data.interactions import UserItems
+from droidloop.models.data.negatives import for_chunks
+from droidloop.models.interfaces.client_checks import check_local, received
+from droidloop.models.interfaces.learning import Cohort, Cost, check_private
+from droidloop.models.local.mf_sgd import Float32Array
+from droidloop.models.recommenders.mf import MF
+from droidloop.models.tables.dense import DenseTable
+from droidloop.platform.draws import Draws, FloatArray, IntArray
+from droidloop.platform.messages import SERVER, Array, Messages
+
+
+@dataclass(frozen=True)
+class FCF:
+    """Client rule of federated collaborative filtering; nothing in it is random.
+
+    Attributes:
+        recommender: MF on a dense table; gives names and scores, its loss is not used.
+        alpha: how much an event of rating 1 adds to the confidence of its item.
+        l2: weight of the regulariser; above 0.
+        threads: None: one a processor. The result does not depend on it.
+    """
+
+    recommender: MF
+    alpha: float = 10.0
+    l2: float = 1.0
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.recommender.items, DenseTable):
+            raise TypeError(f"FCF trains a dense table, not {self.recommender.items!r}")
+        if self.alpha < 0 or self.l2 <= 0:
+            raise ValueError(f"alpha {self.alpha} must not be negative, l2 {self.l2} above 0")
+
+    def step(
+        self, cohort: Cohort, inbox: Messages | None, data: UserItems, draws: Draws
+    ) -> Messages:
+        """Solve for ``user``, given the received table; return the gradient of every item's row.
+
+        The vector minimises the user's part of J; one of a user without items is 0, and so is the
+        gradient. A phone on which the solution is not a number keeps its old vector; its upload
+        shows what happened, and server rules refuse it.
+
+        Raises:
+            ValueError: the inbox is not one table, *data* not one row a phone, or items are
+                unknown.
+        """
+        name, n, dim = self.recommender.items.name, self.recommender.n_items, self.recommender.dim
+        shared, base = received(cohort, inbox, {name: (n, dim)})
+        check_local(cohort, data, n)
+        table, m = shared[name], len(cohort)
+        user, gradient = np.empty((m, dim), np.float32), np.empty((m * n, dim), np.float32)
+        gram = np.empty((dim, dim))
+        _gram(table, self.l2, gram)
+        extra = np.ascontiguousarray(self.alpha * data.ratings)
+
+        def work(low: int, high: int) -> None:
+            _solve_all(low, high, data.items, data.offsets, extra, table, gram, user, gradient)
+
+        for_chunks(work, m, self.threads)
+        finite = np.isfinite(user).all(axis=1)
+        cohort.private["user"][finite] = user[finite]
+        messages = Messages(
+            kind="gradient",
+            sender=cohort.phones,
+            receiver=np.full(m, SERVER, np.int64),
+            arrays={name: gradient},
+            weight=data.counts.astype(np.float64),
+            base=base,
+            offsets={name: np.arange(m + 1) * n},
+        )
+        return check_private(messages, self.recommender)
+
+    def cost(self, cohort: Cohort, data: UserItems) -> Cost:
+        """Return what the step takes on each phone.
+
+        2 flops for each pair of numbers of a row, of every item (in the product of the table with
+        itself) and of each local item again; a third of the cube for Cholesky's factors and 2
+        squares to solve; 3 dim + 3 for an item's gradient. The table is read twice and the
+        gradient, as large, written once. In memory at once: both and two matrices of float64.
+        """
+        n, dim = self.recommender.n_items, self.recommender.dim
+        solve = n * dim * (dim + 1) + dim**3 // 3 + 2 * dim**2 + n * (3 * dim + 3)
+        every = np.ones(len(cohort), np.int64)
+        return Cost(
+            flops=solve + data.counts * dim * (dim + 1),
+            moved_bytes=12 * n * dim + 4 * dim * data.counts,
+            ram_bytes=(8 * n * dim + 16 * dim**2) * every,
+        )
+
+
+@njit(cache=True, nogil=True)
+def _gram(table: Float32Array, l2: float, out: FloatArray) -> None:
+    """Write table^T table + *l2* to the lower half of *out*."""
+    out[:] = 0.0
+    for i in range(table.shape[0]):
+        for a in range(table.shape[1]):
+            for b in range(a + 1):
+                out[a, b] += np.float64(table[i, a]) * table[i, b]
+    for a in range(table.shape[1]):
+        out[a, a] += l2
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _solve(matrix: FloatArray, vector: FloatArray) -> None:
+    """Replace *vector* by the solution of the symmetric *matrix*, whose lower half is lost."""
+    dim = vector.size
+    for a in range(dim):  # Cholesky's factor, row by row; forward substitution beside it
+        for b in range(a + 1):
+            value = matrix[a, b]
+            for c in range(b):
+                value -= matrix[a, c] * matrix[b, c]
+            matrix[a, b] = np.sqrt(value) if a == b else value / matrix[b, b]
+        for b in range(a):
+            vector[a] -= matrix[a, b] * vector[b]
+        vector[a] /= matrix[a, a]
+    for a in range(dim - 1, -1, -1):
+        for b in range(a + 1, dim):
+            vector[a] -= matrix[b, a] * vector[b]
+        vector[a] /= matrix[a, a]
+
+
+@njit(cache=True, nogil=True)
+def _solve_all(
+    low: int,
+    high: int,
+    items: IntArray,
+    offsets: IntArray,
+    extra: FloatArray,
+    table: Float32Array,
+    gram: FloatArray,
+    user: Float32Array,
+    gradient: Array,
+) -> None:
+    n, dim = table.shape
+    confidence, had = np.ones(n), np.zeros(n, np.bool_)
+    matrix, vector = np.empty((dim, dim)), np.empty(dim)
+    for client in range(low, high):
+        for t in range(offsets[client], offsets[client + 1]):
+            confidence[items[t]] += extra[t]
+            had[items[t]] = True
+        matrix[:] = gram
+        vector[:] = 0.0
+        for i in range(n):
+            if not had[i]:
+                continue
+            for a in range(dim):
+                vector[a] += confidence[i] * table[i, a]
+                pull = (confidence[i] - 1.0) * table[i, a]
+                for b in range(a + 1):
+                    matrix[a, b] += pull * table[i, b]
+        _solve(matrix, vector)
+        for i in range(n):
+            error = 1.0 if had[i] else 0.0
+            for a in range(dim):
+                error -= vector[a] * table[i, a]
+            for a in range(dim):
+                gradient[client * n + i, a] = -2.0 * confidence[i] * error * vector[a]
+        for a in range(dim):
+            user[client, a] = vector[a]
+        for t in range(offsets[client], offsets[client + 1]):
+            confidence[items[t]], had[items[t]] = 1.0, False

@@ -1,0 +1,175 @@
+"""FedFast: delegates of clusters train, and the others of a cluster move along with them.
+
+Muhammad et al., FedFast: Going Beyond Average for Faster Training of Federated Recommender Systems
+(KDD 2020). ActvSAMP: the server clusters users by their embeddings and asks some of every cluster.
+ActvAGG: item rows are averaged over those that trained them, and a user who was not asked is sent
+the mean change of the embeddings of the delegates of the cluster, discounted. The embedding is what
+this paper gives away: the private ``user`` never leaves, ``user_embedding`` is a copy of it under a
+name of its own.
+"""
+
+from dataclasses import dataclass, replace
+from typing import final
+
+import numpy as np
+
+from droidloop.models.data.interactions import UserItems
+from droidloop.models.interfaces.learning import Cohort, Cost, Params
+from droidloop.models.numerics.kmeans import kmeans
+from droidloop.platform.draws import Draws, FloatArray, IntArray
+from droidloop.platform.jobs import BoolArray
+from droidloop.platform.messages import Array, Messages
+
+from .fedmf import FedMF
+from .folds import Fold
+from .perfedrec import EMBEDDING, without
+
+DRIFT = "drift"
+"""What a phone's user vector is to be moved by before it trains: the discounted mean of others."""
+
+
+@dataclass(frozen=True)
+class FedFast:
+    """Client rule: moves the user vector with its cluster, trains as *inner*, sends the vector."""
+
+    inner: FedMF
+
+    def __post_init__(self) -> None:
+        if (self.inner.kind, self.inner.upload) != ("delta", "part"):
+            raise ValueError("FedFast averages changes of rows over those that trained them")
+
+    def step(
+        self, cohort: Cohort, inbox: Messages | None, data: UserItems, draws: Draws
+    ) -> Messages:
+        """Train; return the changes of item rows and ``user_embedding``; see ``FedMF.step``."""
+        if inbox is not None and DRIFT in inbox.arrays:
+            drift = inbox.arrays[DRIFT]
+            usable = np.isfinite(drift).all(axis=1, keepdims=True)
+            cohort.private["user"] += np.where(usable, drift, np.float32(0))
+            inbox = without(inbox, DRIFT)
+        sent = self.inner.step(cohort, inbox, data, draws)
+        vectors = np.array(cohort.private["user"], np.float32).reshape(
+            len(cohort), self.inner.recommender.dim
+        )
+        return replace(
+            sent,
+            arrays=sent.arrays | {EMBEDDING: vectors},
+            offsets=sent.offsets | {EMBEDDING: np.arange(len(cohort) + 1)},
+        )
+
+    def cost(self, cohort: Cohort, data: UserItems) -> Cost:
+        """Return what the step takes: that of the inner rule."""
+        return self.inner.cost(cohort, data)
+
+
+@final
+class FedFastServer:
+    """Server rule: a fold, k-means of embeddings after each step, and the drift of every user.
+
+    Attributes:
+        labels: the cluster of each phone; a random one until it has sent an embedding, as the
+            first vectors are random.
+    """
+
+    def __init__(
+        self, fold: Fold, *, n_phones: int, dim: int, clusters: int, discount: float, draws: Draws
+    ) -> None:
+        """Group into *clusters*; a user who is not asked moves by *discount* of the others' mean.
+
+        Raises:
+            ValueError: there is no cluster, or *discount* does not lie in 0..1.
+        """
+        if clusters < 1 or not 0.0 <= discount <= 1.0:
+            raise ValueError(f"{clusters} clusters, discount {discount}: give 1 or more, and 0..1")
+        self._fold, self._clusters, self._discount = fold, clusters, discount
+        self._draws = draws
+        self._embeddings = np.zeros((n_phones, dim), np.float32)
+        self._drift = np.zeros((n_phones, dim), np.float32)
+        self._centers: FloatArray | None = None
+        self._heard: dict[int, FloatArray] = {}
+        self._known = np.zeros(n_phones, np.bool_)
+        self.labels = draws.child("first").integers(np.arange(n_phones), 0, clusters)
+
+    @property
+    def version(self) -> int:
+        """How many steps changed the table."""
+        return self._fold.version
+
+    @property
+    def params(self) -> Params:
+        """The item table."""
+        return self._fold.params
+
+    def broadcast(self, phones: IntArray) -> list[Messages]:
+        """Return the table for all of *phones*, and each one's drift, which is then done with."""
+        [messages] = self._fold.broadcast(phones)
+        drift = self._drift[phones]
+        self._drift[phones] = 0.0
+        return [
+            replace(
+                messages,
+                arrays=messages.arrays | {DRIFT: drift},
+                offsets=messages.offsets | {DRIFT: np.arange(len(phones) + 1)},
+            )
+        ]
+
+    def drift_of(self, phones: IntArray) -> Array:
+        """Return what waits for *phones*, (len(phones), dim); a copy."""
+        return np.array(self._drift[phones])
+
+    def absorb(self, messages: Messages) -> BoolArray:
+        """Fold the changes of rows, keep the embeddings; return which messages were accepted.
+
+        Raises:
+            ValueError: a message has no embedding of one row.
+        """
+        sizes = np.diff(messages.offsets.get(EMBEDDING, np.empty(0, np.int64)))
+        if len(sizes) != len(messages) or (sizes != 1).any():
+            raise ValueError("FedFast takes changes with one user embedding each")
+        vectors = messages.arrays[EMBEDDING]
+        sound = np.asarray(np.isfinite(vectors).all(axis=1), np.bool_)
+        accepted = sound.copy()
+        accepted[sound] = self._fold.absorb(without(messages, EMBEDDING).take(sound))
+        for k in np.flatnonzero(accepted).tolist():
+            self._heard[int(messages.sender[k])] = vectors[k].astype(np.float64)
+        return accepted
+
+    def close(self) -> None:
+        """Apply what was absorbed, let the others of each cluster drift, and cluster anew."""
+        self._fold.close()
+        if not self._heard:
+            return
+        delegates = np.array(sorted(self._heard), np.int64)
+        new = np.array([self._heard[phone] for phone in delegates.tolist()])
+        self._heard = {}
+        self._move_others(delegates, new - self._embeddings[delegates])
+        self._embeddings[delegates] = new
+        self._known[delegates] = True
+        known = np.flatnonzero(self._known)
+        clusters = kmeans(
+            self._embeddings[known],
+            self._clusters,
+            self._draws.child("clusters"),
+            start=self._centers,
+        )
+        self._centers = clusters.centers
+        self.labels[known] = clusters.labels
+
+    def forget(self, phones: IntArray) -> None:
+        """Not possible: folds keep no log.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        self._fold.forget(phones)
+
+    def _move_others(self, delegates: IntArray, change: FloatArray) -> None:
+        """Add to the drift of those who were not heard the mean change of their delegates."""
+        others = np.ones(len(self.labels), np.bool_)
+        others[delegates] = False
+        labels = self.labels[delegates]
+        for cluster in np.unique(labels).tolist():
+            mean = self._discount * change[labels == cluster].mean(axis=0)
+            follow = others & (self.labels == cluster)
+            self._drift[follow] += mean.astype(np.float32)
+            self._embeddings[follow] += mean.astype(np.float32)

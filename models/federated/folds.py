@@ -1,0 +1,287 @@
+"""Server rules that are folds: sums of weighted changes, put together when the step closes.
+
+Changes are summed as integers (multiples of 2^-30), so the sum is exact: it depends neither on the
+order in which messages arrive nor on how they are cut into shards.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+
+from droidloop.models.data.negatives import for_chunks
+from droidloop.models.interfaces.learning import Params
+from droidloop.platform.draws import FloatArray, IntArray
+from droidloop.platform.jobs import BoolArray
+from droidloop.platform.messages import SERVER, Array, Messages
+
+from .fold_kernels import find_broken, fold
+
+_UNIT = 2.0**30
+"""One is this many units of a sum."""
+_WEIGHT_UNIT = 2.0**16
+
+_SIGNS = {"delta": 1.0, "parameters": 1.0, "gradient": -1.0}
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What was absorbed for one array: the weighted sum of changes and the weights.
+
+    Attributes:
+        change: (rows, values of a row).
+        row_weight: sum of the weights of the messages that held the row, (rows,).
+        weight: sum of the weights of all messages.
+    """
+
+    change: FloatArray
+    row_weight: FloatArray
+    weight: float
+
+
+Combine = Callable[[str, Array, Sums], Array]
+"""Returns the new values of the array of that name from the old ones, (rows, values)."""
+
+Weigh = Callable[[Messages], FloatArray]
+"""Returns the weight of each message, (m,)."""
+
+Staleness = Callable[[IntArray], FloatArray]
+"""Returns a factor for messages that are so many versions old; 0 refuses them."""
+
+
+@final
+class Fold:
+    """A server rule that sums up changes and combines the sums.
+
+    Takes messages of kind ``delta`` (change = value), ``parameters`` (value minus the present
+    one) and ``gradient`` (minus the value), for subsets of rows or whole arrays. Refused, whole,
+    and counted in ``refused`` are messages with NaN, infinity, values beyond 2^20 or rows that do
+    not exist (``broken``), and those that are too old or from a version to come (``stale``).
+
+    Messages weigh the same in all arrays, or for each array as *weigh* says by its name.
+    """
+
+    def __init__(
+        self,
+        params: Params,
+        combine: Combine,
+        *,
+        weigh: Weigh | Mapping[str, Weigh],
+        staleness: Staleness,
+        threads: int | None = None,
+    ) -> None:
+        self._params = {name: value.detach().clone() for name, value in params.items()}
+        self._weigh = weigh if isinstance(weigh, Mapping) else dict.fromkeys(params, weigh)
+        self._combine, self._staleness = combine, staleness
+        self._threads = threads
+        self._version = 0
+        self.refused: Counter[str] = Counter()
+        self._reset()
+
+    @property
+    def version(self) -> int:
+        """How many changes the parameters have seen."""
+        return self._version
+
+    @property
+    def params(self) -> Params:
+        """The shared parameters; a new dictionary of new tensors after each change."""
+        return self._params
+
+    def broadcast(self, phones: IntArray) -> list[Messages]:
+        """Return the present parameters, stored once, for *phones*."""
+        m = len(phones)
+        arrays = {name: value.numpy() for name, value in self._params.items()}
+        sender, base = np.full(m, SERVER, np.int64), np.full(m, self._version, np.int64)
+        return [Messages("parameters", sender, phones, arrays, np.ones(m), base)]
+
+    def absorb(self, messages: Messages) -> BoolArray:
+        """Add *messages* to the sums; return which ones were accepted, (m,).
+
+        Raises:
+            ValueError: the kind or a name is not one of this rule, a programming error.
+        """
+        if messages.kind not in _SIGNS or not messages.arrays.keys() <= self._params.keys():
+            raise ValueError(f"cannot fold {list(messages.arrays)} of kind {messages.kind!r}")
+        age = self._version - messages.base
+        factor = np.where(age >= 0, self._staleness(np.maximum(age, 0)), 0.0)
+        every = {weigh: _rounded(weigh(messages) * factor) for weigh in self._weigh.values()}
+        weights = {name: every[weigh] for name, weigh in self._weigh.items()}
+        sound = np.ones(len(messages), np.bool_)
+        for weight in every.values():
+            sound &= np.isfinite(weight) & (weight >= 0)
+        for name in messages.arrays:
+            self._check(messages, name, weights[name], sound)
+        fresh = factor > 0
+        taken = fresh & sound
+        for name in messages.arrays:
+            self._add(messages, name, np.where(taken, weights[name], 0.0), taken)
+        for name, weight in weights.items():
+            self._weight[name] += float(weight[taken].sum())
+        self._absorbed += int(taken.sum())
+        self.refused["stale"] += int(np.count_nonzero(~fresh))
+        self.refused["broken"] += int(np.count_nonzero(fresh & ~sound))
+        return taken
+
+    def close(self) -> None:
+        """Combine what was absorbed into new parameters; without any, nothing changes."""
+        if self._absorbed == 0:
+            return
+        new = dict(self._params)
+        for name, (units, rows) in self._sums.items():
+            old = self._params[name]
+            sums = Sums(units / _UNIT, rows, self._weight[name])
+            table = self._combine(name, _two_axes(old.numpy()), sums)
+            new[name] = torch.from_numpy(table.astype(np.float32).reshape(old.shape))
+        self._params = new
+        self._version += 1
+        self._reset()
+
+    def forget(self, phones: IntArray) -> None:
+        """Not possible: sums do not remember who they came from.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError("a fold keeps no log of uploads; train again without the phones")
+
+    def _reset(self) -> None:
+        self._weight, self._absorbed = dict.fromkeys(self._params, 0.0), 0
+        self._sums: dict[str, tuple[IntArray, FloatArray]] = {}
+
+    def _parts(self, messages: Messages, name: str) -> tuple[Array, IntArray, IntArray, int]:
+        """Return values (rows, numbers), row ids (empty: all in order), offsets, rows there are."""
+        values, m = messages.arrays[name], len(messages)
+        if name not in messages.offsets and m != 1:
+            raise ValueError(f"{m} messages share one array {name!r}: an upload belongs to a phone")
+        whole = np.array([0, len(values)])
+        rows = messages.rows.get(name, np.empty(0, np.int64))
+        offsets = messages.offsets.get(name, whole)
+        shape = self._params[name].shape
+        if values.shape[1:] != shape[1:]:
+            raise ValueError(f"rows of {name!r} have shape {tuple(shape[1:])}, not {values.shape}")
+        return np.ascontiguousarray(_two_axes(values), np.float32), rows, offsets, shape[0]
+
+    def _check(self, messages: Messages, name: str, weight: FloatArray, sound: BoolArray) -> None:
+        parts = self._parts(messages, name)
+
+        def work(low: int, high: int) -> None:
+            find_broken(low, high, *parts, weight, sound)
+
+        for_chunks(work, len(messages), self._threads)
+
+    def _add(self, messages: Messages, name: str, weight: FloatArray, taken: BoolArray) -> None:
+        table = _two_axes(self._params[name].numpy())
+        if name not in self._sums:
+            self._sums[name] = np.zeros(table.shape, np.int64), np.zeros(len(table))
+        units, row_weight = self._sums[name]
+        values, rows, offsets, _ = self._parts(messages, name)
+        start = table if messages.kind == "parameters" else np.empty((0, 0), np.float32)
+        scale = weight * _SIGNS[messages.kind] * _UNIT
+
+        def work(low: int, high: int) -> None:
+            fold(low, high, values, rows, offsets, taken, weight, scale, start, units, row_weight)
+
+        for_chunks(work, len(table), self._threads, per_thread=1)
+
+
+def row_average(params: Params, step: float = 2.0, *, staleness: Staleness | None = None) -> Fold:
+    """Average the change of each row over the messages that hold it; move by *step* times that.
+
+    Perifanis and Efraimidis, Federated Neural Collaborative Filtering (2022), with a server step:
+    rows that few clients touch move as far as those that many touch.
+    """
+    return Fold(params, _row_mean(step), weigh=equally, staleness=staleness or within(0))
+
+
+def mf_fed_avg(
+    params: Params,
+    tables: Collection[str],
+    row_step: float = 2.0,
+    step: float = 4.0,
+    *,
+    staleness: Staleness | None = None,
+) -> Fold:
+    """Average *tables* as ``row_average`` does and everything else as ``fed_avg`` does.
+
+    The MF-FedAvg of Perifanis and Efraimidis, with server steps: *row_step* for the rows of
+    *tables*, *step* for the rest, such as the weights of a network; theirs are 1.
+    """
+    rows, rest = _row_mean(row_step), _mean(step)
+
+    def combine(name: str, table: Array, sums: Sums) -> Array:
+        return (rows if name in tables else rest)(name, table, sums)
+
+    weigh = {name: equally if name in tables else by_items for name in params}
+    return Fold(params, combine, weigh=weigh, staleness=staleness or within(0))
+
+
+def fed_avg(params: Params, step: float = 1.0, *, staleness: Staleness | None = None) -> Fold:
+    """Average over all messages, weighted by their numbers of local items (McMahan et al. 2017).
+
+    A row that a message does not hold counts as unchanged.
+    """
+    return Fold(params, _mean(step), weigh=by_items, staleness=staleness or within(0))
+
+
+def plain_average(params: Params, step: float = 1.0, *, staleness: Staleness | None = None) -> Fold:
+    """Average over all messages, each with the same weight."""
+    return Fold(params, _mean(step), weigh=equally, staleness=staleness or within(0))
+
+
+def gradient_descent(params: Params, step: float, *, staleness: Staleness | None = None) -> Fold:
+    """Move by *step* times the sum of all changes: of gradients, one step of gradient descent."""
+
+    def combine(name: str, table: Array, sums: Sums) -> Array:
+        return table + step * sums.change
+
+    return Fold(params, combine, weigh=equally, staleness=staleness or within(0))
+
+
+def equally(messages: Messages) -> FloatArray:
+    """Return 1 for each message."""
+    return np.ones(len(messages))
+
+
+def by_items(messages: Messages) -> FloatArray:
+    """Return the weight that each message states: its number of local items."""
+    return messages.weight
+
+
+def within(versions: int) -> Staleness:
+    """Return a staleness that takes what is at most so many *versions* old, at full weight."""
+    return lambda age: (age <= versions).astype(np.float64)
+
+
+def fading(power: float, versions: int) -> Staleness:
+    """Return a staleness of (1 + age)^-power up to an age of *versions*, then 0.
+
+    Xie et al., Asynchronous Federated Optimization (2019), the polynomial function.
+    """
+    return lambda age: np.where(age <= versions, (1.0 + age) ** -power, 0.0)
+
+
+def _row_mean(step: float) -> Combine:
+    def combine(name: str, table: Array, sums: Sums) -> Array:
+        mean = sums.change / np.maximum(sums.row_weight, 1 / _WEIGHT_UNIT)[:, None]
+        return table + step * mean
+
+    return combine
+
+
+def _mean(step: float) -> Combine:
+    def combine(name: str, table: Array, sums: Sums) -> Array:
+        return table + step / max(sums.weight, 1 / _WEIGHT_UNIT) * sums.change
+
+    return combine
+
+
+def _rounded(weight: FloatArray) -> FloatArray:
+    return np.rint(weight * _WEIGHT_UNIT) / _WEIGHT_UNIT
+
+
+def _two_axes(array: Array) -> Array:
+    return array.reshape(len(array), int(np.prod(array.shape[1:])))

@@ -1,0 +1,67 @@
+"""PFedRec: a personal score function instead of a user vector, and a personal item table.
+
+Zhang et al., Dual Personalization on Federated Recommendation (IJCAI 2023). Both are trained on
+the phone in every round: the score function stays there, the changes of the item rows go to the
+server. What a phone then scores with are its own rows, see ``personal.py``.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from droidloop.models.interfaces.learning import Cost, Params
+from droidloop.models.recommenders.mf import MF
+from droidloop.models.tables.dense import normal_rows
+from droidloop.platform.draws import Draws, IntArray
+
+from .fedmf import FedMF
+
+
+@dataclass(frozen=True)
+class PersonalScore(MF):
+    """Score of a phone for an item: a linear layer on the item's vector, private as ``score``.
+
+    ``score`` (phones, dim + 1) holds the layer's weights and, last, its bias. A linear layer on
+    item vectors is a user vector and a bias; what makes the difference to ``MF`` is that all
+    phones start from the same layer, as in the authors' code, so that its direction means the same
+    to everybody. The bias is under ``l2``, too.
+    """
+
+    private: frozenset[str] = field(init=False, repr=False, default=frozenset({"score"}))
+
+    def init_private(self, draws: Draws, users: IntArray) -> Params:
+        """Return the first score function for each of *users*, (len(users), dim + 1); bias 0."""
+        first = np.zeros((1, self.dim + 1), np.float32)
+        first[:, :-1] = normal_rows(draws.child("score"), np.zeros(1, np.int64), self.dim, self.sd)
+        return {"score": torch.from_numpy(np.repeat(first, len(users), axis=0))}
+
+    def cost(self, examples: int | IntArray) -> Cost:
+        """Return what forward and backward take: those of ``MF`` and 2 flops a pair for the bias.
+
+        The bias stays in the cache.
+        """
+        mf = super().cost(examples)
+        return Cost(mf.flops + 2 * examples, mf.moved_bytes, mf.ram_bytes)
+
+    def _user(self, params: Params, users: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.embedding(users, params["score"])
+
+    def _score(self, user: torch.Tensor, item: torch.Tensor) -> torch.Tensor:
+        return (user[..., :-1] * item).sum(-1) + user[..., -1]
+
+
+@dataclass(frozen=True)
+class PFedRec(FedMF):
+    """Client rule of PFedRec: that of FedMF with the score function as what stays.
+
+    The server averages the tables; as the loss is a sum and rows are averaged over the phones
+    that touched them, no step of the size of the item table is needed as in the authors' code.
+    """
+
+    recommender: PersonalScore
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.recommender, PersonalScore):
+            raise TypeError(f"PFedRec trains a personal score function, not {self.recommender!r}")
+        super().__post_init__()

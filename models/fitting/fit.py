@@ -1,0 +1,197 @@
+"""Central training of any recommender: the baseline that every method on phones is held to."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from droidloop.models.data.interactions import UserItems
+from droidloop.models.data.negatives import Int32Array, draw_negatives
+from droidloop.models.interfaces.learning import Batch, Params, Recommender
+from droidloop.models.numerics.one_thread import one_thread
+from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.errors import DataError, DroidloopError
+from droidloop.platform.messages import Array
+
+from .compiled_adam import Descent
+
+Optimizer = Literal["adam", "sgd"]
+Engine = Literal["torch", "numba"]
+
+
+def fit(
+    recommender: Recommender,
+    params: Params,
+    train: UserItems,
+    *,
+    n_items: int,
+    exclude: UserItems | None = None,
+    epochs: int,
+    lr: float,
+    batch: int,
+    negatives: int,
+    draws: Draws,
+    optimizer: Optimizer = "adam",
+    weight_decay: float = 0.0,
+    validate: Callable[[Params], float] | None = None,
+    patience: int | None = None,
+    engine: Engine = "torch",
+    decay: float = 1.0,
+) -> Params:
+    """Return *params* trained on *train*; the same *draws* give the same bits.
+
+    Each epoch draws new negatives and a new order. A step descends on the sum of the losses of a
+    batch (of which Adam's step does not depend on the scale). With *validate* the parameters of
+    the best epoch are returned, and training stops after *patience* epochs without a better one.
+
+    Args:
+        recommender: gives the loss.
+        params: all parameters, private ones with one row a user; not changed.
+        train: items by user.
+        n_items: negatives are drawn from 0..n_items-1.
+        exclude: by user, the items never drawn as negatives; None: those of *train*.
+        epochs: passes over the data, at most.
+        lr: step of the optimizer.
+        batch: items in a batch, each with its negatives.
+        negatives: items drawn for each item of *train*.
+        draws: the chance of negatives (row: user) and orders.
+        optimizer: ``adam`` (Kingma and Ba 2015) or ``sgd``.
+        weight_decay: L2 of the optimizer.
+        validate: a figure of merit, higher is better; called after each epoch.
+        patience: see above; None: never stop early.
+        engine: ``torch``, for any recommender, or ``numba`` for MF and LightGCN under Adam, which
+            is several times as fast and gives the same to float32 rounding.
+        decay: the step is multiplied by this after each epoch.
+
+    Raises:
+        DataError: *train* is empty.
+        DroidloopError: the loss became NaN or infinite.
+        TypeError: the compiled engine does not know the recommender.
+        ValueError: or not the optimizer.
+    """
+    if len(train.items) == 0:
+        raise DataError("training data: 0 interactions; use data with at least one")
+    descent = _descent(engine, recommender, params, optimizer, lr, weight_decay)
+    best, best_value, waited = descent.params, -np.inf, 0
+    for epoch in range(epochs):
+        drawn = _drawn(train, exclude, negatives, n_items, draws, epoch)
+        _epoch(descent, train, drawn, _batches(len(train.items), batch, draws, epoch), epoch)
+        descent.slow_down(decay)
+        if validate is None:
+            continue
+        value, waited = validate(descent.params), waited + 1
+        if value > best_value:
+            best, best_value, waited = descent.params, value, 0
+        elif patience is not None and waited >= patience:
+            break
+    return descent.params if validate is None else best
+
+
+def _drawn(
+    train: UserItems,
+    exclude: UserItems | None,
+    negatives: int,
+    n_items: int,
+    draws: Draws,
+    epoch: int,
+) -> Any:
+    """Return the negatives of *epoch*, (examples, negatives)."""
+    return draw_negatives(
+        *(train, negatives, n_items, train if exclude is None else exclude),
+        phones=np.arange(train.n_users),
+        draws=draws,
+        counter=epoch,
+    )
+
+
+def _epoch(descent: Any, train: UserItems, drawn: Any, parts: Any, epoch: int) -> None:
+    """Take a step on each of *parts* of the examples with their negatives *drawn*."""
+    owners = np.repeat(np.arange(train.n_users), train.counts)
+    with one_thread():
+        for part in parts:
+            loss = descent.step(owners[part], train.items[part], train.ratings[part], drawn[part])
+            if not np.isfinite(loss):
+                raise DroidloopError(f"training: the loss is {loss} in epoch {epoch}; lower lr")
+
+
+def _descent(
+    engine: Engine,
+    recommender: Recommender,
+    params: Params,
+    optimizer: Optimizer,
+    lr: float,
+    weight_decay: float,
+) -> "Descent | _TorchDescent":
+    if engine == "torch":
+        return _TorchDescent(recommender, params, optimizer, lr, weight_decay)
+    if optimizer != "adam":
+        raise ValueError(f"the compiled engine has no optimizer {optimizer!r}, only adam")
+    return Descent(recommender, params, lr, weight_decay)
+
+
+def _batches(count: int, size: int, draws: Draws, epoch: int) -> Iterator[IntArray]:
+    """Yield the numbers of the examples of each batch, in the order of this epoch."""
+    order = np.argsort(draws.child("epoch").bits(np.arange(count), epoch), kind="stable")
+    for start in range(0, count, size):
+        yield order[start : start + size]
+
+
+def scorer(recommender: Recommender, params: Params, n_items: int) -> Callable[..., Array]:
+    """Return a function of (users, items) that gives scores, for evaluation.
+
+    Without items it scores all of them: shape (users, n_items). With items of shape (users,
+    width), those of each user.
+    """
+    every = torch.arange(n_items)[None, :]
+
+    def score(users: IntArray, items: IntArray | None = None) -> Array:
+        with torch.no_grad():
+            ids = every if items is None else torch.from_numpy(items)
+            scores: Array = recommender.score(params, torch.from_numpy(users)[:, None], ids).numpy()
+            return scores
+
+    return score
+
+
+class _TorchDescent:
+    """Steps of an optimizer of torch on any recommender."""
+
+    def __init__(
+        self,
+        recommender: Recommender,
+        params: Params,
+        optimizer: Optimizer,
+        lr: float,
+        weight_decay: float,
+    ) -> None:
+        self._recommender = recommender
+        self._values = {n: value.detach().clone().requires_grad_() for n, value in params.items()}
+        make = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[optimizer]
+        self._descent = make(list(self._values.values()), lr=lr, weight_decay=weight_decay)
+
+    @property
+    def params(self) -> Params:
+        """The present values; copies."""
+        return {name: value.detach().clone() for name, value in self._values.items()}
+
+    def slow_down(self, factor: float) -> None:
+        """Multiply the step by *factor*."""
+        for group in self._descent.param_groups:
+            group["lr"] *= factor
+
+    def step(self, users: IntArray, items: IntArray, labels: Array, negatives: Int32Array) -> float:
+        """Descend on the sum of the losses of a batch, unless it is not finite; return it."""
+        batch = Batch(
+            users=torch.from_numpy(users),
+            items=torch.from_numpy(items),
+            labels=torch.from_numpy(labels.astype(np.float32)),
+            negatives=torch.from_numpy(negatives.astype(np.int64)),
+        )
+        self._descent.zero_grad()
+        loss = self._recommender.loss(self._values, batch).sum()
+        value = float(loss.item())
+        if np.isfinite(value):
+            loss.backward()  # type: ignore[no-untyped-call]
+            self._descent.step()
+        return value

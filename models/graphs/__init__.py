@@ -1,0 +1,1 @@
+"""Propagation over interactions as a graph."""

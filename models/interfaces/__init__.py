@@ -1,0 +1,1 @@
+"""What a learning method fills in, and what it may rely on."""

@@ -1,0 +1,259 @@
+"""The five interfaces that a learning method fills in; with ``Messages`` they are all there is.
+
+Everything is written for cohorts: an array has the phone axis first where it has one, ragged data
+are values and offsets, one phone is a cohort of one. Nothing here knows a clock, a battery or a
+link. Functions, not interfaces, are: fitting (central training, search, distillation), patching,
+selection and observation.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from droidloop.models.data.interactions import UserItems
+from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.jobs import BoolArray
+from droidloop.platform.messages import Array, Messages
+
+Params = dict[str, torch.Tensor]
+"""Named parameters. A table is (n, dim); stacked for a cohort it is (phones, n, dim)."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a computation takes, by phone or for all: energy and time are never invented.
+
+    Attributes:
+        flops: floating-point operations, int or int64 array (phones,).
+        moved_bytes: memory traffic, likewise.
+        ram_bytes: peak memory of the computation's data, likewise; without the process itself.
+    """
+
+    flops: int | IntArray
+    moved_bytes: int | IntArray
+    ram_bytes: int | IntArray
+
+
+@dataclass(frozen=True)
+class Context:
+    """What sequence and feature models read beside ids; the first axis is that of the users.
+
+    Attributes:
+        history: item ids, oldest first, (batch, length), -1 where there is none.
+        features: named columns such as the hour, the place or the gender, (batch, ...).
+    """
+
+    history: torch.Tensor | None = None
+    features: dict[str, torch.Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Training examples: users by row number, what they chose and what they did not.
+
+    Attributes:
+        users: (batch,).
+        items: the chosen items, (batch,).
+        labels: the ratings, 1 where the source has none, (batch,), float32.
+        negatives: items that stand for what was not chosen, (batch, k); -1 where there is none.
+        context: for the models that read one.
+    """
+
+    users: torch.Tensor
+    items: torch.Tensor
+    labels: torch.Tensor
+    negatives: torch.Tensor | None = None
+    context: Context | None = None
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The phones that do the same thing now.
+
+    ``private`` holds the rows of the private store that belong to these phones, gathered (a copy):
+    a rule writes its result there, and the protocol commits the rows of the phones that got so far.
+    """
+
+    phones: IntArray
+    round: int
+    private: dict[str, Array]
+
+    def __len__(self) -> int:
+        return len(self.phones)
+
+
+class EmbeddingTable(Protocol):
+    """Turns ids into vectors under a byte budget (dense, hashed, pruned, binary, ...).
+
+    A table owns the parameters whose names start with its own.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name that its parameters start with."""
+        ...
+
+    @property
+    def n(self) -> int:
+        """How many ids there are."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """The length of a vector."""
+        ...
+
+    def lookup(self, params: Params, ids: torch.Tensor) -> torch.Tensor:
+        """Return vectors of shape ``ids.shape + (dim,)``, differentiable in *params*.
+
+        With stacked parameters *ids* have the phone axis first, too.
+        """
+        ...
+
+    def init(self, draws: Draws) -> Params:
+        """Return fresh parameters."""
+        ...
+
+    def pack(self, params: Params) -> bytes:
+        """Return what ships: values with the masks, indexes and codes that they need."""
+        ...
+
+    def unpack(self, data: bytes) -> Params:
+        """Return the parameters that *data* holds; inverse of ``pack``.
+
+        Raises:
+            PackageError: *data* is not what this table's ``pack`` returns.
+        """
+        ...
+
+
+class Recommender(Protocol):
+    """Tables and a scorer; functions of (params, batch), no hidden state."""
+
+    @property
+    def tables(self) -> dict[str, EmbeddingTable]:
+        """The shared tables by name."""
+        ...
+
+    @property
+    def private(self) -> frozenset[str]:
+        """Names of the parameters that never leave the phone; checked on every link."""
+        ...
+
+    def init(self, draws: Draws) -> Params:
+        """Return fresh shared parameters."""
+        ...
+
+    def init_private(self, draws: Draws, users: IntArray) -> Params:
+        """Return fresh private parameters of *users*, user axis first; empty if none is private.
+
+        A user's values do not depend on who else is asked for.
+        """
+        ...
+
+    def score(
+        self,
+        params: Params,
+        users: torch.Tensor,
+        items: torch.Tensor,
+        context: Context | None = None,
+    ) -> torch.Tensor:
+        """Return scores (logits); *users* and *items* broadcast against one another."""
+        ...
+
+    def loss(self, params: Params, batch: Batch) -> torch.Tensor:
+        """Return the loss of each example with its negatives, shape (batch,)."""
+        ...
+
+    def cost(self, examples: int | IntArray) -> Cost:
+        """Return what forward and backward over *examples* take."""
+        ...
+
+
+class ClientRule(Protocol):
+    """What a phone does in one step, for a cohort; honest or not."""
+
+    def step(
+        self, cohort: Cohort, inbox: Messages | None, data: UserItems, draws: Draws
+    ) -> Messages:
+        """Train on local *data* (row k belongs to phone k); write ``cohort.private``; send."""
+        ...
+
+    def cost(self, cohort: Cohort, data: UserItems) -> Cost:
+        """Return what that step takes on each phone."""
+        ...
+
+
+class ServerRule(Protocol):
+    """An aggregator with memory."""
+
+    @property
+    def version(self) -> int:
+        """How many changes the shared parameters have seen."""
+        ...
+
+    @property
+    def params(self) -> Params:
+        """The shared parameters of ``version``; never changed in place."""
+        ...
+
+    def broadcast(self, phones: IntArray) -> Sequence[Messages]:
+        """Return what *phones* receive at the start of a step: one batch per distinct content.
+
+        Together the batches address each phone once. Most rules send one batch to all; rules
+        with clusters or tables of several sizes send one for each.
+        """
+        ...
+
+    def absorb(self, messages: Messages) -> BoolArray:
+        """Fold *messages* in, shard by shard; return which ones were accepted, shape (m,)."""
+        ...
+
+    def close(self) -> None:
+        """End the step: apply what was absorbed; ``version`` grows if anything was."""
+        ...
+
+    def forget(self, phones: IntArray) -> None:
+        """Remove the influence of *phones*.
+
+        Raises:
+            NotImplementedError: the rule keeps no log to do it from.
+        """
+        ...
+
+
+class Transform(Protocol):
+    """Changes uploads on their way: clip, noise, quantise, encrypt, share. Transforms chain."""
+
+    def seal(self, messages: Messages, draws: Draws) -> Messages:
+        """Return what is really sent."""
+        ...
+
+    def open(self, sealed: Messages) -> Messages:
+        """Return what the receiver makes of it: identity for noise, a sum for shares."""
+        ...
+
+    def spent(self) -> dict[str, Any] | None:
+        """Return the privacy budget spent so far, for the ledger."""
+        ...
+
+
+def init_all(recommender: Recommender, draws: Draws, n_users: int) -> Params:
+    """Return fresh parameters for central use: the shared ones and those of all *n_users*."""
+    users = np.arange(n_users)
+    return recommender.init(draws) | recommender.init_private(draws, users)
+
+
+def check_private(messages: Messages, recommender: Recommender) -> Messages:
+    """Return *messages* if they hold nothing private; every link sends through this.
+
+    Raises:
+        ValueError: an array has the name of a private parameter.
+    """
+    leaked = sorted(recommender.private & (messages.arrays.keys() | messages.rows.keys()))
+    if leaked:
+        raise ValueError(f"private parameter {leaked[0]!r} in a message of kind {messages.kind!r}")
+    return messages

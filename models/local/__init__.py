@@ -1,0 +1,1 @@
+"""Steps of gradient descent on phones, compiled or in torch."""

@@ -1,0 +1,168 @@
+"""Local SGD of NeuMF on ragged rows, for a cohort, compiled.
+
+Every client works on its own copies of the rows that it touches and of the network. ``local.py``
+does the same arithmetic with torch.
+"""
+
+import numpy as np
+from numba import njit
+
+from droidloop.models.data.interactions import UserItems
+from droidloop.models.data.negatives import Int32Array, for_chunks
+from droidloop.models.recommenders.neumf import NeuMF
+from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.messages import Array
+
+from .mf_sgd import Float32Array, Sgd, shuffle, sigmoid
+from .ncf_network import Network, Scratch, add, backward, begin, descend, forward, packed, unpacked
+
+_ONE = np.float32(1)
+_ZERO = np.float32(0)
+
+
+def train_ncf_cohort(
+    model: NeuMF,
+    shared: dict[str, Array],
+    data: UserItems,
+    negatives: Int32Array,
+    ids: Int32Array,
+    offsets: IntArray,
+    *,
+    phones: IntArray,
+    user: Float32Array,
+    sgd: Sgd,
+    draws: Draws,
+    counter: int,
+    threads: int | None = None,
+) -> dict[str, Array]:
+    """Train each client on its own copies; return the changes by name.
+
+    That of ``item`` has shape (len(ids), dim), those of dense parameters (clients, ...). *user*
+    (clients, dim) is trained in place.
+    """
+    widths = np.array(model.widths, np.int64)
+    net, m = packed(model, shared), len(phones)
+    change = np.empty((len(ids), model.dim), np.float32)
+    moved = Network(*(np.zeros((m, *part.shape), np.float32) for part in net))
+    moved = moved._replace(turned=np.zeros((0, *net.turned.shape), np.float32))  # not an outcome
+    key = np.uint64(draws.child(f"order/{counter}").key)
+    lr_dense = sgd.lr_rows if sgd.lr_dense is None else sgd.lr_dense
+    steps = np.array([sgd.lr_user, sgd.lr_rows, lr_dense], np.float32)
+    group = max(1, min(sgd.group(negatives.shape[1]), int(data.counts.max(initial=1))))
+
+    def work(low: int, high: int) -> None:
+        _train(
+            *(low, high, phones, data.items, data.offsets, negatives, ids, offsets),
+            *(shared["item"], user, change, net, moved, widths, model.gmf_dim),
+            *(steps, sgd.epochs, group, key),
+        )
+
+    for_chunks(work, m, threads)
+    return {"item": change, **unpacked(model, moved)}
+
+
+@njit(cache=True, nogil=True)
+def _step(
+    slots: Int32Array,
+    width: int,
+    rows: Float32Array,
+    push: Float32Array,
+    hit: Array,
+    vector: Float32Array,
+    pull: Float32Array,
+    net: Network,
+    grad: Network,
+    widths: IntArray,
+    cut: int,
+    scratch: Scratch,
+    steps: Float32Array,
+) -> None:
+    """Take one step on the sum of the losses of a batch, in place; -1 in *slots*: no pair."""
+    begin(vector, net, widths, cut, scratch.start)
+    for q in range(slots.size):
+        r = slots[q]
+        if r >= 0:
+            row = rows[r]
+            logit = forward(row, vector, net, widths, cut, scratch)
+            slope = sigmoid(logit) - (_ONE if q % width == 0 else _ZERO)
+            backward(slope, row, vector, net, widths, cut, scratch, push[r], pull, grad)
+            hit[r] = True
+    for q in range(slots.size):
+        r = slots[q]
+        if r >= 0 and hit[r]:
+            hit[r] = False
+            for j in range(vector.size):
+                rows[r, j] -= steps[1] * push[r, j]
+                push[r, j] = _ZERO
+    descend(steps[0], steps[2], vector, pull, net, grad, widths, cut)
+
+
+@njit(cache=True, nogil=True)
+def _train(
+    low: int,
+    high: int,
+    phones: IntArray,
+    items: IntArray,
+    offsets: IntArray,
+    negatives: Int32Array,
+    ids: Int32Array,
+    row_offsets: IntArray,
+    table: Float32Array,
+    user: Float32Array,
+    change: Float32Array,
+    start: Network,
+    moved: Network,
+    widths: IntArray,
+    cut: int,
+    steps: Float32Array,
+    epochs: int,
+    group: int,
+    key: np.uint64,
+) -> None:
+    dim, width = table.shape[1], 1 + negatives.shape[1]
+    slot = np.empty(table.shape[0], np.int32)
+    most = np.max(row_offsets[low + 1 : high + 1] - row_offsets[low:high])
+    push, hit = np.zeros((most, dim), np.float32), np.zeros(most, np.bool_)
+    pull, slots = np.zeros(dim, np.float32), np.empty(group * width, np.int32)
+    grad = Network(
+        np.zeros_like(start.weight), start.turned, np.zeros_like(start.bias),
+        np.zeros_like(start.out), np.zeros_like(start.out_bias),
+    )  # fmt: skip
+    inputs, outputs = start.weight.shape[1:]
+    scratch = Scratch(
+        np.zeros(start.bias.shape, np.float32), np.zeros(max(inputs, outputs), np.float32),
+        np.zeros(inputs, np.float32), np.zeros(outputs, np.float32),
+    )  # fmt: skip
+    turned = np.empty_like(start.turned)
+    for client in range(low, high):
+        first = row_offsets[client]
+        rows, vector = change[first : row_offsets[client + 1]], user[client]
+        for r in range(rows.shape[0]):
+            slot[ids[first + r]] = r
+            for j in range(dim):
+                rows[r, j] = table[ids[first + r], j]
+        net = Network(
+            moved.weight[client], turned, moved.bias[client],
+            moved.out[client], moved.out_bias[client],
+        )  # fmt: skip
+        add(net, start, _ONE)
+        turned[:] = start.turned
+        order = np.arange(offsets[client], offsets[client + 1])
+        for epoch in range(epochs):
+            shuffle(order, key, phones[client], epoch)
+            for first_of in range(0, order.size, group):
+                end = min(first_of + group, order.size)
+                for k in range(first_of, end):
+                    example, q = order[k], (k - first_of) * width
+                    slots[q] = slot[items[example]]
+                    for s in range(width - 1):
+                        other = negatives[example, s]
+                        slots[q + 1 + s] = slot[other] if other >= 0 else -1
+                _step(
+                    slots[: (end - first_of) * width], width, rows, push, hit, vector, pull,
+                    net, grad, widths, cut, scratch, steps,
+                )  # fmt: skip
+        for r in range(rows.shape[0]):
+            for j in range(dim):
+                rows[r, j] -= table[ids[first + r], j]
+        add(net, start, -_ONE)

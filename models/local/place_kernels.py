@@ -1,0 +1,294 @@
+"""The next-place model: attention over recent visits, forward and backward, for one question.
+
+A visit t is x_t = e_place + c_category. The question of hour h after the visits 1..n is
+q = Q x_n + hour_h; attention a = softmax(q.x_t / sqrt(dim) + gap_t + turn_t); the answer is
+u = V sum_t a_t x_t + user. Place j scores u.(e_j + c_j) + bias_j + near(n, j) + visits_j +
+copy * (attention paid to j itself). After the spatio-temporal attention of STAN (Luo, Liu, Liu,
+WWW 2021), with buckets in the place of its interpolated intervals. ``next_place.py`` is the same
+in torch.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from droidloop.models.recommenders.place_features import (
+    Ground,
+    Weights,
+    gap_of,
+    hour_of,
+    near_of,
+    turn_of,
+    visits_of,
+)
+from droidloop.platform.draws import FloatArray, IntArray
+
+from .mf_sgd import Float32Array
+
+_ZERO = np.float32(0)
+_ONE = np.float32(1)
+
+
+class Desk(NamedTuple):
+    """Working memory for one question at a time: of visits, of the answer, of candidates."""
+
+    x: Float32Array
+    dx: Float32Array
+    gap: IntArray
+    turn: IntArray
+    attention: Float32Array
+    da: Float32Array
+    q: Float32Array
+    mean: Float32Array
+    u: Float32Array
+    dq: Float32Array
+    dmean: Float32Array
+    du: Float32Array
+    y: Float32Array
+    p: Float32Array
+    copied: Float32Array
+
+
+@njit(cache=True)
+def desk(length: int, candidates: int, dim: int) -> Desk:
+    """Return memory for questions after *length* visits at most, about *candidates* at most."""
+    f = np.float32
+    return Desk(
+        np.zeros((length, dim), f), np.zeros((length, dim), f),
+        np.zeros(length, np.int64), np.zeros(length, np.int64),
+        np.zeros(length, f), np.zeros(length, f),
+        np.zeros(dim, f), np.zeros(dim, f), np.zeros(dim, f),
+        np.zeros(dim, f), np.zeros(dim, f), np.zeros(dim, f),
+        np.zeros((candidates, dim), f), np.zeros(candidates, f), np.zeros(candidates, f),
+    )  # fmt: skip
+
+
+@njit(cache=True, inline="always")
+def _place(w: Weights, ground: Ground, slot: IntArray, item: int, out: Float32Array) -> None:
+    held, kind = slot[item], ground.category[item]
+    for j in range(out.size):
+        vector = w.rows[held, j] if held >= 0 else ground.base[item, j]
+        out[j] = vector + w.category[kind, j]
+
+
+@njit(cache=True, error_model="numpy")
+def answer(
+    w: Weights,
+    ground: Ground,
+    slot: IntArray,
+    items: IntArray,
+    times_s: IntArray,
+    now_s: int,
+    b: Desk,
+) -> None:
+    """Compute ``b.u`` from the visits *items* at *times_s* (oldest first, one at least).
+
+    *slot* gives the row of each place that the phone holds, -1 for the others.
+    """
+    n, dim, hour = items.size, b.u.size, hour_of(now_s)
+    for r in range(n):
+        _place(w, ground, slot, items[r], b.x[r])
+        b.gap[r] = gap_of(now_s - times_s[r])
+        b.turn[r] = turn_of(hour, hour_of(times_s[r]))
+    for i in range(dim):
+        b.q[i] = w.hour[hour, i]
+        for j in range(dim):
+            b.q[i] += w.query[i, j] * b.x[n - 1, j]
+    root, highest, total = np.float32(1 / math.sqrt(dim)), np.float32(-np.inf), _ZERO
+    for r in range(n):
+        dot = _ZERO
+        for j in range(dim):
+            dot += b.q[j] * b.x[r, j]
+        b.attention[r] = dot * root + w.gap[b.gap[r]] + w.turn[b.turn[r]]
+        highest = max(highest, b.attention[r])
+    for r in range(n):
+        b.attention[r] = np.exp(b.attention[r] - highest)
+        total += b.attention[r]
+    b.mean[:] = _ZERO
+    for r in range(n):
+        b.attention[r] /= total
+        for j in range(dim):
+            b.mean[j] += b.attention[r] * b.x[r, j]
+    for i in range(dim):
+        b.u[i] = w.user[i]
+        for j in range(dim):
+            b.u[i] += w.value[i, j] * b.mean[j]
+
+
+@njit(cache=True, inline="always")
+def score(
+    w: Weights, ground: Ground, slot: IntArray, items: IntArray, item: int, visits: int, b: Desk,
+    k: int,
+) -> np.float32:  # fmt: skip
+    """Return the score of *item*, which this phone visited so often; after ``answer``.
+
+    Leaves the vector of the place in ``b.y[k]`` and the attention paid to it in ``b.copied[k]``.
+    """
+    _place(w, ground, slot, item, b.y[k])
+    b.copied[k] = _ZERO
+    for r in range(items.size):
+        if items[r] == item:
+            b.copied[k] += b.attention[r]
+    total = w.copy[0] * b.copied[k] + w.visits[visits_of(visits)]
+    total += w.near[near_of(ground.at_km, items[-1], item)]
+    if slot[item] >= 0:
+        total += w.rows[slot[item], b.u.size]
+    for j in range(b.u.size):
+        total += b.u[j] * b.y[k, j]
+    return np.float32(total)
+
+
+@njit(cache=True, error_model="numpy")
+def softmax(values: Float32Array, candidates: IntArray) -> float:
+    """Replace *values* by their softmax over the candidates that are there (not -1).
+
+    Returns the logarithm of the first one's share.
+    """
+    highest, total = np.float32(-np.inf), _ZERO
+    for k in range(candidates.size):
+        if candidates[k] >= 0:
+            highest = max(highest, values[k])
+    first = values[0] - highest
+    for k in range(candidates.size):
+        if candidates[k] >= 0:
+            values[k] = np.exp(values[k] - highest)
+            total += values[k]
+    for k in range(candidates.size):
+        values[k] = values[k] / total if candidates[k] >= 0 else _ZERO
+    return float(first - np.log(total))
+
+
+@njit(cache=True, error_model="numpy")
+def descend(
+    w: Weights,
+    ground: Ground,
+    slot: IntArray,
+    items: IntArray,
+    now_s: int,
+    candidates: IntArray,
+    visits: IntArray,
+    steps: Float32Array,
+    b: Desk,
+) -> None:
+    """Take one step of SGD; after ``answer`` and ``score``.
+
+    ``b.p`` holds the derivatives of the loss by the candidates' scores, ``b.du`` what the loss
+    adds to the derivative by u on other ways; *steps* are those of rows and of the network.
+    *visits* counts by candidate.
+    """
+    n, dim = items.size, b.u.size
+    rate, slow = steps[0], steps[1]
+    dcopy, root = _ZERO, np.float32(1 / math.sqrt(dim))
+    b.da[:n] = _ZERO
+    for k in range(candidates.size):
+        if candidates[k] < 0:
+            continue
+        for j in range(dim):
+            b.du[j] += b.p[k] * b.y[k, j]
+        if b.copied[k] > _ZERO:
+            dcopy += b.p[k] * b.copied[k]
+            for r in range(n):
+                if items[r] == candidates[k]:
+                    b.da[r] += w.copy[0] * b.p[k]
+    for i in range(dim):
+        b.dmean[i] = _ZERO
+        b.dq[i] = _ZERO
+        for j in range(dim):
+            b.dmean[i] += w.value[j, i] * b.du[j]
+    mean = _ZERO
+    for r in range(n):
+        for j in range(dim):
+            b.da[r] += b.dmean[j] * b.x[r, j]
+        mean += b.attention[r] * b.da[r]
+    for r in range(n):
+        slope = b.attention[r] * (b.da[r] - mean)
+        for j in range(dim):
+            b.dx[r, j] = b.attention[r] * b.dmean[j] + slope * root * b.q[j]
+            b.dq[j] += slope * root * b.x[r, j]
+        w.gap[b.gap[r]] -= slow * slope
+        w.turn[b.turn[r]] -= slow * slope
+    for i in range(dim):
+        for j in range(dim):
+            b.dx[n - 1, i] += w.query[j, i] * b.dq[j]
+    hour = hour_of(now_s)
+    for i in range(dim):
+        w.hour[hour, i] -= slow * b.dq[i]
+        w.user[i] -= rate * b.du[i]
+        for j in range(dim):
+            w.query[i, j] -= slow * b.dq[i] * b.x[n - 1, j]
+            w.value[i, j] -= slow * b.du[i] * b.mean[j]
+    w.copy[0] -= slow * dcopy
+    _move_places(w, ground, slot, items, candidates, visits, rate, slow, b)
+
+
+@njit(cache=True)
+def _move_places(
+    w: Weights,
+    ground: Ground,
+    slot: IntArray,
+    items: IntArray,
+    candidates: IntArray,
+    visits: IntArray,
+    rate: np.float32,
+    slow: np.float32,
+    b: Desk,
+) -> None:
+    """Move the rows of the candidates and of the visits, and the weights of their features."""
+    dim = b.u.size
+    for k in range(candidates.size):
+        item = candidates[k]
+        if item < 0:
+            continue
+        held, kind = slot[item], ground.category[item]
+        if held >= 0:
+            w.rows[held, dim] -= rate * b.p[k]
+            for j in range(dim):
+                w.rows[held, j] -= rate * b.p[k] * b.u[j]
+        for j in range(dim):
+            w.category[kind, j] -= slow * b.p[k] * b.u[j]
+        w.near[near_of(ground.at_km, items[-1], item)] -= slow * b.p[k]
+        w.visits[visits_of(visits[k])] -= slow * b.p[k]
+    for r in range(items.size):
+        held, kind = slot[items[r]], ground.category[items[r]]
+        for j in range(dim):
+            if held >= 0:
+                w.rows[held, j] -= rate * b.dx[r, j]
+            w.category[kind, j] -= slow * b.dx[r, j]
+
+
+@njit(cache=True)
+def contrast(
+    own: Float32Array, theirs: Float32Array, mine: int, others: int, tau: float, weight: float,
+    out: Float32Array, logits: FloatArray,
+) -> None:  # fmt: skip
+    """Add to *out* the derivative of InfoNCE by *own*, times *weight* (van den Oord et al. 2018).
+
+    Positive is row *mine* of *theirs*, negatives are the *others* rows after it, in a circle; the
+    similarity is the cosine over *tau*. Minimising it raises a bound of the mutual information.
+    """
+    size = 1e-9
+    for j in range(own.size):
+        size += own[j] * own[j]
+    size = math.sqrt(size)
+    total, m = 0.0, theirs.shape[0]
+    for k in range(others + 1):
+        row = (mine + k) % m
+        dot, norm = 0.0, 1e-9
+        for j in range(own.size):
+            dot += own[j] * theirs[row, j]
+            norm += theirs[row, j] * theirs[row, j]
+        logits[k] = dot / (size * math.sqrt(norm))
+        total += math.exp(logits[k] / tau)
+    for k in range(others + 1):
+        row = (mine + k) % m
+        norm = 1e-9
+        for j in range(own.size):
+            norm += theirs[row, j] * theirs[row, j]
+        norm = math.sqrt(norm)
+        slope = math.exp(logits[k] / tau) / total - (1.0 if k == 0 else 0.0)
+        slope *= weight / tau
+        for j in range(own.size):
+            across = theirs[row, j] / norm - logits[k] * own[j] / size
+            out[j] += np.float32(slope * across / size)

@@ -1,0 +1,1 @@
+"""Models as files: exported, described, packed, and run with LiteRT."""

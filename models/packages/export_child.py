@@ -1,0 +1,69 @@
+"""The child process that turns a graph into ``.tflite`` files; see ``export``.
+
+The only module that imports litert_torch and ai_edge_quantizer: they take seconds to import, write
+to standard output and warn. Reads ``graph.json`` and the constants in a folder, writes a file for
+each variant there.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from .exportable import Graph
+from .manifest import TensorSpec
+
+FLOAT = "float32"
+
+
+def read_graph(folder: Path) -> tuple[Graph, list[str]]:
+    """Return the graph that ``export`` left in *folder*, and the variants asked for."""
+    plan = json.loads((folder / "graph.json").read_text())
+    constants = {
+        name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in plan["constants"]
+    }
+    inputs, outputs = (
+        tuple(TensorSpec(**{**spec, "shape": tuple(spec["shape"])}) for spec in plan[side])
+        for side in ("inputs", "outputs")
+    )
+    graph = Graph(plan["kind"], plan["signature"], constants, inputs, outputs)
+    return graph, plan["variants"]
+
+
+def convert(graph: Graph, path: Path) -> None:
+    """Write the float32 model of *graph* with litert-torch."""
+    module = graph.module()
+    examples = {
+        spec.name: torch.zeros(spec.shape, dtype=getattr(torch, spec.dtype))
+        for spec in graph.inputs
+    }
+    import litert_torch
+
+    signature = litert_torch.signature(graph.signature, module, sample_kwargs=examples)
+    signature.convert().export(str(path))
+
+
+def quantize(source: Path, variant: str, path: Path) -> None:
+    """Write the *variant* of the float32 model *source* with ai-edge-quantizer."""
+    from ai_edge_quantizer import quantizer, recipe
+
+    recipes = {"int8": recipe.weight_only_wi8_afp32, "int8-dynamic": recipe.dynamic_wi8_afp32}
+    result = quantizer.Quantizer(str(source), recipes[variant]()).quantize()
+    path.write_bytes(result.quantized_model)
+
+
+def main(folder: str) -> None:
+    """Export what *folder* asks for."""
+    here = Path(folder)
+    graph, variants = read_graph(here)
+    source = here / f"{FLOAT}.tflite"
+    convert(graph, source)
+    for variant in variants:
+        if variant != FLOAT:
+            quantize(source, variant, here / f"{variant}.tflite")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,1 @@
+"""Rules of learning without a server, or with one that only groups."""

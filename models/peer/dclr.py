@@ -1,0 +1,177 @@
+"""DCLR: phones average the models of like-minded neighbours, and agree with their answers.
+
+Long, Chen, Nguyen, Yin: Decentralized Collaborative Learning Framework for Next POI Recommendation
+(ACM TOIS 2023). The server trains place vectors, groups phones once (``neighbours.py``) and leaves.
+The paper's equations were not at hand: what it calls attentive aggregation is here a softmax over
+how far a neighbour's model, tried on one's own visits, answers as one's own does, and its mutual
+information is InfoNCE between one's own answers and those of the neighbours' average.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from droidloop.models.data.interactions import UserItems
+from droidloop.models.data.negatives import for_chunks
+from droidloop.models.interfaces.learning import Cost, check_private
+from droidloop.models.interfaces.peers import by_receiver
+from droidloop.models.interfaces.store import PrivateStore
+from droidloop.models.local.place_sgd import Practice
+from droidloop.models.recommenders.next_place import NextPlace, turn_cost
+from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.messages import SERVER, Array, Messages
+
+from .dclr_kernels import Inbox, Tally, Turn, learn_from_models
+from .place_phones import PlacePhones, state_of
+
+
+@dataclass(frozen=True, eq=False)
+class DCLR:
+    """Peer rule; the store is that of ``PlacePhones.store``, all phones have one size.
+
+    Attributes:
+        phones: who they are and what they hold.
+        practice: the local training of a turn.
+        sharpness: of the attention over neighbours; 0 gives equal shares.
+        weight: of the mutual information in the loss; 0 leaves it out.
+        tau: its temperature.
+        others: other visits that each is told apart from.
+        probes: about how many of one's own visits a neighbour's model is tried on.
+        threads: None: one a processor. The result does not depend on it.
+    """
+
+    phones: PlacePhones
+    practice: Practice = field(default_factory=Practice)
+    sharpness: float = 5.0
+    weight: float = 0.1
+    tau: float = 0.5
+    others: int = 7
+    probes: int = 8
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        if len(np.unique(self.phones.dims)) > 1:
+            raise ValueError("models of several sizes cannot be averaged; see mac.MAC")
+        if self.tau <= 0 or self.probes < 1:
+            raise ValueError("tau must be positive, and a model is tried on one visit at least")
+
+    @property
+    def recommender(self) -> NextPlace:
+        """The function that every phone computes."""
+        return self.phones.recommender(0)
+
+    def share(self, phones: IntArray, store: PrivateStore, round_: int, draws: Draws) -> Messages:
+        """Return the rows of each phone's area and its network; see ``PeerRule``."""
+        store.ensure(phones)
+        m, area = len(phones), self.phones.known.areas[phones]
+        held = area >= 0
+        offsets = np.zeros(m + 1, np.int64)
+        np.cumsum(held.sum(axis=1), out=offsets[1:])
+        messages = Messages(
+            kind="parameters",
+            sender=phones,
+            receiver=np.full(m, SERVER, np.int64),
+            arrays={
+                "rows": store.columns["rows"][phones][held],
+                "network": store.columns["network"][phones].reshape(-1),
+            },
+            weight=np.ones(m),
+            base=store.columns["age"][phones],
+            rows={"rows": area[held]},
+            offsets={
+                "rows": offsets,
+                "network": np.arange(m + 1) * store.columns["network"].shape[1],
+            },
+        )
+        return check_private(messages, self.recommender)
+
+    def learn(
+        self,
+        phones: IntArray,
+        inbox: Messages | None,
+        store: PrivateStore,
+        data: UserItems,
+        round_: int,
+        draws: Draws,
+    ) -> None:
+        """Average with what arrived, then train; see ``PeerRule``.
+
+        A message with NaN, infinity, numbers beyond 2^20 or places that do not exist is refused
+        and counted; a phone whose own numbers run away keeps what it had, and is counted.
+
+        Raises:
+            ValueError: *data* is not one row a phone, places are unknown, or the inbox is not
+                addressed to *phones* in order or holds other arrays.
+        """
+        check_data(phones, data, len(self.phones.places))
+        store.ensure(phones)
+        received = self._received(phones, inbox, store)
+        state, tally = state_of(store), tally_of(store)
+        practice = self.practice
+        turn = Turn(
+            practice.steps, practice.examples, practice.negatives, practice.length,
+            practice.unvisited,
+            self.probes, self.sharpness, self.weight, self.tau, self.others,
+        )  # fmt: skip
+        key = np.uint64(draws.child(f"dclr/{round_}").key)
+
+        def work(low: int, high: int) -> None:
+            learn_from_models(
+                low, high, phones, self.phones.known, state, tally,
+                data.items, data.times_s, data.offsets, received, turn, key,
+            )  # fmt: skip
+
+        for_chunks(work, len(phones), self.threads)
+
+    def cost(self, phones: IntArray, merged: IntArray, data: UserItems) -> Cost:
+        """Return what ``learn`` takes: training, and for each message a merge and the probes."""
+        known = self.phones.known
+        dim, area = int(self.phones.dims[0]), (known.areas[phones] >= 0).sum(axis=1)
+        numbers = area * (dim + 1) + self.phones.network_numbers
+        examples = np.minimum(np.maximum(data.counts - 1, 0), self.practice.examples)
+        trained = turn_cost(self.practice, dim, examples)
+        tried = turn_cost(self.practice, dim, np.minimum(examples, self.probes))
+        return Cost(
+            trained.flops + merged * (3 * numbers + tried.flops // 3),
+            trained.moved_bytes + merged * (16 * numbers + tried.moved_bytes // 3) + 12 * numbers,
+            trained.ram_bytes + 4 * numbers * (3 + merged),
+        )
+
+    def _received(self, phones: IntArray, inbox: Messages | None, store: PrivateStore) -> Inbox:
+        first, count = by_receiver(phones, inbox)
+        wide = store.columns["network"].shape[1]
+        deep = store.columns["rows"].shape[2]
+        if inbox is None:
+            none = np.empty(0, np.int64)
+            empty: Array = np.empty((0, deep), np.float32)
+            networks: Array = np.empty((0, wide), np.float32)
+            return Inbox(first, count, none, empty, np.zeros(1, np.int64), networks, none)
+        rows, network = inbox.arrays.get("rows"), inbox.arrays.get("network")
+        if rows is None or network is None or rows.shape[1:] != (deep,):
+            shapes = {name: array.shape for name, array in inbox.arrays.items()}
+            raise ValueError(f"DCLR needs rows of {deep} numbers and a network, not {shapes}")
+        if len(network) != len(inbox) * wide or "rows" not in inbox.offsets:
+            raise ValueError(f"a network of {wide} numbers a message is needed, and its own rows")
+        return Inbox(
+            first, count, inbox.rows["rows"], np.ascontiguousarray(rows, np.float32),
+            inbox.offsets["rows"], np.ascontiguousarray(network, np.float32).reshape(-1, wide),
+            inbox.base,
+        )  # fmt: skip
+
+
+def check_data(phones: IntArray, data: UserItems, n_places: int) -> None:
+    """Refuse data of other phones or of places that do not exist.
+
+    Raises:
+        ValueError: so it is.
+    """
+    if data.n_users != len(phones):
+        raise ValueError(f"{data.n_users} rows of data for {len(phones)} phones")
+    if data.items.min(initial=0) < 0 or data.items.max(initial=0) >= n_places:
+        raise ValueError(f"data hold places outside 0..{n_places - 1}")
+
+
+def tally_of(store: PrivateStore) -> Tally:
+    """Return the columns of *store* that count, to be changed in place."""
+    names = ("age", "loss", "refused", "diverged")
+    return Tally(*(store.columns[name] for name in names))

@@ -1,0 +1,291 @@
+"""Gossip learning of matrix factorisation, compiled: snapshots, merges and local SGD in place.
+
+Receivers are independent of one another, so any number of threads gives the same bits.
+"""
+
+import numpy as np
+from numba import njit
+
+from droidloop.models.data.negatives import Int32Array
+from droidloop.models.local.mf_sgd import Float32Array, dot, shuffle, step_rows
+from droidloop.platform.draws import IntArray, uniform_at
+from droidloop.platform.messages import Array
+
+LARGEST = np.float32(2.0**20)
+"""A model with a number beyond this, or with NaN, is refused."""
+
+
+@njit(cache=True, nogil=True)
+def copy_tables(
+    low: int, high: int, phones: IntArray, column: Float32Array, out: Float32Array
+) -> None:
+    """Copy the tables of *phones* low..high-1 from *column* to *out*, table after table."""
+    n = column.shape[1]
+    for k in range(low, high):
+        out[k * n : (k + 1) * n] = column[phones[k]]
+
+
+@njit(cache=True, nogil=True)
+def copy_some_rows(
+    low: int,
+    high: int,
+    phones: IntArray,
+    column: Float32Array,
+    each: int,
+    key: np.uint64,
+    rows: IntArray,
+    out: Float32Array,
+) -> None:
+    """Copy *each* rows of every table, drawn by (key, phone), in order (Knuth's algorithm S)."""
+    n = column.shape[1]
+    for k in range(low, high):
+        at = k * each
+        end = at + each
+        for row in range(n):
+            if uniform_at(key, phones[k], row) * (n - row) < end - at:
+                rows[at] = row
+                out[at] = column[phones[k], row]
+                at += 1
+
+
+@njit(cache=True, nogil=True)
+def sound(values: Float32Array, rows: IntArray, n: int, age: int) -> bool:
+    """Return whether a neighbour's model can be merged: numbers, of moderate size, rows there."""
+    good = age >= 0 and (rows.size > 0 or values.shape[0] in (0, n))
+    for row in rows:
+        good &= 0 <= row < n
+    flat = values.reshape(-1)
+    for k in range(flat.size):
+        good &= abs(flat[k]) <= LARGEST
+    return good
+
+
+@njit(cache=True, nogil=True)
+def credible(ages: Float32Array) -> bool:
+    """Return whether a neighbour's row ages are numbers from 0 to ``LARGEST``."""
+    good = True
+    for age in ages:
+        good &= np.float32(0) <= age <= LARGEST
+    return good
+
+
+@njit(cache=True, nogil=True)
+def share_of(mine: int, theirs: int) -> float:
+    """Return the weight of a table of age *theirs* beside one of age *mine*."""
+    return theirs / (mine + theirs) if mine + theirs > 0 else 0.5
+
+
+@njit(cache=True, nogil=True)
+def merge_into(table: Float32Array, values: Float32Array, rows: IntArray, share: float) -> None:
+    """Move *table* towards *values* (of *rows*; of all if there are none) by *share*."""
+    take = np.float32(share)
+    keep = np.float32(1.0 - share)
+    if rows.size == 0:
+        mine, theirs = table.reshape(-1), values.reshape(-1)
+        for k in range(theirs.size):
+            mine[k] = keep * mine[k] + take * theirs[k]
+        return
+    for t in range(rows.size):
+        for j in range(table.shape[1]):
+            table[rows[t], j] = keep * table[rows[t], j] + take * values[t, j]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def fit_ratings(
+    order: IntArray,
+    items: IntArray,
+    labels: Array,
+    table: Float32Array,
+    vector: Float32Array,
+    steps: Float32Array,
+) -> None:
+    """Take a step of squared error on one example after the other: batches of one, no negatives.
+
+    What ``step_rows`` does with such batches, to the bit, without what a batch costs.
+    """
+    lr_user, lr_rows = steps[0], steps[1]
+    keep_user, keep_row = np.float32(1) - lr_user * steps[2], np.float32(1) - lr_rows * steps[2]
+    for example in order:
+        i = items[example]
+        gap = dot(table, i, vector) - np.float32(labels[example])
+        slope = gap + gap
+        down = lr_rows * slope
+        for j in range(vector.size):
+            old = table[i, j]
+            table[i, j] = keep_row * old - down * vector[j]
+            vector[j] = keep_user * vector[j] - lr_user * (slope * old)
+
+
+@njit(cache=True, nogil=True)
+def merge_rows(
+    table: Float32Array,
+    row_age: Float32Array,
+    values: Float32Array,
+    rows: IntArray,
+    their_age: Float32Array,
+) -> None:
+    """Move each row towards the neighbour's by the share of its age; ages are averaged likewise.
+
+    A row that nobody has trained yet does not move, one that the neighbour alone has is taken.
+    """
+    for t in range(values.shape[0]):
+        row = rows[t] if rows.size > 0 else t
+        mine, theirs = row_age[row], their_age[t]
+        if theirs == 0:
+            continue
+        take = np.float32(theirs / (mine + theirs))
+        keep = np.float32(1) - take
+        row_age[row] = keep * mine + take * theirs
+        for j in range(table.shape[1]):
+            table[row, j] = keep * table[row, j] + take * values[t, j]
+
+
+@njit(cache=True, nogil=True)
+def grow_older(
+    row_age: Float32Array, items: IntArray, negatives: Int32Array, seen_at: IntArray, now: int
+) -> None:
+    """Add one to the age of each row that a pass has touched; *seen_at* marks rows with *now*."""
+    for e in range(items.size):
+        if seen_at[items[e]] != now:
+            seen_at[items[e]] = now
+            row_age[items[e]] += np.float32(1)
+        for s in range(negatives.shape[1]):
+            other = negatives[e, s]
+            if other >= 0 and seen_at[other] != now:
+                seen_at[other] = now
+                row_age[other] += np.float32(1)
+
+
+Sent = tuple[Float32Array, IntArray, IntArray, IntArray, Float32Array]
+"""Messages: values, row numbers (none: all rows), where each begins, ages, and ages of rows."""
+
+
+@njit(cache=True, nogil=True)
+def merge_tables(
+    first: int, until: int, sent: Sent, table: Float32Array, age: int, row_age: Float32Array
+) -> tuple[int, int]:
+    """Merge the messages *first*..*until* - 1 into *table*; return its age, and how many broke.
+
+    With ages of rows, (rows,), rows are merged by theirs, else tables by theirs.
+    """
+    values, rows, offsets, ages, their_row_ages = sent
+    broken, by_row = 0, row_age.size > 0
+    for m in range(first, until):
+        mine = slice(offsets[m], offsets[m + 1])
+        good = sound(values[mine], rows[mine], table.shape[0], ages[m])
+        if not good or (by_row and not credible(their_row_ages[mine])):
+            broken += 1
+            continue
+        if by_row:
+            merge_rows(table, row_age, values[mine], rows[mine], their_row_ages[mine])
+        else:
+            merge_into(table, values[mine], rows[mine], share_of(age, ages[m]))
+        age = max(age, ages[m])
+    return age, broken
+
+
+Room = tuple[Int32Array, Float32Array, Float32Array, Float32Array, Int32Array, Float32Array]
+"""Room for a batch: slots and scores of pairs, labels, slopes and hits of rows, the gradient."""
+
+
+@njit(cache=True, nogil=True)
+def fit_batches(
+    order: IntArray,
+    items: IntArray,
+    labels: Array,
+    negatives: Int32Array,
+    first: int,
+    table: Float32Array,
+    vector: Float32Array,
+    steps: Float32Array,
+    code: int,
+    room: Room,
+) -> None:
+    """Take a step on each batch of the examples in *order*; of *first* the negatives are row 0."""
+    slots, scores, batch_labels, slopes, hits, gradient = room
+    width, group = 1 + negatives.shape[1], batch_labels.size
+    for start in range(0, order.size, group):
+        end = min(start + group, order.size)
+        for e in range(start, end):
+            example, q = order[e], (e - start) * width
+            batch_labels[e - start] = labels[example]
+            slots[q] = items[example]
+            for s in range(width - 1):
+                slots[q + 1 + s] = negatives[example - first, s]
+        step_rows(
+            slots[: (end - start) * width], batch_labels, width, code, table, vector,
+            steps, scores, slopes, hits, gradient,
+        )  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
+def learn_tables(
+    low: int,
+    high: int,
+    phones: IntArray,
+    passes: IntArray,
+    first_message: IntArray,
+    messages: IntArray,
+    sent: Sent,
+    items: IntArray,
+    offsets: IntArray,
+    labels: Array,
+    negatives: Int32Array,
+    negative_offsets: IntArray,
+    user: Float32Array,
+    item: Float32Array,
+    age: IntArray,
+    row_ages: Float32Array,
+    refused: IntArray,
+    diverged: IntArray,
+    steps: Float32Array,
+    epochs: int,
+    group: int,
+    code: int,
+    key: np.uint64,
+) -> None:
+    """Let the receivers low..high-1 merge each message and train after it, on a scratch copy.
+
+    Receiver k of ``phones`` has ``messages[k]`` of them from ``first_message[k]`` on, and the
+    passes ``passes[k]:passes[k + 1]`` over its examples. With fewer passes than messages the last
+    pass follows all that are left. Without row ages, (0, 0), tables are merged by theirs. A phone
+    whose numbers run away keeps what it had and is counted in *diverged*.
+    """
+    n, width, nothing = item.shape[1], 1 + negatives.shape[1], np.empty(0, np.int64)
+    table, vector = np.empty_like(item[0]), np.empty(item.shape[2], np.float32)
+    slots, scores = np.empty(group * width, np.int32), np.empty(group * width, np.float32)
+    slopes, hits, gradient = np.zeros(n, np.float32), np.zeros(n, np.int32), np.zeros_like(vector)
+    room = (slots, scores, np.empty(group, np.float32), slopes, hits, gradient)
+    row_age = np.zeros(row_ages.shape[1], np.float32)
+    by_row, stamp, seen_at = row_age.size > 0, 0, np.zeros(row_age.size, np.int64)
+    for k in range(low, high):
+        phone, mine = phones[k], slice(offsets[k], offsets[k + 1])
+        table[:], vector[:] = item[phone], user[phone]
+        if by_row:
+            row_age[:] = row_ages[phone]
+        seen, m, turns = age[phone], first_message[k], passes[k + 1] - passes[k]
+        for turn in range(turns):
+            until = m + 1 if turn < turns - 1 else first_message[k] + messages[k]
+            seen, broken = merge_tables(m, until, sent, table, seen, row_age)
+            refused[phone], m = refused[phone] + broken, until
+            order = np.arange(offsets[k], offsets[k + 1])
+            if order.size == 0:
+                continue
+            drawn = negatives[negative_offsets[passes[k] + turn] :]
+            for epoch in range(epochs):
+                shuffle(order, key, phone + (turn << 32), epoch)
+                if group == 1 and width == 1:
+                    fit_ratings(order, items, labels, table, vector, steps)
+                else:
+                    fit_batches(
+                        order, items, labels, drawn, offsets[k], table, vector, steps, code, room
+                    )
+            seen, stamp = seen + 1, stamp + 1
+            if by_row:
+                grow_older(row_age, items[mine], drawn[: order.size], seen_at, stamp)
+        if sound(table, nothing, n, 0) and sound(vector.reshape(1, -1), nothing, 1, 0):
+            item[phone], user[phone], age[phone] = table, vector, seen
+            if by_row:
+                row_ages[phone] = row_age
+        else:
+            diverged[phone] += 1

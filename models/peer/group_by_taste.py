@@ -1,0 +1,59 @@
+"""Grouping of phones by taste: what a server learns is the mean vector of what somebody chose."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from droidloop.models.data.interactions import UserItems
+from droidloop.models.interfaces.peers import Groups
+from droidloop.models.interfaces.store import PrivateStore
+from droidloop.models.numerics.kmeans import kmeans
+from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.messages import SERVER, Messages
+
+
+@dataclass(frozen=True)
+class Tastes:
+    """Groups phones by k-means on the mean vectors of their items, as each has them.
+
+    The report shows the direction of somebody's taste, and no item by itself. Phones without items
+    report zero.
+
+    Attributes:
+        table: the store's column with a phone's item vectors, (phones, n_items, dim).
+        data: by phone, the items.
+    """
+
+    table: str
+    data: UserItems
+
+    def report(self, phones: IntArray, store: PrivateStore) -> Messages:
+        """Return a message ``taste`` of dim float32 numbers a phone."""
+        store.ensure(phones)
+        column = store.columns[self.table]
+        tastes = np.zeros((len(phones), column.shape[2]), np.float32)
+        for k, phone in enumerate(phones.tolist()):
+            items = self.data.items[self.data.offsets[phone] : self.data.offsets[phone + 1]]
+            if len(items):
+                tastes[k] = column[phone][items].mean(axis=0)
+        return Messages(
+            kind="embedding",
+            sender=phones,
+            receiver=np.full(len(phones), SERVER),
+            arrays={"taste": tastes},
+            weight=np.ones(len(phones)),
+            base=np.zeros(len(phones), np.int64),
+            offsets={"taste": np.arange(len(phones) + 1)},
+        )
+
+    def group(self, reports: Messages, count: int, draws: Draws, round_: int) -> Groups:
+        """Return at most *count* groups of like tastes; lengths do not count, directions do.
+
+        A report that is not finite is put with those that say nothing.
+        """
+        tastes = reports.arrays["taste"].astype(np.float64)
+        tastes[~np.isfinite(tastes).all(axis=1)] = 0.0
+        length = np.sqrt((tastes * tastes).sum(axis=1, keepdims=True))
+        points = tastes / np.where(length > 0, length, 1.0)
+        clusters = kmeans(points, min(count, len(points)), draws, round_)
+        return Groups(clusters.labels, None, {})

@@ -1,0 +1,163 @@
+"""NeuMF: the product of a user and an item vector and a network on both, joined before one logit.
+
+He et al., Neural Collaborative Filtering (WWW 2017).
+"""
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+import torch
+
+from droidloop.models.interfaces.learning import Batch, Context, Cost, EmbeddingTable, Params
+from droidloop.models.numerics.losses import log_loss
+from droidloop.models.tables.dense import DenseTable, normal_rows
+from droidloop.platform.draws import Draws, IntArray
+
+
+@dataclass(frozen=True)
+class NeuMF:
+    """Score of a user for an item: ``out`` . [p * q, MLP([p'; q'])] + ``out_bias``, a logit.
+
+    The two vectors of an item, q and q', are one row of the table ``item``, and those of a user
+    one row of ``user`` (private): the first ``gmf_dim`` numbers are the product's, the others the
+    network's. Layer k of the network is relu(x ``weight{k}`` + ``bias{k}``); weights are stored
+    with one row for each input. Without ``mlp_dim`` this is the paper's GMF, without ``gmf_dim``
+    its MLP. Dense parameters are shared.
+
+    Attributes:
+        n_items: how many items there are.
+        gmf_dim: the length of the vectors that are multiplied; 0: none are.
+        mlp_dim: the length of a user's and of an item's vector that enter the network.
+        hidden: the widths of its layers; empty where ``mlp_dim`` is 0.
+        sd: standard deviation of the first vectors.
+    """
+
+    n_items: int
+    gmf_dim: int = 8
+    mlp_dim: int = 16
+    hidden: tuple[int, ...] = (16, 8)
+    sd: float = 0.01
+    tables: dict[str, EmbeddingTable] = field(init=False, repr=False)
+    private: frozenset[str] = field(init=False, repr=False, default=frozenset({"user"}))
+
+    def __post_init__(self) -> None:
+        sizes = (self.gmf_dim, self.mlp_dim, *self.hidden)
+        if min(sizes) < 0 or (self.mlp_dim > 0) != (len(self.hidden) > 0) or 0 in self.hidden:
+            raise ValueError(f"no network has vectors of {self.mlp_dim} and layers {self.hidden}")
+        table = DenseTable(self.n_items, self.dim, sd=self.sd)
+        object.__setattr__(self, "tables", {table.name: table})
+
+    @property
+    def dim(self) -> int:
+        """The length of a row: of both vectors together."""
+        return self.gmf_dim + self.mlp_dim
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The widths of the network from its input on; empty without a network."""
+        return (2 * self.mlp_dim, *self.hidden) if self.hidden else ()
+
+    @property
+    def dense(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of the shared parameters that are no table, by name."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        for k, (inputs, outputs) in enumerate(pairwise(self.widths)):
+            shapes |= {f"weight{k}": (inputs, outputs), f"bias{k}": (outputs,)}
+        joined = self.gmf_dim + (self.hidden[-1] if self.hidden else 0)
+        return shapes | {"out": (joined,), "out_bias": (1,)}
+
+    def init(self, draws: Draws) -> Params:
+        """Return fresh item vectors and network.
+
+        The weights of the product start at 1, so that GMF starts as matrix factorisation: from
+        small ones, as the paper has them, plain SGD hardly moves the vectors behind them. Those of
+        layers are drawn from N(0, 2 / (inputs + outputs)) (Glorot and Bengio 2010), those of the
+        network's outputs uniformly with the variance 1 / inputs; biases are 0.
+        """
+        params = self.tables["item"].init(draws)
+        for name, shape in self.dense.items():
+            values = np.zeros(shape, np.float32)
+            if name == "out":
+                uniform = draws.child(name).uniform(np.arange(shape[0]), 0)
+                values[:] = (2 * uniform - 1) * np.sqrt(3 / shape[0])
+                values[: self.gmf_dim] = 1
+            elif name.startswith("weight"):
+                sd = float(np.sqrt(2 / sum(shape)))
+                values[:] = normal_rows(draws.child(name), np.arange(shape[0]), shape[1], sd)
+            params[name] = torch.from_numpy(values)
+        return params
+
+    def init_private(self, draws: Draws, users: IntArray) -> Params:
+        """Return fresh vectors of *users*, shape (len(users), dim)."""
+        rows = normal_rows(draws.child("user"), np.asarray(users, np.int64), self.dim, self.sd)
+        return {"user": torch.from_numpy(rows)}
+
+    def score(
+        self,
+        params: Params,
+        users: torch.Tensor,
+        items: torch.Tensor,
+        context: Context | None = None,
+    ) -> torch.Tensor:
+        """Return logits; *users* and *items* broadcast.
+
+        Sums run over the inputs one by one: that gives the same bits for one phone as for a
+        cohort, which a matrix product does not. The user's half of the first layer is computed
+        once for all items.
+        """
+        user = torch.nn.functional.embedding(users, params["user"])
+        return self._logits(params, user, self.tables["item"].lookup(params, items))
+
+    def loss(self, params: Params, batch: Batch) -> torch.Tensor:
+        """Return the log loss of each example with its negatives, shape (batch,)."""
+        ids = batch.items[:, None]
+        if batch.negatives is not None:
+            ids = torch.cat([ids, batch.negatives], dim=1)
+        there = (ids >= 0).to(torch.float32)
+        user = torch.nn.functional.embedding(batch.users, params["user"])[:, None]
+        item = self.tables["item"].lookup(params, ids.clamp(min=0))
+        scores = self._logits(params, user, item)
+        labels = torch.zeros_like(scores)
+        labels[:, 0] = 1
+        return (log_loss(scores, labels) * there).sum(-1)
+
+    def cost(self, examples: int | IntArray) -> Cost:
+        """Return what forward and backward over *examples* pairs of a user and an item take.
+
+        Of each pair: 2 flops forward and 4 backward for each weight of the network (the user's
+        half of the first layer, once a batch, is left out), 9 for each factor of the product, 2
+        for each number of the row, 8 for the logistic function; 16 dim bytes (the row read, its
+        gradient added to, both read again for the step) and 12 bytes for each weight. Of each
+        item once: 16 dim bytes to copy its row and to take the difference. In memory at once: the
+        table, the copied rows and their gradients, four copies of the weights, 8 bytes a pair.
+        """
+        rows: IntArray = np.minimum(np.asarray(examples, np.int64), self.n_items)
+        every = sum(int(np.prod(shape)) for shape in self.dense.values())
+        weights = every - self.mlp_dim * (self.hidden[0] if self.hidden else 0)
+        return Cost(
+            flops=examples * (6 * weights + 9 * self.gmf_dim + 2 * self.dim + 8),
+            moved_bytes=(16 * self.dim + 12 * weights) * examples + 16 * self.dim * rows,
+            ram_bytes=4 * self.dim * (self.n_items + 2 * rows) + 16 * every + 8 * examples,
+        )
+
+    def _logits(self, params: Params, user: torch.Tensor, item: torch.Tensor) -> torch.Tensor:
+        cut, out = self.gmf_dim, params["out"]
+        product = user[..., :cut] * item[..., :cut] * out[:cut]
+        logits = product.sum(-1) + params["out_bias"]
+        if not self.hidden:
+            return logits
+        weight = params["weight0"]
+        mine = _through(user[..., cut:], weight[: self.mlp_dim]) + params["bias0"]
+        x = torch.relu(mine + _through(item[..., cut:], weight[self.mlp_dim :]))
+        for k in range(1, len(self.hidden)):
+            x = torch.relu(_through(x, params[f"weight{k}"]) + params[f"bias{k}"])
+        return logits + (x * out[cut:]).sum(-1)
+
+
+def _through(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Return x weight, (..., outputs), summed over the inputs in their order."""
+    total = x[..., :1] * weight[0]
+    for j in range(1, len(weight)):
+        total = total + x[..., j : j + 1] * weight[j]
+    return total

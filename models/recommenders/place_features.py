@@ -1,0 +1,155 @@
+"""What a next-place model reads beside ids, in buckets; and how its weights lie in one vector.
+
+Buckets, so that each weight is a number that few examples can learn: the age of a visit, how far
+apart two hours of the day are, the distance between two places, how often a place was visited.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from droidloop.models.data.places import HOURS
+from droidloop.models.local.mf_sgd import Float32Array
+from droidloop.platform.draws import IntArray
+
+GAPS, TURNS, NEARS, VISITS = 12, HOURS // 2 + 1, 12, 7
+
+_HOUR_S = 3600
+
+
+@njit(cache=True, inline="always")
+def hour_of(time_s: int) -> int:
+    """Return the hour of the day, 0..23."""
+    return time_s // _HOUR_S % HOURS
+
+
+@njit(cache=True, inline="always")
+def gap_of(age_s: int) -> int:
+    """Return the bucket of an age: an hour, two, four, ... up to some weeks and more."""
+    hours = max(age_s, 0) / _HOUR_S
+    return min(GAPS - 1, int(1.2 * math.log2(hours + 1.0)))
+
+
+@njit(cache=True, inline="always")
+def turn_of(hour: int, other: int) -> int:
+    """Return how many hours of the day lie between two, 0..12."""
+    apart = abs(hour - other)
+    return min(apart, HOURS - apart)
+
+
+@njit(cache=True, inline="always")
+def near_of(at_km: Float32Array, one: int, other: int) -> int:
+    """Return the bucket of the distance of two places: 0.1 km, 0.25, ... up to 12 km and more."""
+    east = at_km[one, 0] - at_km[other, 0]
+    north = at_km[one, 1] - at_km[other, 1]
+    return min(NEARS - 1, int(2.0 * math.log2(1.0 + 4.0 * math.sqrt(east * east + north * north))))
+
+
+@njit(cache=True, inline="always")
+def visits_of(count: int) -> int:
+    """Return the bucket of a number of visits: 0, 1, 2, to 4, to 8, to 16, more."""
+    if count < 3:
+        return count
+    if count < 5:
+        return 3
+    if count < 9:
+        return 4
+    return 5 if count < 17 else 6
+
+
+class Weights(NamedTuple):
+    """One phone's model, as views that training changes in place.
+
+    ``rows`` (held places, dim + 1) are the vectors of the places that the phone holds, the last
+    column their biases; ``hour`` (24, dim), ``category`` (categories, dim), ``query`` and
+    ``value`` (dim, dim), and the weights of the buckets; ``copy`` (1,) weighs attention to the very
+    place; ``user`` (dim,) is private.
+    """
+
+    rows: Float32Array
+    user: Float32Array
+    hour: Float32Array
+    category: Float32Array
+    query: Float32Array
+    value: Float32Array
+    gap: Float32Array
+    turn: Float32Array
+    near: Float32Array
+    visits: Float32Array
+    copy: Float32Array
+
+
+def sizes(dim: int, categories: int) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of what lies in the network vector, in its order."""
+    return {
+        "hour": (HOURS, dim),
+        "category": (categories, dim),
+        "query": (dim, dim),
+        "value": (dim, dim),
+        "gap": (GAPS,),
+        "turn": (TURNS,),
+        "near": (NEARS,),
+        "visits": (VISITS,),
+        "copy": (1,),
+    }
+
+
+def network_size(dim: int, categories: int) -> int:
+    """Return the length of the network vector."""
+    return sum(math.prod(shape) for shape in sizes(dim, categories).values())
+
+
+def first_network(dim: int, categories: int, vectors: Float32Array) -> Float32Array:
+    """Return the network vector before training: attention to what resembles the last visit.
+
+    ``query`` and ``value`` are the identity, ``copy`` is one, ``category`` holds *vectors*
+    (categories, dim), all else is zero.
+    """
+    parts = {name: np.zeros(shape, np.float32) for name, shape in sizes(dim, categories).items()}
+    parts["query"][:] = parts["value"][:] = np.eye(dim, dtype=np.float32)
+    parts["category"][:] = vectors
+    parts["copy"][:] = 1
+    return np.concatenate([part.ravel() for part in parts.values()])
+
+
+@njit(cache=True)
+def weights_in(
+    rows: Float32Array, user: Float32Array, network: Float32Array, categories: int
+) -> Weights:
+    """Return the views of one phone's *network* vector by name; see ``sizes``."""
+    dim = user.size
+    a = HOURS * dim
+    b = a + categories * dim
+    c = b + dim * dim
+    d = c + dim * dim
+    e = d + GAPS
+    f = e + TURNS
+    g = f + NEARS
+    h = g + VISITS
+    return Weights(
+        rows,
+        user,
+        network[:a].reshape((HOURS, dim)),
+        network[a:b].reshape((categories, dim)),
+        network[b:c].reshape((dim, dim)),
+        network[c:d].reshape((dim, dim)),
+        network[d:e],
+        network[e:f],
+        network[f:g],
+        network[g:h],
+        network[h : h + 1],
+    )
+
+
+class Ground(NamedTuple):
+    """What all phones have, and nobody trains.
+
+    ``base`` (n, dim) are the vectors that the server left, for places that a phone does not hold;
+    ``at_km`` (n, 2) and ``category`` (n,) are where places are and of what kind.
+    """
+
+    base: Float32Array
+    at_km: Float32Array
+    category: IntArray

@@ -1,0 +1,1 @@
+"""Embedding tables: from ids to vectors under a budget of bytes."""

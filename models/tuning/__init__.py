@@ -1,0 +1,1 @@
+"""Rules that adapt a cloud's model on the phone."""

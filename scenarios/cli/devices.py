@@ -1,0 +1,190 @@
+"""``droidloop devices``: real phones and emulators. Heavy imports wait inside the commands."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from droidloop.platform.errors import UsageError
+
+if TYPE_CHECKING:
+    from droidloop.devices.android.adb.adb import Adb
+    from droidloop.devices.android.adb.connection import Connection
+    from droidloop.devices.android.emulator.emulator import EmulatorConfig
+
+
+@click.group()
+def devices() -> None:
+    """List, probe, start, stop and calibrate real devices."""
+
+
+@devices.command("list")
+@click.option("--connect", multiple=True, metavar="HOST:PORT", help="Remember this address.")
+@click.option("--forget", multiple=True, metavar="HOST:PORT", help="Do not look there any more.")
+def list_devices(connect: tuple[str, ...], forget: tuple[str, ...]) -> None:
+    """List the devices that droidloop finds: on USB, at remembered addresses, its emulators."""
+    from droidloop.devices.android.adb.adb import Adb
+    from droidloop.devices.android.emulator import finding as addresses
+
+    for address in forget:
+        addresses.forget(address)
+    with Adb.start() as adb:
+        for address in connect:
+            try:
+                addresses.remember(adb.connect(address))
+            except ValueError as error:
+                raise UsageError(f"--connect {error}") from error
+        for one in addresses.look(adb):
+            click.echo(f"{one.serial:24} {one.detail}")
+
+
+@devices.command()
+@click.argument("serial")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def probe(serial: str, as_json: bool) -> None:
+    """Print what the device SERIAL says of itself, and why it does not say the rest."""
+    from dataclasses import asdict
+
+    from droidloop.devices.android.probing.probe import probe as ask
+
+    with _connected(serial) as (_, connection):
+        facts = asdict(ask(connection))
+    unknown = facts.pop("unknown")
+    if as_json:
+        click.echo(json.dumps(facts | {"unknown": dict(unknown)}, default=str))
+        return
+    for name, value in facts.items():
+        shown = unknown.get(name, "-") if value is None else _brief(name, value)
+        click.echo(f"{name:14} {shown}")
+
+
+@devices.command()
+@click.argument("avds", nargs=-1, required=True, metavar="AVD...")
+@click.option("--ram-mib", type=click.IntRange(min=256), help="RAM of each.")
+@click.option("--cores", type=click.IntRange(min=1), help="Cores of each.")
+@click.option("--storage-mib", type=click.IntRange(min=512), help="Data partition; wipes it.")
+@click.option("--no-acceleration", is_flag=True, help="For machines without KVM; boots slowly.")
+def start(
+    avds: tuple[str, ...],
+    ram_mib: int | None,
+    cores: int | None,
+    storage_mib: int | None,
+    no_acceleration: bool,
+) -> None:
+    """Start the emulators AVD... without a window, wait until they have booted, leave them."""
+    from droidloop.devices.android.adb.adb import Adb
+    from droidloop.devices.android.emulator.avd import Hardware
+    from droidloop.devices.android.emulator.emulator import EmulatorConfig
+
+    ram_bytes, storage_bytes = (None if n is None else n << 20 for n in (ram_mib, storage_mib))
+    hardware = Hardware(ram_bytes, cores, storage_bytes)
+    configs = [
+        EmulatorConfig(
+            avd,
+            hardware=None if hardware == Hardware() else hardware,
+            read_only=avds.count(avd) > 1,
+            wipe_data=storage_mib is not None,
+            acceleration=not no_acceleration,
+        )
+        for avd in avds
+    ]
+    with Adb.start(usb=False) as adb:
+        for serial in _boot(adb, configs):
+            click.echo(serial)
+
+
+@devices.command()
+@click.argument("serial")
+def stop(serial: str) -> None:
+    """End the emulator SERIAL."""
+    from droidloop.devices.android.emulator.running import stop_by_serial
+
+    stop_by_serial(serial)
+
+
+@devices.command()
+@click.option(
+    "--abi",
+    type=click.Choice(["x86_64", "arm64"]),
+    multiple=True,
+    help="Of the devices that it is for [both].",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for a copy.")
+def bundle(abi: tuple[str, ...], out: Path | None) -> None:
+    """Build what runs models on a device, once for each ABI; print where it lies."""
+    from shutil import copy2
+
+    from droidloop.devices.android.runners.bundle_cache import kept_bundle
+
+    for name in abi or ("x86_64", "arm64"):
+        path = kept_bundle(name).path
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
+            path = Path(copy2(path, out))
+        click.echo(path)
+
+
+@devices.command()
+@click.argument("serials", nargs=-1, required=True, metavar="SERIAL...")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("."), help="Folder [.].")
+@click.option("--base", default="2020-6gb", help="Profile that gives what is not measured.")
+def calibrate(serials: tuple[str, ...], out: Path, base: str) -> None:
+    """Measure the devices SERIAL... and write a profile of each that a population can use."""
+    from droidloop.devices.android.probing.calibrate import calibrate as measure
+    from droidloop.devices.population.profile_files import write_profile
+
+    for serial in serials:
+        with _connected(serial) as (_, connection):
+            found = measure(connection)
+        path = write_profile(found.profile(base), out)
+        for line in found.lines():
+            click.echo(line)
+        click.echo(f"profile: {path}")
+
+
+def _brief(name: str, value: object) -> str:
+    """Return one line of what a probe found; ``--json`` has all of it."""
+    if name == "memory" and isinstance(value, dict):
+        value = {key: f"{value['kib'][key] // 1024} MiB" for key in ("MemTotal", "MemFree")}
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {part}" for key, part in value.items() if part is not None)
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _boot(adb: "Adb", configs: "list[EmulatorConfig]") -> list[str]:
+    """Start emulators that stay; if one does not boot, none does."""
+    from droidloop.devices.android.adb.errors import AndroidError
+    from droidloop.devices.android.emulator.emulator import Emulator
+    from droidloop.devices.android.emulator.emulator_ports import free_ports
+
+    started: list[Emulator] = []
+    try:
+        for config, port in zip(configs, free_ports(len(configs)), strict=True):
+            started.append(Emulator.start(adb, config, console_port=port))
+        for one in started:
+            one.wait_booted()
+    except BaseException:
+        for one in started:
+            with suppress(AndroidError):
+                one.stop()
+        raise
+    return [one.serial for one in started]
+
+
+@contextmanager
+def _connected(serial: str) -> "Iterator[tuple[Adb, Connection]]":
+    from droidloop.devices.android.adb.adb import Adb
+    from droidloop.devices.android.adb.connection import Connection
+    from droidloop.devices.android.emulator.finding import look
+
+    if not serial:
+        raise UsageError("SERIAL is empty; `droidloop devices list` shows what there is")
+    with Adb.start() as adb:
+        look(adb)
+        adb.attach(serial)
+        connection = Connection(adb, serial)
+        connection.wait(30.0)
+        yield adb, connection

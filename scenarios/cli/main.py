@@ -1,0 +1,251 @@
+"""The command line. Heavy imports wait inside the commands, so that ``--help`` answers at once."""
+
+import json
+import sys
+from contextlib import AbstractContextManager, closing, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from droidloop.platform.errors import DroidloopError, UsageError
+
+from .devices import devices
+
+if TYPE_CHECKING:  # imported only where they are needed
+    from rich.console import Console
+
+    from droidloop.devices.android.fleet.fleet import Attachment
+    from droidloop.platform.cluster import Cluster
+    from droidloop.scenarios.schema.schema import Scenario
+
+
+class _Group(click.Group):
+    """Shows an error of ours as one line; a traceback is a bug."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except DroidloopError as error:
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(error.exit_code)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="droidloop")
+def main() -> None:
+    """A laboratory for on-device recommender systems."""
+    from droidloop.platform.kernels import keep_kernels
+
+    keep_kernels()
+
+
+@main.command()
+@click.argument("scenario")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a key.")
+@click.option("--seed", type=click.IntRange(min=0), help="Override the scenario's seed.")
+@click.option("--out", type=click.Path(path_type=Path), help="Run directory [runs/NAME-SEED].")
+@click.option(
+    "--replay",
+    type=click.Path(path_type=Path),
+    help="Answer every job from the run recorded in this directory.",
+)
+@click.option(
+    "--attach",
+    multiple=True,
+    metavar="SERIAL|all",
+    help="Have this device take part, in the place of the first phone that is free.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Threads for phones and training [one a processor].",
+)
+@click.option("--ray", metavar="HOST:PORT", help="Play and train cohorts on this Ray cluster.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def run(
+    scenario: str,
+    settings: tuple[str, ...],
+    seed: int | None,
+    out: Path | None,
+    replay: Path | None,
+    attach: tuple[str, ...],
+    workers: int | None,
+    ray: str | None,
+    as_json: bool,
+) -> None:
+    """Run SCENARIO (a name from the library or a TOML file) and print its summary."""
+    from droidloop.platform.workers import use_threads
+    from droidloop.scenarios.run.run import execute
+    from droidloop.scenarios.schema.load import find, load
+
+    use_threads(workers)
+    checked = load(find(scenario), [*settings, *([] if seed is None else [f"seed={seed}"])])
+    folder = out or Path("runs") / f"{checked.name}-{checked.seed}"
+    progress = _Progress(quiet=as_json)
+    with _devices(checked, attach, replay) as devices, _cluster(ray) as cluster:
+        answer = execute(
+            checked, folder, replay=replay, progress=progress, devices=devices, cluster=cluster
+        )
+    _print(answer, as_json)
+    if not as_json:
+        click.echo(f"run directory: {folder}")
+
+
+@main.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option("--picture", type=click.Path(path_type=Path), help="Also draw the run as this PNG.")
+@click.option(
+    "--topology", type=click.Path(path_type=Path), help="Also draw who learned from whom as a PNG."
+)
+def report(directory: Path, as_json: bool, picture: Path | None, topology: Path | None) -> None:
+    """Print the summary of the run in DIRECTORY, from its ledger alone."""
+    from droidloop.platform.rundir import RunDirectory
+    from droidloop.scenarios.reports.summary import summarise
+
+    run = RunDirectory.open(directory)
+    if topology is not None:  # before anything is printed: not every run has one
+        from droidloop.scenarios.reports.topology_picture import draw_topology
+
+        draw_topology(run, topology)
+    _print(summarise(run), as_json)
+    if picture is not None:
+        from droidloop.scenarios.reports.picture import draw_run
+
+        draw_run(run, picture)
+
+
+@main.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option("--picture", type=click.Path(path_type=Path), help="Also draw them as this PNG.")
+def compare(runs: tuple[Path, ...], as_json: bool, picture: Path | None) -> None:
+    """Print RUNS side by side; those that differ in the seed alone become one row."""
+    from droidloop.scenarios.reports import compare_report
+    from droidloop.scenarios.reports.compare import groups_of
+
+    groups = groups_of(runs)
+    if as_json:
+        click.echo(json.dumps(compare_report.as_json(groups)))
+    else:
+        compare_report.show(groups, _console())
+    if picture is not None:
+        compare_report.draw(groups, picture)
+
+
+main.add_command(devices)
+
+
+@main.group()
+def scenarios() -> None:
+    """List, show and check scenarios."""
+
+
+@scenarios.command("list")
+def list_scenarios() -> None:
+    """List the scenarios that ship with droidloop."""
+    from droidloop.scenarios.schema.load import find, load, names
+
+    for name in names():
+        click.echo(f"{name:24} {load(find(name)).title}")
+
+
+@scenarios.command()
+@click.argument("name")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("radio"),
+    help="Where the pictures of `show radio` go [radio].",
+)
+@click.option("--trace", type=click.Path(path_type=Path), help="A link trace for `show radio`.")
+def show(name: str, out: Path, trace: Path | None) -> None:
+    """Print the file of the scenario NAME; `radio` draws radios, a link and batteries instead."""
+    if name == "radio":
+        from droidloop.scenarios.reports.radio_plots import draw_radio
+        from droidloop.scenarios.run.coverage import optus_lines
+
+        for line in [*map(str, draw_radio(out, trace=trace)), *optus_lines()]:
+            click.echo(line)
+        return
+    from droidloop.scenarios.schema.load import find
+
+    click.echo(find(name).read_text(), nl=False)
+
+
+@scenarios.command()
+@click.argument("file")
+def check(file: str) -> None:
+    """Check FILE; say nothing but that it is right."""
+    from droidloop.scenarios.schema.load import find, load
+
+    path = find(file)
+    click.echo(f"{path}: {load(path).name} is a valid scenario")
+
+
+def _cluster(address: str | None) -> AbstractContextManager["Cluster | None"]:
+    """Return the cluster at *address*, left at the end; None where there is no address."""
+    if address is None:
+        return nullcontext(None)
+    from droidloop.platform.cluster import Cluster
+
+    return closing(Cluster(address))
+
+
+def _devices(
+    scenario: "Scenario", attach: tuple[str, ...], replay: Path | None
+) -> AbstractContextManager[list["Attachment"]]:
+    """Return the real devices of a run; a replay needs none of those that its scenario names."""
+    if replay is not None and attach:
+        raise UsageError(f"--replay {replay}: needs no devices; leave --attach out")
+    named = [] if replay is not None else scenario.devices.android
+    if not named and not attach:
+        return nullcontext([])
+    from droidloop.devices.android.fleet.attaching import Seat, attached
+
+    given = {one.serial for one in named}
+    seats = [Seat(one.serial, one.phone) for one in named]
+    seats += [Seat(serial) for serial in attach if serial not in given]
+    impose = scenario.devices.impose
+    return attached(seats, lambda line: click.echo(line, err=True), impose=impose)
+
+
+def _print(answer: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(answer))
+        return
+    from droidloop.scenarios.reports.report import show as show_report
+
+    show_report(answer, _console())
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 160)
+
+
+class _Progress:
+    """A bar on standard error while a run takes its time; nothing where nobody looks."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet or not sys.stderr.isatty()
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Show that *done* of *total* steps of *stage* are over."""
+        if self._quiet:
+            return
+        from rich.console import Console
+        from rich.progress import Progress
+
+        if self._bar is None:
+            self._bar = Progress(console=Console(stderr=True), transient=True)
+            self._bar.start()
+            self._task = self._bar.add_task(stage)
+        self._bar.update(self._task, description=stage, completed=done, total=total)
+        if done >= total:
+            self._bar.stop()
+            self._bar = None

@@ -1,0 +1,1 @@
+"""The package on its way to phones, and their first lists."""

@@ -1,0 +1,127 @@
+"""Asynchronous rounds: phones work at their own pace, the server moves on with every full buffer.
+
+Nguyen et al., Federated Learning with Buffered Asynchronous Aggregation (AISTATS 2022): a fixed
+number of phones is at work; the server folds uploads as they come, each by its age in versions,
+makes a new version of every *buffer* of them, and asks another phone for each that has ended.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import simpy
+
+from droidloop.platform.draws import IntArray
+from droidloop.platform.engine import Process
+from droidloop.platform.jobs import Jobs, Outcome
+from droidloop.platform.units import DAY_US, SECOND_US
+from droidloop.scenarios.learning.learning import Federation
+from droidloop.scenarios.runtime.context import Stage
+from droidloop.scenarios.schema.protocol_sections import BufferedSection
+
+from .federated_turn import FederatedSteps, Step
+
+
+@dataclass
+class _Wave:
+    """The phones that were asked at one time, and which of them the server has not seen end."""
+
+    step: Step
+    jobs: Jobs
+    left: IntArray
+
+
+@dataclass
+class Buffered:
+    """The protocol. The server looks every ``every_s``, at what had ended before."""
+
+    stage: Stage
+    learning: Federation
+    section: BufferedSection
+    _waves: list[_Wave] = field(default_factory=list)
+    _folded: int = 0
+    _asked: int = 0
+    _done: int = 0
+    _refused: int = 0
+
+    def __post_init__(self) -> None:
+        self._steps = FederatedSteps(self.stage, self.learning, self.section)
+        phones = len(self.stage.population)
+        self._at_work = min(self.section.clients or max(1, phones // 10), phones)
+
+    def process(self) -> Process:
+        """Run until the server has made ``rounds`` versions, or ``limit_days`` are over."""
+        engine, section = self.stage.recorder.engine, self.section
+        start_us, every_us = engine.now_us, round(section.every_s * SECOND_US)
+        end_us = start_us + round(section.limit_days * DAY_US)
+        events = []
+        version, look = 0, 0
+        while version < section.rounds and engine.now_us < end_us:
+            for _ in range(self._collect(version, section.rounds)):
+                self.stage.after_round(version)
+                version += 1
+            if version < section.rounds:
+                events.append(self._ask(look))
+            look += 1
+            yield engine.until(start_us + look * every_us)
+            events = [event for event in events if not event.processed]
+        yield engine.all_of(events)
+
+    def _collect(self, version: int, versions: int) -> int:
+        """Fold what arrived since the last look, in its order; return how many versions that made.
+
+        What arrives after the last version counts for nothing.
+        """
+        made = 0
+        for wave, k in self._arrived():
+            if version + made < versions:
+                refused = self._steps.fold(wave.step, np.array([k]))
+                self._folded += 1 - refused
+                self._refused += refused
+                self._done += 1
+            if self._folded == self.section.buffer:
+                self._close(version + made)
+                made += 1
+        return made
+
+    def _arrived(self) -> list[tuple[_Wave, int]]:
+        """Take the jobs that have ended out of the waves; return those that uploaded in time."""
+        now_us = self.stage.now_us
+        found: list[tuple[int, int, _Wave, int]] = []
+        for wave in self._waves:
+            rows = wave.jobs.rows[wave.left]
+            # a cohort knows its future at once: what ends now or later is not known yet
+            ended = (rows["outcome"] != Outcome.PLANNED) & (rows["finish_us"] < now_us)
+            mine = wave.left[ended]
+            computed = mine[wave.jobs["compute_end_us"][mine] >= 0]
+            self._steps.keep(wave.step, computed)
+            wave.left = wave.left[~ended]
+            for k in mine[wave.jobs.done[mine]].tolist():
+                row = wave.jobs.rows[k]
+                found.append((int(row["finish_us"]), int(row["job"]), wave, k))
+        self._waves = [wave for wave in self._waves if len(wave.left)]
+        found.sort(key=lambda one: one[:2])
+        return [(wave, k) for _, _, wave, k in found]
+
+    def _close(self, number: int) -> None:
+        self.learning.server.close()
+        self.stage.recorder.event(
+            "round",
+            number,
+            selected=self._asked,
+            done=self._done,
+            refused=self._refused,
+            version=self.learning.server.version,
+        )
+        self._folded = self._asked = self._done = self._refused = 0
+
+    def _ask(self, look: int) -> simpy.Event:
+        """Ask as many phones as are missing; return the event of their end."""
+        missing = self._at_work - sum(len(wave.left) for wave in self._waves)
+        phones = self._steps.ask(look, missing)
+        self._asked += len(phones)
+        events = []
+        for step in self._steps.take(look, phones) if len(phones) else []:
+            jobs = self._steps.plan(step)
+            events.append(self.stage.recorder.play(jobs, self._steps.work(step)))
+            self._waves.append(_Wave(step, jobs, np.arange(len(jobs))))
+        return self.stage.recorder.engine.all_of(events)

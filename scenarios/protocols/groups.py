@@ -1,0 +1,139 @@
+"""Semi-decentralised learning: a server groups phones, the members of a group teach one another.
+
+The server sees reports and no model, and trains nothing. Phones that could not report stay in the
+group that they have; those that never could are in none and learn alone.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from droidloop.models.interfaces.learning import check_private
+from droidloop.models.interfaces.peers import Grouping, Groups
+from droidloop.network.topology import Topology, from_edges
+from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.engine import Process
+from droidloop.platform.jobs import Jobs, Kind
+from droidloop.platform.messages import HEADER_BYTES
+from droidloop.platform.units import SECOND_US
+from droidloop.scenarios.learning.learning import Society
+from droidloop.scenarios.runtime.context import Stage
+from droidloop.scenarios.schema.protocol_sections import GroupsSection
+
+from .gossip import Gossip
+
+GROUP_BYTES = HEADER_BYTES + 4
+"""The number of a group, as sent to a phone."""
+
+
+@dataclass
+class InGroups:
+    """The protocol: gossip within groups, made anew every ``regroup_rounds`` turns."""
+
+    stage: Stage
+    learning: Society
+    grouping: Grouping
+    section: GroupsSection
+
+    def __post_init__(self) -> None:
+        phones = len(self.stage.population)
+        self._group = np.full(phones, -1, np.int64)
+        self._topology = from_edges(phones, np.empty((0, 2), np.int64))
+        section = self.section
+        self._gossip = Gossip(
+            self.stage,
+            self.learning,
+            section,
+            section.mode,
+            section.keep_turns,
+            lambda: self._topology,
+        )
+
+    def process(self) -> Process:
+        """Run all turns; a grouping takes a turn of its own time before the turns it is for."""
+        engine, section = self.stage.recorder.engine, self.section
+        every_us = round(section.every_s * SECOND_US)
+        for number in range(section.rounds):
+            if number % section.regroup_rounds == 0:
+                open_us = engine.now_us
+                yield from self._regroup(number)
+                yield engine.until(open_us + every_us)
+            open_us = engine.now_us
+            yield from self._gossip.turn(number)
+            self.stage.after_round(number)
+            yield engine.until(open_us + every_us)
+
+    def _regroup(self, number: int) -> Process:
+        """Have phones report, group those whose report arrived, and tell them."""
+        stage, learning, section = self.stage, self.learning, self.section
+        phones = stage.ask(section, number, 0, section.clients)
+        reports = self.grouping.report(phones, learning.store)
+        check_private(reports, learning.recommender)
+        jobs = self._plan(number, phones, up_bytes=reports.nbytes())
+        yield stage.recorder.play(jobs)
+        came = np.flatnonzero(jobs.done)
+        server_bytes = int(jobs["up_bytes"][came].sum())
+        if len(came):
+            groups = self.grouping.group(
+                reports.take(came), section.groups, learning.draws.child("groups"), number
+            )
+            server_bytes += yield from self._tell(number, phones[came], groups)
+            draws = stage.draws.child("links")
+            self._topology = within_groups(self._group, section.links, draws, number)
+        stage.recorder.event(
+            "groups",
+            number,
+            reported=len(came),
+            grouped=int((self._group >= 0).sum()),
+            groups=len(np.unique(self._group[self._group >= 0])),
+            server_bytes=server_bytes,
+        )
+
+    def _tell(self, number: int, phones: IntArray, groups: Groups) -> Process:
+        """Send phones their group and what belongs to it; the value is the bytes that arrived."""
+        answer = groups.answer
+        if answer is not None:
+            check_private(answer, self.learning.recommender)
+        down = GROUP_BYTES if answer is None else answer.nbytes()
+        jobs = self._plan(number, phones, down_bytes=down)
+        yield self.stage.recorder.play(jobs)
+        got = np.flatnonzero(jobs.done)
+        self._group[phones[got]] = groups.members[got]
+        self.stage.recorder.grouped(number, phones[got], groups.members[got])
+        if groups.columns:
+            store = self.learning.store
+            rows = {**store.gather(phones[got])}
+            rows.update({name: values[got] for name, values in groups.columns.items()})
+            store.commit(phones[got], rows)
+        return int(jobs["down_bytes"][got].sum())
+
+    def _plan(self, number: int, phones: IntArray, **columns: object) -> Jobs:
+        section = self.section
+        return self.stage.recorder.plan(
+            phones,
+            Kind.EXCHANGE,
+            round=number,
+            needs=section.needs,
+            version=number,
+            deadline_us=self.stage.now_us + round(section.deadline_s * SECOND_US / 2),
+            load_bytes=-1,
+            **columns,
+        )
+
+
+def within_groups(group: IntArray, links: int, draws: Draws, counter: int) -> Topology:
+    """Return a random ring in each group in which a member has *links* neighbours, or all.
+
+    Phones in group -1 have none.
+    """
+    members = np.flatnonzero(group >= 0)
+    order = draws.order(members, counter)
+    order = order[np.argsort(group[order], kind="stable")]
+    edges = []
+    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
+    for start, end in zip(starts, [*starts[1:], len(order)], strict=True):
+        ring = order[start:end]
+        for ahead in range(1, min(max(links // 2, 1), len(ring) // 2) + 1):
+            edges.append(np.column_stack([ring, np.roll(ring, -ahead)]))
+    together = np.concatenate(edges) if edges else np.empty((0, 2), np.int64)
+    return from_edges(len(group), together)

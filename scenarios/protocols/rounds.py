@@ -1,0 +1,66 @@
+"""Synchronous rounds: the server asks phones, waits until its deadline, and folds what came.
+
+Phones that are late, die or leave cost energy and bytes and give nothing; those that computed but
+could not send keep their private result.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from droidloop.platform.engine import Process
+from droidloop.platform.units import SECOND_US
+from droidloop.scenarios.learning.learning import Federation
+from droidloop.scenarios.runtime.context import Stage
+from droidloop.scenarios.schema.protocol_sections import RoundsSection
+
+from .federated_turn import FederatedSteps
+
+
+@dataclass
+class Rounds:
+    """The protocol."""
+
+    stage: Stage
+    learning: Federation
+    section: RoundsSection
+
+    def __post_init__(self) -> None:
+        self._steps = FederatedSteps(self.stage, self.learning, self.section)
+
+    def process(self) -> Process:
+        """Run all rounds, one every ``every_s``."""
+        engine, section = self.stage.recorder.engine, self.section
+        start_us, every_us = engine.now_us, round(section.every_s * SECOND_US)
+        for number in range(section.rounds):
+            yield engine.until(start_us + number * every_us)
+            yield from self._round(number)
+            self.stage.after_round(number)
+        yield engine.until(start_us + section.rounds * every_us)
+
+    def _round(self, number: int) -> Process:
+        learning, stage, open_us = self.learning, self.stage, self.stage.now_us
+        phones = self._steps.ask(number, self.section.clients)
+        steps = self._steps.take(number, phones)
+        batches = [self._steps.plan(step) for step in steps]
+        events = [
+            stage.recorder.play(jobs, self._steps.work(step))
+            for step, jobs in zip(steps, batches, strict=True)
+        ]
+        yield stage.recorder.engine.all_of(events)
+        arrived = refused = 0
+        for step, jobs in zip(steps, batches, strict=True):
+            self._steps.keep(step, np.flatnonzero(jobs["compute_end_us"] >= 0))
+            arrived += int(jobs.done.sum())
+            refused += self._steps.fold(step, np.flatnonzero(jobs.done))
+        learning.server.close()
+        stage.recorder.event(
+            "round",
+            number,
+            open_us=open_us,
+            selected=len(phones),
+            done=arrived,
+            refused=refused,
+            length_us=stage.now_us - open_us,
+            version=learning.server.version,
+        )

@@ -1,0 +1,1 @@
+"""What protocols work with: clock, ledger, phones, and who is asked."""

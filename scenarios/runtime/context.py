@@ -1,0 +1,81 @@
+"""What every protocol works with: the clock and the ledger, the phones, and how they are asked."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from droidloop.devices.population.population import Population
+from droidloop.models.interfaces.learning import Cost
+from droidloop.models.packages.step_export import TrainingModels
+from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.jobs import Jobs, Kind, Need
+from droidloop.platform.units import SECOND_US
+from droidloop.scenarios.schema.protocol_sections import Turns
+
+from .recorder import Recorder
+from .remote_training import Train, train_here
+from .selection import select
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The world of a protocol.
+
+    Attributes:
+        recorder: plays jobs, writes the ledger, knows the clock.
+        population: the phones.
+        draws: the chance of selection.
+        after_round: called with the number of each turn that has ended.
+        models: the training steps for real devices; None where all phones are simulated.
+        train: says where cohorts do their steps.
+    """
+
+    recorder: Recorder
+    population: Population
+    draws: Draws
+    after_round: Callable[[int], None]
+    models: TrainingModels | None = None
+    train: Train = train_here
+
+    @property
+    def now_us(self) -> int:
+        """The virtual time."""
+        return self.recorder.engine.now_us
+
+    def ask(
+        self,
+        section: Turns,
+        counter: int,
+        ram_bytes: int | IntArray,
+        clients: int | None,
+        *,
+        needs: Need | None = None,
+    ) -> IntArray:
+        """Return at most *clients* phones that can work now, sorted; all of them for None.
+
+        *needs* are those of the section if not given.
+        """
+        return select(
+            self.population.world,
+            self.now_us,
+            self.draws,
+            counter,
+            clients=clients,
+            needs=section.needs if needs is None else needs,
+            ram_bytes=ram_bytes,
+            min_battery=section.min_battery,
+        )
+
+    def plan(
+        self, section: Turns, phones: IntArray, kind: Kind, cost: Cost, **columns: Any
+    ) -> Jobs:
+        """Return jobs for *phones*, planned for now and until the section's deadline."""
+        common: dict[str, Any] = {
+            "needs": section.needs,
+            "deadline_us": self.now_us + round(section.deadline_s * SECOND_US),
+            "flops": cost.flops,
+            "moved_bytes": cost.moved_bytes,
+            "ram_bytes": cost.ram_bytes,
+            "load_bytes": -1,
+        }
+        return self.recorder.plan(phones, kind, **{**common, **columns})

@@ -1,0 +1,122 @@
+"""Which fleet plays a run: simulated, with real devices among the phones, or a recorded one."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from droidloop.devices.android.fleet.fleet import AndroidFleet, Attachment
+from droidloop.devices.fleets.device_outputs import Evidence
+from droidloop.devices.fleets.fleet import CohortFleet, ExactFleet, Fleet
+from droidloop.devices.fleets.mixed import MixedFleet, put_on_cable
+from droidloop.devices.fleets.remote_play import Play
+from droidloop.devices.fleets.replay import ReplayFleet
+from droidloop.devices.population.population import Population
+from droidloop.models.packages.step_export import TrainingModels
+from droidloop.platform.engine import Engine
+from droidloop.platform.errors import LedgerError, UsageError
+from droidloop.platform.ledger import Ledger
+from droidloop.platform.rundir import RunDirectory
+from droidloop.scenarios.schema.schema import Scenario
+
+_NOTE = "devices"
+
+
+@dataclass(frozen=True)
+class Attached:
+    """The real devices of a run, present or recorded.
+
+    Attributes:
+        serials: of the devices by the phone that each stands for.
+        devices: those that are present; none in a replay.
+        replay: the run that is replayed, if any.
+    """
+
+    serials: dict[int, str]
+    devices: tuple[Attachment, ...] = ()
+    replay: Path | None = None
+
+    @property
+    def phones(self) -> frozenset[int]:
+        """The rows that devices stand for."""
+        return frozenset(self.serials)
+
+    @property
+    def same_instructions(self) -> frozenset[int]:
+        """The rows whose device computes as this host does."""
+        return frozenset(one.phone for one in self.devices if one.same_instructions)
+
+    def note(self, directory: RunDirectory) -> None:
+        """Write into the manifest which phones are real."""
+        if self.serials:
+            serials = {str(phone): serial for phone, serial in self.serials.items()}
+            directory.write_manifest({**directory.manifest(), _NOTE: serials})
+
+
+def take_seats(
+    population: Population, devices: Sequence[Attachment], replay: Path | None
+) -> Attached:
+    """Put *devices*, or those of the run *replay*, in the place of their phones.
+
+    Raises:
+        UsageError: there are devices in a replay, two for one phone, or one for no phone.
+        LedgerError: the manifest of *replay* names phones that do not exist.
+    """
+    if replay is not None:
+        if devices:
+            raise UsageError(f"--replay {replay}: needs no devices; leave --attach out")
+        attached = Attached(_recorded(replay, len(population)), replay=replay)
+    else:
+        attached = Attached({one.phone: one.serial for one in devices}, tuple(devices))
+        for one in devices:
+            if attached.serials[one.phone] != one.serial:
+                raise UsageError(f"{one.serial}: phone {one.phone} is another device's already")
+            if not 0 <= one.phone < len(population):
+                raise UsageError(
+                    f"{one.serial}: there is no phone {one.phone}; "
+                    f"choose one of 0 to {len(population) - 1}"
+                )
+    if attached.serials:
+        put_on_cable(population, attached.serials)
+    return attached
+
+
+def _recorded(replay: Path, phones: int) -> dict[int, str]:
+    noted = RunDirectory.open(replay).manifest().get(_NOTE, {})
+    serials = {int(phone): str(serial) for phone, serial in noted.items()}
+    if not all(0 <= phone < phones for phone in serials):
+        raise LedgerError(f"{replay}: has devices for phones that this scenario does not have")
+    return serials
+
+
+def fleet_of(
+    scenario: Scenario,
+    engine: Engine,
+    population: Population,
+    attached: Attached,
+    folder: Path,
+    ledger: Ledger,
+    play: Play | None = None,
+) -> Fleet:
+    """Return the fleet of a run; what its devices give is kept in the run directory *folder*.
+
+    *play* says where cohorts are played, if not here.
+    """
+    evidence = Evidence(folder, lambda rows: ledger.write("measures", rows))
+    if attached.replay is not None:
+        return ReplayFleet(engine, population, attached.replay, evidence)
+    simulated: Fleet
+    if scenario.play == "exact":
+        simulated = ExactFleet(engine, population)
+    else:
+        simulated = CohortFleet(engine, population, play=play)
+    if not attached.devices:
+        return simulated
+    real = AndroidFleet(engine, population, list(attached.devices), evidence)
+    return MixedFleet(engine, simulated, real, attached.phones)
+
+
+def training_models() -> TrainingModels:
+    """Return the training steps, kept in ``$XDG_CACHE_HOME/droidloop/steps`` (or ``~/.cache``)."""
+    home = os.environ.get("XDG_CACHE_HOME")
+    return TrainingModels((Path(home) if home else Path.home() / ".cache") / "droidloop" / "steps")

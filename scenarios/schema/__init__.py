@@ -1,0 +1,1 @@
+"""The scenario as a file: sections, keys, defaults, checks."""

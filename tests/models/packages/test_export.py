@@ -1,0 +1,214 @@
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from droidloop.models.evaluation.overlap import top_k_overlap
+from droidloop.models.packages import export as export_module
+from droidloop.models.packages.child import run_child
+from droidloop.models.packages.export import export
+from droidloop.models.packages.export_child import read_graph
+from droidloop.models.packages.exportable import Graph, scoring
+from droidloop.models.packages.litert import LiteRT, check, measure
+from droidloop.models.packages.package import Package
+from droidloop.platform.errors import PackageError
+from droidloop.platform.messages import Array
+
+VARIANTS = ("float32", "int8", "int8-dynamic")
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_an_exported_variant_answers_its_golden_inputs(package: Package, variant: str) -> None:
+    check(package, variant)
+
+
+def test_the_float32_file_scores_as_the_table_does(
+    package: Package, table: Array, users: Array
+) -> None:
+    scores = LiteRT(package.model("float32")).scores(users).values
+    exact = users.astype(np.float64) @ table.T.astype(np.float64)
+    assert np.abs(scores - exact).max() <= 1e-5 * np.abs(exact).max()
+
+
+@pytest.mark.parametrize("variant", ["int8", "int8-dynamic"])
+def test_int8_finds_the_top_ten_of_float32(package: Package, users: Array, variant: str) -> None:
+    """0.99 and 0.99 were seen on this table."""
+    scores = {name: LiteRT(package.model(name)).scores(users).values for name in VARIANTS}
+    assert top_k_overlap(scores["float32"], scores[variant], 10) >= 0.95
+
+
+def test_int8_scores_are_those_of_weights_rounded_to_a_scale_for_each_item(
+    package: Package, table: Array, users: Array
+) -> None:
+    """Weight-only int8 computes in float32: nothing is lost but the weights' rounding."""
+    scale = np.abs(table).max(axis=1, keepdims=True) / np.float32(127)
+    rounded = np.round(table / np.where(scale > 0, scale, 1)) * scale
+    scores = LiteRT(package.model("int8")).scores(users).values
+    assert np.abs(scores - users @ rounded.T).max() <= 1e-5 * np.abs(scores).max()
+
+
+@pytest.mark.parametrize("variant", ["int8", "int8-dynamic"])
+def test_int8_takes_a_byte_a_weight_and_twelve_an_item(package: Package, variant: str) -> None:
+    weights = package.n_items * (package.dim + 12)
+    assert weights < len(package.model(variant)) < weights + 2000
+    assert len(package.model(variant)) < 0.36 * len(package.model("float32"))
+
+
+def test_the_manifest_says_what_was_exported(package: Package) -> None:
+    manifest = package.manifest
+    assert (manifest.name, manifest.version, manifest.signature) == ("mf", 3, "score")
+    assert (package.dim, package.n_items) == (32, 1682)
+    runtimes = {name: variant.min_runtime for name, variant in manifest.variants.items()}
+    assert runtimes == {"float32": 14, "int8": 14, "int8-dynamic": 100}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_ram_in_the_manifest_is_the_peak_that_is_measured(
+    package: Package, variant: str
+) -> None:
+    peak = measure(package.model(variant), runs=5).peak_bytes
+    assert abs(package.variant(variant).ram_bytes - peak) < 2 * 2**20
+
+
+def test_items_that_were_never_trained_score_zero(package: Package, users: Array) -> None:
+    for variant in VARIANTS:
+        assert not LiteRT(package.model(variant)).scores(users).values[:, -2:].any()
+
+
+@dataclass(frozen=True)
+class Second:
+    """The same export in another process, folder and environment."""
+
+    package: Package
+    said: tuple[bytes, bytes]
+    modules: set[str]
+
+
+@pytest.fixture(scope="module")
+def second(table: Array, tmp_path_factory: pytest.TempPathFactory) -> Second:
+    code = """
+import sys
+from pathlib import Path
+import numpy as np
+from droidloop.models.packages.export import export
+from droidloop.models.packages.exportable import scoring
+variants = ("float32", "int8", "int8-dynamic")
+package = export(scoring(np.load("table.npy")), name="mf", version=3, variants=variants)
+package.save(Path("package"))
+Path("modules").write_text(chr(10).join(sys.modules))
+"""
+    folder = tmp_path_factory.mktemp("another-place-with-a-longer-name")
+    np.save(folder / "table.npy", table)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={**os.environ, "PYTHONHASHSEED": "5", "LANG": "de_DE.UTF-8", "LONG": "x" * 5000},
+        capture_output=True,
+        check=True,
+    )
+    modules = set((folder / "modules").read_text().split())
+    return Second(Package.load(folder / "package"), (done.stdout, done.stderr), modules)
+
+
+def test_a_second_export_gives_the_same_bytes(package: Package, second: Second) -> None:
+    """Neither hash seed nor locale, folder or environment show in a package."""
+    assert second.package.manifest == package.manifest
+    assert second.package.files == package.files
+
+
+def test_an_export_says_nothing(second: Second) -> None:
+    assert second.said == (b"", b"")
+
+
+def test_an_export_imports_no_converter_into_the_process_that_asks(second: Second) -> None:
+    assert "torch" in second.modules
+    assert not {"litert_torch", "ai_edge_quantizer", "jax"} & second.modules
+
+
+def test_a_child_that_fails_is_quoted_in_one_line() -> None:
+    graph = scoring(np.eye(3, dtype=np.float32))
+    wrong = Graph("no-such-kind", graph.signature, graph.constants, graph.inputs, graph.outputs)
+    with pytest.raises(PackageError, match=r"^exporting the model: KeyError: 'no-such-kind'$"):
+        export_module.convert(wrong, ["float32"], 100)
+
+
+def test_a_child_that_does_not_end_is_ended() -> None:
+    begin = time.monotonic()
+    with pytest.raises(PackageError, match=r"exporting the model: no end after 0.05 s"):
+        export_module.convert(scoring(np.eye(3, dtype=np.float32)), ["float32"], 0.05)
+    assert time.monotonic() - begin < 10
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("import no_such_converter", r"No module named 'no_such_converter'; install the extra"),
+        ("import os; os.kill(os.getpid(), 9)", "ended by SIGKILL, perhaps for want of memory"),
+        ("import os; os.kill(os.getpid(), 11)", "ended by SIGSEGV$"),
+        ("import sys; sys.exit(3)", "exit code 3, nothing said"),
+        ("import sys; sys.exit('no space')", "no space$"),
+        ("raise ValueError('first\\nsecond')", "what: ValueError: first$"),
+        ("import sys; print('W0 noise', file=sys.stderr); 1 / 0", "ZeroDivisionError: division"),
+    ],
+)
+def test_how_a_child_ended_is_told(
+    code: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "droidloop_child_of_a_test.py").write_text(code)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(PackageError, match=reason):
+        run_child("droidloop_child_of_a_test", what="what", timeout_s=60)
+
+
+def test_the_child_gets_the_graph_as_plain_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, object] = {}
+
+    def look(module: str, folder: str, *, what: str, timeout_s: float) -> str:
+        seen["files"] = sorted(path.name for path in Path(folder).iterdir())
+        seen["graph"], seen["variants"] = read_graph(Path(folder))
+        json.loads(Path(folder, "graph.json").read_text())
+        Path(folder, "float32.tflite").write_bytes(b"model")
+        return ""
+
+    monkeypatch.setattr(export_module, "run_child", look)
+    graph = scoring(np.eye(3, dtype=np.float32))
+    assert export_module.convert(graph, ["float32"], 1) == {"float32": b"model"}
+    assert seen["files"] == ["graph.json", "table.npy"]
+    assert seen["variants"] == ["float32"]
+    back = seen["graph"]
+    assert isinstance(back, Graph)
+    assert (back.kind, back.signature) == (graph.kind, graph.signature)
+    assert (back.inputs, back.outputs) == (graph.inputs, graph.outputs)
+    assert (back.constants["table"] == graph.constants["table"]).all()
+
+
+@pytest.mark.parametrize("factor", [1.001, np.nan])
+def test_a_converter_that_computes_something_else_is_caught(
+    package: Package, table: Array, monkeypatch: pytest.MonkeyPatch, factor: float
+) -> None:
+    models = {"float32": package.model("float32")}
+    monkeypatch.setattr(export_module, "convert", lambda *_: models)
+    torch_says: Callable[[Graph, dict[str, Array]], dict[str, Array]] = Graph.run
+
+    def scaled(graph: Graph, inputs: dict[str, Array]) -> dict[str, Array]:
+        return {name: factor * values for name, values in torch_says(graph, inputs).items()}
+
+    monkeypatch.setattr(Graph, "run", scaled)
+    with pytest.raises(PackageError, match=r"exported scores differ by .* from torch's"):
+        export(scoring(table), name="mf", version=3, variants=("float32",))
+
+
+@pytest.mark.parametrize("variants", [(), ("int4",)])
+def test_only_known_variants_are_exported(variants: tuple[str, ...]) -> None:
+    graph = scoring(np.eye(3, dtype=np.float32))
+    with pytest.raises(ValueError, match="variants are float32, int8, int8-dynamic, not"):
+        export(graph, name="mf", version=1, variants=variants)

@@ -1,0 +1,114 @@
+"""The next-place model: the contract, and kernels that do what torch does."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from droidloop.models.data.interactions import UserItems, by_user
+from droidloop.models.data.places import UNKNOWN
+from droidloop.models.data.synthetic_check_ins import generate_check_ins
+from droidloop.models.interfaces.learning import Batch, Params
+from droidloop.models.local.place_kernels import answer, contrast, descend, desk, score, softmax
+from droidloop.models.recommenders.next_place import NextPlace
+from droidloop.models.recommenders.place_features import Ground, gap_of, sizes, turn_of, weights_in
+from droidloop.platform.draws import Draws
+from droidloop.platform.messages import Array
+from tests.contracts.recommender import RecommenderContract
+
+DRAWS = Draws(9, "next place")
+N_PLACES, DIM, LENGTH = 40, 6, 8
+EVENTS, PLACES = generate_check_ins(5, N_PLACES, 12, DRAWS)
+VISITS = by_user(EVENTS)
+MODEL = NextPlace(PLACES, DIM)
+
+
+class TestNextPlace(RecommenderContract):
+    recommender = MODEL
+    n_items = N_PLACES
+
+
+def noisy(params: Params) -> Params:
+    """Return *params* with noise, so that no derivative vanishes by symmetry."""
+    out = {}
+    for number, (name, value) in enumerate(params.items()):
+        noise = DRAWS.child(f"noise {number}").normal(np.arange(value.numel()), 0)
+        moved = value + 0.1 * torch.from_numpy(noise.reshape(value.shape)).float()
+        out[name] = moved.detach().requires_grad_()
+    return out
+
+
+def example(user: int = 2) -> tuple[UserItems, int, Array, Array]:
+    """Return the visits of one user before the last, when that was, and the candidates."""
+    mine = VISITS.take(np.array([user]))
+    cut = len(mine.items) - 1
+    candidates = np.array([mine.items[cut], 1, mine.items[cut - 1], mine.items[0], -1, 30, 31])
+    candidates[1:][candidates[1:] == candidates[0]] = -1
+    past = UserItems.bare(mine.items[:cut], np.array([0, cut]))
+    past = replace(past, times_s=mine.times_s[:cut])
+    visits = np.array([np.count_nonzero(past.items == item) for item in candidates])
+    return past, int(mine.times_s[cut]), candidates, visits
+
+
+@pytest.mark.parametrize("user", range(5))
+@pytest.mark.parametrize("step", [0.0, 0.07])
+def test_a_step_of_the_kernels_is_the_gradient_of_the_loss_in_torch(user: int, step: float) -> None:
+    params = noisy(MODEL.init(DRAWS) | MODEL.init_private(DRAWS, np.arange(1)))
+    past, now_s, candidates, visits = example(user)
+    context = MODEL.context_of(past, np.array([now_s]), LENGTH)
+    ids = torch.from_numpy(candidates)[None]
+    batch = Batch(torch.tensor([0]), ids[:, 0], torch.ones(1), ids[:, 1:], context)
+    loss = MODEL.loss(params, batch).sum()
+    slopes = torch.autograd.grad(loss, list(params.values()))
+    wanted = {
+        name: (value - step * slope).detach().numpy()
+        for (name, value), slope in zip(params.items(), slopes, strict=True)
+    }
+    rows = torch.cat([params["place"], params["bias"][:, None]], dim=1).detach().numpy().copy()
+    names = sizes(DIM, PLACES.categories)
+    network = np.concatenate([params[name].detach().numpy().ravel() for name in names])
+    own = params["user"].detach().numpy()[0].copy()
+    w = weights_in(rows, own, network, PLACES.categories)
+    ground = Ground(np.zeros((N_PLACES, DIM), np.float32), PLACES.plane_km(), PLACES.category)
+    slot, b = np.arange(N_PLACES), desk(LENGTH, len(candidates), DIM)
+    recent = slice(max(0, len(past.items) - LENGTH), None)
+    items, times_s = past.items[recent], past.times_s[recent]
+    answer(w, ground, slot, items, times_s, now_s, b)
+    for k, item in enumerate(candidates):
+        if item >= 0:
+            b.p[k] = score(w, ground, slot, items, item, visits[k], b, k)
+    np.testing.assert_allclose(-softmax(b.p, candidates), loss.item(), rtol=1e-5)
+    b.p[0] -= 1
+    steps = np.array([step, step], np.float32)
+    descend(w, ground, slot, items, now_s, candidates, visits, steps, b)
+    np.testing.assert_allclose(rows[:, :DIM], wanted["place"], atol=2e-6)
+    np.testing.assert_allclose(rows[:, DIM], wanted["bias"], atol=2e-6)
+    np.testing.assert_allclose(own, wanted["user"][0], atol=2e-6)
+    for name, values in MODEL.named(network).items():
+        np.testing.assert_allclose(values.numpy(), wanted[name], atol=2e-6, err_msg=name)
+
+
+def test_the_contrast_is_the_gradient_of_infonce() -> None:
+    values = DRAWS.child("contrast").normal(np.arange(4)[:, None], np.arange(DIM))
+    rows = values.astype(np.float32)
+    own = torch.from_numpy(rows[3].copy()).requires_grad_()
+    theirs = torch.from_numpy(rows[:3])
+    cosines = torch.nn.functional.cosine_similarity(own[None], theirs)
+    loss = 0.3 * torch.nn.functional.cross_entropy(cosines[None] / 0.5, torch.tensor([1]))
+    [wanted] = torch.autograd.grad(loss, [own])
+    out = np.zeros(DIM, np.float32)
+    contrast(rows[3], rows[:3], 1, 2, 0.5, 0.3, out, np.empty(3))
+    np.testing.assert_allclose(out, wanted.numpy(), atol=1e-6)
+
+
+def test_buckets_of_ages_grow_and_hours_are_on_a_circle() -> None:
+    gaps = [gap_of(3600 * hours) for hours in (-1, 0, 1, 4, 24, 24 * 7, 24 * 60, 24 * 600)]
+    assert gaps == [0, 0, 1, 2, 5, 8, 11, 11]
+    assert [turn_of(23, 1), turn_of(0, 12), turn_of(5, 5)] == [2, 12, 0]
+
+
+def test_places_need_categories() -> None:
+    unknown = replace(PLACES, category=np.full(N_PLACES, UNKNOWN))
+    with pytest.raises(ValueError, match="category of every place"):
+        NextPlace(unknown, DIM)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from droidloop.platform.draws import IntArray
+from droidloop.platform.arrays import IntArray
 from droidloop.platform.units import SECOND_US
 
 from .coverage import Region

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.arrays import IntArray
+from droidloop.platform.draws import Draws
 from droidloop.platform.errors import DataError, ScenarioError
 
 from .formats import read_text

@@ -7,16 +7,14 @@ while the share of time that phones are covered follows from where they are (``t
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.arrays import Array, IntArray
+from droidloop.platform.draws import Draws
 from droidloop.platform.units import HOUR_US
 
 from .movement import MOVER_DTYPE, Map, covered_us
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(frozen=True)

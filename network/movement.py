@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from droidloop.platform.draws import IntArray, Key, uniform_at
+from droidloop.platform.arrays import IntArray
+from droidloop.platform.draws import Key, uniform_at
 from droidloop.platform.units import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 
 MOVER_DTYPE = np.dtype(

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from droidloop.platform.draws import Draws, FloatArray, IntArray
+from droidloop.platform.arrays import FloatArray, IntArray
+from droidloop.platform.draws import Draws
 
 EXACT_POINTS = 20_000
 """Up to here every pair is looked at; beyond, only the pairs of cells that lie close."""

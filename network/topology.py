@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.arrays import IntArray
+from droidloop.platform.draws import Draws
 from droidloop.platform.errors import ScenarioError
 
 MAX_EDGES = 20_000_000

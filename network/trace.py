@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from droidloop.platform.draws import IntArray
+from droidloop.platform.arrays import IntArray
 from droidloop.platform.law import law
 from droidloop.platform.units import NEVER_US, between, reached
 

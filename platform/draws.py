@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numba import njit, uint64
 
-IntArray = np.ndarray[Any, np.dtype[np.int64]]
-FloatArray = np.ndarray[Any, np.dtype[np.float64]]
+from .arrays import FloatArray, IntArray
+
 BitArray = np.ndarray[Any, np.dtype[np.uint64]]
 Key = Any
 """An unsigned 64-bit number, as numpy and as numba know it."""

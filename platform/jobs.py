@@ -10,11 +10,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from .draws import IntArray
+from .arrays import BoolArray, IntArray
 from .units import NEVER_US
 
 JobArray = np.ndarray[Any, np.dtype[np.void]]
-BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 class Kind(IntEnum):

@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 
 _PARTS = ("platform", "network", "models", "devices", "scenarios")
-_CONSTANTS = ("platform/jobs.py", "devices/world.py")
+_CONSTANTS = ("platform/jobs.py", "devices/phone/world.py", "models/numerics/bounds.py")
 _KEEP = 3
 
 

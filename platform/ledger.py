@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .draws import IntArray
+from .arrays import IntArray
 from .errors import LedgerError
 from .jobs import JOB_DTYPE
 from .shards import shards

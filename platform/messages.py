@@ -12,9 +12,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from .draws import FloatArray, IntArray
-
-Array = np.ndarray[Any, np.dtype[Any]]
+from .arrays import Array, FloatArray, IntArray
 
 SERVER = -1
 """The address of the server; phones have their row number."""

@@ -10,6 +10,9 @@ _LEAST = 512
 
 _PARTS_PER_THREAD = 4
 
+_CHUNK = 64
+"""Clients that are worth a thread of their own: each has steps to take."""
+
 
 class _Setting:
     threads: int | None = None
@@ -50,6 +53,25 @@ def in_threads(work: Callable[[int, int], None], count: int, threads: int | None
         return
     starts = range(0, count, size)
     list(_pool(threads, os.getpid()).map(lambda low: work(low, min(low + size, count)), starts))
+
+
+def for_chunks(
+    work: Callable[[int, int], None], count: int, threads: int | None, per_thread: int = 4
+) -> None:
+    """Call *work* on consecutive parts of ``range(count)``; None: ``threads_in_use``.
+
+    *work* must release the interpreter lock and write only what belongs to its part. Each thread
+    has *per_thread* parts, so that one with much to do does not keep the others waiting.
+    """
+    if count == 0:
+        return
+    threads = threads_in_use() if threads is None else threads
+    if threads == 1 or count <= _CHUNK:
+        work(0, count)
+        return
+    size = max(_CHUNK, -(-count // (per_thread * threads)))
+    pool = _pool(threads, os.getpid())
+    list(pool.map(lambda low: work(low, min(count, low + size)), range(0, count, size)))
 
 
 @functools.cache

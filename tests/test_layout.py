@@ -22,6 +22,68 @@ MAY_IMPORT = {
     "devices": {"platform", "network", "models"},
     "scenarios": {"platform", "network", "models", "devices"},
 }
+# What each room of a part may import of the other rooms of its part: lower ones alone, no circle.
+_PHYSICS = {"phone": set[str](), "population": {"phone"}, "fleets": {"phone", "population"}}
+ROOMS: dict[str, dict[str, set[str]]] = {
+    "models": {
+        "numerics": set(),
+        "data": {"numerics"},
+        "interfaces": {"data"},
+        "evaluation": {"data", "interfaces"},
+        "graphs": {"data"},
+        "tables": {"interfaces"},
+        "recommenders": {"data", "numerics", "interfaces", "evaluation", "graphs", "tables"},
+        "fitting": {
+            *("data", "numerics", "interfaces", "evaluation", "graphs", "tables", "recommenders")
+        },
+        "local": {"data", "numerics", "interfaces", "graphs", "tables", "recommenders"},
+        "packages": {"interfaces", "recommenders"},
+        "federated": {
+            *("data", "numerics", "interfaces", "evaluation", "graphs", "tables", "recommenders"),
+            *("fitting", "local", "packages"),
+        },
+        "peer": {
+            *("data", "numerics", "interfaces", "evaluation", "graphs", "tables", "recommenders"),
+            *("fitting", "local", "packages"),
+        },
+        "tuning": {
+            *("data", "numerics", "interfaces", "evaluation", "graphs", "tables", "recommenders"),
+            *("fitting", "local", "packages"),
+        },
+    },
+    "devices": {
+        **_PHYSICS,
+        "android/errors": set(),
+        "android/parsers": {"android/errors"},
+        "android/adb": {"android/errors", "android/parsers"},
+        "android/emulator": {"android/errors", "android/parsers", "android/adb"},
+        "android/conditions": {
+            *("phone", "population", "android/errors", "android/parsers", "android/adb"),
+            "android/emulator",
+        },
+        "android/runners": {"fleets", "android/errors", "android/parsers"},
+        "android/fleet": {
+            *_PHYSICS,
+            *("android/errors", "android/parsers", "android/adb", "android/emulator"),
+            *("android/conditions", "android/runners"),
+        },
+        "android/probing": {
+            *_PHYSICS,
+            *("android/errors", "android/parsers", "android/adb", "android/conditions"),
+            *("android/runners", "android/fleet"),
+        },
+    },
+    "scenarios": {
+        "schema": set(),
+        "learning": {"schema"},
+        "runtime": {"schema", "learning"},
+        "protocols": {"schema", "learning", "runtime"},
+        "delivery": {"schema", "learning", "runtime", "protocols"},
+        "reports": {"schema"},
+        "run": {"schema", "learning", "runtime", "protocols", "delivery", "reports"},
+        "cli": {"schema", "run", "reports"},
+    },
+}
 PARTS = sorted(MAY_IMPORT)
 SOURCES = sorted(path for part in PARTS for path in (PACKAGE / part).rglob("*.py"))
 
@@ -120,6 +182,45 @@ def test_the_import_guard_lets_the_right_ways_pass() -> None:
     source = "import platform\nfrom .y import X\nfrom droidloop.platform.draws import Draws"
     assert wrong_imports(source, "models/x.py") == []
     assert wrong_imports("from droidloop.models.y import X", "models/deeper/x.py") == []
+
+
+def room_of(module: str) -> str:
+    """Return the room of *module*, a dotted name below its part: ``android/adb`` or ``data``."""
+    first, *rest = module.split(".")
+    return "/".join([first, *rest[:1]]) if first == "android" else first
+
+
+def wrong_rooms(source: str, name: str) -> list[str]:
+    """Return what the file droidloop/*name* imports from rooms that it must not know."""
+    part, *deeper = name.removesuffix(".py").split("/")
+    room = room_of(".".join(deeper))
+    wrong = []
+    for level, imported in imports(ast.parse(source)):
+        if level == 0 and imported.startswith(f"droidloop.{part}."):
+            other = room_of(imported.removeprefix(f"droidloop.{part}."))
+            if other not in {room, *ROOMS[part][room]}:
+                wrong.append(f"{room} must not know {other}: {imported}")
+    return wrong
+
+
+@pytest.mark.parametrize("name", [name for name in names(SOURCES) if name.split("/")[0] in ROOMS])
+def test_imports_among_rooms_run_one_way(name: str) -> None:
+    assert wrong_rooms((PACKAGE / name).read_text(), name) == []
+
+
+@pytest.mark.parametrize("part", ROOMS)
+def test_no_rooms_form_a_circle(part: str) -> None:
+    left = {room: set(below) for room, below in ROOMS[part].items()}
+    while left:
+        free = {room for room, below in left.items() if not below & left.keys()}
+        assert free, f"a circle among {sorted(left)}"
+        left = {room: below for room, below in left.items() if room not in free}
+
+
+def test_the_guard_of_rooms_sees_a_wrong_way() -> None:
+    statement = "from droidloop.models.peer.dclr import DCLR"
+    [wrong] = wrong_rooms(statement, "models/data/x.py")
+    assert "data must not know peer" in wrong
 
 
 @pytest.mark.parametrize("name", names(SOURCES))

@@ -12,9 +12,9 @@ from typing import final
 
 import numpy as np
 
+from droidloop.platform.arrays import Array
 from droidloop.platform.errors import LedgerError
 from droidloop.platform.ledger import Rows
-from droidloop.platform.messages import Array
 
 UPLOADS = "uploads"
 LOG = "devices.log"

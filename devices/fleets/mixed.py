@@ -7,7 +7,7 @@ import numpy as np
 import simpy
 
 from droidloop.devices.population.population import Population
-from droidloop.platform.draws import IntArray
+from droidloop.platform.arrays import IntArray
 from droidloop.platform.engine import Engine, Process
 from droidloop.platform.jobs import Jobs
 

@@ -17,12 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
-from droidloop.platform.draws import IntArray
+from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.jobs import Outcome
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 MAX_STEPS = 100_000
 MAX_TENSORS = 64

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from droidloop.platform.draws import IntArray
+from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.errors import DeviceError
-from droidloop.platform.messages import Array
 
 from .model_job import ModelJob
 

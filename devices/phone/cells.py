@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.arrays import IntArray
+from droidloop.platform.draws import Draws
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from droidloop.network.movement import Map
-from droidloop.platform.draws import IntArray, Key
+from droidloop.platform.arrays import IntArray
+from droidloop.platform.draws import Key
 
 Table = np.ndarray[Any, np.dtype[np.void]]
 

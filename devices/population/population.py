@@ -14,7 +14,8 @@ from droidloop.network.loss import QUALITY_DTYPE
 from droidloop.network.map import MapSpec, build_map
 from droidloop.network.movement import MOVER_DTYPE, Map
 from droidloop.network.trace import Series, pack
-from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.arrays import IntArray
+from droidloop.platform.draws import Draws
 from droidloop.platform.units import DAY_US, HOUR_US, NEVER_US
 
 from .profiles import GIB, PROFILES, Profile

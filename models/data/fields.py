@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from droidloop.platform.draws import IntArray
+from droidloop.platform.arrays import IntArray
 from droidloop.platform.errors import DataError
 
 from .interactions import Labels

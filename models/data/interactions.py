@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from droidloop.platform.draws import FloatArray, IntArray
+from droidloop.platform.arrays import BoolArray, FloatArray, IntArray
 from droidloop.platform.messages import ragged
 
 Labels = np.ndarray[Any, np.dtype[Any]]
-BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 @dataclass(frozen=True)

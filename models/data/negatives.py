@@ -1,22 +1,14 @@
-"""Negatives for a cohort, the rows that its local training touches, and threads for both."""
-
-import functools
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+"""Negatives for a cohort, the rows that its local training touches."""
 
 import numpy as np
 from numba import njit, uint64
 
-from droidloop.platform.draws import BitArray, Draws, IntArray, below_at
-from droidloop.platform.workers import threads_in_use
+from droidloop.platform.arrays import Int32Array, IntArray
+from droidloop.platform.draws import BitArray, Draws, below_at
+from droidloop.platform.workers import for_chunks
 
 from .interactions import UserItems
 
-Int32Array = np.ndarray[Any, np.dtype[np.int32]]
-
-_CHUNK_CLIENTS = 64
 _TRIES = 64
 
 
@@ -75,31 +67,6 @@ def touched_rows(
 
     for_chunks(collect, data.n_users, threads)
     return ids, offsets
-
-
-def for_chunks(
-    work: Callable[[int, int], None], count: int, threads: int | None, per_thread: int = 4
-) -> None:
-    """Call *work* on consecutive parts of ``range(count)``, in *threads* (None: one a processor).
-
-    *work* must release the interpreter lock and write only what belongs to its part. Each thread
-    has *per_thread* parts, so that one with much to do does not keep the others waiting.
-    """
-    if count == 0:
-        return
-    threads = threads_in_use() if threads is None else threads
-    if threads == 1 or count <= _CHUNK_CLIENTS:
-        work(0, count)
-        return
-    size = max(_CHUNK_CLIENTS, -(-count // (per_thread * threads)))
-    pool = _pool(threads, os.getpid())
-    list(pool.map(lambda low: work(low, min(count, low + size)), range(0, count, size)))
-
-
-@functools.cache
-def _pool(threads: int, process: int) -> ThreadPoolExecutor:
-    # Kept, for starting threads takes as long as a small cohort; a forked process has none.
-    return ThreadPoolExecutor(threads, thread_name_prefix=f"models-{process}")
 
 
 @njit(cache=True, inline="always")

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from droidloop.models.local.mf_sgd import Float32Array
 from droidloop.models.numerics.kmeans import kmeans
-from droidloop.platform.draws import Draws, FloatArray, IntArray
+from droidloop.platform.arrays import Float32Array, FloatArray, IntArray
+from droidloop.platform.draws import Draws
 
 from .interactions import Labels, UserItems
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from droidloop.platform.arrays import BoolArray
 from droidloop.platform.errors import DataError
 
 from . import text_columns as cells
-from .interactions import BoolArray, Interactions
+from .interactions import Interactions
 
 FORMATS = ("ml-100k", "ml-1m", "csv", "tsv", "parquet")
 

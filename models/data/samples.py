@@ -1,32 +1,26 @@
-"""Click-through prediction from events in time order: samples with a history, and AUC.
+"""Click-through prediction from events in time order: samples with a history.
 
 A sample is an event of a user: whether it is liked (a rating of 4 or more) is to be told from the
 items that the user liked before (``samples_of``). Or each event is liked, and another item that
 the user never had, drawn for it, is not: then what a user had next is told from all that the user
-had before (``next_samples``; the samples of Zhou et al., KDD 2018, on Amazon). AUC is the share of
-pairs of a liked and another sample in which the liked one has the higher score, ties counted as
-half (Fawcett, An introduction to ROC analysis, 2006), computed from ranks.
+had before (``next_samples``; the samples of Zhou et al., KDD 2018, on Amazon).
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numba import njit
 
-from droidloop.models.evaluation.metrics import UserMetrics
-from droidloop.platform.draws import Draws, FloatArray, IntArray
-from droidloop.platform.messages import Array
+from droidloop.platform.arrays import Array, Float32Array, Int32Array, IntArray
+from droidloop.platform.draws import Draws
 
 from .interactions import UserItems, union
-from .negatives import Int32Array, draw_negatives
+from .negatives import draw_negatives
 
 LIKED = 4.0
 """The least rating that counts as a click."""
 TRAIN, VALID, TEST = 0, 1, 2
 SHARES = (0.8, 0.1, 0.1)
-
-Float32Array = np.ndarray[Any, np.dtype[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -130,47 +124,10 @@ def parts(counts: IntArray, shares: tuple[float, float, float] = SHARES) -> IntA
     return np.where(left <= test, TEST, np.where(left <= test + valid, VALID, TRAIN))
 
 
-def auc(labels: Array, scores: Array) -> float:
-    """Return the AUC of all samples together; NaN where there is only one kind of label.
-
-    Raises:
-        ValueError: a score is NaN.
-    """
-    values = _aucs(*_checked(labels, scores), np.array([0, len(scores)]))
-    return float(values[0])
-
-
-def user_auc(samples: Samples, scores: Array) -> UserMetrics:
-    """Return ``auc`` of each user that has samples of both labels.
-
-    Raises:
-        ValueError: a score is NaN.
-    """
-    values = _aucs(*_checked(samples.labels, scores), samples.offsets)
-    users = np.flatnonzero(~np.isnan(values))
-    return UserMetrics(users, {"auc": values[users]})
-
-
-def log_losses(samples: Samples, scores: Array) -> UserMetrics:
-    """Return ``log_loss``, the mean over the samples of each user that has any."""
-    exact = scores.astype(np.float64)
-    each = np.logaddexp(0.0, exact) - samples.labels * exact
-    counts = np.diff(samples.offsets)
-    users = np.flatnonzero(counts)
-    sums = np.bincount(samples.users, each, len(counts))
-    return UserMetrics(users, {"log_loss": sums[users] / counts[users]})
-
-
 def _offsets(counts: IntArray) -> IntArray:
     offsets = np.zeros(len(counts) + 1, np.int64)
     np.cumsum(counts, out=offsets[1:])
     return offsets
-
-
-def _checked(labels: Array, scores: Array) -> tuple[FloatArray, FloatArray]:
-    if np.isnan(scores).any():
-        raise ValueError("scores contain NaN; the model diverged")
-    return np.asarray(labels, np.float64), np.asarray(scores, np.float64)
 
 
 @njit(cache=True)
@@ -185,27 +142,3 @@ def _look_back(items: IntArray, liked: Array, offsets: IntArray, history: Int32A
                     place -= 1
                     history[e, place] = items[k]
                 k -= 1
-
-
-@njit(cache=True)
-def _aucs(labels: FloatArray, scores: FloatArray, offsets: IntArray) -> FloatArray:
-    """Return (sum of the ranks of the liked - l (l + 1) / 2) / (l other) of each group."""
-    out = np.full(offsets.size - 1, np.nan)
-    for group in range(offsets.size - 1):
-        mine, theirs = labels[offsets[group] : offsets[group + 1]], 0.0
-        own = scores[offsets[group] : offsets[group + 1]]
-        liked = mine.sum()
-        other = mine.size - liked
-        if liked == 0 or other == 0:
-            continue
-        order = np.argsort(own, kind="mergesort")
-        start = 0
-        while start < order.size:
-            end = start + 1
-            while end < order.size and own[order[end]] == own[order[start]]:
-                end += 1
-            for k in range(start, end):
-                theirs += mine[order[k]] * (start + 1 + end) / 2
-            start = end
-        out[group] = (theirs - liked * (liked + 1) / 2) / (liked * other)
-    return out

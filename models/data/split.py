@@ -10,10 +10,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.arrays import BoolArray, IntArray
+from droidloop.platform.draws import Draws
 from droidloop.platform.errors import DataError
 
-from .interactions import BoolArray, Interactions, UserItems, chronological
+from .interactions import Interactions, UserItems, chronological
 
 Part = Literal["valid", "test"]
 SHARES = (0.8, 0.1, 0.1)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from droidloop.platform.draws import FloatArray, IntArray
+from droidloop.platform.arrays import FloatArray, IntArray
 from droidloop.platform.errors import DataError
 
 from . import text_columns as cells

@@ -10,15 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from droidloop.platform.draws import (
-    Draws,
-    FloatArray,
-    IntArray,
-    bits_at,
-    exponential_at,
-    normal_at,
-    uniform_at,
-)
+from droidloop.platform.arrays import FloatArray, IntArray
+from droidloop.platform.draws import Draws, bits_at, exponential_at, normal_at, uniform_at
 
 from .interactions import Interactions
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from droidloop.platform.draws import Draws, FloatArray, IntArray, below_at, normal_at, uniform_at
+from droidloop.platform.arrays import FloatArray, IntArray
+from droidloop.platform.draws import Draws, below_at, normal_at, uniform_at
 
 from .interactions import Interactions
 from .places import HOURS, KM_A_DEGREE, Places

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from droidloop.platform.draws import FloatArray, IntArray
+from droidloop.platform.arrays import FloatArray, IntArray
 from droidloop.platform.errors import DataError
 
 from .interactions import Labels

@@ -16,7 +16,8 @@ from numba import njit
 
 from droidloop.models.data.interactions import UserItems, union
 from droidloop.models.data.split import Part, Split
-from droidloop.platform.draws import Draws, IntArray, below_at
+from droidloop.platform.arrays import IntArray
+from droidloop.platform.draws import Draws, below_at
 
 Protocol = Literal["clean", "pfedrec"]
 PROTOCOLS: tuple[Protocol, ...] = ("clean", "pfedrec")

@@ -7,7 +7,7 @@ import numpy as np
 
 from droidloop.models.data.interactions import UserItems, union
 from droidloop.models.data.split import Part, Split
-from droidloop.platform.draws import IntArray
+from droidloop.platform.arrays import IntArray
 from droidloop.platform.errors import DataError
 
 from .candidates import Candidates

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from droidloop.platform.draws import FloatArray, IntArray
+from droidloop.platform.arrays import FloatArray, IntArray
 
 Scores = np.ndarray[Any, np.dtype[np.float32]]
 

@@ -1,11 +1,9 @@
 """How much of a list of recommendations survives compression."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from droidloop.platform.arrays import Array
 
 
 def overlap_by_user(

@@ -12,8 +12,7 @@ import torch
 from numba import njit
 
 from droidloop.models.interfaces.learning import Params, Recommender
-from droidloop.models.local.mf_sgd import Float32Array
-from droidloop.platform.draws import IntArray
+from droidloop.platform.arrays import Float32Array, IntArray
 from droidloop.platform.messages import Messages
 
 from .metrics import Scores

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from droidloop.models.interfaces.learning import Params
-from droidloop.platform.draws import FloatArray
-from droidloop.platform.messages import Array
+from droidloop.platform.arrays import Array, FloatArray
 
 from .folds import Fold, Staleness, Sums, by_items, equally, within
 

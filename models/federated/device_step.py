@@ -15,8 +15,9 @@ from droidloop.models.data.negatives import draw_negatives, touched_rows
 from droidloop.models.local.mf_sgd import Sgd, order_of
 from droidloop.models.packages.step_export import StepShape, shape_of
 from droidloop.models.recommenders.mf import MF
-from droidloop.platform.draws import Draws, IntArray
-from droidloop.platform.messages import Array, Messages
+from droidloop.platform.arrays import Array, IntArray
+from droidloop.platform.draws import Draws
+from droidloop.platform.messages import Messages
 
 from .fedmf import FedMF
 

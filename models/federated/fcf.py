@@ -16,14 +16,14 @@ import numpy as np
 from numba import njit
 
 from droidloop.models.data.interactions import UserItems
-from droidloop.models.data.negatives import for_chunks
 from droidloop.models.interfaces.client_checks import check_local, received
 from droidloop.models.interfaces.learning import Cohort, Cost, check_private
-from droidloop.models.local.mf_sgd import Float32Array
 from droidloop.models.recommenders.mf import MF
 from droidloop.models.tables.dense import DenseTable
-from droidloop.platform.draws import Draws, FloatArray, IntArray
-from droidloop.platform.messages import SERVER, Array, Messages
+from droidloop.platform.arrays import Array, Float32Array, FloatArray, IntArray
+from droidloop.platform.draws import Draws
+from droidloop.platform.messages import SERVER, Messages
+from droidloop.platform.workers import for_chunks
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ import numpy as np
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.interfaces.learning import Cohort, Cost, Params
 from droidloop.models.numerics.kmeans import kmeans
-from droidloop.platform.draws import Draws, FloatArray, IntArray
-from droidloop.platform.jobs import BoolArray
-from droidloop.platform.messages import Array, Messages
+from droidloop.platform.arrays import Array, BoolArray, FloatArray, IntArray
+from droidloop.platform.draws import Draws
+from droidloop.platform.messages import Messages
 
 from .fedmf import FedMF
 from .folds import Fold

@@ -17,7 +17,8 @@ from droidloop.models.local.ego_sgd import train_on_ego_graphs
 from droidloop.models.local.mf_sgd import Sgd
 from droidloop.models.recommenders.mf import MF
 from droidloop.models.tables.dense import DenseTable
-from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.arrays import IntArray
+from droidloop.platform.draws import Draws
 from droidloop.platform.messages import SERVER, Messages
 
 

@@ -11,15 +11,16 @@ import numpy as np
 import torch
 
 from droidloop.models.data.interactions import UserItems
-from droidloop.models.data.negatives import Int32Array, draw_negatives, touched_rows
+from droidloop.models.data.negatives import draw_negatives, touched_rows
 from droidloop.models.interfaces.client_checks import check_local, received
 from droidloop.models.interfaces.learning import Cohort, Cost, check_private
-from droidloop.models.local.mf_sgd import Float32Array, Sgd, train_cohort
+from droidloop.models.local.mf_sgd import Sgd, train_cohort
 from droidloop.models.local.torch_sgd import train_cohort_in_torch
 from droidloop.models.recommenders.mf import MF
 from droidloop.models.tables.dense import DenseTable
-from droidloop.platform.draws import Draws, IntArray
-from droidloop.platform.messages import SERVER, Array, Messages
+from droidloop.platform.arrays import Array, Float32Array, Int32Array, IntArray
+from droidloop.platform.draws import Draws
+from droidloop.platform.messages import SERVER, Messages
 
 Upload = Literal["part", "full"]
 Kind = Literal["delta", "parameters", "gradient"]

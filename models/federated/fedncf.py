@@ -11,15 +11,16 @@ import numpy as np
 import torch
 
 from droidloop.models.data.interactions import UserItems
-from droidloop.models.data.negatives import Int32Array, draw_negatives, touched_rows
+from droidloop.models.data.negatives import draw_negatives, touched_rows
 from droidloop.models.interfaces.client_checks import check_local, received
 from droidloop.models.interfaces.learning import Cohort, Cost, check_private
 from droidloop.models.local.mf_sgd import Sgd
 from droidloop.models.local.ncf_sgd import train_ncf_cohort
 from droidloop.models.local.torch_sgd import train_cohort_in_torch
 from droidloop.models.recommenders.neumf import NeuMF
-from droidloop.platform.draws import Draws, IntArray
-from droidloop.platform.messages import SERVER, Array, Messages
+from droidloop.platform.arrays import Array, Int32Array, IntArray
+from droidloop.platform.draws import Draws
+from droidloop.platform.messages import SERVER, Messages
 
 from .fedmf import Engine
 

@@ -3,9 +3,7 @@
 import numpy as np
 from numba import njit
 
-from droidloop.models.local.mf_sgd import Float32Array
-from droidloop.platform.draws import FloatArray, IntArray
-from droidloop.platform.jobs import BoolArray
+from droidloop.platform.arrays import BoolArray, Float32Array, FloatArray, IntArray
 
 _LARGEST = 2.0**20
 """A weighted change beyond this is refused: 8,192 of them fit a sum."""

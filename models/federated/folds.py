@@ -12,11 +12,10 @@ from typing import final
 import numpy as np
 import torch
 
-from droidloop.models.data.negatives import for_chunks
 from droidloop.models.interfaces.learning import Params
-from droidloop.platform.draws import FloatArray, IntArray
-from droidloop.platform.jobs import BoolArray
-from droidloop.platform.messages import SERVER, Array, Messages
+from droidloop.platform.arrays import Array, BoolArray, FloatArray, IntArray
+from droidloop.platform.messages import SERVER, Messages
+from droidloop.platform.workers import for_chunks
 
 from .fold_kernels import find_broken, fold
 

@@ -17,8 +17,8 @@ import numpy as np
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.interfaces.learning import Cohort, Cost, Params
 from droidloop.models.numerics.kmeans import kmeans
-from droidloop.platform.draws import Draws, IntArray
-from droidloop.platform.jobs import BoolArray
+from droidloop.platform.arrays import BoolArray, IntArray
+from droidloop.platform.draws import Draws
 from droidloop.platform.messages import SERVER, Messages
 
 from .fedgcn import FedLightGCN

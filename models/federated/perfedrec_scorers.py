@@ -15,8 +15,8 @@ from droidloop.models.graphs.ego_graphs import Neighbours, ego_graphs
 from droidloop.models.graphs.propagation import propagate
 from droidloop.models.interfaces.learning import Cohort
 from droidloop.models.interfaces.store import PrivateStore
-from droidloop.models.local.mf_sgd import Float32Array
-from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.arrays import Float32Array, IntArray
+from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
 
 from .fedgcn import FedLightGCN

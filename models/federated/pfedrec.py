@@ -13,7 +13,8 @@ import torch
 from droidloop.models.interfaces.learning import Cost, Params
 from droidloop.models.recommenders.mf import MF
 from droidloop.models.tables.dense import normal_rows
-from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.arrays import IntArray
+from droidloop.platform.draws import Draws
 
 from .fedmf import FedMF
 

@@ -10,16 +10,13 @@ import numpy as np
 import torch
 from numba import njit
 
-from droidloop.models.data.negatives import Int32Array
 from droidloop.models.graphs.propagation import propagate
 from droidloop.models.interfaces.learning import Params, Recommender
-from droidloop.models.local.mf_sgd import Float32Array
 from droidloop.models.numerics.pair_gradients import LOSSES, add_l2, add_slopes
 from droidloop.models.recommenders.lightgcn import LightGCN
 from droidloop.models.recommenders.mf import MF
 from droidloop.models.tables.dense import DenseTable
-from droidloop.platform.draws import IntArray
-from droidloop.platform.messages import Array
+from droidloop.platform.arrays import Array, Float32Array, Int32Array, IntArray
 
 _BETA1, _BETA2, _EPSILON = np.float32(0.9), np.float32(0.999), np.float32(1e-8)
 _ONE = np.float32(1)

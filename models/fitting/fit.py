@@ -7,12 +7,12 @@ import numpy as np
 import torch
 
 from droidloop.models.data.interactions import UserItems
-from droidloop.models.data.negatives import Int32Array, draw_negatives
+from droidloop.models.data.negatives import draw_negatives
 from droidloop.models.interfaces.learning import Batch, Params, Recommender
 from droidloop.models.numerics.one_thread import one_thread
-from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.arrays import Array, Int32Array, IntArray
+from droidloop.platform.draws import Draws
 from droidloop.platform.errors import DataError, DroidloopError
-from droidloop.platform.messages import Array
 
 from .compiled_adam import Descent
 

@@ -3,11 +3,13 @@
 import numpy as np
 import torch
 
-from droidloop.models.data.samples import Float32Array, Samples, auc
+from droidloop.models.data.samples import Samples
+from droidloop.models.evaluation.auc import auc
 from droidloop.models.interfaces.learning import Batch, Context, Params, init_all
 from droidloop.models.numerics.one_thread import one_thread
 from droidloop.models.recommenders.din import DIN
-from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.arrays import Float32Array, IntArray
+from droidloop.platform.draws import Draws
 from droidloop.platform.errors import DroidloopError
 
 

@@ -9,9 +9,9 @@ import numpy as np
 from numba import njit
 
 from droidloop.models.data.places import Places
-from droidloop.models.local.mf_sgd import Float32Array
 from droidloop.models.tables.dense import normal_rows
-from droidloop.platform.draws import Draws, IntArray, below_at
+from droidloop.platform.arrays import Float32Array, IntArray
+from droidloop.platform.draws import Draws, below_at
 
 
 def pretrained(

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from droidloop.models.data.interactions import UserItems, union
-from droidloop.models.local.mf_sgd import Float32Array
-from droidloop.platform.draws import IntArray
-from droidloop.platform.messages import Array, ragged
+from droidloop.platform.arrays import Array, Float32Array, IntArray
+from droidloop.platform.messages import ragged
 
 from .propagation import Bipartite, propagate
 

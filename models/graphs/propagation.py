@@ -14,9 +14,8 @@ import torch
 from numba import njit
 
 from droidloop.models.data.interactions import UserItems, union
-from droidloop.models.data.negatives import Int32Array, for_chunks
-from droidloop.models.local.mf_sgd import Float32Array
-from droidloop.platform.draws import IntArray
+from droidloop.platform.arrays import Float32Array, Int32Array, IntArray
+from droidloop.platform.workers import for_chunks
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from droidloop.models.data.interactions import UserItems
-from droidloop.platform.draws import IntArray
-from droidloop.platform.messages import Array, Messages
+from droidloop.platform.arrays import Array, IntArray
+from droidloop.platform.messages import Messages
 
 from .learning import Cohort
 

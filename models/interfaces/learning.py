@@ -14,9 +14,9 @@ import numpy as np
 import torch
 
 from droidloop.models.data.interactions import UserItems
-from droidloop.platform.draws import Draws, IntArray
-from droidloop.platform.jobs import BoolArray
-from droidloop.platform.messages import Array, Messages
+from droidloop.platform.arrays import Array, BoolArray, IntArray
+from droidloop.platform.draws import Draws
+from droidloop.platform.messages import Messages
 
 Params = dict[str, torch.Tensor]
 """Named parameters. A table is (n, dim); stacked for a cohort it is (phones, n, dim)."""

@@ -6,8 +6,9 @@ from typing import Protocol
 import numpy as np
 
 from droidloop.models.data.interactions import UserItems
-from droidloop.platform.draws import Draws, IntArray
-from droidloop.platform.messages import Array, Messages
+from droidloop.platform.arrays import Array, IntArray
+from droidloop.platform.draws import Draws
+from droidloop.platform.messages import Messages
 
 from .learning import Cost
 from .store import PrivateStore

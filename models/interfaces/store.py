@@ -5,8 +5,8 @@ from typing import final
 
 import numpy as np
 
-from droidloop.platform.draws import Draws, IntArray
-from droidloop.platform.messages import Array
+from droidloop.platform.arrays import Array, IntArray
+from droidloop.platform.draws import Draws
 
 from .learning import Recommender
 

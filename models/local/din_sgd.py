@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from numba import njit
 
-from droidloop.models.data.negatives import Int32Array
-from droidloop.models.data.samples import Float32Array, Samples
+from droidloop.models.data.samples import Samples
 from droidloop.models.interfaces.learning import Params
 from droidloop.models.recommenders.din import DIN
-from droidloop.platform.draws import IntArray, Key, below_at
+from droidloop.platform.arrays import Float32Array, Int32Array, IntArray
+from droidloop.platform.draws import Key, below_at
 
 _ONE = np.float32(1)
 

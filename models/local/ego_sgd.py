@@ -8,13 +8,14 @@ import numpy as np
 from numba import njit
 
 from droidloop.models.data.interactions import UserItems
-from droidloop.models.data.negatives import Int32Array, for_chunks
 from droidloop.models.graphs.ego_graphs import EgoGraphs
 from droidloop.models.graphs.propagation import hop
 from droidloop.models.numerics.pair_gradients import LOSSES, add_l2, add_slopes
-from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.arrays import Float32Array, Int32Array, IntArray
+from droidloop.platform.draws import Draws
+from droidloop.platform.workers import for_chunks
 
-from .mf_sgd import Float32Array, Sgd, shuffle
+from .mf_sgd import Sgd, shuffle
 
 
 def train_on_ego_graphs(

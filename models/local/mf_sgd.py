@@ -6,20 +6,16 @@ negatives drawn for them. Clients are independent, so any number of threads give
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numba import njit
 
 from droidloop.models.data.interactions import UserItems
-from droidloop.models.data.negatives import Int32Array, for_chunks
-from droidloop.platform.draws import Draws, IntArray, below_at
-from droidloop.platform.messages import Array
+from droidloop.models.numerics.pair_gradients import LOSSES
+from droidloop.platform.arrays import Array, Float32Array, Int32Array, IntArray
+from droidloop.platform.draws import Draws, below_at
+from droidloop.platform.workers import for_chunks
 
-Float32Array = np.ndarray[Any, np.dtype[np.float32]]
-
-LOSSES = {"log": 0, "bpr": 1, "squared": 2}
-"""The codes by which kernels know the losses."""
 _ONE = np.float32(1)
 _ZERO = np.float32(0)
 

@@ -10,10 +10,7 @@ import numpy as np
 from numba import njit
 
 from droidloop.models.recommenders.neumf import NeuMF
-from droidloop.platform.draws import IntArray
-from droidloop.platform.messages import Array
-
-from .mf_sgd import Float32Array
+from droidloop.platform.arrays import Array, Float32Array, IntArray
 
 _ZERO = np.float32(0)
 

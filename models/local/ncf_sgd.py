@@ -8,12 +8,12 @@ import numpy as np
 from numba import njit
 
 from droidloop.models.data.interactions import UserItems
-from droidloop.models.data.negatives import Int32Array, for_chunks
 from droidloop.models.recommenders.neumf import NeuMF
-from droidloop.platform.draws import Draws, IntArray
-from droidloop.platform.messages import Array
+from droidloop.platform.arrays import Array, Float32Array, Int32Array, IntArray
+from droidloop.platform.draws import Draws
+from droidloop.platform.workers import for_chunks
 
-from .mf_sgd import Float32Array, Sgd, shuffle, sigmoid
+from .mf_sgd import Sgd, shuffle, sigmoid
 from .ncf_network import Network, Scratch, add, backward, begin, descend, forward, packed, unpacked
 
 _ONE = np.float32(1)

@@ -23,9 +23,7 @@ from droidloop.models.recommenders.place_features import (
     turn_of,
     visits_of,
 )
-from droidloop.platform.draws import FloatArray, IntArray
-
-from .mf_sgd import Float32Array
+from droidloop.platform.arrays import Float32Array, FloatArray, IntArray
 
 _ZERO = np.float32(0)
 _ONE = np.float32(1)

@@ -1,52 +1,16 @@
 """A phone's turn of local training on its own visits, compiled; shared by the peer rules."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-from droidloop.models.peer.gossip_kernels import LARGEST
+from droidloop.models.numerics.bounds import LARGEST
 from droidloop.models.recommenders.place_features import Ground, Weights
-from droidloop.platform.draws import IntArray, below_at
+from droidloop.platform.arrays import Float32Array, IntArray
+from droidloop.platform.draws import below_at
 
-from .mf_sgd import Float32Array
 from .place_kernels import Desk, answer, contrast, descend, score, softmax
-
-
-@dataclass(frozen=True)
-class Practice:
-    """How a phone trains in one turn: plain SGD, one visit at a time, oldest first.
-
-    A visit is predicted from those before it, against places drawn at random: half of them from
-    the places that the phone holds, half from its own visits. Cross entropy. A first visit may be
-    predicted against held places alone that were not visited before, as in a list of new places:
-    then what tells a return from a first visit no longer hides what tells places apart.
-
-    Attributes:
-        step: of place rows and of what is private.
-        step_network: of the weights that all places share.
-        examples: visits in a turn, drawn anew; all, where a phone has fewer.
-        negatives: places drawn against each.
-        length: visits before it that the model reads.
-        unvisited: whether first visits are told from unvisited places alone.
-    """
-
-    step: float = 0.05
-    step_network: float = 0.02
-    examples: int = 64
-    negatives: int = 15
-    length: int = 32
-    unvisited: bool = False
-
-    def __post_init__(self) -> None:
-        if min(self.examples, self.negatives, self.length) < 1:
-            raise ValueError("a turn has at least one example, one negative and one visit to read")
-
-    @property
-    def steps(self) -> Float32Array:
-        """The two steps as the kernels read them."""
-        return np.array([self.step, self.step_network], np.float32)
 
 
 class Local(NamedTuple):

@@ -4,10 +4,9 @@ import numpy as np
 import torch
 
 from droidloop.models.data.interactions import UserItems
-from droidloop.models.data.negatives import Int32Array
 from droidloop.models.interfaces.learning import Batch, Params, Recommender
-from droidloop.platform.draws import Draws, IntArray
-from droidloop.platform.messages import Array
+from droidloop.platform.arrays import Array, Int32Array, IntArray
+from droidloop.platform.draws import Draws
 
 from .mf_sgd import Sgd, order_of
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from droidloop.platform.draws import Draws, FloatArray, IntArray
-from droidloop.platform.messages import Array
+from droidloop.platform.arrays import Array, FloatArray, IntArray
+from droidloop.platform.draws import Draws
 
 from .kmeans import spread
 

@@ -7,9 +7,7 @@ training on ego graphs share it.
 import numpy as np
 from numba import njit
 
-from droidloop.models.data.negatives import Int32Array
-from droidloop.models.local.mf_sgd import Float32Array
-from droidloop.platform.draws import IntArray
+from droidloop.platform.arrays import Float32Array, Int32Array, IntArray
 
 LOSSES = {"log": 0, "bpr": 1, "squared": 2}
 """The numbers by which ``add_slopes`` knows the losses."""

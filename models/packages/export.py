@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
+from droidloop.platform.arrays import Array
 from droidloop.platform.errors import PackageError
-from droidloop.platform.messages import Array
 
 from .child import run_child
 from .exportable import Graph

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from droidloop.platform.arrays import Array
 from droidloop.platform.draws import Draws
-from droidloop.platform.messages import Array
 
 from .manifest import TensorSpec
 from .neumf_module import neural_scorer

@@ -17,11 +17,12 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from droidloop.platform.arrays import Array
 from droidloop.platform.errors import PackageError
 
 from .child import run_child
@@ -30,7 +31,6 @@ from .manifest import runtime_code
 if TYPE_CHECKING:  # measured processes stay small
     from .package import Package
 
-Array = NDArray[Any]
 Floats = NDArray[np.float32]
 
 WARM_UPS = 5

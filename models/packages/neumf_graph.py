@@ -4,7 +4,7 @@ import numpy as np
 
 from droidloop.models.interfaces.learning import Params
 from droidloop.models.recommenders.neumf import NeuMF
-from droidloop.platform.messages import Array
+from droidloop.platform.arrays import Array
 
 from .exportable import FLATBUFFER_LIMIT_BYTES, Graph
 from .manifest import TensorSpec

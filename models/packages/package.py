@@ -17,8 +17,8 @@ from typing import Self
 
 import numpy as np
 
+from droidloop.platform.arrays import Array
 from droidloop.platform.errors import PackageError
-from droidloop.platform.messages import Array
 
 from .manifest import MANIFEST, MANIFEST_LIMIT_BYTES, FileEntry, Manifest, Variant
 

@@ -10,7 +10,8 @@ from numba import njit
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.data.places import Places
-from droidloop.platform.draws import Draws, FloatArray, IntArray
+from droidloop.platform.arrays import FloatArray, IntArray
+from droidloop.platform.draws import Draws
 
 NOBODY: IntArray = np.empty((0, 2), np.int64)
 """Isolation: no pairs."""

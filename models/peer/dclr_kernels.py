@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from droidloop.models.local.mf_sgd import Float32Array
 from droidloop.models.local.place_kernels import Desk, desk
 from droidloop.models.local.place_sgd import (
     Lesson,
@@ -19,7 +18,7 @@ from droidloop.models.local.place_sgd import (
     practise,
 )
 from droidloop.models.recommenders.place_features import Ground
-from droidloop.platform.draws import IntArray
+from droidloop.platform.arrays import Float32Array, IntArray
 
 from .place_phones import Held, State, ground_of, model
 

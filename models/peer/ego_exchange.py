@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from droidloop.models.local.mf_sgd import Float32Array
-from droidloop.platform.draws import IntArray
-from droidloop.platform.messages import Array, Messages
+from droidloop.models.numerics.bounds import LARGEST
+from droidloop.platform.arrays import Array, Float32Array, IntArray
+from droidloop.platform.messages import Messages
 
-from .gossip_kernels import LARGEST, share_of
+from .gossip_kernels import share_of
 
 
 @dataclass(frozen=True)

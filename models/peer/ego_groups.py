@@ -13,11 +13,12 @@ from droidloop.models.graphs.ego_graphs import ego_vectors
 from droidloop.models.interfaces.learning import check_private
 from droidloop.models.interfaces.peers import Groups
 from droidloop.models.interfaces.store import PrivateStore
+from droidloop.models.numerics.bounds import LARGEST
 from droidloop.models.numerics.fuzzy_cmeans import Fuzzy, fuzzy_cmeans
-from droidloop.platform.draws import Draws, FloatArray, IntArray
-from droidloop.platform.messages import SERVER, Array, Messages
+from droidloop.platform.arrays import Array, FloatArray, IntArray
+from droidloop.platform.draws import Draws
+from droidloop.platform.messages import SERVER, Messages
 
-from .gossip_kernels import LARGEST
 from .semidfegl import SemiDFEGL
 
 _TINY = np.finfo(np.float64).tiny

@@ -10,9 +10,7 @@ import numpy as np
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.graphs.ego_graphs import EgoGraphs, Neighbours, ego_graphs
-from droidloop.platform.draws import IntArray
-from droidloop.platform.jobs import BoolArray
-from droidloop.platform.messages import Array
+from droidloop.platform.arrays import Array, BoolArray, IntArray
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,19 @@ import numpy as np
 import torch
 
 from droidloop.models.data.interactions import UserItems
-from droidloop.models.data.negatives import Int32Array, for_chunks
 from droidloop.models.interfaces.peers import by_receiver
 from droidloop.models.interfaces.store import PrivateStore
-from droidloop.models.local.mf_sgd import LOSSES, Float32Array, Sgd, order_of
+from droidloop.models.local.mf_sgd import Sgd, order_of
 from droidloop.models.local.torch_sgd import train_phone
+from droidloop.models.numerics.bounds import LARGEST
+from droidloop.models.numerics.pair_gradients import LOSSES
 from droidloop.models.recommenders.mf import MF
-from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.arrays import Float32Array, Int32Array, IntArray
+from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
+from droidloop.platform.workers import for_chunks
 
-from .gossip_kernels import LARGEST, learn_tables
+from .gossip_kernels import learn_tables
 
 ROW_AGE = "row_age"
 """In a store that has this column, rows are merged by how often each was trained."""

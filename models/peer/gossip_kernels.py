@@ -6,13 +6,10 @@ Receivers are independent of one another, so any number of threads gives the sam
 import numpy as np
 from numba import njit
 
-from droidloop.models.data.negatives import Int32Array
-from droidloop.models.local.mf_sgd import Float32Array, dot, shuffle, step_rows
-from droidloop.platform.draws import IntArray, uniform_at
-from droidloop.platform.messages import Array
-
-LARGEST = np.float32(2.0**20)
-"""A model with a number beyond this, or with NaN, is refused."""
+from droidloop.models.local.mf_sgd import dot, shuffle, step_rows
+from droidloop.models.numerics.bounds import LARGEST
+from droidloop.platform.arrays import Array, Float32Array, Int32Array, IntArray
+from droidloop.platform.draws import uniform_at
 
 
 @njit(cache=True, nogil=True)

@@ -11,14 +11,16 @@ from typing import Literal, get_args
 import numpy as np
 
 from droidloop.models.data.interactions import UserItems
-from droidloop.models.data.negatives import Int32Array, draw_negatives, for_chunks
+from droidloop.models.data.negatives import draw_negatives
 from droidloop.models.interfaces.learning import Cost, check_private
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.local.mf_sgd import Sgd
 from droidloop.models.recommenders.mf import MF
 from droidloop.models.tables.dense import DenseTable
-from droidloop.platform.draws import Draws, IntArray
-from droidloop.platform.messages import SERVER, Array, Messages
+from droidloop.platform.arrays import Array, Int32Array, IntArray
+from droidloop.platform.draws import Draws
+from droidloop.platform.messages import SERVER, Messages
+from droidloop.platform.workers import for_chunks
 
 from .gossip_engines import ROW_AGE, Received, Updates, chance_row, learn_in_numba, learn_in_torch
 from .gossip_kernels import copy_some_rows, copy_tables

@@ -8,7 +8,8 @@ from droidloop.models.data.interactions import UserItems
 from droidloop.models.interfaces.peers import Groups
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.numerics.kmeans import kmeans
-from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.arrays import IntArray
+from droidloop.platform.draws import Draws
 from droidloop.platform.messages import SERVER, Messages
 
 

@@ -14,16 +14,16 @@ from functools import cached_property
 import numpy as np
 
 from droidloop.models.data.interactions import UserItems
-from droidloop.models.data.negatives import for_chunks
 from droidloop.models.data.places import HOURS
 from droidloop.models.fitting.pretrain_places import nearest
 from droidloop.models.interfaces.learning import Cost, check_private
 from droidloop.models.interfaces.peers import by_receiver
 from droidloop.models.interfaces.store import PrivateStore
-from droidloop.models.local.place_sgd import Practice
-from droidloop.models.recommenders.next_place import NextPlace, turn_cost
-from droidloop.platform.draws import Draws, IntArray
-from droidloop.platform.messages import SERVER, Array, Messages
+from droidloop.models.recommenders.next_place import NextPlace, Practice, turn_cost
+from droidloop.platform.arrays import Array, IntArray
+from droidloop.platform.draws import Draws
+from droidloop.platform.messages import SERVER, Messages
+from droidloop.platform.workers import for_chunks
 
 from .dclr import check_data, tally_of
 from .mac_kernels import Agree, Answers, Questions, answer_questions, learn_from_answers

@@ -15,13 +15,11 @@ import torch
 from numba import njit
 
 from droidloop.models.data.interactions import UserItems
-from droidloop.models.data.negatives import for_chunks
 from droidloop.models.data.places import Places
 from droidloop.models.evaluation.metrics import Scores
 from droidloop.models.fitting.pretrain_places import pretrained
 from droidloop.models.interfaces.learning import Params
 from droidloop.models.interfaces.store import PrivateStore
-from droidloop.models.local.mf_sgd import Float32Array
 from droidloop.models.local.place_kernels import answer, desk, score
 from droidloop.models.local.place_sgd import hold, let_go
 from droidloop.models.recommenders.next_place import NextPlace
@@ -33,8 +31,9 @@ from droidloop.models.recommenders.place_features import (
     weights_in,
 )
 from droidloop.models.tables.dense import normal_rows
-from droidloop.platform.draws import Draws, IntArray
-from droidloop.platform.messages import Array
+from droidloop.platform.arrays import Array, Float32Array, IntArray
+from droidloop.platform.draws import Draws
+from droidloop.platform.workers import for_chunks
 
 COLUMNS = ("rows", "user", "network")
 """The columns of the store that are a model."""

@@ -18,15 +18,16 @@ from droidloop.models.interfaces.learning import Cost, check_private
 from droidloop.models.interfaces.peers import by_receiver
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.local.ego_sgd import train_on_ego_graphs
-from droidloop.models.local.mf_sgd import Float32Array, Sgd
+from droidloop.models.local.mf_sgd import Sgd
+from droidloop.models.numerics.bounds import LARGEST
 from droidloop.models.recommenders.mf import MF
 from droidloop.models.tables.dense import DenseTable
-from droidloop.platform.draws import Draws, IntArray
-from droidloop.platform.messages import SERVER, Array, Messages
+from droidloop.platform.arrays import Array, Float32Array, IntArray
+from droidloop.platform.draws import Draws
+from droidloop.platform.messages import SERVER, Messages
 
 from .ego_exchange import Exchange, merge_exchanged
 from .ego_members import Members
-from .gossip_kernels import LARGEST
 
 
 def ego_store(rule: "SemiDFEGL", draws: Draws, n_phones: int) -> PrivateStore:

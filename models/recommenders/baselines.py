@@ -7,7 +7,7 @@ from numba import njit
 
 from droidloop.models.data.interactions import UserItems, union
 from droidloop.models.evaluation.metrics import Scores
-from droidloop.platform.draws import IntArray
+from droidloop.platform.arrays import IntArray
 
 
 @final

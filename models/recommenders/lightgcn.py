@@ -12,7 +12,8 @@ import torch
 from droidloop.models.graphs.propagation import Bipartite, propagate_in_torch
 from droidloop.models.interfaces.learning import Batch, Context, Cost, EmbeddingTable, Params
 from droidloop.models.tables.dense import DenseTable
-from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.arrays import IntArray
+from droidloop.platform.draws import Draws
 
 from .mf import MF, Loss
 

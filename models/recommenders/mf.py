@@ -10,7 +10,8 @@ from droidloop.models.interfaces.learning import Batch, Context, Cost, Embedding
 from droidloop.models.numerics.losses import bpr, log_loss, squared_error
 from droidloop.models.numerics.one_thread import one_thread
 from droidloop.models.tables.dense import DenseTable, normal_rows
-from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.arrays import IntArray
+from droidloop.platform.draws import Draws
 
 Loss = Literal["log", "bpr", "squared"]
 

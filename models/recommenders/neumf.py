@@ -12,7 +12,8 @@ import torch
 from droidloop.models.interfaces.learning import Batch, Context, Cost, EmbeddingTable, Params
 from droidloop.models.numerics.losses import log_loss
 from droidloop.models.tables.dense import DenseTable, normal_rows
-from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.arrays import IntArray
+from droidloop.platform.draws import Draws
 
 
 @dataclass(frozen=True)

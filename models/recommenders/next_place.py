@@ -13,12 +13,46 @@ from numba import njit
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.data.places import Places
 from droidloop.models.interfaces.learning import Batch, Context, Cost, EmbeddingTable, Params
-from droidloop.models.local.mf_sgd import Float32Array
-from droidloop.models.local.place_sgd import Practice
 from droidloop.models.tables.dense import DenseTable, normal_rows
-from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.arrays import Float32Array, IntArray
+from droidloop.platform.draws import Draws
 
 from .place_features import first_network, gap_of, hour_of, near_of, sizes, turn_of, visits_of
+
+
+@dataclass(frozen=True)
+class Practice:
+    """How a phone trains in one turn: plain SGD, one visit at a time, oldest first.
+
+    A visit is predicted from those before it, against places drawn at random: half of them from
+    the places that the phone holds, half from its own visits. Cross entropy. A first visit may be
+    predicted against held places alone that were not visited before, as in a list of new places:
+    then what tells a return from a first visit no longer hides what tells places apart.
+
+    Attributes:
+        step: of place rows and of what is private.
+        step_network: of the weights that all places share.
+        examples: visits in a turn, drawn anew; all, where a phone has fewer.
+        negatives: places drawn against each.
+        length: visits before it that the model reads.
+        unvisited: whether first visits are told from unvisited places alone.
+    """
+
+    step: float = 0.05
+    step_network: float = 0.02
+    examples: int = 64
+    negatives: int = 15
+    length: int = 32
+    unvisited: bool = False
+
+    def __post_init__(self) -> None:
+        if min(self.examples, self.negatives, self.length) < 1:
+            raise ValueError("a turn has at least one example, one negative and one visit to read")
+
+    @property
+    def steps(self) -> Float32Array:
+        """The two steps as the kernels read them."""
+        return np.array([self.step, self.step_network], np.float32)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,8 +11,7 @@ import numpy as np
 from numba import njit
 
 from droidloop.models.data.places import HOURS
-from droidloop.models.local.mf_sgd import Float32Array
-from droidloop.platform.draws import IntArray
+from droidloop.platform.arrays import Float32Array, IntArray
 
 GAPS, TURNS, NEARS, VISITS = 12, HOURS // 2 + 1, 12, 7
 

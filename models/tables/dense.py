@@ -7,9 +7,9 @@ import numpy as np
 import torch
 
 from droidloop.models.interfaces.learning import Params
-from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.arrays import Array, IntArray
+from droidloop.platform.draws import Draws
 from droidloop.platform.errors import PackageError
-from droidloop.platform.messages import Array
 
 _HEADER = struct.Struct("<4sII")
 _MAGIC = b"dns1"

@@ -13,8 +13,7 @@ import numpy as np
 from numba import njit
 
 from droidloop.models.data.interactions import UserItems
-from droidloop.models.data.negatives import for_chunks
-from droidloop.models.data.samples import Float32Array, Samples, next_samples, samples_of
+from droidloop.models.data.samples import Samples, next_samples, samples_of
 from droidloop.models.interfaces.learning import Cost, Params
 from droidloop.models.interfaces.peers import by_receiver
 from droidloop.models.interfaces.store import PrivateStore
@@ -26,8 +25,10 @@ from droidloop.models.local.din_sgd import (
     train_network,
 )
 from droidloop.models.recommenders.din import DIN
-from droidloop.platform.draws import Draws, FloatArray, IntArray, Key
-from droidloop.platform.messages import SERVER, Array, Messages
+from droidloop.platform.arrays import Array, Float32Array, FloatArray, IntArray
+from droidloop.platform.draws import Draws, Key
+from droidloop.platform.messages import SERVER, Messages
+from droidloop.platform.workers import for_chunks
 
 COUNTERS = ("turns", "offered", "kept", "refused")
 

@@ -156,9 +156,9 @@ def _brief(name: str, value: object) -> str:
 
 def _boot(adb: "Adb", configs: "list[EmulatorConfig]") -> list[str]:
     """Start emulators that stay; if one does not boot, none does."""
-    from droidloop.devices.android.adb.errors import AndroidError
     from droidloop.devices.android.emulator.emulator import Emulator
     from droidloop.devices.android.emulator.emulator_ports import free_ports
+    from droidloop.devices.android.errors import AndroidError
 
     started: list[Emulator] = []
     try:

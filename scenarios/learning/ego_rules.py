@@ -12,7 +12,8 @@ from droidloop.models.graphs.ego_graphs import ego_vectors
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.numerics.kmeans import by_cluster_size
 from droidloop.models.packages.exportable import scoring
-from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.arrays import IntArray
+from droidloop.platform.draws import Draws
 from droidloop.scenarios.schema.learning_sections import GraphSection, PerFedRecSection
 
 from .learning import Federation, Shipped, Trained

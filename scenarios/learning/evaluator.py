@@ -13,9 +13,8 @@ from droidloop.models.evaluation.evaluate import evaluate
 from droidloop.models.evaluation.metrics import Scores, UserMetrics
 from droidloop.models.evaluation.overlap import overlap_by_user
 from droidloop.models.interfaces.learning import Params, Recommender
-from droidloop.platform.draws import IntArray
+from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.ledger import METRIC_DTYPE, Rows
-from droidloop.platform.messages import Array
 
 _BATCH = 256
 

@@ -7,7 +7,8 @@ from droidloop.models.federated.fedmf import FedMF
 from droidloop.models.federated.folds import row_average
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.numerics.kmeans import some_of_each
-from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.arrays import IntArray
+from droidloop.platform.draws import Draws
 from droidloop.scenarios.schema.learning_sections import FedFastSection
 
 from .learning import Federation

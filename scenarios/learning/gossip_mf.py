@@ -10,8 +10,8 @@ from droidloop.models.local.mf_sgd import Sgd
 from droidloop.models.peer.gossip_mf import GossipMF, gossip_store
 from droidloop.models.peer.group_by_taste import Tastes
 from droidloop.models.recommenders.mf import MF
-from droidloop.platform.draws import IntArray
-from droidloop.platform.messages import SERVER, Array, Messages
+from droidloop.platform.arrays import Array, IntArray
+from droidloop.platform.messages import SERVER, Messages
 from droidloop.scenarios.schema.learning_sections import GossipMFSection, TuneSection
 
 from .central_training import train_centrally

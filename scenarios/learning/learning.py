@@ -10,8 +10,9 @@ from droidloop.models.interfaces.learning import ClientRule, Cost, Recommender, 
 from droidloop.models.interfaces.peers import Grouping, PeerRule
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.packages.exportable import Graph
-from droidloop.platform.draws import Draws, IntArray
-from droidloop.platform.messages import Array, Messages
+from droidloop.platform.arrays import Array, IntArray
+from droidloop.platform.draws import Draws
+from droidloop.platform.messages import Messages
 
 from .evaluator import Scorer
 

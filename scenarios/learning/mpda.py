@@ -17,14 +17,13 @@ from droidloop.models.data.samples import (
     TEST,
     TRAIN,
     VALID,
-    Float32Array,
     Samples,
     next_samples,
     parts,
     samples_of,
-    user_auc,
 )
 from droidloop.models.data.split import Part
+from droidloop.models.evaluation.auc import user_auc
 from droidloop.models.evaluation.metrics import UserMetrics
 from droidloop.models.fitting.fit_din import train_din
 from droidloop.models.interfaces.learning import Params
@@ -32,7 +31,8 @@ from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.local.din_sgd import network_scores, networks_of, readings_of
 from droidloop.models.recommenders.din import DIN
 from droidloop.models.tuning.mpda import MPDA, mpda_store, propose, similar_users, tastes_of
-from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.arrays import Float32Array, IntArray
+from droidloop.platform.draws import Draws
 from droidloop.platform.errors import DataError, ScenarioError
 from droidloop.platform.messages import SERVER, Messages
 from droidloop.scenarios.schema.learning_sections import MPDASection

@@ -7,12 +7,12 @@ import numpy as np
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.data.places import Places, by_hours
 from droidloop.models.interfaces.store import PrivateStore
-from droidloop.models.local.place_sgd import Practice
 from droidloop.models.peer.alike_phones import by_category, by_place
 from droidloop.models.peer.dclr import DCLR
 from droidloop.models.peer.mac import MAC
 from droidloop.models.peer.place_phones import PlacePhones
-from droidloop.platform.draws import IntArray
+from droidloop.models.recommenders.next_place import Practice
+from droidloop.platform.arrays import IntArray
 from droidloop.platform.errors import ScenarioError
 from droidloop.scenarios.schema.learning_sections import DCLRSection, MACSection
 

@@ -9,9 +9,8 @@ from droidloop.models.evaluation.metrics import Scores
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.peer.ego_groups import EgoGroups
 from droidloop.models.peer.semidfegl import SemiDFEGL, ego_store
-from droidloop.platform.draws import IntArray
+from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.errors import ScenarioError
-from droidloop.platform.messages import Array
 from droidloop.scenarios.schema.learning_sections import SemiDFEGLSection
 
 from .evaluator import FunctionScorer

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import simpy
 
-from droidloop.platform.draws import IntArray
+from droidloop.platform.arrays import IntArray
 from droidloop.platform.engine import Process
 from droidloop.platform.jobs import Jobs, Outcome
 from droidloop.platform.units import DAY_US, SECOND_US

@@ -17,8 +17,9 @@ from droidloop.models.packages.export import FLOAT, RELATIVE_TOLERANCE
 from droidloop.models.packages.litert import LiteRT
 from droidloop.models.packages.package import Package, golden_sample
 from droidloop.models.packages.step_export import FEEDBACK, TrainingModels
-from droidloop.platform.draws import Draws, IntArray
-from droidloop.platform.messages import Array, Messages
+from droidloop.platform.arrays import Array, IntArray
+from droidloop.platform.draws import Draws
+from droidloop.platform.messages import Messages
 
 
 @dataclass

@@ -10,7 +10,7 @@ import numpy as np
 
 from droidloop.models.interfaces.learning import Cost, check_private
 from droidloop.network.movement import Map
-from droidloop.platform.draws import IntArray
+from droidloop.platform.arrays import IntArray
 from droidloop.platform.engine import Process
 from droidloop.platform.jobs import Kind, Need
 from droidloop.platform.messages import Messages

@@ -12,7 +12,7 @@ from droidloop.devices.fleets.work import Work
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.federated.fedmf import FedMF
 from droidloop.models.interfaces.learning import Cohort, check_private
-from droidloop.platform.draws import IntArray
+from droidloop.platform.arrays import IntArray
 from droidloop.platform.jobs import Jobs, Kind
 from droidloop.platform.messages import Messages
 from droidloop.platform.shards import shards

@@ -11,7 +11,8 @@ import numpy as np
 from droidloop.models.interfaces.learning import check_private
 from droidloop.models.interfaces.peers import Grouping, Groups
 from droidloop.network.topology import Topology, from_edges
-from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.arrays import IntArray
+from droidloop.platform.draws import Draws
 from droidloop.platform.engine import Process
 from droidloop.platform.jobs import Jobs, Kind
 from droidloop.platform.messages import HEADER_BYTES

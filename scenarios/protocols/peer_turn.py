@@ -11,9 +11,9 @@ import numpy as np
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.interfaces.learning import check_private
 from droidloop.models.peer.gossip_mf import GossipMF
-from droidloop.platform.draws import IntArray
+from droidloop.platform.arrays import BoolArray, IntArray
 from droidloop.platform.engine import Process
-from droidloop.platform.jobs import BoolArray, Kind, Need
+from droidloop.platform.jobs import Kind, Need
 from droidloop.platform.messages import Messages
 from droidloop.platform.units import SECOND_US
 from droidloop.scenarios.learning.learning import Society

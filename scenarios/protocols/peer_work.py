@@ -17,8 +17,9 @@ from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.packages.step_export import FEEDBACK, TrainingModels
 from droidloop.models.peer.gossip_engines import ROW_AGE
 from droidloop.models.peer.gossip_mf import GossipMF
-from droidloop.platform.draws import Draws, IntArray
-from droidloop.platform.messages import Array, Messages
+from droidloop.platform.arrays import Array, IntArray
+from droidloop.platform.draws import Draws
+from droidloop.platform.messages import Messages
 
 Columns = dict[str, Array]
 

@@ -11,7 +11,7 @@ from droidloop.devices.phone.charging import charger_at
 from droidloop.devices.phone.presence import OFF, presence_at
 from droidloop.devices.phone.voltage import voltage_mv
 from droidloop.devices.population.population import Population
-from droidloop.platform.draws import FloatArray, IntArray
+from droidloop.platform.arrays import FloatArray, IntArray
 from droidloop.platform.units import DAY_US, HOUR_US, MINUTE_US
 
 from .canvas import blank, save

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from droidloop.platform.draws import FloatArray, IntArray
+from droidloop.platform.arrays import FloatArray, IntArray
 from droidloop.platform.errors import UsageError
 from droidloop.platform.jobs import LEARNING
 from droidloop.platform.ledger import Rows, read

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from droidloop.platform.draws import IntArray
+from droidloop.platform.arrays import IntArray
 from droidloop.platform.errors import UsageError
 from droidloop.platform.ledger import Rows, read
 from droidloop.platform.rundir import RunDirectory

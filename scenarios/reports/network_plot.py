@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from droidloop.platform.draws import FloatArray, IntArray
+from droidloop.platform.arrays import FloatArray, IntArray
 
 from .learning_graph import Teaching
 

@@ -7,7 +7,8 @@ from typing import Any
 from droidloop.devices.population.population import Population
 from droidloop.models.interfaces.learning import Cost
 from droidloop.models.packages.step_export import TrainingModels
-from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.arrays import IntArray
+from droidloop.platform.draws import Draws
 from droidloop.platform.jobs import Jobs, Kind, Need
 from droidloop.platform.units import SECOND_US
 from droidloop.scenarios.schema.protocol_sections import Turns

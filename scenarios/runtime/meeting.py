@@ -4,8 +4,8 @@ import numpy as np
 
 from droidloop.network.movement import Map, position_at
 from droidloop.network.topology import Topology
-from droidloop.platform.draws import BitArray, Draws, IntArray
-from droidloop.platform.jobs import BoolArray
+from droidloop.platform.arrays import BoolArray, IntArray
+from droidloop.platform.draws import BitArray, Draws
 from droidloop.platform.law import law
 from droidloop.platform.messages import SERVER
 

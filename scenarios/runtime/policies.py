@@ -7,8 +7,8 @@ import numpy as np
 
 from droidloop.devices.phone.charging import charger_at
 from droidloop.devices.phone.world import World
-from droidloop.platform.draws import Draws, IntArray
-from droidloop.platform.jobs import BoolArray
+from droidloop.platform.arrays import BoolArray, IntArray
+from droidloop.platform.draws import Draws
 from droidloop.platform.law import law
 
 

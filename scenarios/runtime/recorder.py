@@ -7,7 +7,7 @@ import simpy
 
 from droidloop.devices.fleets.fleet import Fleet
 from droidloop.devices.fleets.work import Work
-from droidloop.platform.draws import IntArray
+from droidloop.platform.arrays import IntArray
 from droidloop.platform.engine import Engine, Process
 from droidloop.platform.jobs import Jobs, Kind
 from droidloop.platform.ledger import EVENT_DTYPE, Ledger, Rows

@@ -8,9 +8,10 @@ import numpy as np
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.interfaces.learning import ClientRule, Cohort
+from droidloop.platform.arrays import Array
 from droidloop.platform.cluster import Cluster
 from droidloop.platform.draws import Draws
-from droidloop.platform.messages import Array, Messages, joined
+from droidloop.platform.messages import Messages, joined
 
 Train = Callable[[ClientRule, Cohort, Messages, UserItems, Draws], Messages]
 """Has a cohort do its step; what is private to its phones is changed in place."""

@@ -10,8 +10,9 @@ from droidloop.devices.phone.link import link_at
 from droidloop.devices.phone.presence import IDLE, OFF, presence_at
 from droidloop.devices.phone.world import World
 from droidloop.network.radio import NO_RADIO
-from droidloop.platform.draws import BitArray, Draws, IntArray, Key, bits_at
-from droidloop.platform.jobs import BoolArray, Need
+from droidloop.platform.arrays import BoolArray, IntArray
+from droidloop.platform.draws import BitArray, Draws, Key, bits_at
+from droidloop.platform.jobs import Need
 from droidloop.platform.law import law
 from droidloop.platform.workers import in_threads
 

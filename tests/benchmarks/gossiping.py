@@ -10,8 +10,8 @@ from droidloop.models.data.interactions import UserItems
 from droidloop.models.data.negatives import draw_negatives
 from droidloop.models.peer.gossip_mf import GossipMF, gossip_store
 from droidloop.network.topology import Topology
-from droidloop.platform.draws import Draws, IntArray
-from droidloop.platform.messages import Array
+from droidloop.platform.arrays import Array, IntArray
+from droidloop.platform.draws import Draws
 from droidloop.scenarios.protocols.gossip import choose_partners
 
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from droidloop.devices.android.adb.errors import DeviceTimeoutError
+from droidloop.devices.android.errors import DeviceTimeoutError
 
 
 @dataclass(frozen=True)

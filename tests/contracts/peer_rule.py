@@ -10,8 +10,9 @@ from droidloop.models.data.interactions import UserItems
 from droidloop.models.interfaces.learning import Cost, Recommender
 from droidloop.models.interfaces.peers import PeerRule
 from droidloop.models.interfaces.store import PrivateStore
-from droidloop.platform.draws import Draws, IntArray
-from droidloop.platform.messages import Array, Messages
+from droidloop.platform.arrays import Array, IntArray
+from droidloop.platform.draws import Draws
+from droidloop.platform.messages import Messages
 
 from .tiny import encoded
 

@@ -5,7 +5,8 @@ import numpy as np
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.interfaces.learning import Cohort, Recommender, ServerRule
 from droidloop.models.interfaces.store import PrivateStore
-from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.arrays import IntArray
+from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
 
 

@@ -9,7 +9,8 @@ from droidloop.devices.population.radios import MBIT
 from droidloop.network.coverage import Region
 from droidloop.network.direct import DIRECT
 from droidloop.network.trace import Series
-from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.arrays import IntArray
+from droidloop.platform.draws import Draws
 from droidloop.platform.jobs import Jobs, Kind, Need
 from droidloop.platform.units import HOUR_US, MINUTE_US, SECOND_US
 

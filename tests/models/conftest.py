@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from droidloop.models.packages.package import Package
+from droidloop.platform.arrays import Array
 from droidloop.platform.draws import Draws
-from droidloop.platform.messages import Array
 
 N_ITEMS, DIM = 1682, 32
 

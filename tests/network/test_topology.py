@@ -23,7 +23,8 @@ from droidloop.network.generators import (
 )
 from droidloop.network.nearest import nearest
 from droidloop.network.topology import Topology, components, from_edges, repaired, require_connected
-from droidloop.platform.draws import Draws, FloatArray
+from droidloop.platform.arrays import FloatArray
+from droidloop.platform.draws import Draws
 from droidloop.platform.errors import DataError, ScenarioError
 
 DRAWS = Draws(8, "topology")

@@ -10,7 +10,7 @@ import pytest
 
 from droidloop.devices.android.adb.adb import Adb
 from droidloop.devices.android.adb.connection import Connection
-from droidloop.devices.android.adb.errors import AndroidError
+from droidloop.devices.android.errors import AndroidError
 from droidloop.devices.android.fleet.attached import AttachedDevice
 
 from .image import missing_tools

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import final
 
 from droidloop.devices.android.adb.adb_process import adb_environment, adb_path
-from droidloop.devices.android.adb.errors import AndroidError
+from droidloop.devices.android.errors import AndroidError
 from droidloop.devices.android.parsers.proc_meminfo import parse_proc_meminfo
 from droidloop.devices.fleets.model_job import ModelJob, Result, Runner
 from tests.contracts.runner import SLOW

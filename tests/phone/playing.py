@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from droidloop.devices.android.adb.errors import AndroidError
 from droidloop.devices.android.conditions.imposing import holder_of
+from droidloop.devices.android.errors import AndroidError
 from droidloop.devices.android.fleet.fleet import Attachment
 from droidloop.devices.android.runners.bundle_runner import BundleRunner
 from droidloop.scenarios.run.run import execute

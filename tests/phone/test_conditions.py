@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from droidloop.devices.android.adb.errors import RestoreError
 from droidloop.devices.android.conditions.conditions import (
     BatteryCondition,
     LinkCondition,
@@ -15,6 +14,7 @@ from droidloop.devices.android.conditions.conditions import (
 )
 from droidloop.devices.android.conditions.imposing import holder_of
 from droidloop.devices.android.conditions.journal import pending_serials
+from droidloop.devices.android.errors import RestoreError
 from droidloop.devices.android.parsers.battery import Battery, parse_battery
 
 from .conftest import Attached

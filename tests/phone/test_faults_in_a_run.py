@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from droidloop.devices.android.adb.adb import Adb
-from droidloop.devices.android.adb.errors import AndroidError
 from droidloop.devices.android.conditions.conditions import restore_pending
 from droidloop.devices.android.conditions.undo import is_frozen
-from droidloop.devices.android.fleet.fleet import fleet
+from droidloop.devices.android.errors import AndroidError
+from droidloop.devices.android.fleet import fleet
 from droidloop.devices.fleets.model_job import Failed, ModelJob, Ran, Result
 from droidloop.platform.jobs import Kind, Outcome
 from droidloop.platform.ledger import Rows, read

@@ -9,7 +9,7 @@ import pytest
 
 from droidloop.devices.fleets.model_job import Ran
 from droidloop.models.interfaces.store import PrivateStore
-from droidloop.platform.draws import IntArray
+from droidloop.platform.arrays import IntArray
 from droidloop.platform.jobs import Kind, Outcome
 from droidloop.platform.ledger import read
 from droidloop.scenarios.protocols.peer_work import PeerWork

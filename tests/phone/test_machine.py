@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from droidloop.devices.android.adb.errors import AndroidError, DeviceTimeoutError
 from droidloop.devices.android.adb.transfer import pull, push
+from droidloop.devices.android.errors import AndroidError, DeviceTimeoutError
 from droidloop.devices.android.parsers.battery import parse_battery
 from droidloop.devices.android.parsers.proc_meminfo import parse_proc_meminfo
 from tests.devices.android.adb.test_quoting import HOSTILE

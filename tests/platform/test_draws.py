@@ -8,15 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numba import njit
 
-from droidloop.platform.draws import (
-    Draws,
-    IntArray,
-    below_at,
-    bits_at,
-    exponential_at,
-    normal_at,
-    uniform_at,
-)
+from droidloop.platform.arrays import IntArray
+from droidloop.platform.draws import Draws, below_at, bits_at, exponential_at, normal_at, uniform_at
 
 DRAWS = Draws(7, "test")
 ROWS = np.arange(4000)

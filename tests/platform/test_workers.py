@@ -1,5 +1,6 @@
 """Threads for kernels: every row once, whatever their number."""
 
+import os
 import threading
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from droidloop.platform.workers import in_threads
+from droidloop.platform.workers import for_chunks, in_threads
 
 
 @given(st.integers(0, 20_000), st.sampled_from([None, 1, 2, 3, 7]))
@@ -34,3 +35,15 @@ def test_an_error_in_a_thread_reaches_the_caller() -> None:
 
     with pytest.raises(LookupError, match="in a thread"):
         in_threads(work, 10_000, 3)
+
+
+def test_chunks_cover_everything_once_and_may_run_in_several_threads() -> None:
+    seen, names = np.zeros(1000, np.int64), set()
+
+    def work(low: int, high: int) -> None:
+        seen[low:high] += 1
+        names.add(threading.current_thread().name)
+
+    for_chunks(work, 1000, 2)
+    assert (seen == 1).all()
+    assert all(name.startswith(f"workers-{os.getpid()}") for name in names)

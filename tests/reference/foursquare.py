@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from droidloop.models.interfaces.peers import PeerRule
     from droidloop.models.interfaces.store import PrivateStore
     from droidloop.models.peer.place_phones import PlacePhones
-    from droidloop.platform.draws import Draws, FloatArray, IntArray
+    from droidloop.platform.arrays import FloatArray, IntArray
+    from droidloop.platform.draws import Draws
 
 NEAR = 200
 CATEGORIES = 16

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from droidloop.models.interfaces.learning import Params
     from droidloop.models.recommenders.lightgcn import LightGCN
     from droidloop.models.recommenders.mf import MF
-    from droidloop.platform.draws import IntArray
+    from droidloop.platform.arrays import IntArray
 
 EPOCHS = 300
 SD = 0.02

@@ -71,10 +71,10 @@ def measure(seed: int) -> dict[str, float]:
     """Train the same phones with each kind of neighbours; compare them user by user."""
     import numpy as np
 
-    from droidloop.models.local.place_sgd import Practice
     from droidloop.models.peer.alike_phones import NOBODY, by_category, by_chance, by_place
     from droidloop.models.peer.dclr import DCLR
     from droidloop.models.peer.place_phones import PlacePhones
+    from droidloop.models.recommenders.next_place import Practice
     from droidloop.platform.draws import Draws
 
     from .foursquare import city, judge, play, with_new

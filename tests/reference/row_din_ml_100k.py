@@ -61,7 +61,7 @@ def measure(seed: int) -> dict[str, float]:
 
 def trained(data: InTime, pooling: "Pooling", seed: int) -> "tuple[DIN, Params, float]":
     """Return the model, with the parameters and the decay that validation prefers."""
-    from droidloop.models.data.samples import auc
+    from droidloop.models.evaluation.auc import auc
     from droidloop.models.fitting.fit_din import scores_of, train_din
     from droidloop.models.recommenders.din import DIN
     from droidloop.platform.draws import Draws
@@ -84,7 +84,7 @@ def trained(data: InTime, pooling: "Pooling", seed: int) -> "tuple[DIN, Params, 
 
 def judged(data: InTime, din: "DIN", params: "Params", line: str) -> dict[str, float]:
     """Return both kinds of AUC on the test part."""
-    from droidloop.models.data.samples import auc, user_auc
+    from droidloop.models.evaluation.auc import auc, user_auc
     from droidloop.models.fitting.fit_din import scores_of
 
     scores = scores_of(din, params, data.test)

@@ -33,7 +33,7 @@ def measure(seed: int) -> dict[str, float]:
     """Return the figures of one seed."""
     import numpy as np
 
-    from droidloop.models.data.samples import user_auc
+    from droidloop.models.evaluation.auc import user_auc
     from droidloop.models.fitting.fit_din import train_din
     from droidloop.models.local.din_sgd import network_scores, networks_of, readings_of
     from droidloop.models.recommenders.din import DIN

@@ -12,10 +12,11 @@ from droidloop.models.interfaces.learning import Cost
 from droidloop.models.interfaces.peers import Groups
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.recommenders.mf import MF
-from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.arrays import Array, IntArray
+from droidloop.platform.draws import Draws
 from droidloop.platform.engine import Engine
 from droidloop.platform.ledger import Ledger, Rows, read
-from droidloop.platform.messages import SERVER, Array, Messages
+from droidloop.platform.messages import SERVER, Messages
 from droidloop.platform.units import HOUR_US
 from droidloop.scenarios.learning.learning import Society, Trained
 from droidloop.scenarios.runtime.context import Stage

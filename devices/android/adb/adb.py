@@ -7,10 +7,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TypeVar, final
 
+from droidloop.devices.android.errors import AbsentError, AndroidError, OfflineError, ServerError
 from droidloop.devices.android.parsers.adb_text import Listed, failure_of, parse_host_devices
 
 from .adb_process import AdbProcess
-from .errors import AbsentError, AndroidError, OfflineError, ServerError
 from .failures import check_state, error_of
 from .wire import Channel, Deadline, notify, open_channel, request
 

@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 from typing import IO, final
 
-from .errors import AndroidError, ServerError
+from droidloop.devices.android.errors import AndroidError, ServerError
+
 from .wire import SERVER, notify, request
 
 START_TIMEOUT_S = 15.0

@@ -7,10 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import final
 
-from droidloop.devices.android.parsers.adb_text import State
-
-from .adb import Adb, wait_listed
-from .errors import (
+from droidloop.devices.android.errors import (
     AbsentError,
     CommandError,
     DeviceTimeoutError,
@@ -18,6 +15,9 @@ from .errors import (
     OutputTooLongError,
     ServerError,
 )
+from droidloop.devices.android.parsers.adb_text import State
+
+from .adb import Adb, wait_listed
 from .quoting import shell_command
 from .wire import Channel, Deadline
 

@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping
 
-from droidloop.devices.android.parsers.adb_text import Listed, Reason, State
-
-from .errors import (
+from droidloop.devices.android.errors import (
     AbsentError,
     AccessError,
     AndroidError,
@@ -18,6 +16,7 @@ from .errors import (
     UnauthorizedError,
     UnusableStateError,
 )
+from droidloop.devices.android.parsers.adb_text import Listed, Reason, State
 
 _BY_REASON: Mapping[Reason, type[AndroidError]] = {
     Reason.NO_DEVICES: AbsentError,

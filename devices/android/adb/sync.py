@@ -6,10 +6,15 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from droidloop.devices.android.errors import (
+    DeviceTimeoutError,
+    OutputTooLongError,
+    ServerError,
+    TransferError,
+)
 from droidloop.devices.android.parsers.adb_text import reason_of
 
 from .connection import TIMEOUT_S, Connection
-from .errors import DeviceTimeoutError, OutputTooLongError, ServerError, TransferError
 from .failures import error_of
 from .wire import Channel, Deadline
 

@@ -15,12 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from droidloop.devices.android.parsers.adb_text import failure_of
-from droidloop.devices.android.parsers.df import mount_of, parse_df
-
-from .adb_process import adb_environment, adb_path
-from .connection import Connection
-from .errors import (
+from droidloop.devices.android.errors import (
     AndroidError,
     CommandError,
     DeviceTimeoutError,
@@ -30,6 +25,11 @@ from .errors import (
     TransferError,
     VerificationError,
 )
+from droidloop.devices.android.parsers.adb_text import failure_of
+from droidloop.devices.android.parsers.df import mount_of, parse_df
+
+from .adb_process import adb_environment, adb_path
+from .connection import Connection
 from .failures import error_of
 from .sync import read_file, stat_file
 

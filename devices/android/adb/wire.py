@@ -11,9 +11,14 @@ from contextlib import closing, contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, final
 
+from droidloop.devices.android.errors import (
+    AndroidError,
+    DeviceTimeoutError,
+    DisconnectedError,
+    ServerError,
+)
 from droidloop.devices.android.parsers.adb_text import reason_of
 
-from .errors import AndroidError, DeviceTimeoutError, DisconnectedError, ServerError
 from .failures import error_of
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from droidloop.devices.android.adb.errors import UnusableStateError
 from droidloop.devices.android.adb.state import state_folder
+from droidloop.devices.android.errors import UnusableStateError
 
 
 @contextmanager

@@ -13,7 +13,8 @@ from typing import final
 
 from droidloop.devices.android.adb.adb import Adb, emulator_port
 from droidloop.devices.android.adb.connection import Connection
-from droidloop.devices.android.adb.errors import (
+from droidloop.devices.android.emulator.console import Console
+from droidloop.devices.android.errors import (
     AndroidError,
     CommandError,
     ConditionError,
@@ -21,7 +22,6 @@ from droidloop.devices.android.adb.errors import (
     ParseError,
     RestoreError,
 )
-from droidloop.devices.android.emulator.console import Console
 from droidloop.devices.android.parsers.battery import parse_battery
 
 from .journal import Journal, pending_serials

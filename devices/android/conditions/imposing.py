@@ -6,8 +6,8 @@ from contextlib import AbstractContextManager
 
 from droidloop.devices.android.adb.adb import emulator_port
 from droidloop.devices.android.adb.connection import Connection
-from droidloop.devices.android.adb.errors import ConsoleError
 from droidloop.devices.android.emulator.console import Console
+from droidloop.devices.android.errors import ConsoleError
 from droidloop.devices.phone.charging import charger_at
 from droidloop.devices.phone.link import link_at
 from droidloop.devices.population.population import Population

@@ -9,8 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, final
 
-from droidloop.devices.android.adb.errors import ConditionError, RestoreError
 from droidloop.devices.android.adb.state import state_folder
+from droidloop.devices.android.errors import ConditionError, RestoreError
 
 from .undo import Undo, from_json, to_json
 

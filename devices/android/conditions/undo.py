@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from droidloop.devices.android.adb.connection import Connection
-from droidloop.devices.android.adb.errors import ConditionError, ParseError, RestoreError
 from droidloop.devices.android.emulator.console import Console
+from droidloop.devices.android.errors import ConditionError, ParseError, RestoreError
 from droidloop.devices.android.parsers.battery import parse_battery
 
 POLL_TIMEOUT_S = 10.0

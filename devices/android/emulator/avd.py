@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from droidloop.devices.android.adb.errors import EmulatorError
+from droidloop.devices.android.errors import EmulatorError
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 _ORIGINAL = "config.ini.droidloop-original"

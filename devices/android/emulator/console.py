@@ -10,8 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, final
 
-from droidloop.devices.android.adb.errors import ConsoleError, DeviceTimeoutError, DisconnectedError
 from droidloop.devices.android.adb.wire import Deadline
+from droidloop.devices.android.errors import ConsoleError, DeviceTimeoutError, DisconnectedError
 from droidloop.devices.android.parsers.console_text import (
     NetworkStatus,
     PowerDisplay,

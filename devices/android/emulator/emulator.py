@@ -14,13 +14,13 @@ from typing import final
 
 from droidloop.devices.android.adb.adb import Adb
 from droidloop.devices.android.adb.connection import Connection
-from droidloop.devices.android.adb.errors import (
+from droidloop.devices.android.adb.state import state_folder
+from droidloop.devices.android.errors import (
     AndroidError,
     DeviceTimeoutError,
     EmulatorError,
     OfflineError,
 )
-from droidloop.devices.android.adb.state import state_folder
 
 from .avd import Hardware, avd_folder, configure, unconfigure
 from .console import Console

@@ -2,7 +2,7 @@
 
 import socket
 
-from droidloop.devices.android.adb.errors import EmulatorError
+from droidloop.devices.android.errors import EmulatorError
 
 FIRST_PORT, LAST_PORT = 5586, 5680
 """Console ports: even, within what the emulator takes, and with an adb port (the next one) above

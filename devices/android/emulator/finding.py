@@ -3,8 +3,8 @@
 from contextlib import suppress
 
 from droidloop.devices.android.adb.adb import Adb
-from droidloop.devices.android.adb.errors import AndroidError
 from droidloop.devices.android.adb.state import state_folder
+from droidloop.devices.android.errors import AndroidError
 from droidloop.devices.android.parsers.adb_text import Listed
 
 from .running import running_emulators

@@ -4,8 +4,8 @@ import contextlib
 import time
 
 from droidloop.devices.android.adb.adb import emulator_port
-from droidloop.devices.android.adb.errors import AndroidError, EmulatorError, ParseError
 from droidloop.devices.android.adb.state import state_folder
+from droidloop.devices.android.errors import AndroidError, EmulatorError, ParseError
 
 from .avd import avd_folder, unconfigure
 from .console import Console

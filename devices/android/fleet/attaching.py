@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from droidloop.devices.android.adb.adb import Adb
 from droidloop.devices.android.adb.connection import Connection
-from droidloop.devices.android.adb.errors import AndroidError, ParseError
 from droidloop.devices.android.conditions.claim import claimed
 from droidloop.devices.android.conditions.conditions import restore_pending
 from droidloop.devices.android.conditions.imposing import holder_of
 from droidloop.devices.android.emulator.finding import look
+from droidloop.devices.android.errors import AndroidError, ParseError
 from droidloop.devices.android.parsers.adb_text import State
 from droidloop.devices.android.parsers.power_supply import parse_uevent
 from droidloop.devices.android.runners.bundle import abi_of

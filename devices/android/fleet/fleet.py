@@ -16,9 +16,9 @@ from typing import final
 import numpy as np
 import simpy
 
-from droidloop.devices.android.adb.errors import AndroidError
 from droidloop.devices.android.conditions.conditions import Imposed
 from droidloop.devices.android.conditions.imposing import Hold, conditions_of
+from droidloop.devices.android.errors import AndroidError
 from droidloop.devices.fleets.apply_job import follow
 from droidloop.devices.fleets.device_outputs import Evidence
 from droidloop.devices.fleets.fleet import end_of

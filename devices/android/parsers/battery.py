@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
-from droidloop.devices.android.adb.errors import ParseError
+from droidloop.devices.android.errors import ParseError
 
 from .text import INT64_MAX, boolean, integer, is_integer, lines_of
 

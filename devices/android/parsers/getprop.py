@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from droidloop.devices.android.adb.errors import ParseError
+from droidloop.devices.android.errors import ParseError
 
 from .text import lines_of
 

@@ -3,7 +3,7 @@
 import math
 import re
 
-from droidloop.devices.android.adb.errors import ParseError
+from droidloop.devices.android.errors import ParseError
 
 INT64_MAX = 2**63 - 1
 

@@ -28,7 +28,8 @@ from droidloop.devices.fleets.model_job import ModelJob, Ran, Runner
 from droidloop.devices.population.profiles import GIB, PROFILES, Profile
 from droidloop.models.packages.export import FLOAT, convert
 from droidloop.models.packages.exportable import scoring
-from droidloop.platform.draws import Draws, FloatArray
+from droidloop.platform.arrays import FloatArray
+from droidloop.platform.draws import Draws
 from droidloop.platform.errors import DeviceError, UsageError
 
 FITTED = ((500, 32), (2_000, 64), (8_000, 64), (16_000, 32))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from droidloop.devices.android.adb.connection import Connection
-from droidloop.devices.android.adb.errors import CommandError, OutputTooLongError, ParseError
+from droidloop.devices.android.errors import CommandError, OutputTooLongError, ParseError
 from droidloop.devices.android.parsers.battery import Battery, parse_battery
 from droidloop.devices.android.parsers.cpuinfo import CpuInfo, parse_cpuinfo
 from droidloop.devices.android.parsers.df import Mount, mount_of, parse_df

@@ -14,17 +14,10 @@ from typing import Any, final
 
 import numpy as np
 
-from droidloop.devices.android.adb.errors import ParseError
+from droidloop.devices.android.errors import ParseError
 from droidloop.devices.android.parsers.benchmark import Benchmark, parse_benchmark
-from droidloop.devices.fleets.model_job import (
-    Array,
-    Device,
-    Failed,
-    ModelJob,
-    OnDevice,
-    Ran,
-    Result,
-)
+from droidloop.devices.fleets.model_job import Device, Failed, ModelJob, OnDevice, Ran, Result
+from droidloop.platform.arrays import Array
 from droidloop.platform.errors import UsageError
 from droidloop.platform.jobs import Outcome
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from droidloop.devices.android.adb.errors import CommandError, StorageFullError, VerificationError
+from droidloop.devices.android.errors import CommandError, StorageFullError, VerificationError
 from droidloop.devices.fleets.model_job import Device
 
 from .bundle_build import SCHEMA, sha256

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import final
 
-from droidloop.devices.android.adb.errors import AndroidError, DeviceTimeoutError
+from droidloop.devices.android.errors import AndroidError, DeviceTimeoutError
 from droidloop.devices.fleets.model_job import Device, Failed, ModelJob, Result, ShellAnswer
 from droidloop.platform.jobs import Outcome
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from droidloop.devices.fleets.model_job import Array, Failed, ModelJob, Ran, Result
+from droidloop.devices.fleets.model_job import Failed, ModelJob, Ran, Result
+from droidloop.platform.arrays import Array
 from droidloop.platform.jobs import Outcome
 
 DTYPES = (

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from droidloop.devices.android.adb.errors import ParseError
+from droidloop.devices.android.errors import ParseError
 from droidloop.devices.android.parsers import adb_text
 from droidloop.devices.android.parsers.battery import parse_battery
 from droidloop.devices.android.parsers.batterystats import parse_batterystats

@@ -14,7 +14,7 @@ from droidloop.network.formats import read_trace
 from droidloop.network.gaps import per_second
 from droidloop.network.slow_start import INITIAL_WINDOW_BYTES
 from droidloop.network.trace import Series
-from droidloop.platform.draws import FloatArray
+from droidloop.platform.arrays import FloatArray
 from droidloop.platform.jobs import Jobs, Kind
 from droidloop.platform.units import SECOND_US
 from tests.contracts.worlds import steady

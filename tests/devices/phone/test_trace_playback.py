@@ -10,7 +10,8 @@ import pytest
 from droidloop.devices.phone.play import play_cohort
 from droidloop.devices.population.population import Population, PopulationSpec, build
 from droidloop.network.trace import Series
-from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.arrays import IntArray
+from droidloop.platform.draws import Draws
 from droidloop.platform.jobs import Jobs, Kind, Outcome
 from droidloop.platform.units import DAY_US, NEVER_US, SECOND_US
 from tests.contracts.worlds import rate_series, steady

@@ -1,12 +1,11 @@
-import os
-import threading
-
 import numpy as np
 import pytest
 
 from droidloop.models.data.interactions import UserItems
-from droidloop.models.data.negatives import Int32Array, draw_negatives, for_chunks, touched_rows
-from droidloop.platform.draws import Draws, IntArray
+from droidloop.models.data.negatives import draw_negatives, touched_rows
+from droidloop.platform.arrays import Int32Array, IntArray
+from droidloop.platform.draws import Draws
+from droidloop.platform.workers import for_chunks
 from tests.contracts.tiny import equal_data, tiny_data
 
 DRAWS = Draws(6, "sampling")
@@ -103,18 +102,6 @@ def test_touched_rows_are_the_items_and_their_negatives_sorted_each_once() -> No
         np.testing.assert_array_equal(
             ids[offsets[user] : offsets[user + 1]], expected[expected >= 0]
         )
-
-
-def test_chunks_cover_everything_once_and_may_run_in_several_threads() -> None:
-    seen, names = np.zeros(1000, np.int64), set()
-
-    def work(low: int, high: int) -> None:
-        seen[low:high] += 1
-        names.add(threading.current_thread().name)
-
-    for_chunks(work, 1000, 2)
-    assert (seen == 1).all()
-    assert all(name.startswith(f"models-{os.getpid()}") for name in names)
 
 
 def test_nothing_to_do_calls_nothing() -> None:

@@ -4,18 +4,8 @@ import numpy as np
 import pytest
 
 from droidloop.models.data.interactions import UserItems
-from droidloop.models.data.samples import (
-    LIKED,
-    TEST,
-    TRAIN,
-    VALID,
-    auc,
-    log_losses,
-    next_samples,
-    parts,
-    samples_of,
-    user_auc,
-)
+from droidloop.models.data.samples import LIKED, TEST, TRAIN, VALID, next_samples, parts, samples_of
+from droidloop.models.evaluation.auc import auc, log_losses, user_auc
 from droidloop.platform.draws import Draws
 
 EVENTS = UserItems(

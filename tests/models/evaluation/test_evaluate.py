@@ -11,7 +11,8 @@ from droidloop.models.data.synthetic import generate
 from droidloop.models.evaluation.candidates import Candidates, sample_candidates
 from droidloop.models.evaluation.evaluate import evaluate, on_candidates
 from droidloop.models.evaluation.metrics import Scores, UserMetrics
-from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.arrays import IntArray
+from droidloop.platform.draws import Draws
 from droidloop.platform.errors import DataError
 
 DATA = generate(120, 400, 25, Draws(1, "data"))

@@ -15,7 +15,8 @@ from droidloop.models.federated.folds import row_average
 from droidloop.models.federated.pfedrec import PersonalScore, PFedRec
 from droidloop.models.local.torch_sgd import train_cohort_in_torch
 from droidloop.models.recommenders.mf import MF
-from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.arrays import IntArray
+from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
 from tests.contracts.tiny import cohort_of, received, tiny_data
 

@@ -8,8 +8,9 @@ import torch
 from droidloop.models.federated.adaptive import adam, fed_adam
 from droidloop.models.federated.folds import Fold
 from droidloop.models.interfaces.learning import Params
+from droidloop.platform.arrays import Array
 from droidloop.platform.draws import Draws
-from droidloop.platform.messages import SERVER, Array, Messages
+from droidloop.platform.messages import SERVER, Messages
 from tests.contracts.server_rule import ServerRuleContract, bits
 
 Make = Callable[[Params], Fold]

@@ -10,8 +10,8 @@ from droidloop.models.federated.fcf import FCF
 from droidloop.models.federated.folds import row_average
 from droidloop.models.recommenders.mf import MF
 from droidloop.models.tables.dense import DenseTable
+from droidloop.platform.arrays import Array
 from droidloop.platform.draws import Draws
-from droidloop.platform.messages import Array
 from tests.contracts.client_rule import ClientRuleContract
 from tests.contracts.tiny import cohort_of, received, tiny_data
 

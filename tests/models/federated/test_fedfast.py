@@ -11,7 +11,8 @@ from droidloop.models.federated.folds import row_average
 from droidloop.models.federated.perfedrec import EMBEDDING
 from droidloop.models.numerics.kmeans import some_of_each
 from droidloop.models.recommenders.mf import MF
-from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.arrays import IntArray
+from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
 from tests.contracts.client_rule import ClientRuleContract
 from tests.contracts.server_rule import ServerRuleContract

@@ -21,8 +21,9 @@ from droidloop.models.federated.folds import (
 from droidloop.models.interfaces.learning import Params
 from droidloop.models.local.mf_sgd import Sgd
 from droidloop.models.recommenders.mf import MF
+from droidloop.platform.arrays import Array
 from droidloop.platform.draws import Draws
-from droidloop.platform.messages import SERVER, Array, Messages
+from droidloop.platform.messages import SERVER, Messages
 from tests.contracts.server_rule import ServerRuleContract, bits
 from tests.contracts.tiny import cohort_of, equal_data, received
 

@@ -11,7 +11,8 @@ from droidloop.models.federated.perfedrec import EMBEDDING, ClusterServer, PerFe
 from droidloop.models.interfaces.learning import Cohort
 from droidloop.models.local.mf_sgd import Sgd
 from droidloop.models.recommenders.mf import MF
-from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.arrays import IntArray
+from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
 from tests.contracts.client_rule import ClientRuleContract
 from tests.contracts.server_rule import ServerRuleContract, bits

@@ -6,8 +6,8 @@ from droidloop.models.data.interactions import UserItems
 from droidloop.models.graphs.ego_graphs import EgoGraphs, Neighbours, ego_graphs, ego_vectors
 from droidloop.models.graphs.propagation import Bipartite, propagate
 from droidloop.models.recommenders.lightgcn import LightGCN
-from droidloop.platform.draws import Draws, IntArray
-from droidloop.platform.messages import Array
+from droidloop.platform.arrays import Array, IntArray
+from droidloop.platform.draws import Draws
 from tests.contracts.tiny import tiny_data
 
 DRAWS = Draws(37, "ego")

@@ -3,8 +3,8 @@ import pytest
 
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.recommenders.mf import MF
-from droidloop.platform.draws import Draws, IntArray
-from droidloop.platform.messages import Array
+from droidloop.platform.arrays import Array, IntArray
+from droidloop.platform.draws import Draws
 
 MODEL = MF(6, 3)
 DRAWS = Draws(4, "store")

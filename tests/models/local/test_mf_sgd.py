@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from droidloop.models.data.negatives import Int32Array, draw_negatives, touched_rows
-from droidloop.models.local.mf_sgd import Float32Array, Sgd, order_of, train_cohort
+from droidloop.models.data.negatives import draw_negatives, touched_rows
+from droidloop.models.local.mf_sgd import Sgd, order_of, train_cohort
 from droidloop.models.tables.dense import normal_rows
+from droidloop.platform.arrays import Float32Array, Int32Array
 from droidloop.platform.draws import Draws
 from tests.contracts.tiny import tiny_data
 

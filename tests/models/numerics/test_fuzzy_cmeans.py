@@ -3,8 +3,8 @@ import pytest
 
 from droidloop.models.numerics.fuzzy_cmeans import fuzzy_cmeans
 from droidloop.models.numerics.kmeans import kmeans
+from droidloop.platform.arrays import Array
 from droidloop.platform.draws import Draws
-from droidloop.platform.messages import Array
 
 DRAWS = Draws(23, "fuzzy")
 

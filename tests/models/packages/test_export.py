@@ -18,8 +18,8 @@ from droidloop.models.packages.export_child import read_graph
 from droidloop.models.packages.exportable import Graph, scoring
 from droidloop.models.packages.litert import LiteRT, check, measure
 from droidloop.models.packages.package import Package
+from droidloop.platform.arrays import Array
 from droidloop.platform.errors import PackageError
-from droidloop.platform.messages import Array
 
 VARIANTS = ("float32", "int8", "int8-dynamic")
 

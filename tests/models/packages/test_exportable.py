@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from droidloop.models.packages.exportable import scorer, scoring
-from droidloop.platform.messages import Array
+from droidloop.platform.arrays import Array
 
 
 def test_a_scorer_multiplies_the_table_by_the_user_vector() -> None:

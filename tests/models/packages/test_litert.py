@@ -9,8 +9,8 @@ import pytest
 from droidloop.models.packages import litert
 from droidloop.models.packages.litert import LiteRT, check, installed_runtime, measure
 from droidloop.models.packages.package import Package, golden_sample, write_npy
+from droidloop.platform.arrays import Array
 from droidloop.platform.errors import PackageError
-from droidloop.platform.messages import Array
 
 
 @pytest.fixture(scope="module")

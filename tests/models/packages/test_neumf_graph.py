@@ -8,8 +8,8 @@ from droidloop.models.packages.exportable import Graph
 from droidloop.models.packages.litert import LiteRT
 from droidloop.models.packages.neumf_graph import scoring_neumf
 from droidloop.models.recommenders.neumf import NeuMF
+from droidloop.platform.arrays import Array
 from droidloop.platform.draws import Draws
-from droidloop.platform.messages import Array
 
 DRAWS = Draws(43, "neumf graph")
 N_USERS = 5

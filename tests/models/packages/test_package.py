@@ -17,8 +17,8 @@ from droidloop.models.packages.package import (
     read_npy,
     write_npy,
 )
+from droidloop.platform.arrays import Array
 from droidloop.platform.errors import PackageError
-from droidloop.platform.messages import Array
 
 
 def make(version: int = 1, model: bytes = b"TFL3 of float32") -> Package:

@@ -13,8 +13,8 @@ from droidloop.models.evaluation.overlap import top_k_overlap
 from droidloop.models.packages.litert import LiteRT
 from droidloop.models.packages.manifest import TFLITE_RUNTIME_2_14, runtime_code
 from droidloop.models.packages.package import Package, golden_sample
+from droidloop.platform.arrays import Array
 from droidloop.platform.errors import PackageError
-from droidloop.platform.messages import Array
 
 PYTHON = Path(__file__).parents[3] / ".venv-tflite" / "bin" / "python"
 

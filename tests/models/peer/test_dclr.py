@@ -10,11 +10,12 @@ from droidloop.models.data.split import leave_one_out
 from droidloop.models.data.synthetic_check_ins import generate_check_ins
 from droidloop.models.evaluation.metrics import full_ranks
 from droidloop.models.interfaces.store import PrivateStore
-from droidloop.models.local.place_sgd import Practice
 from droidloop.models.peer.alike_phones import by_place
 from droidloop.models.peer.dclr import DCLR
 from droidloop.models.peer.place_phones import PlacePhones
-from droidloop.platform.draws import Draws, IntArray
+from droidloop.models.recommenders.next_place import Practice
+from droidloop.platform.arrays import IntArray
+from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
 from tests.contracts.peer_rule import PeerRuleContract
 

@@ -9,7 +9,8 @@ from droidloop.models.local.mf_sgd import Sgd
 from droidloop.models.peer.gossip_mf import Engine, GossipMF, gossip_store
 from droidloop.models.recommenders.mf import MF, Loss
 from droidloop.network.generators import small_world
-from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.arrays import IntArray
+from droidloop.platform.draws import Draws
 from droidloop.platform.messages import SERVER, Messages
 from tests.contracts.peer_rule import PeerRuleContract, assert_same
 from tests.contracts.tiny import tiny_data

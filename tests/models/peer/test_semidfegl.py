@@ -13,7 +13,8 @@ from droidloop.models.peer.ego_groups import EgoGroups
 from droidloop.models.peer.ego_members import Members
 from droidloop.models.peer.semidfegl import SemiDFEGL, ego_store
 from droidloop.models.recommenders.mf import MF
-from droidloop.platform.draws import Draws, IntArray
+from droidloop.platform.arrays import IntArray
+from droidloop.platform.draws import Draws
 from droidloop.platform.messages import SERVER, Messages
 from tests.contracts.peer_rule import PeerRuleContract, changed
 from tests.contracts.tiny import encoded, tiny_data

@@ -13,8 +13,8 @@ from droidloop.models.interfaces.learning import Batch, Params
 from droidloop.models.local.place_kernels import answer, contrast, descend, desk, score, softmax
 from droidloop.models.recommenders.next_place import NextPlace
 from droidloop.models.recommenders.place_features import Ground, gap_of, sizes, turn_of, weights_in
+from droidloop.platform.arrays import Array
 from droidloop.platform.draws import Draws
-from droidloop.platform.messages import Array
 from tests.contracts.recommender import RecommenderContract
 
 DRAWS = Draws(9, "next place")

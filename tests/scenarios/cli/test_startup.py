@@ -35,7 +35,7 @@ from pathlib import Path
 from droidloop.platform.kernels import keep_kernels
 keep_kernels()
 from numba.core import event
-from droidloop.scenarios import run
+from droidloop.scenarios.run import run
 from droidloop.scenarios.schema.load import load
 
 def export(graph, **options):

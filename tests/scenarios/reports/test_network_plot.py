@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.collections import LineCollection
 
-from droidloop.platform.draws import FloatArray
+from droidloop.platform.arrays import FloatArray
 from droidloop.scenarios.reports import network_plot
 from droidloop.scenarios.reports.canvas import blank
 from droidloop.scenarios.reports.learning_graph import Teaching

@@ -15,7 +15,7 @@ import pytest
 from droidloop.devices.android.adb.adb import Adb
 from droidloop.devices.android.adb.adb_process import AdbProcess, adb_path, free_port
 from droidloop.devices.android.adb.connection import Connection
-from droidloop.devices.android.adb.errors import (
+from droidloop.devices.android.errors import (
     AbsentError,
     AndroidError,
     DeviceTimeoutError,

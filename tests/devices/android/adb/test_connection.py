@@ -5,7 +5,7 @@ import pytest
 
 from droidloop.devices.android.adb.adb import Adb
 from droidloop.devices.android.adb.connection import Connection, ShellResult
-from droidloop.devices.android.adb.errors import (
+from droidloop.devices.android.errors import (
     AbsentError,
     AndroidError,
     ClosedError,

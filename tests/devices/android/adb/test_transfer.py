@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from droidloop.devices.android.adb.adb import transfer
+from droidloop.devices.android.adb import transfer
 from droidloop.devices.android.adb.connection import Connection
-from droidloop.devices.android.adb.errors import (
+from droidloop.devices.android.adb.sync import stat_file
+from droidloop.devices.android.adb.transfer import free_bytes, pull, push, remote_hash
+from droidloop.devices.android.errors import (
     AccessError,
     AndroidError,
     CommandError,
@@ -20,8 +22,6 @@ from droidloop.devices.android.adb.errors import (
     TransferError,
     VerificationError,
 )
-from droidloop.devices.android.adb.sync import stat_file
-from droidloop.devices.android.adb.transfer import free_bytes, pull, push, remote_hash
 from droidloop.platform.jobs import Outcome
 from tests.devices.android.fake_adb import FakeAdb, FakeDevice
 

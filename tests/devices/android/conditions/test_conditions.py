@@ -9,19 +9,13 @@ import pytest
 
 from droidloop.devices.android.adb.adb import Adb
 from droidloop.devices.android.adb.connection import Connection
-from droidloop.devices.android.adb.errors import (
-    AbsentError,
-    ConditionError,
-    OfflineError,
-    RestoreError,
-)
+from droidloop.devices.android.conditions import undo
 from droidloop.devices.android.conditions.conditions import (
     BatteryCondition,
     LinkCondition,
     Restored,
     impose,
     restore_pending,
-    undo,
 )
 from droidloop.devices.android.conditions.journal import Journal, pending_serials
 from droidloop.devices.android.conditions.undo import (
@@ -32,6 +26,12 @@ from droidloop.devices.android.conditions.undo import (
     SetRadio,
 )
 from droidloop.devices.android.emulator.console import Console
+from droidloop.devices.android.errors import (
+    AbsentError,
+    ConditionError,
+    OfflineError,
+    RestoreError,
+)
 from tests.devices.android.fake_adb import FakeAdb, FakeDevice
 from tests.devices.android.fake_console import FakeConsole
 from tests.devices.android.fake_phone import FakePhone

@@ -10,10 +10,10 @@ import pytest
 
 from droidloop.devices.android.adb.adb import Adb
 from droidloop.devices.android.adb.connection import Connection
-from droidloop.devices.android.adb.errors import AndroidError, ConditionError, RestoreError
 from droidloop.devices.android.conditions.conditions import BatteryCondition, Imposed, LinkCondition
 from droidloop.devices.android.conditions.imposing import conditions_of, holder_of
 from droidloop.devices.android.emulator.console import Console
+from droidloop.devices.android.errors import AndroidError, ConditionError, RestoreError
 from droidloop.devices.android.fleet.fleet import AndroidFleet, Attachment
 from droidloop.devices.fleets.device_outputs import Evidence
 from droidloop.devices.fleets.mixed import put_on_cable

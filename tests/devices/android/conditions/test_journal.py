@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from droidloop.devices.android.adb.adb import Adb
-from droidloop.devices.android.adb.errors import ConditionError, RestoreError
 from droidloop.devices.android.conditions.conditions import restore_pending
 from droidloop.devices.android.conditions.journal import Journal, pending_serials
 from droidloop.devices.android.conditions.undo import (
@@ -19,6 +18,7 @@ from droidloop.devices.android.conditions.undo import (
     from_json,
     to_json,
 )
+from droidloop.devices.android.errors import ConditionError, RestoreError
 
 
 @pytest.fixture(autouse=True)

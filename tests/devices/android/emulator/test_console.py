@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from droidloop.devices.android.adb.errors import (
+from droidloop.devices.android.emulator.console import Console
+from droidloop.devices.android.errors import (
     AndroidError,
     ConsoleError,
     DeviceTimeoutError,
     DisconnectedError,
     ParseError,
 )
-from droidloop.devices.android.emulator.console import Console
 from droidloop.devices.android.parsers.console_text import NetworkStatus, PowerDisplay
 from tests.devices.android.fake_console import FakeConsole
 

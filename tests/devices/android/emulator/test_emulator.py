@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from droidloop.devices.android.adb.adb import Adb
-from droidloop.devices.android.adb.errors import ConsoleError, DeviceTimeoutError, EmulatorError
 from droidloop.devices.android.emulator.avd import Hardware, avd_folder, configure, unconfigure
 from droidloop.devices.android.emulator.emulator import (
     Emulator,
@@ -20,6 +19,7 @@ from droidloop.devices.android.emulator.emulator import (
 )
 from droidloop.devices.android.emulator.emulator_ports import FIRST_PORT, LAST_PORT, free_ports
 from droidloop.devices.android.emulator.running import running_emulators, stop_by_serial
+from droidloop.devices.android.errors import ConsoleError, DeviceTimeoutError, EmulatorError
 from tests.devices.android.fake_adb import Answer, FakeAdb, FakeDevice
 
 CONFIG = "hw.ramSize=1536\nhw.cpu.ncore = 2\nimage.sysdir.1=x\n"

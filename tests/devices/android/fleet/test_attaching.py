@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from droidloop.devices.android.adb.errors import UnusableStateError
 from droidloop.devices.android.conditions.claim import claimed
 from droidloop.devices.android.emulator.finding import addresses, forget, remember
+from droidloop.devices.android.errors import UnusableStateError
 from droidloop.devices.android.fleet.attaching import Seat, seats_of
 from droidloop.platform.errors import UsageError
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from droidloop.devices.android.adb.errors import OfflineError
+from droidloop.devices.android.errors import OfflineError
 from droidloop.devices.android.fleet.fleet import BACK_S, STILL_GONE_S, AndroidFleet, Attachment
 from droidloop.devices.fleets.device_outputs import Evidence
 from droidloop.devices.fleets.fleet import Fleet

@@ -1,6 +1,6 @@
 import pytest
 
-from droidloop.devices.android.adb.errors import ParseError
+from droidloop.devices.android.errors import ParseError
 from droidloop.devices.android.parsers.adb_text import (
     Listed,
     Reason,

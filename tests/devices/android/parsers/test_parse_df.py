@@ -1,6 +1,6 @@
 import pytest
 
-from droidloop.devices.android.adb.errors import ParseError
+from droidloop.devices.android.errors import ParseError
 from droidloop.devices.android.parsers.df import mount_of, parse_df
 
 TOYBOX = """Filesystem     1K-blocks    Used Available Use% Mounted on

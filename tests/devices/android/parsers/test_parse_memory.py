@@ -1,6 +1,6 @@
 import pytest
 
-from droidloop.devices.android.adb.errors import ParseError
+from droidloop.devices.android.errors import ParseError
 from droidloop.devices.android.parsers.meminfo import parse_meminfo, parse_process_meminfo
 from droidloop.devices.android.parsers.proc_meminfo import parse_proc_meminfo
 

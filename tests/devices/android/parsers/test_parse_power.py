@@ -2,7 +2,7 @@
 
 import pytest
 
-from droidloop.devices.android.adb.errors import ParseError
+from droidloop.devices.android.errors import ParseError
 from droidloop.devices.android.parsers.batterystats import parse_batterystats
 from droidloop.devices.android.parsers.batterystats_checkin import parse_batterystats_checkin
 from droidloop.devices.android.parsers.power_supply import parse_uevent

@@ -2,7 +2,7 @@
 
 import pytest
 
-from droidloop.devices.android.adb.errors import ParseError
+from droidloop.devices.android.errors import ParseError
 from droidloop.devices.android.parsers.deviceidle import parse_deviceidle
 from droidloop.devices.android.parsers.getprop import parse_getprop
 from droidloop.devices.android.parsers.lmkd import Kill, parse_lmkd

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from droidloop.devices.android.adb.errors import ParseError
+from droidloop.devices.android.errors import ParseError
 from droidloop.devices.android.parsers import adb_text, console_text
 from droidloop.devices.android.parsers.battery import Battery, parse_battery
 from droidloop.devices.android.parsers.batterystats import BatteryStats, parse_batterystats

@@ -1,7 +1,7 @@
 import pytest
 
 from droidloop.devices.android.adb.connection import Connection
-from droidloop.devices.android.adb.errors import DisconnectedError
+from droidloop.devices.android.errors import DisconnectedError
 from droidloop.devices.android.probing.probe import probe
 from tests.devices.android.fake_adb import Answer, FakeDevice
 

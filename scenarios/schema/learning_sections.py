@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from .section import Section
+from droidloop.platform.section import Section
 
 NotNegative = Annotated[float, Field(ge=0.0)]
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from .section import Section, Share, Weights
+from droidloop.platform.section import Section, Share, Weights
 
 if TYPE_CHECKING:
     from droidloop.network.map import MapSpec

@@ -5,8 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from droidloop.platform.jobs import Need
-
-from .section import Section, Share
+from droidloop.platform.section import Section, Share
 
 
 class Turns(Section):

@@ -8,10 +8,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
+from droidloop.platform.section import Section
+
 from .learning_sections import FedMFSection, ModelSection, TrainingSection
 from .population_section import PopulationSection
 from .protocol_sections import ProtocolSection, RoundsSection
-from .section import Section
 
 TAGS = {"training": ("rule", "fedmf"), "protocol": ("kind", "rounds")}
 """The sections of several kinds: the key that tells which, and the kind where it is not given."""

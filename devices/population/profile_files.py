@@ -10,7 +10,7 @@ from droidloop.platform.errors import ScenarioError
 
 from .profiles import PROFILES, Profile
 
-_NAME_BYTES = 24  # of the ledger's column
+NAME_BYTES = 24  # of the ledger's column
 
 
 def profile_table(files: Sequence[str]) -> dict[str, Profile]:
@@ -42,8 +42,8 @@ def read_profile(path: Path) -> Profile:
         right = isinstance(value, wanted) and not isinstance(value, bool)  # type: ignore[arg-type]
         if not right or (kind is not str and not 0 <= value < 1e12):
             raise ScenarioError(f"{path}: {name} = {value!r}: give a {_word(kind)}")
-    if len(content["name"].encode()) > _NAME_BYTES:
-        raise ScenarioError(f"{path}: name = {content['name']!r}: at most {_NAME_BYTES} bytes")
+    if len(content["name"].encode()) > NAME_BYTES:
+        raise ScenarioError(f"{path}: name = {content['name']!r}: at most {NAME_BYTES} bytes")
     return Profile(**content)
 
 

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from droidloop.devices.android.fleet.fleet import AndroidFleet, Attachment
 from droidloop.devices.fleets.device_outputs import Evidence
 from droidloop.devices.fleets.fleet import CohortFleet, ExactFleet, Fleet
@@ -15,7 +17,7 @@ from droidloop.devices.population.population import Population
 from droidloop.models.packages.step_export import TrainingModels
 from droidloop.platform.engine import Engine
 from droidloop.platform.errors import LedgerError, UsageError
-from droidloop.platform.ledger import Ledger
+from droidloop.platform.ledger import EVENT_DTYPE, Ledger
 from droidloop.platform.rundir import RunDirectory
 from droidloop.scenarios.schema.schema import Scenario
 
@@ -102,7 +104,14 @@ def fleet_of(
 
     *play* says where cohorts are played, if not here.
     """
-    evidence = Evidence(folder, lambda rows: ledger.write("measures", rows))
+
+    def note(t_us: int, phone: int, name: str) -> None:
+        rows = np.zeros(1, EVENT_DTYPE)
+        rows["t_us"], rows["kind"], rows["round"] = t_us, "not-imposed", -1
+        rows["phone"], rows["name"], rows["value"] = phone, name, 1
+        ledger.write("events", rows)
+
+    evidence = Evidence(folder, lambda rows: ledger.write("measures", rows), note)
     if attached.replay is not None:
         return ReplayFleet(engine, population, attached.replay, evidence)
     simulated: Fleet

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import final
 
 import numpy as np
@@ -63,11 +63,15 @@ class Attachment:
 
 @dataclass(frozen=True)
 class _Took:
-    """What a device gave, how long that took on the wall clock, and what its battery gave."""
+    """What a device gave, how long that took on the wall clock, and what its battery gave.
+
+    *not_imposed* has reasons by the name of what the device did not show.
+    """
 
     result: Result
     elapsed_us: int
     energy_uj: int
+    not_imposed: Mapping[str, str] = field(default_factory=dict)
 
 
 @final
@@ -131,6 +135,7 @@ class AndroidFleet:
         try:
             with self._held(device, t_us) as imposed:
                 took = _measured(device, order, meter=not imposed.battery)
+                took = replace(took, not_imposed=imposed.reasons)
         except AndroidError as error:  # the conditions were not held, or not taken back
             if took is None or isinstance(took.result, Ran):
                 return _Took(Failed(error.outcome, str(error)), _us_since(begin), -1)
@@ -162,6 +167,8 @@ class AndroidFleet:
         if took is None or start_us >= limit_us:
             give_up(population, row, limit_us)
             return
+        for what, reason in took.not_imposed.items():
+            self._evidence.not_imposed(int(row["plan_us"]), int(row["phone"]), what, reason)
         law = modelled(population, row)
         spans = _spans(took, start_us, uploads=bool(row["up_bytes"] > 0))
         row["measured"] = True

@@ -25,6 +25,7 @@ from droidloop.devices.android.runners.bundle_cache import kept_bundle
 from droidloop.devices.android.runners.bundle_runner import BundleRunner
 from droidloop.devices.android.runners.registry import cache_folder
 from droidloop.devices.fleets.model_job import ModelJob, Ran, Runner
+from droidloop.devices.population.profile_files import NAME_BYTES
 from droidloop.devices.population.profiles import GIB, PROFILES, Profile
 from droidloop.models.packages.export import FLOAT, convert
 from droidloop.models.packages.exportable import scoring
@@ -155,7 +156,7 @@ def calibrate(connection: Connection) -> Calibration:
         DeviceError: it cannot do what is asked, or another run works with it.
         BundleError: there is no bundle for it.
     """
-    with claimed(connection.serial):
+    with claimed(connection):
         return _calibrate(connection)
 
 
@@ -249,6 +250,10 @@ def link_rates(connection: Connection) -> tuple[int, int]:
 
 
 def _profile_name(serial: str) -> str:
-    """Return a file name made of *serial*."""
+    """Return a file name made of *serial*; where that is cut, a hash tells it from others."""
     kept = re.sub(r"[^A-Za-z0-9]+", "-", serial).strip("-").lower()
-    return f"device-{kept or 'unknown'}"[:24]  # as long as the ledger's column
+    name = f"device-{kept or 'unknown'}"
+    if len(name) <= NAME_BYTES:
+        return name
+    digest = hashlib.sha256(serial.encode(errors="surrogatepass")).hexdigest()[:6]
+    return f"{name[: NAME_BYTES - 7].rstrip('-')}-{digest}"

@@ -62,7 +62,7 @@ def avd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def executable(tmp_path: Path) -> Path:
     path = tmp_path / "emulator"
-    script = Path(__file__).with_name("fake_emulator.py")
+    script = Path(__file__).parents[1] / "fake_emulator.py"
     path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}" "$@"\n')
     path.chmod(0o755)
     return path

@@ -1,5 +1,7 @@
 """A law that is fitted to some models predicts others, and becomes a profile."""
 
+from dataclasses import replace
+
 import pytest
 
 from droidloop.devices.android.probing.calibrate import Calibration, Law, Point, fit
@@ -54,3 +56,11 @@ def test_a_profile_computes_as_the_law_does() -> None:
     assert profile.ram_bytes == 2**30
     with pytest.raises(UsageError, match="--base nokia: choose one of 2017-2gb"):
         calibration().profile("nokia")
+
+
+def test_profiles_of_devices_with_long_serials_are_told_apart() -> None:
+    """Both names were cut at 24 characters to one."""
+    addresses = [f"adb-R58M12345-{end}._adb-tls-connect._tcp" for end in ("abcdef", "abcdeg")]
+    names = [replace(calibration(), serial=one).profile("2018-4gb").name for one in addresses]
+    assert len(set(names)) == 2
+    assert all(len(name) <= 24 and name.startswith("device-adb-r58m12") for name in names)

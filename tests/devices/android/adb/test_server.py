@@ -38,9 +38,7 @@ def test_without_a_name_it_is_a_private_one() -> None:
         assert adb.port != 5037
 
 
-@pytest.mark.parametrize(
-    "address", ["nowhere", "1.2.3.4", "localhost:0", "localhost:99999", "a b:1"]
-)
+@pytest.mark.parametrize("address", ["nowhere", "1.2.3.4", "localhost:0", "x:99999", "a b:1"])
 def test_what_is_no_address_is_said(address: str) -> None:
     with pytest.raises(UsageError, match=f"--adb-server '{address}': give HOST:PORT"):
         open_adb(address)

@@ -1,6 +1,5 @@
 """Who takes which phone's place, and which addresses are looked at."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -120,9 +119,7 @@ class Full:
 
 
 @pytest.fixture
-def three(
-    fake: FakeAdb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[dict[str, FakeDevice]]:
+def three(fake: FakeAdb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, FakeDevice]:
     """Three phones on the server that the variable names; a runner that no device is needed for."""
     monkeypatch.setenv("DROIDLOOP_STATE", str(tmp_path))
     monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", str(fake.port))
@@ -133,7 +130,7 @@ def three(
     for one in fake.devices.values():
         one.answers["getprop ro.product.cpu.abi"] = ("x86_64\n", "", 0)
         one.answers["getprop ro.kernel.qemu"] = ("1\n", "", 0)
-    yield fake.devices
+    return fake.devices
 
 
 def test_a_full_phone_is_left_out_of_all(three: dict[str, FakeDevice]) -> None:

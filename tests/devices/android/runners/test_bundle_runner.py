@@ -99,7 +99,7 @@ class TestBundleRunnerOnX86(RunnerContract):
     def test_a_runner_that_stands_still_is_ended_from_outside(
         self, tmp_path: Path, kills_late: bool
     ) -> None:
-        """Its own alarm does not ring while it is stopped; Android's adbd ends it with its stream."""
+        """Its alarm does not ring while it is stopped; Android's adbd ends it with its stream."""
         instead = {"ld-linux-x86-64.so.2": str(_stopper(tmp_path))}
         stopping = LocalDevice(instead, kills_late=kills_late)
         runner = BundleRunner(stopping, bundle("x86_64"), root=str(tmp_path / "device"), grace_s=1)

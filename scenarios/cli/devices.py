@@ -10,6 +10,7 @@ import click
 
 from droidloop.platform.errors import UsageError
 
+from .bench import bench
 from .device_options import adb_server
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 @click.group()
 def devices() -> None:
     """List, probe, start, stop and calibrate real devices."""
+
+
+devices.add_command(bench)
 
 
 @devices.command("list")

@@ -16,7 +16,7 @@ from droidloop.devices.android.emulator.finding import look, reach
 from droidloop.devices.android.errors import AndroidError, ParseError
 from droidloop.devices.android.parsers.adb_text import State
 from droidloop.devices.android.parsers.power_supply import parse_uevent
-from droidloop.devices.android.runners.bundle import abi_of
+from droidloop.devices.android.runners.bundle import Bundle, abi_of
 from droidloop.devices.android.runners.bundle_cache import bundle_for
 from droidloop.devices.android.runners.bundle_runner import BundleRunner
 from droidloop.devices.android.runners.registry import BundleError
@@ -115,11 +115,13 @@ def attached(wanted: Sequence[Seat], say: Say, way: Way) -> Iterator[list[Attach
         for serial, phone in seats_of(wanted, there):
             say(f"preparing {serial} as phone {phone}")
             try:
-                devices.append(_seat(stack, adb, serial, phone, say, way))
+                ready = stack.enter_context(made_ready(adb, serial, way.bundles, say))
             except (DeviceError, BundleError) as error:
                 if serial in named:
                     raise
                 say(f"left out: {error}")
+            else:
+                devices.append(_seat(ready, phone, say, impose=way.impose))
         if not devices:
             raise DeviceError("--attach all: no device could be made ready; see above")
         yield devices
@@ -141,18 +143,55 @@ def distinct(adb: Adb, serials: Sequence[str], say: Say) -> list[str]:
     return list(kept.values())
 
 
-def _seat(stack: ExitStack, adb: Adb, serial: str, phone: int, say: Say, way: Way) -> Attachment:
-    """Make a device ready until *stack* unwinds, and sooner if that fails."""
-    with ExitStack() as mine:
-        connection = reach(adb, serial)
-        mine.enter_context(claimed(connection))
-        runner, same = _prepare(connection, way.bundles)
-        mine.callback(_clean, runner, connection, say)
-        runner.install()
-        hold = holder_of(connection, say) if way.impose else None
-        seat = Attachment(serial, phone, runner, same, meter_of(connection), connection.wait, hold)
-        stack.enter_context(mine.pop_all())
-    return seat
+@dataclass(frozen=True)
+class Ready:
+    """A device that has its bundle, and this process for itself.
+
+    Attributes:
+        connection: to the device.
+        runner: runs jobs on it.
+        bundle: what it runs them with.
+        same_instructions: whether it computes with this host's.
+    """
+
+    connection: Connection
+    runner: BundleRunner
+    bundle: Bundle
+    same_instructions: bool
+
+
+@contextmanager
+def made_ready(adb: Adb, serial: str, bundles: Sequence[Path], say: Say) -> Iterator[Ready]:
+    """Have the device *serial* with a bundle during the block, and clean after it.
+
+    Raises:
+        DeviceError: it is not there, cannot take the bundle, or is used by another command.
+        BundleError: there is no bundle for it.
+    """
+    connection = reach(adb, serial)
+    with claimed(connection):
+        abi = abi_of(property_of(connection, "ro.product.cpu.abi"))
+        here = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
+        bundle = bundle_for(abi, bundles)
+        runner = BundleRunner(AttachedDevice(connection), bundle)
+        try:
+            runner.install()
+            yield Ready(connection, runner, bundle, abi == here)
+        finally:
+            _clean(runner, connection, say)
+
+
+def _seat(ready: Ready, phone: int, say: Say, *, impose: bool) -> Attachment:
+    connection = ready.connection
+    return Attachment(
+        connection.serial,
+        phone,
+        ready.runner,
+        ready.same_instructions,
+        meter_of(connection),
+        connection.wait,
+        holder_of(connection, say) if impose else None,
+    )
 
 
 def _restore(adb: Adb, say: Say) -> None:
@@ -160,13 +199,6 @@ def _restore(adb: Adb, say: Say) -> None:
     for restored in restore_pending(adb):
         if restored.error is not None:
             say(f"left as a run has changed it: {restored.error}")
-
-
-def _prepare(connection: Connection, bundles: Sequence[Path]) -> tuple[BundleRunner, bool]:
-    """Return a runner for the device, and whether it computes with this host's instructions."""
-    abi = abi_of(property_of(connection, "ro.product.cpu.abi"))
-    here = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
-    return BundleRunner(AttachedDevice(connection), bundle_for(abi, bundles)), abi == here
 
 
 def property_of(connection: Connection, name: str) -> str:

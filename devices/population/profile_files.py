@@ -32,11 +32,15 @@ def read_profile(path: Path) -> Profile:
         content = tomllib.loads(path.read_text())
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ScenarioError(f"{path}: not a profile: {error}") from error
-    kinds = {field.name: field.type for field in dataclasses.fields(Profile)}
-    for name in sorted(kinds.keys() ^ content.keys()):
+    fields = dataclasses.fields(Profile)
+    kinds = {field.name: field.type for field in fields}
+    optional = {field.name for field in fields if field.default is not dataclasses.MISSING}
+    for name in sorted((kinds.keys() ^ content.keys()) - (optional - content.keys())):
         what = "has no key" if name in content else "needs the key"
         raise ScenarioError(f"{path}: a profile {what} {name!r}")
     for name, kind in kinds.items():
+        if name not in content:
+            continue
         value = content[name]
         wanted = (int, float) if kind is float else kind
         right = isinstance(value, wanted) and not isinstance(value, bool)  # type: ignore[arg-type]

@@ -6,18 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from droidloop.platform.errors import DroidloopError, UsageError
+from droidloop.platform.errors import UsageError
 
-from .device_options import adb_server, bundle_files
+from .device_options import FailedDevicesError, adb_server, bundle_files
 
 if TYPE_CHECKING:
     from droidloop.devices.android.probing.bench import Wish
-
-
-class FailedDevicesError(DroidloopError):
-    """What was asked of several devices did not succeed on all."""
-
-    exit_code = 1
 
 
 @click.command()

@@ -4,6 +4,13 @@ from pathlib import Path
 
 import click
 
+from droidloop.platform.errors import DroidloopError
+
+
+class FailedDevicesError(DroidloopError):
+    """What was asked of several devices did not succeed on all of them."""
+
+
 adb_server = click.option(
     "--adb-server",
     metavar="HOST:PORT",

@@ -11,7 +11,7 @@ import click
 from droidloop.platform.errors import UsageError
 
 from .bench import bench
-from .device_options import adb_server
+from .device_options import FailedDevicesError, adb_server, bundle_files
 
 if TYPE_CHECKING:
     from droidloop.devices.android.adb.adb import Adb
@@ -158,18 +158,56 @@ def bundle(abi: tuple[str, ...], out: Path | None) -> None:
 @click.option("--out", type=click.Path(path_type=Path), default=Path("."), help="Folder [.].")
 @click.option("--base", default="2020-6gb", help="Profile that gives what is not measured.")
 @adb_server
-def calibrate(serials: tuple[str, ...], out: Path, base: str, adb_server: str | None) -> None:
+@bundle_files
+def calibrate(
+    serials: tuple[str, ...],
+    out: Path,
+    base: str,
+    adb_server: str | None,
+    bundles: tuple[Path, ...],
+) -> None:
     """Measure the devices SERIAL... and write a profile of each that a population can use."""
-    from droidloop.devices.android.probing.calibrate import calibrate as measure
-    from droidloop.devices.population.profile_files import write_profile
+    from concurrent.futures import ThreadPoolExecutor
+    from contextlib import ExitStack
 
-    for serial in serials:
-        with _connected(serial, adb_server) as connection:
-            found = measure(connection)
-        path = write_profile(found.profile(base), out)
-        for line in found.lines():
+    from droidloop.devices.android.adb.server import open_adb
+    from droidloop.devices.android.emulator.finding import look
+    from droidloop.devices.android.fleet.attaching import Ready, made_ready
+    from droidloop.devices.android.probing import calibrate as calibrating
+    from droidloop.devices.population.profile_files import write_profile
+    from droidloop.platform.errors import DeviceError
+
+    def say(line: str) -> None:
+        click.echo(line, err=True)
+
+    def measure(ready: Ready) -> "calibrating.Calibration | DeviceError":
+        serial = ready.connection.serial
+        try:
+            return calibrating.calibrate(ready, workloads, lambda line: say(f"{serial}: {line}"))
+        except DeviceError as error:
+            return error
+
+    calibrating.require_base(base)
+    with ExitStack() as stack:
+        adb = stack.enter_context(open_adb(adb_server))
+        look(adb)
+        say("preparing models (exported the first time)")
+        workloads = calibrating.all_workloads()
+        ready = [
+            stack.enter_context(made_ready(adb, serial, bundles, say))
+            for serial in dict.fromkeys(serials)
+        ]
+        with ThreadPoolExecutor(len(ready), "droidloop-calibrate") as pool:
+            found = list(pool.map(measure, ready))
+    for one in found:
+        if isinstance(one, DeviceError):
+            continue
+        for line in one.lines():
             click.echo(line)
-        click.echo(f"profile: {path}")
+        click.echo(f"points: {one.save(out)}")
+        click.echo(f"profile: {write_profile(one.profile(base), out)}")
+    if failed := [str(one) for one in found if isinstance(one, DeviceError)]:
+        raise FailedDevicesError("; ".join(failed))
 
 
 def _brief(name: str, value: object) -> str:

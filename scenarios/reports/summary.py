@@ -10,6 +10,7 @@ from droidloop.platform.ledger import Rows, read
 from droidloop.platform.rundir import RunDirectory
 from droidloop.platform.units import joules, seconds
 
+from .device_tables import devices_of
 from .provenance import synthetic_parts
 
 COMPONENTS = tuple(name.removesuffix("_uj") for name in ENERGY_PARTS)
@@ -37,6 +38,7 @@ def summarise(run: RunDirectory) -> dict[str, Any]:
     tables = _Tables(*(read(run.path, name) for name in ("jobs", "metrics", "devices")))
     events = read(run.path, "events")
     devices = tables.devices
+    simulated = devices[~devices["measured"]]
     answer = {
         "scenario": manifest["scenario"]["name"],
         "seed": manifest["seed"],
@@ -45,12 +47,14 @@ def summarise(run: RunDirectory) -> dict[str, Any]:
         "participation": _participation(events, len(devices)),
         "rounds": int(np.count_nonzero(_values(events, "round", "version"))),
         "classes": {
-            name: _facts(tables.of(devices["phone"][devices["profile"] == name.encode()]))
-            for name in sorted(np.unique(devices["profile"]).astype(str))
+            name: _facts(tables.of(simulated["phone"][simulated["profile"] == name.encode()]))
+            for name in sorted(np.unique(simulated["profile"]).astype(str))
         },
         "synthetic": synthetic_parts(manifest["scenario"]),
         "wall_s": manifest.get("wall_s"),
     }
+    if len(simulated) < len(devices):
+        answer["devices"] = devices_of(run, tables.jobs)
     if (shares := _shares(events)) is not None:
         answer["coverage"] = shares
     if (links := _links(events)) is not None:

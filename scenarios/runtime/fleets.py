@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from droidloop.devices.android.fleet.booking import StepLaw
 from droidloop.devices.android.fleet.fleet import AndroidFleet, Attachment
 from droidloop.devices.fleets.device_outputs import Evidence
 from droidloop.devices.fleets.fleet import CohortFleet, ExactFleet, Fleet
@@ -14,6 +15,7 @@ from droidloop.devices.fleets.mixed import MixedFleet, put_on_cable
 from droidloop.devices.fleets.remote_play import Play
 from droidloop.devices.fleets.replay import ReplayFleet
 from droidloop.devices.population.population import Population
+from droidloop.devices.population.profile_files import profile_table
 from droidloop.models.packages.step_export import TrainingModels
 from droidloop.platform.engine import Engine
 from droidloop.platform.errors import LedgerError, UsageError
@@ -121,8 +123,18 @@ def fleet_of(
         simulated = CohortFleet(engine, population, play=play)
     if not attached.devices:
         return simulated
-    real = AndroidFleet(engine, population, list(attached.devices), evidence)
+    devices = [_with_law(scenario, population, one) for one in attached.devices]
+    real = AndroidFleet(engine, population, devices, evidence)
     return MixedFleet(engine, simulated, real, attached.phones)
+
+
+def _with_law(scenario: Scenario, population: Population, device: Attachment) -> Attachment:
+    """Return *device* with the law of training that the profile of its phone was calibrated to."""
+    name = population.profiles[population.traits["profile"][device.phone]]
+    profile = profile_table(scenario.population.profile_files)[name]
+    if profile.step_us == profile.cell_ns == 0.0:
+        return device
+    return replace(device, law=StepLaw(profile.step_us, profile.cell_ns))
 
 
 def training_models() -> TrainingModels:

@@ -28,7 +28,7 @@ from droidloop.devices.population.population import Population
 from droidloop.platform.engine import Engine
 from droidloop.platform.jobs import LEARNING, Jobs, Outcome
 
-from .booking import Spans, book, give_up, limit_of, measure_row, modelled, spans_of
+from .booking import Spans, StepLaw, book, give_up, limit_of, measure_row, modelled, spans_of
 
 BACK_S, STILL_GONE_S = 20.0, 1.0
 
@@ -50,6 +50,7 @@ class Attachment:
         wait: waits so many seconds at most until the device takes commands, as after a lost link;
             raises AndroidError where it does not. None where it always does.
         hold: has the device show its row's link and battery during a job; None: it stays as it is.
+        law: of its training, where its profile was calibrated.
     """
 
     serial: str
@@ -59,6 +60,7 @@ class Attachment:
     meter: Meter | None = None
     wait: Callable[[float], object] | None = None
     hold: Hold | None = None
+    law: StepLaw | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class _Took:
     elapsed_us: int
     energy_uj: int
     not_imposed: Mapping[str, str] = field(default_factory=dict)
+    order: ModelJob | None = None
 
 
 @final
@@ -135,7 +138,7 @@ class AndroidFleet:
         try:
             with self._held(device, t_us) as imposed:
                 took = _measured(device, order, meter=not imposed.battery)
-                took = replace(took, not_imposed=imposed.reasons)
+                took = replace(took, not_imposed=imposed.reasons, order=order)
         except AndroidError as error:  # the conditions were not held, or not taken back
             if took is None or isinstance(took.result, Ran):
                 return _Took(Failed(error.outcome, str(error)), _us_since(begin), -1)
@@ -169,7 +172,7 @@ class AndroidFleet:
             return
         for what, reason in took.not_imposed.items():
             self._evidence.not_imposed(int(row["plan_us"]), int(row["phone"]), what, reason)
-        law = modelled(population, row)
+        law = modelled(population, row, took.order, self._attached[int(row["phone"])].law)
         spans = _spans(took, start_us, uploads=bool(row["up_bytes"] > 0))
         row["measured"] = True
         book(population, row, spans, limit_us)

@@ -152,7 +152,7 @@ class StepLaw:
     def work_us(self, order: ModelJob) -> float:
         """Return what all steps of *order* take."""
         cells = len(order.inputs["rows"]) * order.inputs["slots"].shape[-1]
-        return order.steps * (self.step_us + cells * self.cell_ns / 1000.0)
+        return float(order.steps * (self.step_us + cells * self.cell_ns / 1000.0))
 
 
 def modelled(

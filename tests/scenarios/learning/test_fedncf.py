@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from click.testing import Result
 
+from droidloop.models.evaluation.evaluator import ModelScorer
 from droidloop.models.federated.fcf import FCF
 from droidloop.models.federated.fedncf import FedNCF
 from droidloop.models.interfaces.learning import Cohort
+from droidloop.models.learning.learning import FederatedLearning
 from droidloop.models.recommenders.neumf import NeuMF
 from droidloop.platform.errors import ScenarioError
 from droidloop.platform.ledger import read
-from droidloop.scenarios.learning.evaluator import ModelScorer
-from droidloop.scenarios.learning.learning import Federation
-from droidloop.scenarios.run.experiment import Study, prepare
+from droidloop.scenarios.run.experiment import Experiment, prepare
 from droidloop.scenarios.schema.load import load
 
 Command = Callable[..., Result]
@@ -46,15 +46,15 @@ FCF_ = '[training]\nrule = "fcf"\n'
 BUFFERED = HEAD.replace("[protocol]\nrounds = 3", '[protocol]\nkind = "buffered"\nrounds = 3')
 
 
-def study(folder: Path, text: str) -> Study:
+def study(folder: Path, text: str) -> Experiment:
     path = folder / "rule.toml"
     path.write_text(text)
     return prepare(load(path))
 
 
-def federation(folder: Path, training: str) -> Federation:
+def federation(folder: Path, training: str) -> FederatedLearning:
     learning = study(folder, HEAD + training).learning
-    assert isinstance(learning, Federation)
+    assert isinstance(learning, FederatedLearning)
     return learning
 
 
@@ -99,7 +99,7 @@ def test_late_uploads_are_folded_in_buffered_rounds(tmp_path: Path, command: Com
 
 @pytest.mark.parametrize("training", [FEDNCF, FCF_])
 def test_what_ships_scores_as_what_was_trained(tmp_path: Path, training: str) -> None:
-    trained = federation(tmp_path, training).look()
+    trained = federation(tmp_path, training).snapshot()
     assert trained.ship is not None
     shipped, users = trained.ship(), np.arange(20)
     scores = shipped.graph.run({"user": shipped.private[:, None]})["scores"][:, 0]

@@ -5,17 +5,17 @@ from pathlib import Path
 import numpy as np
 
 from droidloop.models.evaluation.personal_tables import PersonalScorer
+from droidloop.models.learning.learning import FederatedLearning
 from droidloop.platform.ledger import read
-from droidloop.scenarios.learning.learning import Federation
 from droidloop.scenarios.protocols.rounds import Rounds
 from droidloop.scenarios.run.experiment import prepare
 from droidloop.scenarios.run.run import execute
-from droidloop.scenarios.runtime.context import Stage
-from droidloop.scenarios.schema.protocol_sections import RoundsSection
+from droidloop.scenarios.runtime.context import ProtocolContext
+from droidloop.scenarios.schema.chosen import section_with
 from droidloop.scenarios.schema.schema import Scenario
 from tests.scenarios.small_worlds import PHONES, playing
 
-SCENARIO = Scenario.model_validate(
+SCENARIO = Scenario.of(
     {
         "name": "personal",
         "title": "PFedRec on a few phones",
@@ -33,14 +33,16 @@ def test_phones_that_computed_score_with_their_own_table_and_the_others_with_the
     tmp_path: Path,
 ) -> None:
     learning = prepare(SCENARIO).learning
-    assert isinstance(learning, Federation)
-    section = RoundsSection(rounds=3, every_s=600.0, deadline_s=500.0, min_battery=0.0)
+    assert isinstance(learning, FederatedLearning)
+    section = section_with(
+        "protocol", "rounds", rounds=3, every_s=600.0, deadline_s=500.0, min_battery=0.0
+    )
 
-    def make(stage: Stage) -> Rounds:
+    def make(stage: ProtocolContext) -> Rounds:
         return Rounds(stage, learning, section)
 
     playing(tmp_path, make)
-    trained = learning.look().scorers
+    trained = learning.snapshot().scorers
     own = trained["trained"]
     assert isinstance(own, PersonalScorer)
     phones, items = np.arange(PHONES), np.tile(np.arange(50), (PHONES, 1))

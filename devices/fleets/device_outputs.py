@@ -8,6 +8,7 @@ import os
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import final
 
 import numpy as np
@@ -18,6 +19,7 @@ from droidloop.platform.ledger import Rows
 
 UPLOADS = "uploads"
 LOG = "devices.log"
+FAILED = "failed"
 
 
 @final
@@ -62,8 +64,18 @@ class Evidence:
         except OSError as error:
             raise LedgerError(f"{path}: cannot be written ({error.strerror})") from error
 
-    def failed(self, job: int, phone: int, message: str) -> None:
-        """Write down, for people, why *job* failed; the ledger has the outcome."""
+    def failed(
+        self, job: int, phone: int, message: str, logs: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """Write down, for people, why *job* failed; the ledger has the outcome.
+
+        What *logs* hold by their names goes to files of their own (``failed/JOB-NAME.log``).
+        """
+        for name, text in logs.items():
+            if text:
+                path = self._folder / FAILED / f"{job}-{name}.log"
+                path.parent.mkdir(exist_ok=True)
+                path.write_text(text)
         self._write(f"job {job} on phone {phone}: {message}")
 
     def _write(self, line: str) -> None:

@@ -122,10 +122,12 @@ class Failed:
             load, ``FAILED_MEMORY``, ``FAILED_TIMEOUT``, ``FAILED_OUTPUT``, ``FAILED_STORAGE``,
             ``FAILED_OFFLINE`` and ``FAILED_LINK`` for what their names say, ``FAILED_RUNNER`` else.
         message: one line for people.
+        log: the end of what the runner had printed.
     """
 
     outcome: Outcome
     message: str
+    log: str = field(default="", compare=False)
 
 
 Result = Ran | Failed

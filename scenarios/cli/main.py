@@ -10,7 +10,7 @@ import click
 
 from droidloop.platform.errors import DroidloopError, UsageError
 
-from .device_options import adb_server, bundle_files
+from .device_options import adb_server, bundle_files, setup_of
 from .devices import devices
 
 if TYPE_CHECKING:  # imported only where they are needed
@@ -57,6 +57,11 @@ def main() -> None:
     metavar="SERIAL|all",
     help="Have this device take part, in the place of the first phone that is free.",
 )
+@click.option(
+    "--testbed",
+    type=click.Path(path_type=Path),
+    help="A TOML file with [[devices.android]] tables: devices, and how each of them works.",
+)
 @adb_server
 @bundle_files
 @click.option(
@@ -73,6 +78,7 @@ def run(
     out: Path | None,
     replay: Path | None,
     attach: tuple[str, ...],
+    testbed: Path | None,
     adb_server: str | None,
     bundles: tuple[Path, ...],
     workers: int | None,
@@ -89,7 +95,7 @@ def run(
     folder = out or Path("runs") / f"{checked.name}-{checked.seed}"
     progress = _Progress(quiet=as_json)
     with (
-        _devices(checked, attach, replay, adb_server, bundles) as devices,
+        _devices(checked, attach, testbed, replay, adb_server, bundles) as devices,
         _cluster(ray) as cluster,
     ):
         answer = execute(
@@ -204,20 +210,26 @@ def _cluster(address: str | None) -> AbstractContextManager["Cluster | None"]:
 def _devices(
     scenario: "Scenario",
     attach: tuple[str, ...],
+    testbed: Path | None,
     replay: Path | None,
     server: str | None,
     bundles: tuple[Path, ...],
 ) -> AbstractContextManager[list["Attachment"]]:
     """Return the real devices of a run; a replay needs none of those that its scenario names."""
-    if replay is not None and attach:
-        raise UsageError(f"--replay {replay}: needs no devices; leave --attach out")
+    if replay is not None and (attach or testbed is not None):
+        option = "--attach" if attach else "--testbed"
+        raise UsageError(f"--replay {replay}: needs no devices; leave {option} out")
     named = [] if replay is not None else scenario.devices.android
+    if testbed is not None:
+        from droidloop.scenarios.schema.load import read_test_bed
+
+        named = [*named, *read_test_bed(testbed)]
     if not named and not attach:
         return nullcontext([])
     from droidloop.devices.android.fleet.attaching import Seat, Way, attached
 
     given = {one.serial for one in named}
-    seats = [Seat(one.serial, one.phone) for one in named]
+    seats = [Seat(one.serial, one.phone, setup_of(one)) for one in named]
     seats += [Seat(serial) for serial in attach if serial not in given]
     way = Way(server, bundles, scenario.devices.impose)
     return attached(seats, lambda line: click.echo(line, err=True), way)

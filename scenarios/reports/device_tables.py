@@ -6,6 +6,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from droidloop.devices.fleets.device_outputs import FAILED
 from droidloop.platform.jobs import Kind, Outcome
 from droidloop.platform.ledger import Rows, read
 from droidloop.platform.rundir import RunDirectory
@@ -32,6 +33,7 @@ def devices_of(run: RunDirectory, jobs: Rows) -> dict[str, dict[str, Any]]:
         str(serials.get(str(phone), f"phone {phone}")): {
             "phone": int(phone),
             "failed": int(np.count_nonzero(_failed(jobs, phone))),
+            "logs": _logs(run, jobs["job"][_failed(jobs, phone)]),
             "kinds": {
                 Kind(kind).name.lower(): _kind(measures, jobs, phone, kind)
                 for kind in np.unique(measures["kind"][measures["phone"] == phone])
@@ -39,6 +41,12 @@ def devices_of(run: RunDirectory, jobs: Rows) -> dict[str, dict[str, Any]]:
         }
         for phone in np.unique(measures["phone"])
     }
+
+
+def _logs(run: RunDirectory, failed: Any) -> list[str]:
+    """Return what is kept of the logs of *failed* jobs, below the run directory."""
+    paths = [path for job in failed for path in sorted((run.path / FAILED).glob(f"{job}-*.log"))]
+    return [path.relative_to(run.path).as_posix() for path in paths]
 
 
 def _failed(jobs: Rows, phone: int) -> Any:
@@ -96,6 +104,11 @@ def show_devices(devices: dict[str, dict[str, Any]], console: Console) -> None:
             memory, energy = _cell(found["memory_bytes"], 1e6), _cell(found["energy_j"])
             table.add_row(f"  {kind}", str(found["jobs"]), *cells, memory, energy)
     console.print(table)
+    for serial, facts in devices.items():
+        if facts["logs"]:
+            console.print(
+                f"{serial}: logs of failed jobs: {', '.join(facts['logs'])}", markup=False
+            )
     console.print(
         "measured: by the device and this host's clock, energy by its battery's driver where it "
         "tells it (-: it does not); modelled: by the laws of its row's profile.",

@@ -19,11 +19,12 @@ from droidloop.devices.population.profile_files import profile_table
 from droidloop.models.packages.step_export import TrainingModels
 from droidloop.platform.engine import Engine
 from droidloop.platform.errors import LedgerError, UsageError
-from droidloop.platform.ledger import EVENT_DTYPE, Ledger
+from droidloop.platform.ledger import EVENT_DTYPE, Ledger, read
 from droidloop.platform.rundir import RunDirectory
 from droidloop.scenarios.schema.schema import Scenario
 
 _NOTE = "devices"
+_NOT_IMPOSED = "not-imposed"
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,12 @@ class Attached:
     def note(self, directory: RunDirectory) -> None:
         """Write into the manifest which phones are real."""
         if self.serials:
-            serials = {str(phone): serial for phone, serial in self.serials.items()}
-            directory.write_manifest({**directory.manifest(), _NOTE: serials})
+            labels = {one.phone: one.label for one in self.devices if one.label is not None}
+            names = {
+                str(phone): f"{labels[phone]} ({serial})" if phone in labels else serial
+                for phone, serial in self.serials.items()
+            }
+            directory.write_manifest({**directory.manifest(), _NOTE: names})
 
 
 def take_seats(
@@ -109,12 +114,14 @@ def fleet_of(
 
     def note(t_us: int, phone: int, name: str) -> None:
         rows = np.zeros(1, EVENT_DTYPE)
-        rows["t_us"], rows["kind"], rows["round"] = t_us, "not-imposed", -1
+        rows["t_us"], rows["kind"], rows["round"] = t_us, _NOT_IMPOSED, -1
         rows["phone"], rows["name"], rows["value"] = phone, name, 1
         ledger.write("events", rows)
 
     evidence = Evidence(folder, lambda rows: ledger.write("measures", rows), note)
     if attached.replay is not None:
+        events = read(attached.replay, "events")
+        ledger.write("events", events[events["kind"] == _NOT_IMPOSED.encode()])
         return ReplayFleet(engine, population, attached.replay, evidence)
     simulated: Fleet
     if scenario.play == "exact":

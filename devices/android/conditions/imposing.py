@@ -15,8 +15,8 @@ from droidloop.network.radio import NO_RADIO
 
 from .conditions import BatteryCondition, Imposed, LinkCondition, impose
 
-Hold = Callable[[LinkCondition, BatteryCondition], AbstractContextManager[Imposed]]
-"""Holds conditions on a device during a block."""
+Hold = Callable[[LinkCondition | None, BatteryCondition | None], AbstractContextManager[Imposed]]
+"""Holds conditions on a device during a block; None leaves its own."""
 
 
 def conditions_of(
@@ -43,7 +43,7 @@ def holder_of(connection: Connection, say: Callable[[str], object] = lambda _: N
     said: set[str] = set()
 
     @contextlib.contextmanager
-    def hold(link: LinkCondition, battery: BatteryCondition) -> Iterator[Imposed]:
+    def hold(link: LinkCondition | None, battery: BatteryCondition | None) -> Iterator[Imposed]:
         with contextlib.ExitStack() as stack:
             console = None
             port = emulator_port(connection.serial)

@@ -24,8 +24,10 @@ from droidloop.platform.errors import DeviceError, UsageError
 
 from .attached import AttachedDevice
 from .fleet import Attachment, Meter
+from .setup import PLAIN, Setup, SetUpRunner
 
 ALL = "all"
+LOGCAT, LOGCAT_S = ("logcat", "-d", "-t", "500"), 10.0
 CLEAN_S = 15.0
 _UEVENT = "/sys/class/power_supply/battery/uevent"
 _EMULATED = ("ro.kernel.qemu", "ro.boot.qemu")
@@ -37,10 +39,17 @@ Say = Callable[[str], object]
 
 @dataclass(frozen=True)
 class Seat:
-    """A device that is wanted, and the phone that it stands for; None: the first one free."""
+    """A device that is wanted, the phone that it stands for, and how it works.
+
+    Attributes:
+        serial: what adb calls it.
+        phone: the row that it stands for; None: the first one free.
+        setup: how it works.
+    """
 
     serial: str
     phone: int | None = None
+    setup: Setup = PLAIN
 
 
 def seats_of(wanted: Sequence[Seat], present: Sequence[str]) -> list[tuple[str, int]]:
@@ -111,6 +120,7 @@ def attached(wanted: Sequence[Seat], say: Say, way: Way) -> Iterator[list[Attach
         named = [seat.serial for seat in wanted if seat.serial != ALL]
         if len(named) < len(wanted):
             there = distinct(adb, [*named, *sorted(set(there) - set(named))], say)
+        setups = {seat.serial: seat.setup for seat in wanted}
         devices = []
         for serial, phone in seats_of(wanted, there):
             say(f"preparing {serial} as phone {phone}")
@@ -121,7 +131,8 @@ def attached(wanted: Sequence[Seat], say: Say, way: Way) -> Iterator[list[Attach
                     raise
                 say(f"left out: {error}")
             else:
-                devices.append(_seat(ready, phone, say, impose=way.impose))
+                setup = setups.get(serial, setups.get(ALL, PLAIN))
+                devices.append(_seat(ready, phone, say, setup, impose=way.impose))
         if not devices:
             raise DeviceError("--attach all: no device could be made ready; see above")
         yield devices
@@ -181,16 +192,18 @@ def made_ready(adb: Adb, serial: str, bundles: Sequence[Path], say: Say) -> Iter
             _clean(runner, connection, say)
 
 
-def _seat(ready: Ready, phone: int, say: Say, *, impose: bool) -> Attachment:
+def _seat(ready: Ready, phone: int, say: Say, setup: Setup, *, impose: bool) -> Attachment:
     connection = ready.connection
     return Attachment(
         connection.serial,
         phone,
-        ready.runner,
+        SetUpRunner(ready.runner, setup),
         ready.same_instructions,
         meter_of(connection),
         connection.wait,
-        holder_of(connection, say) if impose else None,
+        setup.hold(holder_of(connection, say), impose=impose),
+        label=setup.label,
+        logcat=lambda: connection.shell(list(LOGCAT), timeout_s=LOGCAT_S).stdout,
     )
 
 

@@ -51,6 +51,8 @@ class Attachment:
             raises AndroidError where it does not. None where it always does.
         hold: has the device show its row's link and battery during a job; None: it stays as it is.
         law: of its training, where its profile was calibrated.
+        label: what people call it.
+        logcat: reads the end of its log; None where it has none.
     """
 
     serial: str
@@ -61,6 +63,8 @@ class Attachment:
     wait: Callable[[float], object] | None = None
     hold: Hold | None = None
     law: StepLaw | None = None
+    label: str | None = None
+    logcat: Callable[[], str] | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ class _Took:
     energy_uj: int
     not_imposed: Mapping[str, str] = field(default_factory=dict)
     order: ModelJob | None = None
+    logcat: str = ""
 
 
 @final
@@ -143,7 +148,7 @@ class AndroidFleet:
             if took is None or isinstance(took.result, Ran):
                 return _Took(Failed(error.outcome, str(error)), _us_since(begin), -1)
         assert took is not None
-        return took
+        return replace(took, logcat=_logcat(device)) if isinstance(took.result, Failed) else took
 
     def _held(self, device: Attachment, t_us: int) -> AbstractContextManager[Imposed]:
         if device.hold is None:
@@ -177,7 +182,8 @@ class AndroidFleet:
         row["measured"] = True
         book(population, row, spans, limit_us)
         if isinstance(took.result, Failed):
-            self._evidence.failed(int(row["job"]), int(row["phone"]), took.result.message)
+            logs = {"runner": took.result.log, "logcat": took.logcat}
+            self._evidence.failed(int(row["job"]), int(row["phone"]), took.result.message, logs)
         elif row["compute_end_us"] >= 0:
             self._accept(row, took.result, k, work)
         follow(population, row)
@@ -216,6 +222,14 @@ def _measured(device: Attachment, order: ModelJob, *, meter: bool) -> _Took:
     if before_uw is None or after_uw is None:
         return _Took(result, elapsed_us, -1)
     return _Took(result, elapsed_us, (before_uw + after_uw) // 2 * elapsed_us // 1_000_000)
+
+
+def _logcat(device: Attachment) -> str:
+    """Return the end of the log of *device*, '' where it does not give it."""
+    try:
+        return "" if device.logcat is None else device.logcat()
+    except AndroidError:
+        return ""  # the job's own failure says that it is gone
 
 
 def _us_since(begin_ns: int) -> int:

@@ -199,6 +199,7 @@ def bench(ready: Ready, wish: Wish, job: ModelJob, host: Ran | Failed) -> Bench:
         unknown["during"] = f"all was over within {POLL_S:g} s"
     times: IntArray | None = None
     first_us: int | None = None
+    percentiles: dict[int, float | None]
     if tool is None:
         times, first_us = ran.invoke_us[wish.warmup :], int(ran.invoke_us[0])
         percentiles = {q: float(np.percentile(times, q)) for q in PERCENTILES}

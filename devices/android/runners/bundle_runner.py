@@ -80,7 +80,7 @@ class BundleRunner:
         if isinstance(result, Failed):
             if answer.exit_code in _NO_PROGRAM or result.outcome is Outcome.REFUSED_RUNTIME:
                 store.forget()
-            return result
+            return replace(result, log=log)
         return replace(
             result,
             sent_bytes=store.sent_bytes - before + job_bytes,

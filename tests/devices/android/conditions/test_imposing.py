@@ -85,11 +85,13 @@ class Held:
     """A device that keeps what is held on it, and fails where it is told to."""
 
     def __init__(self, before: AndroidError | None = None, after: AndroidError | None = None):
-        self.seen: list[tuple[LinkCondition, BatteryCondition]] = []
+        self.seen: list[tuple[LinkCondition | None, BatteryCondition | None]] = []
         self._before, self._after = before, after
 
     @contextmanager
-    def hold(self, link: LinkCondition, battery: BatteryCondition) -> Iterator[Imposed]:
+    def hold(
+        self, link: LinkCondition | None, battery: BatteryCondition | None
+    ) -> Iterator[Imposed]:
         self.seen.append((link, battery))
         if self._before is not None:
             raise self._before
@@ -144,7 +146,7 @@ def test_what_a_device_does_not_show_is_noted_once_a_reason(tmp_path: Path) -> N
     reasons = {"rate": "no console", "battery": "forbidden"}
 
     @contextmanager
-    def hold(link: LinkCondition, battery: BatteryCondition) -> Iterator[Imposed]:
+    def hold(link: LinkCondition | None, battery: BatteryCondition | None) -> Iterator[Imposed]:
         yield Imposed(reasons=reasons)
 
     events: list[tuple[int, int, str]] = []

@@ -26,6 +26,11 @@ from tests.phone.made import models
 BUNDLE = Bundle(Path("b"), "x86_64", "2.3.0", "0", "0", 0, ())
 
 
+@pytest.fixture(autouse=True)
+def nameless(device: FakeDevice) -> None:
+    device.answers["getprop ro.product.model"] = ("\n", "", 0)
+
+
 @pytest.fixture
 def wish() -> Wish:
     return Wish(models() / "scorer_d8.tflite", runs=20, warmup=3)

@@ -28,7 +28,7 @@ _METRICS = (
     Column("part", str, "valid or test: the events that are predicted"),
     Column("name", str, "of the metric: hr_at_10, ..."),
     Column("value", np.float64, "of the metric"),
-    Column("users", str, "of a value of many users: their class of phone, or all", 2, ""),
+    Column("users", str, "whose a value of many users is: a class of phone; empty: all", 2, ""),
 )
 
 _DEVICES = (
@@ -100,8 +100,7 @@ _RANKS = (
     Column("model", str, "as in metrics"),
     Column("ranking", str, "as in metrics"),
     Column("part", str, "as in metrics"),
-    Column("item", np.int32, "an item that was held out"),
-    Column("rank", np.int32, "its rank, from 1"),
+    Column("rank", np.int32, "of one of the items that were held out, from 1"),
 )
 
 TABLES: dict[str, Table] = {
@@ -123,7 +122,9 @@ TABLES: dict[str, Table] = {
         "t_us",
         ("t_us", "model", "ranking", "part", "name", "phone", "round", "value", "users"),
     ),
-    "devices": Table("A phone's accounts at the end of the run.", _DEVICES, "t_us", ("t_us", "phone")),
+    "devices": Table(
+        "A phone's accounts at the end of the run.", _DEVICES, "t_us", ("t_us", "phone")
+    ),
     "measures": Table(
         "What a real device took for a job, beside what the laws say.",
         _MEASURES,
@@ -146,6 +147,6 @@ TABLES: dict[str, Table] = {
         "Where a model ranks an item that it was to find.",
         _RANKS,
         "t_us",
-        ("t_us", "model", "ranking", "part", "phone", "rank", "item", "round"),
+        ("t_us", "model", "ranking", "part", "phone", "rank", "round"),
     ),
 }

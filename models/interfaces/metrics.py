@@ -1,7 +1,7 @@
 """What a metric is, and what metrics are functions of.
 
-A metric is one file in ``models/metrics``. It stands then in table, JSON, ledger, classes of phones,
-comparisons and pictures. A value that is NaN says that a user does not count.
+A metric is one file in ``models/metrics``. It stands then in table, JSON, ledger, classes of
+phones, comparisons and pictures. A value that is NaN says that a user does not count.
 """
 
 from collections.abc import Callable
@@ -63,7 +63,7 @@ class Rated:
 
 @dataclass(frozen=True)
 class Listed:
-    """What is shown to each of *users*: ``items`` (users, k), the best first; -1: there are no more.
+    """What *users* are shown: ``items`` (users, k), the best first; -1: there are no more.
 
     The *split* says what users had, and which items there are.
     """
@@ -88,6 +88,7 @@ class Metric:
         value: one value a user (users,), or one for all of them.
         better: which way it improves.
         whole: whether it is one value for all.
+        depth: how long the lists must be of which it is a function.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Metric:
     value: Callable[[Any], Any]
     better: Literal["higher", "lower"] = "higher"
     whole: bool = False
+    depth: int = 0
 
     @property
     def sign(self) -> int:
@@ -112,7 +114,7 @@ class Metric:
         """Return the metric of the best *k*: in its name, its label and its function's ``k``."""
         return Metric(
             *(f"{self.name}_at_{k}", f"{self.label}@{k}", self.of),
-            *(partial(self.value, k=k), self.better, self.whole),
+            *(partial(self.value, k=k), self.better, self.whole, k),
         )
 
 

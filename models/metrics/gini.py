@@ -7,7 +7,7 @@ from droidloop.platform.registry import Method
 
 
 class Gini(AtK):
-    """The Gini index of how often each item stands in a list of k: 0 all alike, 1 one alone."""
+    """The Gini index of how often each item stands in a list of k: 0: all alike."""
 
 
 def gini(listed: Listed, k: int) -> float:

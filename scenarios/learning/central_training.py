@@ -23,8 +23,9 @@ def train_centrally(recommender: Recommender, material: Material) -> Params:
     """
     split, draws = material.split, Draws(material.scenario.seed, "central")
 
-    def hit_rate(params: Params) -> float:
-        return material.judge.hit_rate(ModelScorer(recommender, params), "valid")
+    def quality(params: Params) -> float:
+        judge = material.judge
+        return judge.yardstick.sign * judge.quality(ModelScorer(recommender, params), "valid")
 
     users = np.arange(split.n_users)
     return fit(
@@ -38,6 +39,6 @@ def train_centrally(recommender: Recommender, material: Material) -> Params:
         batch=BATCH,
         negatives=NEGATIVES,
         draws=draws,
-        validate=hit_rate,
+        validate=quality,
         patience=PATIENCE,
     )

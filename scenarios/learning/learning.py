@@ -1,12 +1,12 @@
 """What a protocol moves about: a rule of learning, its data and its state, and what came of it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.data.split import Part
-from droidloop.models.evaluation.metrics import UserMetrics
 from droidloop.models.interfaces.learning import ClientRule, Cost, Recommender, ServerRule
+from droidloop.models.interfaces.metrics import Rated
 from droidloop.models.interfaces.peers import Grouping, PeerRule
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.packages.exportable import Graph
@@ -14,6 +14,7 @@ from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
 
+from .chosen_metrics import Answers
 from .evaluator import Scorer
 
 
@@ -40,13 +41,13 @@ class Trained:
     Attributes:
         scorers: by name; ``trained`` is the one that counts, others are printed beside it.
         ship: makes what is delivered; None where no phone's model is another's.
-        aucs: for what does not rank all items: instead of scorers, the AUC of each user on the
-            validation or the test part, by the same names.
+        rated: for what does not rank all items: instead of scorers, scores and labels of samples
+            of the validation or the test part, by the same names.
     """
 
     scorers: dict[str, Scorer]
     ship: Callable[[], Shipped] | None = None
-    aucs: Callable[[Part], dict[str, UserMetrics]] | None = None
+    rated: Callable[[Part], dict[str, Rated]] | None = None
 
 
 @dataclass
@@ -60,6 +61,7 @@ class Learning:
         draws: the chance of training.
         look: returns what has been learned by now.
         ships: whether that is a model for all phones, which can be delivered.
+        answers: whether what has been learned ranks all items, or only rates samples.
     """
 
     recommender: Recommender
@@ -68,6 +70,7 @@ class Learning:
     draws: Draws
     look: Callable[[], Trained]
     ships: bool
+    answers: Answers = field(default="ranks", kw_only=True)
 
 
 Choose = Callable[[IntArray, int, int], IntArray]

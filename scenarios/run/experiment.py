@@ -15,6 +15,7 @@ from droidloop.platform.draws import Draws
 from droidloop.platform.errors import DataError
 from droidloop.scenarios.learning.build import build
 from droidloop.scenarios.learning.central_training import train_centrally
+from droidloop.scenarios.learning.chosen_metrics import chosen_metrics
 from droidloop.scenarios.learning.evaluator import FunctionScorer, Judge, ModelScorer, Scorer
 from droidloop.scenarios.learning.fedncf import neumf_of
 from droidloop.scenarios.learning.learning import Learning
@@ -33,11 +34,7 @@ class Study:
     population: Population
     material: Material
     learning: Learning
-
-    @property
-    def judge(self) -> Judge:
-        """Who measures quality."""
-        return self.material.judge
+    judge: Judge
 
     def baselines(self) -> dict[str, Scorer]:
         """Return the models that the trained one is printed beside, trained here and now."""
@@ -80,13 +77,19 @@ def prepare(scenario: Scenario) -> Study:
         place = scenario.data.path or "the synthetic data"
         raise DataError(f"{place}: no user has three events; leave-one-out needs them")
     candidates = sample_candidates(split, Draws(seed, "candidates"), evaluation.candidates)
+    metrics, by = chosen_metrics(evaluation, "ranks")
+    judge = Judge(split, candidates, evaluation.k, metrics, by)
     material = Material(
         scenario,
         folk.interactions,
         split,
         exclusions(split, evaluation.protocol),
-        Judge(split, candidates, evaluation.k),
+        judge,
         Draws(seed, "learning"),
         folk.places,
     )
-    return Study(scenario, folk.population, material, build(material))
+    learning = build(material)
+    metrics, by = chosen_metrics(evaluation, learning.answers)
+    return Study(
+        scenario, folk.population, material, learning, replace(judge, metrics=metrics, by=by)
+    )

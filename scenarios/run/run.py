@@ -12,6 +12,7 @@ from droidloop.devices.android.fleet.fleet import Attachment
 from droidloop.devices.fleets.remote_play import play_on
 from droidloop.devices.phone.battery import settle
 from droidloop.models.data.split import Part
+from droidloop.models.evaluation.evaluate import Judged
 from droidloop.models.packages.export import export
 from droidloop.models.packages.litert import LiteRT
 from droidloop.models.packages.package import Package
@@ -19,13 +20,15 @@ from droidloop.network.topology import Topology
 from droidloop.platform.cluster import Cluster
 from droidloop.platform.draws import Draws
 from droidloop.platform.engine import Engine, Process
-from droidloop.platform.ledger import DEVICE_DTYPE, Rows
+from droidloop.platform.ledger import Words
 from droidloop.platform.rundir import RunDirectory
+from droidloop.platform.tables import TABLES
 from droidloop.platform.units import SECOND_US
 from droidloop.scenarios.delivery.delivery import Delivery
 from droidloop.scenarios.delivery.shipment import shipment_of
-from droidloop.scenarios.learning.evaluator import Scorer, TableScorer, metric_rows
+from droidloop.scenarios.learning.evaluator import Scorer, TableScorer
 from droidloop.scenarios.learning.learning import Shipped, Trained
+from droidloop.scenarios.learning.records import Records, note_split
 from droidloop.scenarios.protocols.build import (
     conduct_of,
     links_of,
@@ -33,6 +36,7 @@ from droidloop.scenarios.protocols.build import (
     require_fit,
 )
 from droidloop.scenarios.protocols.device_work import DeliveryWorks
+from droidloop.scenarios.reports.measured import described
 from droidloop.scenarios.reports.summary import summarise
 from droidloop.scenarios.runtime.context import Stage
 from droidloop.scenarios.runtime.fleets import Attached, fleet_of, take_seats, training_models
@@ -77,6 +81,9 @@ def execute(
     engine = Engine()
     directory = RunDirectory.create(out, seed=scenario.seed, scenario=scenario.resolved())
     attached.note(directory)
+    judge, rates = study.judge, study.learning.answers == "ratings"
+    metrics = [described(metric, rates=rates) for metric in judge.metrics]
+    directory.add(metrics=metrics, best_by=judge.yardstick.name)
     ledger = directory.ledger()
     play = None if cluster is None else play_on(cluster)
     fleet = fleet_of(scenario, engine, study.population, attached, directory.path, ledger, play)
@@ -125,6 +132,7 @@ class _Run:
 
     def process(self) -> Process:
         """Train, export, deliver; then settle every phone's accounts at the end."""
+        note_split(self._recorder.note, self._study.judge.split)
         stage = Stage(
             self._recorder,
             self._study.population,
@@ -144,7 +152,7 @@ class _Run:
         self._progress("exporting", 1, 1)
         if shipped is not None and package is not None:
             yield from self._deliver(shipped, package)
-        self._recorder.write("devices", self._accounts(self._recorder.engine.now_us))
+        self._note_accounts(self._recorder.engine.now_us)
 
     def _best_round(self) -> _Best:
         """Return the best round; what is there now, if no round has ended."""
@@ -172,13 +180,16 @@ class _Run:
             self._validate(number)
 
     def _validate(self, number: int) -> None:
-        trained = self._study.learning.look()
-        if trained.aucs is not None:
-            name, quality = "auc_ppm", trained.aucs("valid")["trained"].means()["auc"]
+        trained, judge = self._study.learning.look(), self._study.judge
+        if trained.rated is not None:
+            rated = trained.rated("valid")["trained"]
+            found = {metric.name: metric.mean(rated) for metric in judge.metrics}
         else:
-            name = "hit_rate_ppm"
-            quality = self._study.judge.hit_rate(trained.scorers["trained"], "valid")
-        self._recorder.event("valid", number, **{name: round(1e6 * quality)})
+            found = judge.qualities(trained.scorers["trained"], "valid")
+        known = {name: value for name, value in found.items() if not np.isnan(value)}
+        ppm = {f"{name}_ppm": round(1e6 * value) for name, value in known.items()}
+        self._recorder.event("valid", number, **ppm)
+        quality = judge.yardstick.sign * found[judge.yardstick.name]
         if self._best is None or quality > self._best.quality:
             self._best = _Best(quality, number, trained)
 
@@ -209,39 +220,55 @@ class _Run:
 
     def _measure_quality(self, shipped: Shipped | None, package: Package | None) -> None:
         best, judge = self._best_round(), self._study.judge
-        when: dict[str, int] = {"t_us": self._recorder.engine.now_us, "round_": best.round}
+        records = Records(
+            self._recorder.note,
+            judge.metrics,
+            self._classes,
+            self._recorder.engine.now_us,
+            best.round,
+        )
         scorers: dict[str, Scorer] = {**best.trained.scorers, **self._study.baselines()}
         if shipped is not None and package is not None:
             for variant in VARIANTS:
                 values = LiteRT(package.model(variant)).scores(shipped.private).values
                 scorers[variant] = TableScorer(values)
-            overlap = judge.overlap_rows(scorers["float32"], scorers["int8"], "int8", **when)
-            self._recorder.write("metrics", overlap)
+            overlap = judge.overlap(scorers["float32"], scorers["int8"])
+            where = {"model": "int8", "ranking": "sampled", "part": "test"}
+            for name, shares in overlap.values.items():
+                records.by_user(overlap.users, name, shares, **where)
         for model, scorer in scorers.items():
-            self._recorder.write("metrics", judge.rows(scorer, model, **when))
-        if best.trained.aucs is not None:
-            parts: tuple[Part, ...] = ("valid", "test")
-            for part in parts:
-                for model, aucs in best.trained.aucs(part).items():
-                    rows = metric_rows(aucs, model, "rated", part=part, **when)
-                    self._recorder.write("metrics", rows)
+            for ranking, judged in judge.judged(scorer).items():
+                records.judged(judged, model, ranking)
+        parts: tuple[Part, ...] = ("valid", "test") if best.trained.rated is not None else ()
+        for part in parts:
+            assert best.trained.rated is not None
+            for model, rated in best.trained.rated(part).items():
+                users = np.arange(len(rated.offsets) - 1)
+                records.judged(Judged(users, rated=rated), model, "rated", part)
 
-    def _accounts(self, end_us: int) -> Rows:
-        """Return every phone's accounts, complete to *end_us*."""
+    @property
+    def _classes(self) -> Words:
+        population = self._study.population
+        return Words(population.profiles, population.traits["profile"])
+
+    def _note_accounts(self, end_us: int) -> None:
+        """Note every phone's accounts, complete to *end_us*."""
         population = self._study.population
         settle(population.world, end_us)
         self._recorder.event("map", -1, **shares_ppm(population.world.map, end_us))
         state, traits = population.state, population.traits
-        rows = np.zeros(len(population), DEVICE_DTYPE)
-        rows["t_us"], rows["phone"] = end_us, np.arange(len(population))
-        rows["profile"] = np.array(population.profiles, "S24")[traits["profile"]]
-        rows["region"] = np.array(population.regions, "S16")[traits["region"]]
-        rows["radio"] = np.array(population.radios, "S8")[traits["radio"]]
-        rows["measured"][list(self._attached.phones)] = True
-        rows["capacity_uj"] = traits["capacity_uj"]
-        rows["battery_before_uj"] = self._battery_before_uj
-        rows["battery_after_uj"] = state["battery_uj"]
-        for name in DEVICE_DTYPE.names or ():
-            if name in (state.dtype.names or ()) and name != "t_us":
-                rows[name] = state[name]
-        return rows
+        measured = np.zeros(len(population), bool)
+        measured[list(self._attached.phones)] = True
+        columns = {
+            "phone": np.arange(len(population)),
+            "profile": self._classes,
+            "region": Words(population.regions, traits["region"]),
+            "radio": Words(population.radios, traits["radio"]),
+            "measured": measured,
+            "capacity_uj": traits["capacity_uj"],
+            "battery_before_uj": self._battery_before_uj,
+            "battery_after_uj": state["battery_uj"],
+        }
+        same = set(state.dtype.names or ()) & {one.name for one in TABLES["devices"].columns}
+        columns |= {name: state[name] for name in same - {"t_us"}}
+        self._recorder.note("devices", t_us=end_us, **columns)

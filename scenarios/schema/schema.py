@@ -56,7 +56,7 @@ class DeliverySection(Section):
 
 
 class EvaluationSection(Section):
-    """How quality is measured; all of it per user."""
+    """How quality is measured."""
 
     protocol: Literal["clean", "pfedrec"] = "clean"
     """Training negatives: what is not in training, or (leaky) what was never rated at all."""
@@ -64,6 +64,11 @@ class EvaluationSection(Section):
     candidates: PositiveInt = 99
     every: PositiveInt = 1
     """Rounds between two validations."""
+    metrics: list[str | dict[str, Any]] | None = None
+    """By name, or as a table with a name and keys, `{name = "ndcg", k = 5}`; `hr`, `ndcg` and
+    `recall` at `k` if not given, `auc` for what ranks no items."""
+    best_by: str | None = None
+    """The metric by which the best round is chosen; the first one if not given."""
     baselines: list[Literal["popularity", "itemknn", "mf", "neumf", "lightgcn"]] = Field(
         default=["popularity", "itemknn", "mf"]
     )

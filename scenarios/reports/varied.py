@@ -33,11 +33,10 @@ def labels_of(scenarios: Sequence[Mapping[str, Any]]) -> list[str]:
     for scenario in scenarios:
         same = [one for one in scenarios if one["name"] == scenario["name"]]
         differ = dict(keys_of(scenario))
-        keys = [f"{key} = {shown(differ.get(key))}" for key in varied(same)]
-        if len(same) == len(scenarios) > 1:
-            labels.append(", ".join(keys))
-        else:
-            labels.append("; ".join([named(scenario), *keys]))
+        keys = ", ".join(f"{key} = {shown(differ.get(key))}" for key in varied(same))
+        if len(same) < len(scenarios) or not keys:
+            keys = f"{named(scenario)}; {keys}".removesuffix("; ")
+        labels.append(keys)
     return labels
 
 

@@ -83,7 +83,8 @@ def execute(
     attached.note(directory)
     judge, rates = study.judge, study.learning.answers == "ratings"
     metrics = [described(metric, rates=rates) for metric in judge.metrics]
-    directory.add(metrics=metrics, best_by=judge.yardstick.name)
+    sizes = {"users": judge.split.n_users, "items": judge.split.n_items}
+    directory.add(metrics=metrics, best_by=judge.yardstick.name, **sizes)
     ledger = directory.ledger()
     play = None if cluster is None else play_on(cluster)
     fleet = fleet_of(scenario, engine, study.population, attached, directory.path, ledger, play)

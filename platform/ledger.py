@@ -299,7 +299,7 @@ def _read_parquet(path: Path, table: Table) -> Rows:
             "read it with a newer one"
         )
     there = table.of_version(int(said))
-    kinds = [pa.string() if c.kind is str else pa.from_numpy_dtype(c.kind) for c in there]
+    kinds = [pa.string() if c.kind is str else pa.from_numpy_dtype(np.dtype(c.kind)) for c in there]
     wanted = pa.schema(list(zip((c.name for c in there), kinds, strict=True)))
     if not found.schema.equals(wanted):
         raise ValueError(f"its columns are not those of version {said}")

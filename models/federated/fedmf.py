@@ -12,8 +12,12 @@ import torch
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.data.negatives import draw_negatives, touched_rows
+from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.interfaces.client_checks import check_local, received
 from droidloop.models.interfaces.learning import Cohort, Cost, check_private
+from droidloop.models.interfaces.store import PrivateStore
+from droidloop.models.learning.learning import FederatedLearning
+from droidloop.models.learning.shared_model import shared_snapshot
 from droidloop.models.local.mf_sgd import Sgd, train_cohort
 from droidloop.models.local.torch_sgd import train_cohort_in_torch
 from droidloop.models.recommenders.mf import MF
@@ -21,6 +25,9 @@ from droidloop.models.tables.dense import DenseTable
 from droidloop.platform.arrays import Array, Float32Array, Int32Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import SERVER, Messages
+from droidloop.platform.registry import Method
+
+from .server_section import FoldedTraining
 
 Upload = Literal["part", "full"]
 Kind = Literal["delta", "parameters", "gradient"]
@@ -181,3 +188,39 @@ class FedMF:
             rows=rows,
             offsets={name: offsets},
         )
+
+
+class FedMFSection(FoldedTraining):
+    """Phones train their user's vector and the item rows they touch; the server folds the rows."""
+
+    upload: Literal["part", "full"] = "part"
+    """The touched rows, which shows which items they are; or the whole table."""
+
+
+def build(section: FedMFSection, recommender: MF, task: TaskData) -> FederatedLearning:
+    """Return FedMF as *section* wants it."""
+    first = task.draws.child("init")
+    client = FedMF(recommender, section.sgd, section.negatives, task.exclude, upload=section.upload)
+    server = section.fold(recommender.init(first), task.staleness)
+    store = PrivateStore.of(recommender, first, task.split.n_users)
+    return FederatedLearning(
+        recommender=recommender,
+        store=store,
+        data=task.split.train,
+        draws=task.draws.child("training"),
+        snapshot=lambda: shared_snapshot(recommender, server, store),
+        client=client,
+        server=server,
+        steps=client,
+    )
+
+
+METHOD = Method(
+    kind="rule",
+    name="fedmf",
+    section=FedMFSection,
+    build=build,
+    source="Chai et al.: Secure Federated Matrix Factorization (IEEE Intelligent Systems 2020)",
+    gives=frozenset({"server", "ships", "device-step"}),
+    needs={"recommender": frozenset({"mf"}), "protocol": frozenset({"server"})},
+)

@@ -5,7 +5,7 @@ phones, comparisons and pictures. A value that is NaN says that a user does not 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, Literal
 
@@ -17,6 +17,8 @@ from droidloop.platform.arrays import Array, FloatArray, IntArray
 from droidloop.platform.section import Section
 
 Source = Literal["ranks", "ratings", "lists"]
+Answers = Literal["ranks", "ratings"]
+"""What a trained model gives: an order of all items, or only scores of samples with labels."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Ranked:
 
     def sums(self, values: Array) -> FloatArray:
         """Return the sum over each user's items of *values*, one a rank."""
-        return np.bincount(self.users, values, len(self.counts))
+        return np.bincount(self.users, values, len(self.counts)).astype(np.float64, copy=False)
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class Metric:
     name: str
     label: str
     of: Source
-    value: Callable[[Any], Any]
+    value: Callable[..., Any]
     better: Literal["higher", "lower"] = "higher"
     whole: bool = False
     depth: int = 0
@@ -112,9 +114,12 @@ class Metric:
 
     def at(self, k: int) -> "Metric":
         """Return the metric of the best *k*: in its name, its label and its function's ``k``."""
-        return Metric(
-            *(f"{self.name}_at_{k}", f"{self.label}@{k}", self.of),
-            *(partial(self.value, k=k), self.better, self.whole, k),
+        return replace(
+            self,
+            name=f"{self.name}_at_{k}",
+            label=f"{self.label}@{k}",
+            value=partial(self.value, k=k),
+            depth=k,
         )
 
 

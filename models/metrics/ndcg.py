@@ -19,7 +19,8 @@ def ndcg(ranked: Ranked, k: int) -> FloatArray:
     """
     gains = np.where(ranked.ranks <= k, 1 / np.log2(ranked.ranks + 1.0), 0.0)
     ideal = np.cumsum(1 / np.log2(np.arange(k) + 2.0))
-    return ranked.sums(gains) / ideal[np.minimum(ranked.counts, k) - 1]
+    best: FloatArray = ideal[np.minimum(ranked.counts, k) - 1]
+    return ranked.sums(gains) / best
 
 
 METHOD = Method(

@@ -1,17 +1,24 @@
 """Matrix factorisation: a private vector for each user, a shared one for each item."""
 
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 import torch
+from pydantic import PositiveInt
 
+from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.interfaces.learning import Batch, Context, Cost, EmbeddingTable, Params
 from droidloop.models.numerics.losses import bpr, log_loss, squared_error
 from droidloop.models.numerics.one_thread import one_thread
-from droidloop.models.tables.dense import DenseTable, normal_rows
+from droidloop.models.packages.exportable import scoring
+from droidloop.models.packages.shipped import Shipped
+from droidloop.models.tables.choose import table_of
+from droidloop.models.tables.dense import DenseSection, DenseTable, normal_rows
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
+from droidloop.platform.registry import Method
+from droidloop.platform.section import NotNegative, Section
 
 Loss = Literal["log", "bpr", "squared"]
 
@@ -136,6 +143,10 @@ class MF:
             ram_bytes=4 * self.dim * (self.n_items + rows) + 8 * examples,
         )
 
+    def ship(self, params: Params) -> Shipped:
+        """Return the item vectors as a graph, and the users' vectors that it takes."""
+        return Shipped(scoring(params[self.items.name].numpy()), params["user"].numpy())
+
     def _user(self, params: Params, users: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.embedding(users, params["user"])
 
@@ -147,3 +158,35 @@ def _pairs(batch: Batch) -> torch.Tensor:
     """Return the items of each example and its negatives, (batch, 1 + k)."""
     ids = batch.items[:, None]
     return ids if batch.negatives is None else torch.cat([ids, batch.negatives], dim=1)
+
+
+class MFSection(Section):
+    """Matrix factorisation: the product of a user's private and an item's shared vector."""
+
+    choices: ClassVar = {"table": ("table", "dense")}
+
+    dim: PositiveInt = 32
+    """The length of a vector."""
+    loss: Literal["log", "bpr"] = "log"
+    """What was chosen is 1 and a negative 0; or each negative against the item."""
+    l2: NotNegative = 0.0
+    """The weight of the squares of the vectors, for every item of every example."""
+    table: Section = DenseSection()
+    """Where item vectors come from."""
+
+
+def build(section: MFSection, task: TaskData) -> MF:
+    """Return matrix factorisation of the items of *task*."""
+    n = task.split.n_items
+    table = table_of(section.table, n, section.dim)
+    return MF(n, section.dim, section.loss, section.l2, table=table)
+
+
+METHOD = Method(
+    kind="recommender",
+    name="mf",
+    section=MFSection,
+    build=build,
+    source="Koren, Bell, Volinsky: Matrix Factorization Techniques (IEEE Computer 2009)",
+    gives=frozenset({"mf", "item-table", "user-vector", "ships", "central"}),
+)

@@ -5,15 +5,23 @@ He et al., Neural Collaborative Filtering (WWW 2017).
 
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Annotated
 
 import numpy as np
 import torch
+from pydantic import Field, PositiveInt
 
+from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.interfaces.learning import Batch, Context, Cost, EmbeddingTable, Params
 from droidloop.models.numerics.losses import log_loss
+from droidloop.models.packages.shipped import Shipped
 from droidloop.models.tables.dense import DenseTable, normal_rows
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
+from droidloop.platform.registry import Method
+from droidloop.platform.section import Section
+
+from .neumf_graph import ship_neumf
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,10 @@ class NeuMF:
             shapes |= {f"weight{k}": (inputs, outputs), f"bias{k}": (outputs,)}
         joined = self.gmf_dim + (self.hidden[-1] if self.hidden else 0)
         return shapes | {"out": (joined,), "out_bias": (1,)}
+
+    def ship(self, params: Params) -> Shipped:
+        """Return the network on the item table as a graph, and the users' vectors."""
+        return ship_neumf(self, params)
 
     def init(self, draws: Draws) -> Params:
         """Return fresh item vectors and network.
@@ -162,3 +174,33 @@ def _through(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     for j in range(1, len(weight)):
         total = total + x[..., j : j + 1] * weight[j]
     return total
+
+
+class NeuMFSection(Section):
+    """Neural matrix factorisation: a product of vectors and a network, joined before one logit."""
+
+    dim: PositiveInt = 32
+    """The length of the vectors that are multiplied."""
+    mlp_dim: PositiveInt = 16
+    """The length of a user's and of an item's vector that enter the network."""
+    hidden: Annotated[list[PositiveInt], Field(min_length=1)] = Field(default=[16, 8])
+    """The widths of its layers."""
+
+
+_SD = 0.1
+"""Of the first vectors: plain SGD leaves smaller ones where they are for many rounds."""
+
+
+def build(section: NeuMFSection, task: TaskData) -> NeuMF:
+    """Return NeuMF on the items of *task*."""
+    return NeuMF(task.split.n_items, section.dim, section.mlp_dim, tuple(section.hidden), _SD)
+
+
+METHOD = Method(
+    kind="recommender",
+    name="neumf",
+    section=NeuMFSection,
+    build=build,
+    source="He et al.: Neural Collaborative Filtering (WWW 2017)",
+    gives=frozenset({"neumf", "item-table", "user-vector", "ships", "central"}),
+)

@@ -10,6 +10,8 @@ from droidloop.models.interfaces.learning import Params
 from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import PackageError
+from droidloop.platform.registry import Method
+from droidloop.platform.section import Section
 
 _HEADER = struct.Struct("<4sII")
 _MAGIC = b"dns1"
@@ -92,3 +94,16 @@ def normal_rows(draws: Draws, rows: IntArray, dim: int, sd: float) -> Array:
         part = rows[start : start + _CHUNK_ROWS]
         out[start : start + len(part)] = draws.normal(part[:, None], columns) * sd
     return out
+
+
+class DenseSection(Section):
+    """One float32 vector for each id."""
+
+
+METHOD = Method(
+    kind="table",
+    name="dense",
+    section=DenseSection,
+    build=lambda section, n, dim, *, name, sd: DenseTable(n, dim, name, sd),
+    gives=frozenset({"dense"}),
+)

@@ -40,7 +40,8 @@ def _records(groups: Sequence[Group], targets: Sequence[Target]) -> Iterator[dic
     for group in groups:
         for users in ("all", *_classes(groups)):
             for figure in figures:
-                found = {"users": users, "figure": figure, "n": len(group.results)}
+                found: dict[str, Any] = {"users": users, "figure": figure}
+                found["n"] = len(group.results)
                 yield _record(group, *group.interval(figure, users), **found)
         for target in targets:
             spent = [target.costs(one.course) for one in group.results]

@@ -27,7 +27,8 @@ def kept_split(run: RunDirectory) -> Split:
         counts = np.bincount(mine["phone"], minlength=manifest["users"])
         items, times_s = mine["item"].astype(np.int64), mine["time_s"]
         parts.append(UserItems(items, _offsets(counts), times_s, np.ones(len(mine))))
-    return Split(*parts, manifest["items"])
+    train, valid, test = parts
+    return Split(train, valid, test, manifest["items"])
 
 
 def kept(run: RunDirectory, model: str, ranking: str, part: Part = "test") -> Judged:

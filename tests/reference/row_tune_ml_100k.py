@@ -39,14 +39,14 @@ def measure(seed: int) -> dict[str, float]:
 
     from droidloop.models.evaluation.candidates import exclusions, sample_candidates
     from droidloop.models.evaluation.evaluate import evaluate
+    from droidloop.models.evaluation.evaluator import ModelScorer, OwnTablesScorer
     from droidloop.models.fitting.fit import fit
     from droidloop.models.interfaces.learning import init_all
     from droidloop.models.local.mf_sgd import Sgd
     from droidloop.models.peer.gossip_mf import GossipMF
     from droidloop.models.recommenders.mf import MF
+    from droidloop.models.tuning.tune import store_of
     from droidloop.platform.draws import Draws
-    from droidloop.scenarios.learning.evaluator import ModelScorer, OwnTablesScorer
-    from droidloop.scenarios.learning.gossip_mf import store_of
 
     split, draws = ml_100k(), Draws(seed, "tune")
     exclude = exclusions(split, "clean")

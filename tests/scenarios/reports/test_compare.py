@@ -164,7 +164,8 @@ def test_seeds_of_both_are_paired_and_the_users_of_both() -> None:
     other = group("b", result(1, {0: 1.0, 1: 1.0, 7: 0.0}), result(2, {0: 1.0}))
     [hit, *_] = differences([one, other])
     # of seed 1 users 0 and 1, of seed 2 user 0; seed 9 and user 7 have nobody to be held against
-    assert (hit.figure, hit.mean, hit.n, hit.pairs) == ("hit", pytest.approx(0.25), 2, "seeds")
+    assert (hit.figure, hit.n, hit.pairs) == ("hit", 2, "seeds")
+    assert hit.mean == pytest.approx(0.25)
     assert hit.half == pytest.approx(interval([0.5, 0.0])[1])
 
 

@@ -34,8 +34,8 @@ def asked(command: Command, small: Path, tmp_path_factory: pytest.TempPathFactor
 
 
 def later(name: str) -> Metric:
-    method = find("metric", name)
-    made: Metric = method.build(method.section(k=5 if name == "ndcg" else 10))
+    method, keys = find("metric", name), {"k": 5 if name == "ndcg" else 10}
+    made: Metric = method.build(method.section(**keys))
     return made
 
 

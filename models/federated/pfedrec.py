@@ -12,7 +12,7 @@ import torch
 
 from droidloop.models.interfaces.learning import Cost, Params
 from droidloop.models.recommenders.mf import MF
-from droidloop.models.tables.dense import normal_rows
+from droidloop.models.tables.float_rows import normal_rows
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
 

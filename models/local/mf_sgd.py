@@ -2,9 +2,10 @@
 
 Every client works on its own copy of the rows that it touches: the items of its examples and the
 negatives drawn for them. Clients are independent, so any number of threads gives the same bits.
-``local.py`` does the same arithmetic with torch, for any recommender and at a tenth of the speed.
+``torch_sgd.py`` does the same with torch, for any recommender and at a tenth of the speed.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,8 +30,8 @@ class Sgd:
         lr_rows: step of what is shared.
         epochs: passes over the local data.
         batch: pairs of user and item in a batch; an item and its negatives stay together.
-        lr_dense: step of what is shared and no table, such as the weights of a network, on which
-            every pair of a batch pulls; None: ``lr_rows``.
+        lr_dense: step of what is shared and not read by row, such as the weights of a network, on
+            which every pair of a batch pulls; None: ``lr_rows``.
     """
 
     lr_user: float = 0.05
@@ -39,12 +40,16 @@ class Sgd:
     batch: int = 256
     lr_dense: float | None = None
 
+    def rate(self, by_row: bool) -> float:
+        """Return the step of a shared parameter that is read *by_row*, or of another one."""
+        return self.lr_rows if by_row or self.lr_dense is None else self.lr_dense
+
     def group(self, negatives: int) -> int:
         """Return how many items with their *negatives* make a batch."""
         return max(1, self.batch // (1 + negatives))
 
 
-def train_cohort(
+def train_mf_cohort(
     data: UserItems,
     negatives: Int32Array,
     ids: Int32Array,
@@ -92,6 +97,13 @@ def order_of(draws: Draws, phone: int, counter: int, count: int, epochs: int) ->
         shuffle(order, key, phone, epoch)
         out[epoch] = order
     return out
+
+
+def batches(order: IntArray, group: int) -> Iterator[IntArray]:
+    """Yield the examples of each batch of at most *group*, epoch after epoch of *order*."""
+    for epoch in order:
+        for start in range(0, len(epoch), group):
+            yield epoch[start : start + group]
 
 
 @njit(cache=True)

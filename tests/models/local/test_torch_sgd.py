@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from droidloop.models.data.negatives import draw_negatives, touched_rows
-from droidloop.models.local.mf_sgd import Sgd, train_cohort
+from droidloop.models.local.mf_sgd import Sgd, train_mf_cohort
 from droidloop.models.local.torch_sgd import train_cohort_in_torch, train_phone
 from droidloop.models.recommenders.mf import MF, Loss
 from droidloop.platform.draws import Draws
@@ -26,7 +26,7 @@ def test_numba_equals_torch(loss_name: Loss, dim: int, epochs: int, batch: int, 
     negatives[1, 2] = -1
     ids, offsets = touched_rows(DATA, negatives, N_ITEMS)
     user = [mf.init_private(DRAWS, PHONES)["user"].numpy() for _ in range(2)]
-    compiled = train_cohort(
+    compiled = train_mf_cohort(
         DATA,
         negatives,
         ids,

@@ -105,7 +105,9 @@ def _fixed(model: Recommender) -> set[str]:
     return {name for table in tables for name, one in table.parameters.items() if not one.trained}
 
 
-def _descend(recommender: Recommender, params: Params, batch: Batch, rates: dict[str, float]) -> None:
+def _descend(
+    recommender: Recommender, params: Params, batch: Batch, rates: dict[str, float]
+) -> None:
     for name in rates:
         params[name].requires_grad_(True)
     loss = recommender.loss(params, batch).sum()

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from droidloop.models.interfaces.learning import Cost, EmbeddingTable, Params
-from droidloop.platform.arrays import Array, IntArray
+from droidloop.platform.arrays import Array, Float32Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import PackageError
 
@@ -34,12 +34,22 @@ def look_up(table: EmbeddingTable, params: Params, ids: torch.Tensor) -> torch.T
     return table.compose(parts)
 
 
+def every_vector(table: EmbeddingTable, params: Params) -> Float32Array:
+    """Return the vectors of all ids, (n, dim); of stacked parameters (phones, n, dim)."""
+    ids = torch.arange(table.n)
+    for name, parameter in table.parameters.items():
+        if params[name].dim() > len(parameter.shape):
+            ids = torch.arange(table.n).expand(len(params[name]), table.n)
+    with torch.no_grad():
+        return np.asarray(table.lookup(params, ids).numpy(), np.float32)
+
+
 def own_rows(table: EmbeddingTable) -> bool:
-    """Return whether *table* is plain and no two ids share a row."""
+    """Return whether the vector of every id is, as it stands, the row of its number."""
     if not table.plain:
         return False
     [rows] = table.rows_of(np.arange(table.n)).values()
-    return len(np.unique(rows)) == table.n
+    return np.array_equal(rows, np.arange(table.n))
 
 
 def float_bytes(table: EmbeddingTable) -> int:

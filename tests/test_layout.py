@@ -37,7 +37,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
             *("data", "numerics", "interfaces", "evaluation", "graphs", "tables", "recommenders")
         },
         "local": {"data", "numerics", "interfaces", "graphs", "tables", "recommenders"},
-        "packages": {"interfaces", "recommenders"},
+        "packages": {"interfaces", "recommenders", "tables"},
         "federated": {
             *("data", "numerics", "interfaces", "evaluation", "graphs", "tables", "recommenders"),
             *("fitting", "local", "packages"),

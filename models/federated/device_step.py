@@ -112,7 +112,7 @@ def lesson_of(
     )
     examples = Examples(phones, data, drawn, draws, round_)
     [touched] = rows_touched(recommender.items, examples, 1).rows.values()
-    mine, others = in_rows(recommender.items, examples)
+    mine, others = in_rows(recommender.items, data, drawn)
     ids, count, width = touched.astype(np.int64), len(data.items), 1 + rule.negatives
     group = rule.sgd.group(rule.negatives)
     shape = shape_of(recommender.loss_name, recommender.dim, len(ids), count, group, width)

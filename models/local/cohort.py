@@ -7,7 +7,7 @@ the whole of all others.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 import numpy as np
 
@@ -142,20 +142,25 @@ def compiled_for(model: ItemRecommender) -> Kernel | None:
     Kernels train vectors that are rows. One that inherits from MF differs in a bias, if at all,
     which the kernel sees from the length of the user's vector.
     """
-    if not model.items.plain:
-        return None
-    return _mf if isinstance(model, MF) else _ncf if isinstance(model, NeuMF) else None
+    if compiled_mf(model):
+        return _mf
+    return _ncf if isinstance(model, NeuMF) and model.items.plain else None
 
 
-def in_rows(table: EmbeddingTable, examples: Examples) -> tuple[UserItems, Int32Array]:
-    """Return local items and negatives of *examples* as the rows that a plain *table* has of them.
+def compiled_mf(model: ItemRecommender) -> TypeGuard[MF]:
+    """Return whether the kernels of MF, those of gossip among them, train *model*."""
+    return isinstance(model, MF) and model.items.plain
+
+
+def in_rows(
+    table: EmbeddingTable, data: UserItems, negatives: Int32Array
+) -> tuple[UserItems, Int32Array]:
+    """Return local items and negatives as the rows that a plain *table* has of them.
 
     To a kernel such rows are items.
     """
-    [rows], [others] = (
-        table.rows_of(ids).values() for ids in (examples.data.items, examples.negatives)
-    )
-    return replace(examples.data, items=rows), np.asarray(others, np.int32)
+    [rows], [others] = (table.rows_of(ids).values() for ids in (data.items, negatives))
+    return replace(data, items=rows), np.asarray(others, np.int32)
 
 
 def _mf(
@@ -169,7 +174,7 @@ def _mf(
 ) -> dict[str, Array]:
     [(name, ids)], [own] = touched.rows.items(), model.private
     change = train_mf_cohort(
-        *(*in_rows(model.items, examples), ids, touched.offsets[name]),
+        *(*in_rows(model.items, examples.data, examples.negatives), ids, touched.offsets[name]),
         phones=examples.phones,
         table=shared[name],
         user=private[own],
@@ -194,7 +199,7 @@ def _ncf(
 ) -> dict[str, Array]:
     [(name, ids)] = touched.rows.items()
     return train_ncf_cohort(
-        *(model, shared, *in_rows(model.items, examples)),
+        *(model, shared, *in_rows(model.items, examples.data, examples.negatives)),
         *(ids, touched.offsets[name]),
         phones=examples.phones,
         user=private["user"],

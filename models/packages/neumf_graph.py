@@ -4,6 +4,7 @@ import numpy as np
 
 from droidloop.models.interfaces.learning import Params
 from droidloop.models.recommenders.neumf import NeuMF
+from droidloop.models.tables.float_rows import every_vector
 from droidloop.platform.arrays import Array
 
 from .exportable import FLATBUFFER_LIMIT_BYTES, Graph
@@ -13,11 +14,14 @@ from .manifest import TensorSpec
 def scoring_neumf(model: NeuMF, params: Params) -> Graph:
     """Return the graph of *model*: ``user`` (1, dim) in, ``scores`` (1, n_items) out.
 
+    What the network makes of an item's vector alone is a constant for each item, of ``gmf_dim`` and
+    ``hidden[0]`` numbers: a smaller table makes training and messages smaller, not this file.
+
     Raises:
         ValueError: a parameter is not finite, or there are too many for a ``.tflite`` file.
     """
-    arrays = {name: params[name].numpy() for name in ("item", *model.dense)}
-    cut, size, item = model.gmf_dim, model.mlp_dim, arrays["item"]
+    arrays = {name: params[name].numpy() for name in model.dense}
+    cut, size, item = model.gmf_dim, model.mlp_dim, every_vector(model.items, params)
     constants: dict[str, Array] = {"out_bias": arrays["out_bias"]}
     if cut:
         constants["product"] = item[:, :cut] * arrays["out"][:cut]

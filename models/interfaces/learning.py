@@ -15,9 +15,12 @@ import numpy as np
 import torch
 
 from droidloop.models.data.interactions import UserItems
-from droidloop.platform.arrays import Array, BoolArray, IntArray
+from droidloop.platform.arrays import Array, BoolArray, Int32Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
+
+Ids = IntArray | Int32Array
+"""Ids or row numbers, of either width."""
 
 Params = dict[str, torch.Tensor]
 """Named parameters. A table is (n, dim); stacked for a cohort it is (phones, n, dim)."""
@@ -151,7 +154,7 @@ class EmbeddingTable(Protocol):
         """What ships, without the header of ``pack``."""
         ...
 
-    def rows_of(self, ids: IntArray) -> dict[str, IntArray]:
+    def rows_of(self, ids: Ids) -> dict[str, Ids]:
         """Return the rows that *ids* read, of every parameter that is read by row.
 
         Of shape ``ids.shape``, or ``ids.shape + (k,)`` where an id reads k rows. An id below 0 is

@@ -125,8 +125,8 @@ def rows_touched(table: EmbeddingTable, examples: Examples, threads: int | None 
         if first.ndim > 1:  # several rows for an id: all but one stand beside the negatives
             others, first = np.concatenate([first[:, 1:], others], axis=1), first[:, 0]
         data, count = replace(examples.data, items=first), table.parameters[name].shape[0]
-        others = np.asarray(others, np.int32)
-        rows[name], offsets[name] = touched_rows(data, others, count, threads)
+        narrow: Int32Array = np.asarray(others, np.int32)
+        rows[name], offsets[name] = touched_rows(data, narrow, count, threads)
     return Touched(rows, offsets)
 
 
@@ -160,7 +160,8 @@ def in_rows(
     To a kernel such rows are items.
     """
     [rows], [others] = (table.rows_of(ids).values() for ids in (data.items, negatives))
-    return replace(data, items=rows), np.asarray(others, np.int32)
+    narrow: Int32Array = np.asarray(others, np.int32)
+    return replace(data, items=rows), narrow
 
 
 def _mf(

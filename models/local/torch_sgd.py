@@ -10,6 +10,7 @@ import torch
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.interfaces.learning import Batch, Params, Recommender
+from droidloop.models.numerics.one_thread import one_thread
 from droidloop.platform.arrays import Array, Int32Array, IntArray
 from droidloop.platform.draws import Draws
 
@@ -79,23 +80,24 @@ def train_cohort_in_torch(
         for name, value in shared.items()
         if name not in fixed
     }
-    for k in range(len(phones)):
-        mine = slice(int(data.offsets[k]), int(data.offsets[k + 1]))
-        own = {name: torch.from_numpy(column[k : k + 1]) for name, column in private.items()}
-        order = order_of(draws, int(phones[k]), counter, mine.stop - mine.start, sgd.epochs)
-        trained = train_phone(
-            *(model_of(k), tensors | own, data.items[mine], data.ratings[mine]),
-            *(negatives[mine], order, sgd),
-        )
-        for name, moved in change.items():
-            if name in rows:
-                part = slice(int(offsets[name][k]), int(offsets[name][k + 1]))
-                touched = rows[name][part]
-                moved[part] = trained[name].numpy()[touched] - shared[name][touched]
-            else:
-                moved[k] = trained[name].numpy() - shared[name]
-        for name, column in private.items():
-            column[k] = trained[name][0].numpy()
+    with one_thread():  # a phone is too small to share
+        for k in range(len(phones)):
+            mine = slice(int(data.offsets[k]), int(data.offsets[k + 1]))
+            own = {name: torch.from_numpy(column[k : k + 1]) for name, column in private.items()}
+            order = order_of(draws, int(phones[k]), counter, mine.stop - mine.start, sgd.epochs)
+            trained = train_phone(
+                *(model_of(k), tensors | own, data.items[mine], data.ratings[mine]),
+                *(negatives[mine], order, sgd),
+            )
+            for name, moved in change.items():
+                if name in rows:
+                    part = slice(int(offsets[name][k]), int(offsets[name][k + 1]))
+                    touched = rows[name][part]
+                    moved[part] = trained[name].numpy()[touched] - shared[name][touched]
+                else:
+                    moved[k] = trained[name].numpy() - shared[name]
+            for name, column in private.items():
+                column[k] = trained[name][0].numpy()
     return change
 
 

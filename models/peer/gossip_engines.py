@@ -20,6 +20,7 @@ from droidloop.models.local.cohort import in_rows
 from droidloop.models.local.mf_sgd import Sgd, order_of
 from droidloop.models.local.torch_sgd import train_phone
 from droidloop.models.numerics.bounds import LARGEST
+from droidloop.models.numerics.one_thread import one_thread
 from droidloop.models.numerics.pair_gradients import LOSSES
 from droidloop.models.recommenders.mf import MF
 from droidloop.platform.arrays import Float32Array, Int32Array, IntArray
@@ -185,7 +186,9 @@ def learn_in_torch(work: Updates, store: PrivateStore) -> None:
                 age = age if merged is None else merged
                 m += 1
             if work.data.counts[k] > 0:
-                params, age = _update(work, k, turn, params), age + 1
+                with one_thread():
+                    params = _update(work, k, turn, params)
+                age += 1
                 for name, rows in _touched(work, k, turn).items():
                     if name in row_ages:
                         row_ages[name][rows] += np.float32(1)

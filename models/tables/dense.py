@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from droidloop.models.interfaces.learning import Cost, Parameter, Params
+from droidloop.models.interfaces.learning import Cost, Ids, Parameter, Params
 from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.registry import Method
@@ -57,7 +57,7 @@ class DenseTable:
         """4 n dim."""
         return float_bytes(self)
 
-    def rows_of(self, ids: IntArray) -> dict[str, IntArray]:
+    def rows_of(self, ids: Ids) -> dict[str, Ids]:
         """Return *ids*: every id has a row of its own."""
         return {self.name: ids}
 

@@ -13,7 +13,7 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from droidloop.models.interfaces.learning import Cost, Parameter, Params
+from droidloop.models.interfaces.learning import Cost, Ids, Parameter, Params
 from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.registry import Method
@@ -64,7 +64,7 @@ class HashedTable:
         """4 buckets dim."""
         return float_bytes(self)
 
-    def rows_of(self, ids: IntArray) -> dict[str, IntArray]:
+    def rows_of(self, ids: Ids) -> dict[str, Ids]:
         """Return the bucket of each id."""
         return {self.name: np.where(ids < 0, -1, ids % self.buckets)}
 

@@ -13,7 +13,7 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from droidloop.models.interfaces.learning import Cost, Parameter, Params
+from droidloop.models.interfaces.learning import Cost, Ids, Parameter, Params
 from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.registry import Method
@@ -86,7 +86,7 @@ class QuotientRemainderTable:
         """4 (remainders + quotients) dim; half of that where they are joined end to end."""
         return float_bytes(self)
 
-    def rows_of(self, ids: IntArray) -> dict[str, IntArray]:
+    def rows_of(self, ids: Ids) -> dict[str, Ids]:
         """Return the remainder and the quotient of each id: no two ids have both."""
         remainder, quotient = ids % self.remainders, ids // self.remainders
         none = ids < 0

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from droidloop.models.tables.hashed import METHOD, HashedTable
+from droidloop.models.tables.hashed import METHOD, HashedSection, HashedTable
 from droidloop.platform.draws import Draws
 from droidloop.platform.registry import find
 from tests.contracts.embedding_table import EmbeddingTableContract
@@ -46,5 +46,5 @@ def test_a_scenario_finds_it_by_name_and_may_leave_the_buckets_out() -> None:
     method = find("table", "hashed")
     assert method is METHOD
     assert method.build(method.section(), 101, 4, sd=0.1).buckets == 26
-    assert method.build(method.section(buckets=9), 101, 4, sd=0.1).buckets == 9
-    assert method.build(method.section(buckets=900), 101, 4, sd=0.1).buckets == 101
+    assert method.build(HashedSection(buckets=9), 101, 4, sd=0.1).buckets == 9
+    assert method.build(HashedSection(buckets=900), 101, 4, sd=0.1).buckets == 101

@@ -174,7 +174,7 @@ class PersonalScorer:
     def _batch(self, users: IntArray, owners: IntArray, items: IntArray) -> Scores:
         parts = {}
         for name, rows in self.recommender.items.rows_of(items).items():
-            flat = rows.reshape(len(items), -1)
+            flat = np.asarray(rows, np.int64).reshape(len(items), -1)
             shared = np.asarray(self.params[name].numpy(), np.float32)
             found = self.tables.rows(owners, flat, shared, name)
             parts[name] = torch.from_numpy(found.reshape(*rows.shape, *shared.shape[1:]))

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numba import njit
+from pydantic import PositiveFloat
 
 from droidloop.models.data.interactions import UserItems
+from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.interfaces.client_checks import check_local, received
 from droidloop.models.interfaces.learning import (
     Cohort,
@@ -25,12 +27,20 @@ from droidloop.models.interfaces.learning import (
     Params,
     check_private,
 )
+from droidloop.models.interfaces.store import PrivateStore
+from droidloop.models.learning.learning import FederatedLearning
+from droidloop.models.learning.shared_model import shared_snapshot
 from droidloop.models.recommenders.mf import MF
 from droidloop.models.tables.float_rows import every_vector, own_rows
 from droidloop.platform.arrays import Array, Float32Array, FloatArray, IntArray
 from droidloop.platform.draws import Draws
+from droidloop.platform.errors import ScenarioError
 from droidloop.platform.messages import SERVER, Messages
+from droidloop.platform.registry import Method
+from droidloop.platform.section import NotNegative, Section
 from droidloop.platform.workers import for_chunks
+
+from .adaptive import adam
 
 
 @dataclass(frozen=True)
@@ -209,3 +219,54 @@ def _solve_all(
             user[client, a] = vector[a]
         for t in range(offsets[client], offsets[client + 1]):
             confidence[items[t]], had[items[t]] = 1.0, False
+
+
+class FCFSection(Section):
+    """Phones solve for their users' vectors; the server takes Adam's steps on summed gradients."""
+
+    alpha: NotNegative = 10.0
+    """How much more an item counts that a user had."""
+    l2: PositiveFloat = 1.0
+    """The weight of the squares of all vectors."""
+    server_step: PositiveFloat = 0.05
+    """Of Adam."""
+
+
+def build(section: FCFSection, recommender: MF, task: TaskData) -> FederatedLearning:
+    """Return FCF as *section* wants it.
+
+    Raises:
+        ScenarioError: the model's loss is one of pairs, which has no closed form.
+    """
+    if recommender.loss_name != "log":
+        raise ScenarioError(
+            f"model.loss = {recommender.loss_name!r}: the rule 'fcf' has a loss of its own, "
+            "confidence-weighted squares; leave model.loss out"
+        )
+    first = task.draws.child("init")
+    params = recommender.init(first)
+    server = adam(params, section.server_step, l2=section.l2, staleness=task.staleness)
+    store = PrivateStore.of(recommender, first, task.split.n_users)
+    return FederatedLearning(
+        recommender=recommender,
+        store=store,
+        data=task.split.train,
+        draws=task.draws.child("training"),
+        snapshot=lambda: shared_snapshot(recommender, server, store),
+        client=FCF(recommender, section.alpha, section.l2),
+        server=server,
+    )
+
+
+METHOD = Method(
+    kind="rule",
+    name="fcf",
+    section=FCFSection,
+    build=build,
+    source="Ammad-ud-din et al.: Federated Collaborative Filtering (2019)",
+    gives=frozenset({"server", "ships"}),
+    needs={
+        "recommender": frozenset({"mf"}),
+        "protocol": frozenset({"server"}),
+    },
+)

@@ -5,21 +5,41 @@ without neighbours and in PerFedRec (Luo et al., CIKM 2022). The server sees wha
 """
 
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field, PositiveFloat
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.data.negatives import draw_negatives
+from droidloop.models.evaluation.cluster_scorer import ClusterScorer
+from droidloop.models.evaluation.task_data import TaskData
+from droidloop.models.graphs.ego_graphs import ego_vectors
 from droidloop.models.interfaces.client_checks import check_local, received
-from droidloop.models.interfaces.learning import Cohort, Cost, check_private, shared_parameters
+from droidloop.models.interfaces.learning import (
+    Cohort,
+    Cost,
+    ServerRule,
+    check_private,
+    shared_parameters,
+)
+from droidloop.models.interfaces.store import PrivateStore
+from droidloop.models.learning.learning import FederatedLearning, Snapshot
 from droidloop.models.local.cohort import Engine, Examples
 from droidloop.models.local.ego_cohort import EgoTraining, train_on_own_graphs
+from droidloop.models.local.local_training import LocalTraining
 from droidloop.models.local.mf_sgd import Sgd
+from droidloop.models.packages.exportable import scoring_table
+from droidloop.models.packages.shipped import Shipped
 from droidloop.models.recommenders.mf import MF
+from droidloop.models.tables.float_rows import every_vector
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import SERVER, Messages
+from droidloop.platform.registry import Method
 
+from .folds import row_average
 from .uploads import keep_finite, upload_of
 
 
@@ -116,3 +136,72 @@ class FedLightGCN:
             moved_bytes=trained.moved_bytes + passes * 4 * (edges + 2 * rows) * model.dim,
             ram_bytes=once.ram_bytes + 12 * rows * model.dim + 4 * edges,
         )
+
+
+class GraphSection(LocalTraining):
+    """Each phone propagates on the graph of its user and the user's items: federated LightGCN."""
+
+    learning_rate: PositiveFloat = 0.1
+    """Larger than in fedmf: the mean of the layers makes gradients smaller."""
+    layers: Annotated[int, Field(ge=0)] = 1
+    """How often vectors are passed on."""
+    server_step: PositiveFloat = 2.0
+    """Times the mean change of a row."""
+
+
+def client_of(section: GraphSection, recommender: MF, task: TaskData) -> FedLightGCN:
+    """Return what phones do; how many users have each item is known to all, as in a catalogue."""
+    split = task.split
+    return FedLightGCN(
+        recommender,
+        section.layers,
+        section.sgd,
+        negatives=section.negatives,
+        exclude=task.exclude,
+        degrees=np.bincount(split.train.items, minlength=split.n_items),
+    )
+
+
+def build(section: GraphSection, recommender: MF, task: TaskData) -> FederatedLearning:
+    """Return LightGCN on ego graphs as *section* wants it, with an average of rows."""
+    client, first = client_of(section, recommender, task), task.draws.child("init")
+    params = recommender.init(first)
+    server = row_average(params, section.server_step, staleness=task.staleness)
+    store = PrivateStore.of(recommender, first, task.split.n_users)
+    return FederatedLearning(
+        recommender=recommender,
+        store=store,
+        data=task.split.train,
+        draws=task.draws.child("training"),
+        snapshot=partial(_snapshot, client, server, store, task.split.train),
+        client=client,
+        server=server,
+    )
+
+
+def _snapshot(
+    client: FedLightGCN, server: ServerRule, store: PrivateStore, train: UserItems
+) -> Snapshot:
+    """Return the vectors of users and items after propagation, as they are now."""
+    table = every_vector(client.recommender.items, server.params)
+    user = store.gather(np.arange(len(store)))["user"]
+    users, items = ego_vectors(train, user, table, client.layers, client.degrees)
+    everybody = ClusterScorer(users, np.zeros(len(users), np.int64), items[None])
+
+    def ship() -> Shipped:
+        # an item that nobody on the phone has is its vector over the layers: users bear that here
+        graph = scoring_table(client.recommender.items, server.params)
+        return Shipped(graph, users / np.float32(client.layers + 1))
+
+    return Snapshot({"trained": everybody}, ship)
+
+
+METHOD = Method(
+    kind="rule",
+    name="fedgcn",
+    section=GraphSection,
+    build=build,
+    source="He et al.: LightGCN (SIGIR 2020), on ego graphs as in Wu et al.: FedGNN (2022)",
+    gives=frozenset({"server", "ships"}),
+    needs={"recommender": frozenset({"mf"}), "protocol": frozenset({"server"})},
+)

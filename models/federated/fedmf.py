@@ -11,6 +11,7 @@ import numpy as np
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.data.negatives import draw_negatives
+from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.interfaces.client_checks import check_local, received
 from droidloop.models.interfaces.learning import (
     Cohort,
@@ -19,11 +20,17 @@ from droidloop.models.interfaces.learning import (
     check_private,
     shared_parameters,
 )
+from droidloop.models.interfaces.store import PrivateStore
+from droidloop.models.learning.learning import FederatedLearning
+from droidloop.models.learning.shared_model import shared_snapshot
 from droidloop.models.local.cohort import Engine, Examples, train_locally
 from droidloop.models.local.mf_sgd import Sgd
+from droidloop.models.recommenders.mf import MF
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import SERVER, Messages
+from droidloop.platform.registry import Method
 
+from .server_section import FoldedTraining
 from .uploads import Kind, keep_finite, upload_of
 
 Upload = Literal["part", "full"]
@@ -119,3 +126,39 @@ class FedMF:
         pairs = data.counts * (1 + self.negatives)
         trained = self.recommender.cost(pairs * self.sgd.epochs)
         return Cost(trained.flops, trained.moved_bytes, self.recommender.cost(pairs).ram_bytes)
+
+
+class FedMFSection(FoldedTraining):
+    """Phones train their user's vector and the item rows they touch; the server folds the rows."""
+
+    upload: Literal["part", "full"] = "part"
+    """The touched rows, which shows which items they are; or the whole table."""
+
+
+def build(section: FedMFSection, recommender: MF, task: TaskData) -> FederatedLearning:
+    """Return FedMF as *section* wants it."""
+    first = task.draws.child("init")
+    client = FedMF(recommender, section.sgd, section.negatives, task.exclude, upload=section.upload)
+    server = section.fold(recommender.init(first), task.staleness)
+    store = PrivateStore.of(recommender, first, task.split.n_users)
+    return FederatedLearning(
+        recommender=recommender,
+        store=store,
+        data=task.split.train,
+        draws=task.draws.child("training"),
+        snapshot=lambda: shared_snapshot(recommender, server, store),
+        client=client,
+        server=server,
+        steps=client,
+    )
+
+
+METHOD = Method(
+    kind="rule",
+    name="fedmf",
+    section=FedMFSection,
+    build=build,
+    source="Chai et al.: Secure Federated Matrix Factorization (IEEE Intelligent Systems 2020)",
+    gives=frozenset({"server", "ships", "device-step"}),
+    needs={"recommender": frozenset({"mf"}), "protocol": frozenset({"server"})},
+)

@@ -5,11 +5,21 @@ Their MF-FedAvg is the server rule ``folds.mf_fed_avg``.
 """
 
 from dataclasses import dataclass, field
+from typing import Literal
 
+from pydantic import PositiveFloat, PositiveInt
+
+from droidloop.models.evaluation.task_data import TaskData
+from droidloop.models.interfaces.store import PrivateStore
+from droidloop.models.learning.learning import FederatedLearning
+from droidloop.models.learning.shared_model import shared_snapshot
 from droidloop.models.local.mf_sgd import Sgd
 from droidloop.models.recommenders.neumf import NeuMF
+from droidloop.platform.registry import Method
+from droidloop.platform.section import Section
 
 from .fedmf import FedMF
+from .folds import fed_avg, mf_fed_avg
 
 
 @dataclass(frozen=True)
@@ -22,3 +32,60 @@ class FedNCF(FedMF):
 
     recommender: NeuMF
     sgd: Sgd = field(default_factory=lambda: Sgd(lr_dense=0.005))
+
+
+class FedNCFSection(Section):
+    """Phones train a product and a network; the server averages item rows and the network."""
+
+    learning_rate: PositiveFloat = 0.05
+    """Of users' and items' vectors."""
+    network_rate: PositiveFloat = 0.005
+    """Of the network, on which every pair of a batch pulls."""
+    epochs: PositiveInt = 1
+    """Passes over the local data in a turn."""
+    batch: PositiveInt = 256
+    """Pairs of a user and an item in a batch."""
+    negatives: PositiveInt = 4
+    """Items drawn for each local item, anew in each turn."""
+    server: Literal["mf-fedavg", "fedavg"] = "mf-fedavg"
+    """Item rows averaged over the phones that hold them, or over all as the network is."""
+    row_step: PositiveFloat = 2.0
+    """Times the mean change of a row, with ``mf-fedavg``."""
+    server_step: PositiveFloat = 4.0
+    """Times the mean change of everything else."""
+
+
+def build(section: FedNCFSection, recommender: NeuMF, task: TaskData) -> FederatedLearning:
+    """Return FedNCF as *section* wants it."""
+    rate, first = section.learning_rate, task.draws.child("init")
+    sgd = Sgd(rate, rate, section.epochs, section.batch, section.network_rate)
+    params, late = recommender.init(first), task.staleness
+    if section.server == "fedavg":
+        server = fed_avg(params, section.server_step, staleness=late)
+    else:
+        server = mf_fed_avg(
+            *(params, recommender.items.parameters, section.row_step, section.server_step),
+            staleness=late,
+        )
+    store = PrivateStore.of(recommender, first, task.split.n_users)
+    return FederatedLearning(
+        recommender=recommender,
+        store=store,
+        data=task.split.train,
+        draws=task.draws.child("training"),
+        snapshot=lambda: shared_snapshot(recommender, server, store),
+        client=FedNCF(recommender, sgd, section.negatives, task.exclude),
+        server=server,
+    )
+
+
+METHOD = Method(
+    kind="rule",
+    name="fedncf",
+    section=FedNCFSection,
+    build=build,
+    source="Perifanis, Efraimidis: Federated Neural Collaborative Filtering (KBS 2022)",
+    gives=frozenset({"server", "ships"}),
+    needs={"recommender": frozenset({"neumf"}), "protocol": frozenset({"server"})},
+    usual={"recommender": "neumf"},
+)

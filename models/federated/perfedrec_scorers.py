@@ -4,13 +4,14 @@ The own model is the cluster's after one more local training, as the paper has i
 sent. Items that a user has in training are not scored in earnest: a phone does not show them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from droidloop.models.data.interactions import UserItems
+from droidloop.models.evaluation.cluster_scorer import ClusterScorer, OwnVectors
 from droidloop.models.evaluation.metrics import Scores
 from droidloop.models.graphs.ego_graphs import Neighbours, ego_graphs
 from droidloop.models.graphs.propagation import propagate
@@ -22,45 +23,7 @@ from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages, joined
 
 from .fedgcn import FedLightGCN
-from .perfedrec import EMBEDDING, ClusterServer, PerFedRec, without
-
-_BATCH_NUMBERS = 2**24
-
-
-OwnVectors = Callable[[IntArray], Float32Array]
-"""Returns the item vectors of each of some users' own models, (users, n_items, dim)."""
-
-
-@dataclass(frozen=True)
-class ClusterScorer:
-    """Scores by the products of user vectors and of the item vectors of each cluster.
-
-    Attributes:
-        users: (n_users, dim).
-        labels: the cluster of each user, (n_users,).
-        tables: (clusters, n_items, dim).
-        own: the item vectors of each user alone, instead of the cluster's; or None.
-    """
-
-    users: Float32Array
-    labels: IntArray
-    tables: Float32Array
-    own: OwnVectors | None = None
-
-    def every(self, users: IntArray) -> Scores:
-        """Return the scores of all items, shape (users, items)."""
-        out = np.empty((len(users), self.tables.shape[1]), np.float32)
-        size = max(1, _BATCH_NUMBERS // self.tables[0].size)
-        for start in range(0, len(users), size):
-            part = users[start : start + size]
-            rows = self.tables[self.labels[part]] if self.own is None else self.own(part)
-            # products and sums row by row: the same bits whoever else is in the batch
-            out[start : start + size] = (rows * self.users[part][:, None]).sum(-1)
-        return out
-
-    def some(self, users: IntArray, items: IntArray) -> Scores:
-        """Return the scores of *items*, shape (users, width), for the user of each row."""
-        return np.take_along_axis(self.every(users), items, axis=1)
+from .perfedrec_rules import EMBEDDING, ClusterServer, PerFedRec, without
 
 
 @dataclass(frozen=True)

@@ -201,9 +201,10 @@ class EmbeddingTable(Protocol):
         ...
 
     def scorer(self, params: Params) -> tuple[str, dict[str, Array]]:
-        """Return what scores every id in a ``.tflite`` file: ``module:function``, and constants.
+        """Return what scores every id in a ``.tflite`` file: a builder, and its constants.
 
-        The function makes of the constants, by name, a torch module from ``user``, (1, dim), to
+        The builder (``module:function``, or a name of ``exportable.BUILDERS``) makes of the
+        constants, by name, a torch module from ``user``, (1, dim), to
         ``{"scores": (1, n)}``, the products with all vectors. The file is as small as the
         constants: what is computed from them depends on ``user``, so that no converter folds it.
         """

@@ -124,7 +124,10 @@ def rows_touched(table: EmbeddingTable, examples: Examples, threads: int | None 
         others = drawn[name].reshape(len(first), math.prod(drawn[name].shape[1:]))
         if first.ndim > 1:  # several rows for an id: all but one stand beside the negatives
             others, first = np.concatenate([first[:, 1:], others], axis=1), first[:, 0]
-        data, count = replace(examples.data, items=first), table.parameters[name].shape[0]
+        data, count = (
+            replace(examples.data, items=np.asarray(first, np.int64)),
+            table.parameters[name].shape[0],
+        )
         narrow: Int32Array = np.asarray(others, np.int32)
         rows[name], offsets[name] = touched_rows(data, narrow, count, threads)
     return Touched(rows, offsets)
@@ -161,7 +164,7 @@ def in_rows(
     """
     [rows], [others] = (table.rows_of(ids).values() for ids in (data.items, negatives))
     narrow: Int32Array = np.asarray(others, np.int32)
-    return replace(data, items=rows), narrow
+    return replace(data, items=np.asarray(rows, np.int64)), narrow
 
 
 def _mf(

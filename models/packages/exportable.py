@@ -13,7 +13,6 @@ import torch
 from torch import nn
 
 from droidloop.models.interfaces.learning import EmbeddingTable, Params
-from droidloop.models.tables.dense import DenseTable
 from droidloop.platform.arrays import Array
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import PackageError
@@ -26,7 +25,25 @@ FLATBUFFER_LIMIT_BYTES = 2**31 - 2**20
 """The most constants that a ``.tflite`` file can hold: its offsets have 31 bits."""
 
 
+class Scorer(nn.Module):
+    """Scores every item for one user: one fully connected operation on a constant table.
+
+    In that form the int8 recipes apply to the table, and to nothing else.
+    """
+
+    table: torch.Tensor
+
+    def __init__(self, table: torch.Tensor) -> None:
+        super().__init__()
+        self.register_buffer("table", table)
+
+    def forward(self, user: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return ``{"scores": (1, n_items)}`` of *user*, shape (1, dim)."""
+        return {"scores": nn.functional.linear(user, self.table)}
+
+
 BUILDERS: dict[str, Callable[..., nn.Module]] = {
+    "scorer": Scorer,
     "neural-scorer": neural_scorer,
     **STEP_BUILDERS,
 }
@@ -102,10 +119,8 @@ def scoring(table: Array) -> Graph:
     """
     if table.ndim != 2 or 0 in table.shape:
         raise ValueError(f"an item table is (n_items, dim), not {table.shape}")
-    dense = DenseTable(*table.shape)
-    _require_fitting(dense)
-    rows = np.array(table, np.float32)
-    return scoring_table(dense, {dense.name: torch.from_numpy(rows)})
+    _require_fitting(4 * table.size)
+    return _scoring("scorer", {"table": table}, *table.shape)
 
 
 def scoring_table(table: EmbeddingTable, params: Params) -> Graph:
@@ -114,18 +129,22 @@ def scoring_table(table: EmbeddingTable, params: Params) -> Graph:
     Raises:
         ValueError: a parameter is not finite, or all are too large for a ``.tflite`` file.
     """
-    _require_fitting(table)
+    _require_fitting(table.nbytes)
     kind, constants = table.scorer(params)
+    return _scoring(kind, constants, table.n, table.dim)
+
+
+def _scoring(kind: str, constants: dict[str, Array], n_items: int, dim: int) -> Graph:
     for name, array in constants.items():
         real = np.issubdtype(array.dtype, np.floating)
         constants[name] = np.ascontiguousarray(array, np.float32 if real else array.dtype)
         if not np.isfinite(constants[name]).all():
             raise ValueError("the item table has values that are not finite float32 numbers")
-    user = TensorSpec(name="user", shape=(1, table.dim), dtype="float32")
-    scores = TensorSpec(name="scores", shape=(1, table.n), dtype="float32")
+    user = TensorSpec(name="user", shape=(1, dim), dtype="float32")
+    scores = TensorSpec(name="scores", shape=(1, n_items), dtype="float32")
     return Graph(kind, "score", constants, (user,), (scores,))
 
 
-def _require_fitting(table: EmbeddingTable) -> None:
-    if table.nbytes > FLATBUFFER_LIMIT_BYTES:
-        raise ValueError(f"a table of {table.nbytes} bytes does not fit a .tflite file (2 GiB)")
+def _require_fitting(nbytes: int) -> None:
+    if nbytes > FLATBUFFER_LIMIT_BYTES:
+        raise ValueError(f"a table of {nbytes} bytes does not fit a .tflite file (2 GiB)")

@@ -254,9 +254,8 @@ def learn_tables(
     table, vector = np.empty_like(item[0]), np.empty(item.shape[2], np.float32)
     slots, scores = np.empty(group * width, np.int32), np.empty(group * width, np.float32)
     slopes, hits, gradient = np.zeros(n, np.float32), np.zeros(n, np.int32), np.zeros_like(vector)
-    itself = np.arange(n).astype(np.int32)
+    row_age, itself = np.zeros(row_ages.shape[1], np.float32), np.arange(n).astype(np.int32)
     room = (slots, scores, np.empty(group, np.float32), slopes, hits, gradient, itself)
-    row_age = np.zeros(row_ages.shape[1], np.float32)
     by_row, stamp, seen_at = row_age.size > 0, 0, np.zeros(row_age.size, np.int64)
     for k in range(low, high):
         phone, mine = phones[k], slice(offsets[k], offsets[k + 1])

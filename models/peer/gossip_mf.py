@@ -8,12 +8,16 @@ one's own by age and then trained on local data (merge, then update).
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import numpy as np
+import torch
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.data.negatives import draw_negatives
+from droidloop.models.evaluation.evaluator import OwnTablesScorer
+from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.interfaces.learning import (
     Cost,
     ItemRecommender,
@@ -23,11 +27,16 @@ from droidloop.models.interfaces.learning import (
     shared_parameters,
 )
 from droidloop.models.interfaces.store import PrivateStore
+from droidloop.models.learning.learning import PeerLearning, Snapshot
 from droidloop.models.local.cohort import Engine, compiled_mf
+from droidloop.models.local.local_training import LocalTraining
 from droidloop.models.local.mf_sgd import Sgd
+from droidloop.models.recommenders.mf import MF
+from droidloop.models.tables.float_rows import every_vector
 from droidloop.platform.arrays import Array, Float32Array, Int32Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import SERVER, Messages
+from droidloop.platform.registry import Method
 from droidloop.platform.workers import for_chunks
 
 from .gossip_engines import (
@@ -40,6 +49,7 @@ from .gossip_engines import (
     trained_parameters,
 )
 from .gossip_kernels import copy_some_rows, copy_tables
+from .group_by_taste import Tastes
 
 
 def gossip_store(
@@ -263,3 +273,55 @@ class GossipMF:
             threads=self.threads,
         )
         return drawn, offsets
+
+
+class GossipMFSection(LocalTraining):
+    """Matrix factorisation of which every phone holds all, and which phones average."""
+
+    learning_rate: PositiveFloat = 0.3
+    """Of plain SGD on the sum of the losses of a batch."""
+    negatives: PositiveInt = 1
+    """Few: what one phone's negatives do to rows that it knows nothing of, averages carry on."""
+    by_row: bool = True
+    """Whether rows are averaged by how often each was trained, or tables by their ages."""
+    share_of_rows: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    """How much of its table a phone sends, rows drawn anew each time."""
+
+
+def build(section: GossipMFSection, recommender: MF, task: TaskData) -> PeerLearning:
+    """Return phones that start from one table and average theirs with their neighbours'."""
+    first, n = task.draws.child("init"), task.split.n_users
+    store = gossip_store(recommender, first, n, by_row=section.by_row)
+    peer = GossipMF(
+        *(recommender, section.sgd, section.negatives, task.exclude),
+        updates="once",
+        share_of_rows=section.share_of_rows,
+    )
+    return PeerLearning(
+        recommender=recommender,
+        store=store,
+        data=task.split.train,
+        draws=task.draws.child("training"),
+        snapshot=lambda: Snapshot({"trained": own_tables(recommender, store)}),
+        peer=peer,
+        grouping=Tastes(recommender.items.name, task.split.train, recommender.items),
+        steps=peer,
+    )
+
+
+def own_tables(recommender: MF, store: PrivateStore) -> OwnTablesScorer:
+    """Return every phone's own model, as it is now."""
+    columns, items = store.gather(np.arange(len(store))), recommender.items
+    params = {name: torch.from_numpy(columns[name]) for name in items.parameters}
+    return OwnTablesScorer(columns["user"], every_vector(items, params))
+
+
+METHOD = Method(
+    kind="rule",
+    name="gossip-mf",
+    section=GossipMFSection,
+    build=build,
+    source="Hegedus, Danner, Jelasity: Decentralized Recommendation Based on MF (2019)",
+    gives=frozenset({"peers", "grouping", "device-step"}),
+    needs={"recommender": frozenset({"mf"}), "protocol": frozenset({"peers"})},
+)

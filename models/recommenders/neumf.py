@@ -5,16 +5,25 @@ He et al., Neural Collaborative Filtering (WWW 2017).
 
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
+from pydantic import Field, PositiveInt
 
+from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.interfaces.learning import Batch, Context, Cost, EmbeddingTable, Params
 from droidloop.models.numerics.losses import log_loss
-from droidloop.models.tables.dense import DenseTable
+from droidloop.models.packages.shipped import Shipped
+from droidloop.models.tables.choose import table_of
+from droidloop.models.tables.dense import DenseSection, DenseTable
 from droidloop.models.tables.float_rows import normal_rows
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
+from droidloop.platform.registry import Method
+from droidloop.platform.section import Section
+
+from .neumf_graph import ship_neumf
 
 
 @dataclass(frozen=True)
@@ -83,6 +92,10 @@ class NeuMF:
             shapes |= {f"weight{k}": (inputs, outputs), f"bias{k}": (outputs,)}
         joined = self.gmf_dim + (self.hidden[-1] if self.hidden else 0)
         return shapes | {"out": (joined,), "out_bias": (1,)}
+
+    def ship(self, params: Params) -> Shipped:
+        """Return the network on the item table as a graph, and the users' vectors."""
+        return ship_neumf(self, params)
 
     def init(self, draws: Draws) -> Params:
         """Return fresh item vectors and network.
@@ -184,3 +197,39 @@ def _through(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     for j in range(1, len(weight)):
         total = total + x[..., j : j + 1] * weight[j]
     return total
+
+
+class NeuMFSection(Section):
+    """Neural matrix factorisation: a product of vectors and a network, joined before one logit."""
+
+    choices: ClassVar = {"table": ("table", "dense")}
+
+    dim: PositiveInt = 32
+    """The length of the vectors that are multiplied."""
+    mlp_dim: PositiveInt = 16
+    """The length of a user's and of an item's vector that enter the network."""
+    hidden: Annotated[list[PositiveInt], Field(min_length=1)] = Field(default=[16, 8])
+    """The widths of its layers."""
+    table: Section = DenseSection()
+    """Where item vectors come from."""
+
+
+_SD = 0.1
+"""Of the first vectors: plain SGD leaves smaller ones where they are for many rounds."""
+
+
+def build(section: NeuMFSection, task: TaskData) -> NeuMF:
+    """Return NeuMF on the items of *task*."""
+    n, hidden = task.split.n_items, tuple(section.hidden)
+    table = table_of(section.table, n, section.dim + section.mlp_dim, sd=_SD)
+    return NeuMF(n, section.dim, section.mlp_dim, hidden, _SD, table)
+
+
+METHOD = Method(
+    kind="recommender",
+    name="neumf",
+    section=NeuMFSection,
+    build=build,
+    source="He et al.: Neural Collaborative Filtering (WWW 2017)",
+    gives=frozenset({"neumf", "item-table", "user-vector", "ships", "central"}),
+)

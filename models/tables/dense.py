@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import nn
 
 from droidloop.models.interfaces.learning import Cost, Ids, Parameter, Params
 from droidloop.platform.arrays import Array, IntArray
@@ -99,24 +98,7 @@ class DenseTable:
 
     def scorer(self, params: Params) -> tuple[str, dict[str, Array]]:
         """Return the module that multiplies a user with every row."""
-        return f"{__name__}:Scorer", {"table": params[self.name].detach().numpy()}
-
-
-class Scorer(nn.Module):
-    """Scores every item for one user: one fully connected operation on a constant table.
-
-    In that form the int8 recipes apply to the table, and to nothing else.
-    """
-
-    table: torch.Tensor
-
-    def __init__(self, table: torch.Tensor) -> None:
-        super().__init__()
-        self.register_buffer("table", table)
-
-    def forward(self, user: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return ``{"scores": (1, n_items)}`` of *user*, shape (1, dim)."""
-        return {"scores": nn.functional.linear(user, self.table)}
+        return "scorer", {"table": params[self.name].detach().numpy()}
 
 
 class DenseSection(Section):
@@ -133,5 +115,5 @@ METHOD = Method(
     name="dense",
     section=DenseSection,
     build=build,
-    gives=frozenset({"item-table", "plain", "own-rows"}),
+    gives=frozenset({"dense", "plain"}),
 )

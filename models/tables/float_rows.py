@@ -36,6 +36,9 @@ def look_up(table: EmbeddingTable, params: Params, ids: torch.Tensor) -> torch.T
 
 def every_vector(table: EmbeddingTable, params: Params) -> Float32Array:
     """Return the vectors of all ids, (n, dim); of stacked parameters (phones, n, dim)."""
+    if own_rows(table):  # they are the rows, not copied
+        [values] = (params[name] for name in table.parameters)
+        return np.asarray(values.numpy(), np.float32)
     ids = torch.arange(table.n)
     for name, parameter in table.parameters.items():
         if params[name].dim() > len(parameter.shape):

@@ -137,5 +137,5 @@ METHOD = Method(
     section=HashedSection,
     build=build,
     source="Weinberger et al., Feature Hashing for Large Scale Multitask Learning, ICML 2009",
-    gives=frozenset({"item-table", "plain"}),
+    gives=frozenset({"plain"}),
 )

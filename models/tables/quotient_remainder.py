@@ -227,5 +227,5 @@ METHOD = Method(
     section=QuotientRemainderSection,
     build=build,
     source="Shi et al., Compositional Embeddings Using Complementary Partitions, KDD 2020",
-    gives=frozenset({"item-table"}),
+    gives=frozenset(),
 )

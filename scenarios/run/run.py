@@ -12,10 +12,12 @@ from droidloop.devices.android.fleet.fleet import Attachment
 from droidloop.devices.fleets.remote_play import play_on
 from droidloop.devices.phone.battery import settle
 from droidloop.models.data.split import Part
+from droidloop.models.evaluation.evaluator import Scorer, TableScorer, metric_rows
+from droidloop.models.learning.learning import Snapshot
 from droidloop.models.packages.export import export
 from droidloop.models.packages.litert import LiteRT
 from droidloop.models.packages.package import Package
-from droidloop.network.topology import Topology
+from droidloop.models.packages.shipped import Shipped
 from droidloop.platform.cluster import Cluster
 from droidloop.platform.draws import Draws
 from droidloop.platform.engine import Engine, Process
@@ -23,25 +25,19 @@ from droidloop.platform.ledger import DEVICE_DTYPE, Rows
 from droidloop.platform.rundir import RunDirectory
 from droidloop.platform.units import SECOND_US
 from droidloop.scenarios.delivery.delivery import Delivery
+from droidloop.scenarios.delivery.package_work import DeliveryWorks
 from droidloop.scenarios.delivery.shipment import shipment_of
-from droidloop.scenarios.learning.evaluator import Scorer, TableScorer, metric_rows
-from droidloop.scenarios.learning.learning import Shipped, Trained
-from droidloop.scenarios.protocols.build import (
-    conduct_of,
-    links_of,
-    require_devices_fit,
-    require_fit,
-)
-from droidloop.scenarios.protocols.device_work import DeliveryWorks
 from droidloop.scenarios.reports.summary import summarise
-from droidloop.scenarios.runtime.context import Stage
+from droidloop.scenarios.runtime.context import ProtocolContext
 from droidloop.scenarios.runtime.fleets import Attached, fleet_of, take_seats, training_models
 from droidloop.scenarios.runtime.recorder import Recorder
 from droidloop.scenarios.runtime.remote_training import Train, train_here, train_on
+from droidloop.scenarios.schema.chosen import method_of
+from droidloop.scenarios.schema.fit import require_devices_fit
 from droidloop.scenarios.schema.schema import Scenario
 
 from .coverage import shares_ppm
-from .experiment import Study, prepare
+from .experiment import Experiment, prepare
 
 Progress = Callable[[str, int, int], None]
 VARIANTS = ("float32", "int8")
@@ -70,10 +66,8 @@ def execute(
     RunDirectory.require_free(out)
     study = prepare(scenario)
     attached = take_seats(study.population, devices, replay)
-    require_fit(scenario, study.learning)
-    links = links_of(scenario, len(study.population), study.learning)
     if attached.phones:
-        require_devices_fit(scenario, study.learning)
+        require_devices_fit(scenario)
     engine = Engine()
     directory = RunDirectory.create(out, seed=scenario.seed, scenario=scenario.resolved())
     attached.note(directory)
@@ -82,7 +76,7 @@ def execute(
     fleet = fleet_of(scenario, engine, study.population, attached, directory.path, ledger, play)
     recorder = Recorder(engine, fleet, ledger)
     train = train_here if cluster is None else train_on(cluster)
-    run = _Run(scenario, study, recorder, directory, attached, progress, train, links)
+    run = _Run(scenario, study, recorder, directory, attached, progress, train)
     engine.run(engine.process(run.process()))
     ledger.close()
     directory.finish(wall_s=round(time.monotonic() - started, 3))
@@ -95,7 +89,7 @@ class _Best:
 
     quality: float
     round: int
-    trained: Trained
+    trained: Snapshot
 
 
 class _Run:
@@ -104,13 +98,12 @@ class _Run:
     def __init__(
         self,
         scenario: Scenario,
-        study: Study,
+        study: Experiment,
         recorder: Recorder,
         directory: RunDirectory,
         attached: Attached,
         progress: Progress,
         train: Train,
-        links: Topology | None,
     ) -> None:
         self._scenario = scenario
         self._study = study
@@ -119,21 +112,23 @@ class _Run:
         self._attached = attached
         self._progress = progress
         self._train = train
-        self._links = links
         self._best: _Best | None = None
         self._battery_before_uj = study.population.state["battery_uj"].copy()
 
     def process(self) -> Process:
         """Train, export, deliver; then settle every phone's accounts at the end."""
-        stage = Stage(
+        stage = ProtocolContext(
             self._recorder,
             self._study.population,
             Draws(self._scenario.seed, "selection"),
             self._after_round,
             training_models() if self._attached.phones else None,
             self._train,
+            self._study.links,
         )
-        yield from conduct_of(self._scenario, stage, self._study.learning, self._links).process()
+        section = self._scenario.protocol
+        protocol = method_of("protocol", section).build(section, stage, self._study.learning)
+        yield from protocol.process()
         best = self._best_round()
         shipped = None
         if best.trained.ship is not None and self._scenario.delivery.variant != "none":
@@ -172,12 +167,12 @@ class _Run:
             self._validate(number)
 
     def _validate(self, number: int) -> None:
-        trained = self._study.learning.look()
+        trained = self._study.learning.snapshot()
         if trained.aucs is not None:
             name, quality = "auc_ppm", trained.aucs("valid")["trained"].means()["auc"]
         else:
             name = "hit_rate_ppm"
-            quality = self._study.judge.hit_rate(trained.scorers["trained"], "valid")
+            quality = self._study.evaluator.hit_rate(trained.scorers["trained"], "valid")
         self._recorder.event("valid", number, **{name: round(1e6 * quality)})
         if self._best is None or quality > self._best.quality:
             self._best = _Best(quality, number, trained)
@@ -208,17 +203,17 @@ class _Run:
         return package
 
     def _measure_quality(self, shipped: Shipped | None, package: Package | None) -> None:
-        best, judge = self._best_round(), self._study.judge
+        best, evaluator = self._best_round(), self._study.evaluator
         when: dict[str, int] = {"t_us": self._recorder.engine.now_us, "round_": best.round}
         scorers: dict[str, Scorer] = {**best.trained.scorers, **self._study.baselines()}
         if shipped is not None and package is not None:
             for variant in VARIANTS:
                 values = LiteRT(package.model(variant)).scores(shipped.private).values
                 scorers[variant] = TableScorer(values)
-            overlap = judge.overlap_rows(scorers["float32"], scorers["int8"], "int8", **when)
+            overlap = evaluator.overlap_rows(scorers["float32"], scorers["int8"], "int8", **when)
             self._recorder.write("metrics", overlap)
         for model, scorer in scorers.items():
-            self._recorder.write("metrics", judge.rows(scorer, model, **when))
+            self._recorder.write("metrics", evaluator.rows(scorer, model, **when))
         if best.trained.aucs is not None:
             parts: tuple[Part, ...] = ("valid", "test")
             for part in parts:

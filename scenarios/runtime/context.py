@@ -7,11 +7,12 @@ from typing import Any
 from droidloop.devices.population.population import Population
 from droidloop.models.interfaces.learning import Cost
 from droidloop.models.packages.step_export import TrainingModels
+from droidloop.network.topology import Topology
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.jobs import Jobs, Kind, Need
 from droidloop.platform.units import SECOND_US
-from droidloop.scenarios.schema.protocol_sections import Turns
+from droidloop.scenarios.schema.turns import Turns
 
 from .recorder import Recorder
 from .remote_training import Train, train_here
@@ -19,7 +20,7 @@ from .selection import select
 
 
 @dataclass(frozen=True)
-class Stage:
+class ProtocolContext:
     """The world of a protocol.
 
     Attributes:
@@ -29,6 +30,7 @@ class Stage:
         after_round: called with the number of each turn that has ended.
         models: the training steps for real devices; None where all phones are simulated.
         train: says where cohorts do their steps.
+        links: who is linked with whom, where that is fixed from the start.
     """
 
     recorder: Recorder
@@ -37,6 +39,7 @@ class Stage:
     after_round: Callable[[int], None]
     models: TrainingModels | None = None
     train: Train = train_here
+    links: Topology | None = None
 
     @property
     def now_us(self) -> int:

@@ -1,12 +1,11 @@
 """What every embedding table promises. Subclass, name the class Test..., set ``table``."""
 
-import importlib
-
 import numpy as np
 import pytest
 import torch
 
 from droidloop.models.interfaces.learning import EmbeddingTable, Params
+from droidloop.models.packages.exportable import builder_of
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import PackageError
 
@@ -78,9 +77,9 @@ class EmbeddingTableContract:
         rows = Draws(3, "user").normal(np.zeros(1, np.int64)[:, None], np.arange(self.table.dim))
         user = torch.from_numpy(rows.astype(np.float32))
         kind, constants = self.table.scorer(self.params)
-        module, _, function = kind.partition(":")
-        build = getattr(importlib.import_module(module), function)
-        scorer = build(**{name: torch.from_numpy(array) for name, array in constants.items()})
+        scorer = builder_of(kind)(
+            **{name: torch.from_numpy(array) for name, array in constants.items()}
+        )
         expected = user @ self.table.lookup(self.params, self.every_id).T
         torch.testing.assert_close(scorer(user)["scores"], expected, atol=1e-4, rtol=1e-4)
 

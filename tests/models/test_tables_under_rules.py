@@ -16,8 +16,8 @@ from droidloop.models.federated.fedgcn import FedLightGCN
 from droidloop.models.federated.fedmf import FedMF
 from droidloop.models.federated.fedncf import FedNCF
 from droidloop.models.federated.folds import mf_fed_avg, row_average
-from droidloop.models.federated.perfedrec import ClusterServer, PerFedRec
-from droidloop.models.federated.pfedrec import PersonalScore, PFedRec
+from droidloop.models.federated.perfedrec_rules import ClusterServer, PerFedRec
+from droidloop.models.federated.pfedrec import PFedRec
 from droidloop.models.interfaces.learning import (
     Batch,
     Cohort,
@@ -31,6 +31,7 @@ from droidloop.models.local.mf_sgd import Sgd
 from droidloop.models.peer.gossip_mf import GossipMF, gossip_store
 from droidloop.models.recommenders.mf import MF
 from droidloop.models.recommenders.neumf import NeuMF
+from droidloop.models.recommenders.personal_score import PersonalScore
 from droidloop.models.tables.dense import DenseTable
 from droidloop.models.tables.hashed import HashedTable
 from droidloop.models.tables.quotient_remainder import QuotientRemainderTable
@@ -247,7 +248,7 @@ def test_gossip_on_shared_rows_is_the_same_compiled_and_in_torch(
 ) -> None:
     model, columns = mf_on(TABLES["hashed"]), []
     for engine in ("numba", "torch"):
-        rule = GossipMF(model, SGD, share_of_rows=share, engine=engine)  # type: ignore[arg-type]
+        rule = GossipMF(model, SGD, share_of_rows=share, engine=engine)
         store = gossip_store(model, DRAWS, N_USERS, by_row=by_row)
         for number in range(3):
             sent = rule.share(np.roll(PHONES, 1), store, number, DRAWS)

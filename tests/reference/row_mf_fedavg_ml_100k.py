@@ -31,13 +31,13 @@ def measure(seed: int) -> dict[str, float]:
     import torch
 
     from droidloop.models.evaluation.candidates import sample_candidates
+    from droidloop.models.evaluation.evaluator import Evaluator, ModelScorer
     from droidloop.models.evaluation.personal_tables import PersonalTables
     from droidloop.models.interfaces.store import PrivateStore
     from droidloop.platform.draws import Draws
-    from droidloop.scenarios.learning.evaluator import Judge, ModelScorer
 
     split, draws, values = ml_100k(), Draws(seed, "reference"), {}
-    judge = Judge(split, sample_candidates(split, draws.child("candidates")), 10)
+    judge = Evaluator(split, sample_candidates(split, draws.child("candidates")), 10)
     phones = np.arange(split.n_users)
     for name in SERVERS:
         learner = learner_of(name, split, draws.child("init"))

@@ -12,9 +12,10 @@ from droidloop.models.data.negatives import draw_negatives
 from droidloop.models.evaluation.personal_tables import PersonalScorer, PersonalTables
 from droidloop.models.federated.fedmf import FedMF
 from droidloop.models.federated.folds import row_average
-from droidloop.models.federated.pfedrec import PersonalScore, PFedRec
+from droidloop.models.federated.pfedrec import PFedRec
 from droidloop.models.local.cohort import Examples, train_locally
 from droidloop.models.recommenders.mf import MF
+from droidloop.models.recommenders.personal_score import PersonalScore
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from droidloop.models.packages.exportable import Graph, scoring
-from droidloop.models.tables.dense import Scorer
+from droidloop.models.packages.exportable import Graph, Scorer, scoring
 from droidloop.platform.arrays import Array
 from droidloop.platform.errors import PackageError
 

@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from .device_tables import show_devices
 from .measured import Measured
 from .summary import COMPONENTS, quality_of
 
@@ -34,6 +35,8 @@ def show(answer: Facts, console: Console) -> None:
     """Print the summary *answer* of a run on *console*."""
     console.print(_quality(answer))
     console.print(_classes(answer))
+    if "devices" in answer:
+        show_devices(answer["devices"], console)
     participation = answer["participation"]
     console.print(
         f"{answer['rounds']} rounds; a round selected {participation['selected']:.1%} of the "
@@ -116,7 +119,10 @@ def _columns(answer: Facts) -> dict[str, dict[str, str]]:
 
 
 def _classes(answer: Facts) -> Table:
-    table = Table(title="by class of phone")
+    title = "by class of phone"
+    if "devices" in answer:
+        title += " (classes: simulated phones alone, modelled; all: with the real devices)"
+    table = Table(title=title)
     table.add_column("")
     groups: dict[str, Facts] = {"all": answer, **answer["classes"]}
     for name in groups:

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from droidloop.platform.arrays import BoolArray, FloatArray, IntArray
+from droidloop.platform.law import kernel
 from droidloop.platform.messages import ragged
 
 Labels = np.ndarray[Any, np.dtype[Any]]
@@ -127,7 +127,7 @@ def _renumber(numbers: IntArray, labels: Labels) -> tuple[IntArray, Labels]:
     return (np.cumsum(used) - 1)[numbers], labels[used]
 
 
-@njit(cache=True)
+@kernel
 def _chronological(users: IntArray, times_s: IntArray, offsets: IntArray) -> IntArray:
     order = np.empty(users.size, np.int64)
     place = offsets[:-1].copy()
@@ -140,7 +140,7 @@ def _chronological(users: IntArray, times_s: IntArray, offsets: IntArray) -> Int
     return order
 
 
-@njit(cache=True)
+@kernel
 def oldest_first(times_s: IntArray) -> IntArray:
     """Return the order of one user's events, given in the order of the file; see ``by_user``."""
     rising = True
@@ -154,7 +154,7 @@ def oldest_first(times_s: IntArray) -> IntArray:
     return order
 
 
-@njit(cache=True)
+@kernel
 def _union(items: IntArray, bounds: IntArray) -> tuple[IntArray, IntArray]:
     n_parts, n_users = bounds.shape[0], bounds.shape[1] - 1
     offsets = np.zeros(n_users + 1, np.int64)

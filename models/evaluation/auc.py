@@ -4,10 +4,10 @@ Ties count as half (Fawcett, An introduction to ROC analysis, 2006); computed fr
 """
 
 import numpy as np
-from numba import njit
 
 from droidloop.models.data.samples import Samples
 from droidloop.platform.arrays import Array, FloatArray, IntArray
+from droidloop.platform.law import kernel
 
 from .metrics import UserMetrics
 
@@ -49,7 +49,7 @@ def _checked(labels: Array, scores: Array) -> tuple[FloatArray, FloatArray]:
     return np.asarray(labels, np.float64), np.asarray(scores, np.float64)
 
 
-@njit(cache=True)
+@kernel
 def _aucs(labels: FloatArray, scores: FloatArray, offsets: IntArray) -> FloatArray:
     """Return (sum of the ranks of the liked - l (l + 1) / 2) / (l other) of each group."""
     out = np.full(offsets.size - 1, np.nan)

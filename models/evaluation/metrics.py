@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from droidloop.platform.arrays import FloatArray, IntArray
+from droidloop.platform.law import kernel
 
 Scores = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -98,7 +98,7 @@ def _refuse_nan(scores: Scores) -> None:
         raise ValueError(f"scores of row {int(np.argmax(wrong))} contain NaN; the model diverged")
 
 
-@njit(cache=True)
+@kernel
 def _rank(own: Scores, k: int, rivals: Scores, strict: bool) -> int:
     """Return the rank of item k of *own* among *rivals* and the rest of *own*."""
     ahead = 0
@@ -109,7 +109,7 @@ def _rank(own: Scores, k: int, rivals: Scores, strict: bool) -> int:
     return ahead + 1
 
 
-@njit(cache=True)
+@kernel
 def _full(
     scores: Scores,
     held: IntArray,
@@ -136,7 +136,7 @@ def _full(
     return ranks
 
 
-@njit(cache=True)
+@kernel
 def _sampled(scores: Scores, n_held: IntArray, n_candidates: IntArray, strict: bool) -> IntArray:
     ranks = np.empty(n_held.sum(), np.int64)
     out = 0

@@ -13,7 +13,6 @@ server rule is ``adaptive.adam`` with the same ``l2``.
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from pydantic import PositiveFloat
 
 from droidloop.models.data.interactions import UserItems
@@ -28,6 +27,7 @@ from droidloop.models.tables.dense import DenseTable
 from droidloop.platform.arrays import Array, Float32Array, FloatArray, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import ScenarioError
+from droidloop.platform.law import kernel
 from droidloop.platform.messages import SERVER, Messages
 from droidloop.platform.registry import Method
 from droidloop.platform.section import NotNegative, Section
@@ -115,7 +115,7 @@ class FCF:
         )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _gram(table: Float32Array, l2: float, out: FloatArray) -> None:
     """Write table^T table + *l2* to the lower half of *out*."""
     out[:] = 0.0
@@ -127,7 +127,7 @@ def _gram(table: Float32Array, l2: float, out: FloatArray) -> None:
         out[a, a] += l2
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _solve(matrix: FloatArray, vector: FloatArray) -> None:
     """Replace *vector* by the solution of the symmetric *matrix*, whose lower half is lost."""
     dim = vector.size
@@ -146,7 +146,7 @@ def _solve(matrix: FloatArray, vector: FloatArray) -> None:
         vector[a] /= matrix[a, a]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _solve_all(
     low: int,
     high: int,

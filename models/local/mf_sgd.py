@@ -8,12 +8,12 @@ negatives drawn for them. Clients are independent, so any number of threads give
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.numerics.pair_gradients import LOSSES
 from droidloop.platform.arrays import Array, Float32Array, Int32Array, IntArray
 from droidloop.platform.draws import Draws, below_at
+from droidloop.platform.law import kernel
 from droidloop.platform.workers import for_chunks
 
 _ONE = np.float32(1)
@@ -94,7 +94,7 @@ def order_of(draws: Draws, phone: int, counter: int, count: int, epochs: int) ->
     return out
 
 
-@njit(cache=True)
+@kernel
 def shuffle(order: IntArray, key: np.uint64, phone: int, epoch: int) -> None:
     """Shuffle *order*, the examples of *phone* before *epoch*, in place."""
     count = order.size
@@ -103,7 +103,7 @@ def shuffle(order: IntArray, key: np.uint64, phone: int, epoch: int) -> None:
         order[last], order[other] = order[other], order[last]
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def dot(rows: Float32Array, r: int, vector: Float32Array) -> np.float32:
     """Return the product of row *r* and *vector*."""
     # Eight sums, so that the compiler may use vectors without being allowed to reorder.
@@ -124,13 +124,13 @@ def dot(rows: Float32Array, r: int, vector: Float32Array) -> np.float32:
     return ((a + b) + (c + d)) + ((e + f) + (g + h))
 
 
-@njit(cache=True, inline="always", error_model="numpy")
+@kernel(inline="always", error_model="numpy")
 def sigmoid(score: np.float32) -> np.float32:
     """Return the logistic function of *score*."""
     return np.float32(_ONE / (_ONE + np.exp(-score)))
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _differentiate(
     scores: Float32Array, slots: Int32Array, labels: Float32Array, width: int, code: int
 ) -> None:
@@ -152,7 +152,7 @@ def _differentiate(
                 scores[s] = sigmoid(scores[s]) - label
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def step_rows(
     slots: Int32Array,
     labels: Float32Array,
@@ -208,7 +208,7 @@ def step_rows(
         gradient[j] = _ZERO
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _train(
     low: int,
     high: int,

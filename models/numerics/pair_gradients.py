@@ -5,9 +5,9 @@ training on ego graphs share it.
 """
 
 import numpy as np
-from numba import njit
 
 from droidloop.platform.arrays import Float32Array, Int32Array, IntArray
+from droidloop.platform.law import kernel
 
 LOSSES = {"log": 0, "bpr": 1, "squared": 2}
 """The numbers by which ``add_slopes`` knows the losses."""
@@ -15,7 +15,7 @@ LOSSES = {"log": 0, "bpr": 1, "squared": 2}
 _ONE, _ZERO = np.float32(1), np.float32(0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _slope(score: np.float32, label: np.float32, code: int) -> tuple[np.float32, float]:
     """Return the derivative of the log or the squared loss, and the loss."""
     if code == 2:
@@ -26,7 +26,7 @@ def _slope(score: np.float32, label: np.float32, code: int) -> tuple[np.float32,
     return np.float32(sigmoid - label), float(max(score, _ZERO) - label * score + np.log1p(decay))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def add_slopes(
     users: IntArray,
     items: IntArray,
@@ -76,7 +76,7 @@ def add_slopes(
     return loss
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def _product(user: Float32Array, u: int, item: Float32Array, i: int) -> np.float32:
     # Eight sums, so that the compiler may use vectors without being allowed to reorder.
     a = b = c = d = e = f = g = h = _ZERO
@@ -95,7 +95,7 @@ def _product(user: Float32Array, u: int, item: Float32Array, i: int) -> np.float
     return np.float32(((a + b) + (c + d)) + ((e + f) + (g + h)))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def add_l2(
     users: IntArray,
     items: IntArray,

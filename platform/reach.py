@@ -7,6 +7,7 @@ after one of a comment, a docstring, a line's place or an unrelated kernel.
 
 import dis
 import enum
+import functools
 import hashlib
 import inspect
 from collections.abc import Iterator, Mapping
@@ -62,21 +63,38 @@ def _words_of_code(code: CodeType, doc: str | None) -> Iterator[str]:
 
 def _globals_of(code: CodeType, names: Mapping[str, Any]) -> Iterator[Any]:
     """Return the values of the globals that *code* loads; of modules, the members that it loads."""
-    module: ModuleType | None = None
+    for name, *members in _loads(code):
+        if name not in names:  # Python's own
+            continue
+        value = names[name]
+        while members and _is_ours(value):
+            value = getattr(value, members.pop(0))
+        if not _is_ours(value):
+            yield value
+
+
+def _is_ours(value: Any) -> bool:
+    """Whether *value* is a module whose members may change."""
+    return isinstance(value, ModuleType) and value.__name__.split(".")[0] not in _GIVEN
+
+
+@functools.cache
+def _loads(code: CodeType) -> list[list[str]]:
+    """Return the names of globals that *code* loads, with the attributes that it takes of each."""
+    loads: list[list[str]] = []
+    goes_on = False
     for step in dis.get_instructions(code):
         if isinstance(step.argval, CodeType):
-            yield from _globals_of(step.argval, names)
-        if step.opname in ("LOAD_GLOBAL", "LOAD_NAME") and step.argval in names:
-            value = names[step.argval]
-        elif module is not None and step.opname in ("LOAD_ATTR", "LOAD_METHOD"):
-            value = getattr(module, step.argval)
+            loads += _loads(step.argval)
+            goes_on = False
+        elif step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+            loads.append([step.argval])
+            goes_on = True
+        elif goes_on and step.opname in ("LOAD_ATTR", "LOAD_METHOD"):
+            loads[-1].append(step.argval)
         else:
-            module = None
-            continue
-        own = isinstance(value, ModuleType) and value.__name__.split(".")[0] not in _GIVEN
-        module = value if own else None
-        if not own:
-            yield value
+            goes_on = False
+    return loads
 
 
 def _words(value: Any, function: FunctionType, seen: set[int]) -> Iterator[str]:

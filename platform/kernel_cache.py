@@ -15,16 +15,16 @@ from types import FunctionType
 from typing import Any
 
 import numba
-from numba.core import types
+from numba.core import serialize, types
 from numba.core.caching import _Cache
 from numba.core.compiler import CompileResult
-from numba.core.serialize import dumps
 
 from .reach import reach_of
 
 _KEEP_S = 86_400
 """What another state of the sources has compiled is removed after a day."""
 
+_dumps: Any = serialize.dumps
 _folders: dict[Path, Path | None] = {}
 
 
@@ -63,7 +63,7 @@ class KernelCache(_Cache):
         path = self._path(sig, data.codegen)
         if path is None or data.library.has_dynamic_globals or any(data.lifted):
             return
-        blob = dumps(data._reduce())
+        blob = _dumps(data._reduce())
         try:
             with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
                 file.write(blob)
@@ -108,11 +108,12 @@ class KernelCache(_Cache):
 
 def _told(kind: Any) -> str:
     """Describe a type wholly: numba's own names leave out what a named tuple calls its fields."""
-    inner = list(kind.field_dict.values()) if isinstance(kind, types.StructRef) else []
-    names = ()
+    inner: Any = ()
     if isinstance(kind, types.BaseNamedTuple):
-        names, inner = kind.fields, list(kind.types)
-    return f"{kind} {names} {[_told(one) for one in inner]}"
+        inner = dict(zip(kind.instance_class._fields, kind, strict=True))  # type: ignore[call-overload]
+    elif isinstance(kind, types.StructRef):
+        inner = kind.field_dict
+    return f"{kind} {[(name, _told(inner[name])) for name in inner]}"
 
 
 def _folder_for(source: Path) -> Path | None:

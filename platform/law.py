@@ -7,7 +7,7 @@ Python calls it, and a bare one for other kernels. Both are kept between runs by
 
 from collections.abc import Callable
 from types import FunctionType, MappingProxyType
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, overload
 
 from numba.core import types
 from numba.core.registry import CPUDispatcher
@@ -66,15 +66,18 @@ def _plain(kind: Any) -> Any:
     return types.int64 if signed else kind
 
 
-def kernel(function: _Function | None = None, **options: Any) -> Any:
+@overload
+def kernel(function: _Function) -> _Function: ...
+@overload
+def kernel(*, error_model: str = ..., inline: str = ...) -> Callable[[_Function], _Function]: ...
+def kernel(function: Any = None, **options: Any) -> Any:
     """Compile *function* as ``numba.njit`` does with *options*, without the interpreter lock.
 
     It is kept between runs, and compiled anew when something that it reaches has changed.
     """
-    options = {"nopython": True, "boundscheck": None, "nogil": True, **options}
     if function is None:
-        return lambda function: _Kernel(function, targetoptions=options)
-    return _Kernel(cast(FunctionType, function), targetoptions=options)
+        return lambda function: _compiled(function, options)
+    return _compiled(function, options)
 
 
 def law(function: _Function) -> _Function:
@@ -83,4 +86,9 @@ def law(function: _Function) -> _Function:
     So numba need not count references to the eight arrays of a world at every call, which would
     take half the time of a job. A law that does allocate fails to compile.
     """
-    return cast(_Function, kernel(function, _nrt=False))
+    return cast(_Function, _compiled(function, {"_nrt": False}))
+
+
+def _compiled(function: Any, options: dict[str, Any]) -> _Kernel:
+    usual = {"nopython": True, "boundscheck": None, "nogil": True}
+    return _Kernel(function, targetoptions=usual | options)

@@ -136,13 +136,12 @@ def _words_of_class(value: type) -> Iterator[str]:
 
 def _is_given(value: Any) -> bool:
     """Whether *value* comes with Python, numpy or numba, whose version the caches know."""
-    module = value.__name__ if isinstance(value, ModuleType) else _home(value)
-    return isinstance(value, BuiltinFunctionType) or module.split(".")[0] in _GIVEN
-
-
-def _home(value: Any) -> str:
-    if isinstance(value, np.ufunc):
-        return "numpy"
-    kernel = getattr(value, "py_func", value)
-    named = isinstance(kernel, type | FunctionType) or not hasattr(type(kernel), "__module__")
-    return str((kernel if named else type(kernel)).__module__)
+    value = getattr(value, "py_func", value)
+    if isinstance(value, ModuleType):
+        module = value.__name__
+    elif isinstance(value, type | FunctionType | BuiltinFunctionType):
+        module = value.__module__
+    else:  # one of numba's types, or one of numpy's functions; no dictionary or the like
+        module = type(value).__module__
+        return module.split(".")[0] in ("numba", "numpy")
+    return module.split(".")[0] in _GIVEN

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from droidloop.models.data.split import Split
     from droidloop.models.interfaces.store import PrivateStore
-
     from tests.benchmarks.gossiping import Ticks
 
 WHAT = "gossip messages merged and trained on, 943 MF nodes, 1,682 items, d = 5"
@@ -54,7 +53,6 @@ def ticks_of(split: Split, dim: int = 5, senders: int = NODES) -> Ticks:
     from droidloop.models.recommenders.mf import MF
     from droidloop.network.generators import random_regular
     from droidloop.platform.draws import Draws
-
     from tests.benchmarks.gossiping import Ticks
 
     draws = Draws(1, "gossip")

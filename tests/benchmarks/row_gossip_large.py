@@ -38,7 +38,6 @@ def ticks_of(nodes: int, senders: int) -> Ticks:
     from droidloop.models.recommenders.mf import MF
     from droidloop.network.generators import small_world
     from droidloop.platform.draws import Draws
-
     from tests.benchmarks.gossiping import Ticks
 
     draws = Draws(1, "gossip-large")

@@ -53,9 +53,8 @@ def _round_s(runners: "Sequence[Runner]", phones: tuple[int, ...], number: int) 
     from droidloop.devices.fleets.device_outputs import Evidence
     from droidloop.platform.engine import Engine
     from droidloop.platform.jobs import Jobs, Kind
-    from tests.contracts.worlds import steady
-
     from tests.benchmarks.phones import Training
+    from tests.contracts.worlds import steady
 
     attached = [Attachment(f"phone {k}", k, runner) for k, runner in enumerate(runners)]
     with tempfile.TemporaryDirectory() as folder:

@@ -9,13 +9,12 @@ import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
 from droidloop.platform.arrays import Array
 from droidloop.platform.errors import LedgerError
-from droidloop.platform.ledger import Rows
 
 UPLOADS = "uploads"
 LOG = "devices.log"
@@ -26,14 +25,14 @@ FAILED = "failed"
 class Evidence:
     """Writes into the run directory *folder*.
 
-    *measured* takes rows of the table ``measures``; *event* takes time, phone and name of what
+    *measured* takes a row of the table ``measures``; *event* takes time, phone and name of what
     happened to a device.
     """
 
     def __init__(
         self,
         folder: Path,
-        measured: Callable[[Rows], None],
+        measured: Callable[[dict[str, Any]], None],
         event: Callable[[int, int, str], None] = lambda *_: None,
     ) -> None:
         self._folder = folder

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from droidloop.devices.android.fleet.booking import StepLaw
 from droidloop.devices.android.fleet.fleet import AndroidFleet, Attachment
 from droidloop.devices.fleets.device_outputs import Evidence
@@ -19,7 +17,7 @@ from droidloop.devices.population.profile_files import profile_table
 from droidloop.models.packages.step_export import TrainingModels
 from droidloop.platform.engine import Engine
 from droidloop.platform.errors import LedgerError, UsageError
-from droidloop.platform.ledger import EVENT_DTYPE, Ledger, read
+from droidloop.platform.ledger import Ledger, columns_of, read
 from droidloop.platform.rundir import RunDirectory
 from droidloop.scenarios.schema.schema import Scenario
 
@@ -113,15 +111,15 @@ def fleet_of(
     """
 
     def note(t_us: int, phone: int, name: str) -> None:
-        rows = np.zeros(1, EVENT_DTYPE)
-        rows["t_us"], rows["kind"], rows["round"] = t_us, _NOT_IMPOSED, -1
-        rows["phone"], rows["name"], rows["value"] = phone, name, 1
-        ledger.write("events", rows)
+        ledger.note(
+            "events", t_us=t_us, kind=_NOT_IMPOSED, phone=phone, round=-1, name=name, value=1
+        )
 
-    evidence = Evidence(folder, lambda rows: ledger.write("measures", rows), note)
+    evidence = Evidence(folder, lambda row: ledger.note("measures", **row), note)
     if attached.replay is not None:
         events = read(attached.replay, "events")
-        ledger.write("events", events[events["kind"] == _NOT_IMPOSED.encode()])
+        mine = events[events["kind"] == _NOT_IMPOSED.encode()]
+        ledger.note("events", **columns_of("events", mine))
         return ReplayFleet(engine, population, attached.replay, evidence)
     simulated: Fleet
     if scenario.play == "exact":

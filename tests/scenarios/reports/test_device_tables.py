@@ -7,9 +7,26 @@ import pytest
 from rich.console import Console
 
 from droidloop.platform.jobs import JOB_DTYPE, Kind, Outcome
-from droidloop.platform.ledger import MEASURE_DTYPE, read
+from droidloop.platform.ledger import read
 from droidloop.platform.rundir import RunDirectory
 from droidloop.scenarios.reports.device_tables import devices_of, show_devices
+
+EVERY = {"t_us": 0, "phone": 4, "kind": Kind.TRAIN, "modelled_outcome": Outcome.DONE}
+EVERY |= dict.fromkeys(("sent_bytes", "load_us", "invoke_us", "cpu_us", "received_bytes"), -1)
+EVERY |= {"modelled_up_us": -1, "modelled_energy_uj": 4}
+NAMES = (
+    *("sent_us", "wall_us", "received_us", "peak_rss_bytes", "energy_uj", "energy_source"),
+    *("modelled_down_us", "modelled_compute_us"),
+)
+TOOK = [
+    dict(zip(NAMES, values, strict=True))
+    for values in (
+        (10, 1_000, 0, 40, -1, "modelled", 5, 1_500),
+        (20, 4_000, 0, 40, 8, "power_supply", 10, 3_000),
+        (-1, -1, -1, -1, -1, "modelled", 1, 9),
+    )
+]
+"""What the device took for the three jobs."""
 
 
 @pytest.fixture
@@ -17,25 +34,14 @@ def run(tmp_path: Path) -> RunDirectory:
     """A run with three jobs on one device, of which the last failed and has a log."""
     made = RunDirectory.create(tmp_path / "run", seed=1, scenario={})
     made.write_manifest({**made.manifest(), "devices": {"4": "old one (R58M)"}})
-    jobs, measures = np.zeros(3, JOB_DTYPE), np.full(3, -1, MEASURE_DTYPE)
+    jobs = np.zeros(3, JOB_DTYPE)
     jobs["job"], jobs["phone"], jobs["kind"], jobs["up_bytes"] = [7, 8, 9], 4, Kind.TRAIN, 5
     jobs["ram_bytes"], jobs["measured"] = [20, 40, 1], True
     jobs["outcome"] = [Outcome.DONE, Outcome.DONE, Outcome.FAILED_RUNNER]
-    for name in ("job", "phone", "kind"):
-        measures[name] = jobs[name]
-    measures["t_us"], measures["modelled_outcome"] = 0, Outcome.DONE
-    measures["sent_us"], measures["received_us"] = [10, 20, -1], [0, 0, -1]
-    measures["wall_us"], measures["modelled_compute_us"] = [1_000, 4_000, -1], [1_500, 3_000, 9]
-    measures["modelled_down_us"] = [5, 10, 1]
-    measures["peak_rss_bytes"] = [40, 40, -1]
-    measures["energy_uj"], measures["energy_source"] = (
-        [-1, 8, -1],
-        [b"modelled", b"power_supply", b""],
-    )
-    measures["modelled_energy_uj"] = 4
     ledger = made.ledger()
     ledger.write("jobs", jobs)
-    ledger.write("measures", measures)
+    for job, took in enumerate(TOOK, 7):
+        ledger.note("measures", job=job, **EVERY, **took)
     ledger.close()
     (made.path / "failed").mkdir()
     (made.path / "failed" / "9-runner.log").write_text("its last words")

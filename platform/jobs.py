@@ -54,6 +54,9 @@ class Outcome(IntEnum):
     LOST_LEFT = 21
     LOST_DEAD = 22
     LOST_KILLED = 23
+    INTERRUPTED_UNPLUGGED = 24
+    INTERRUPTED_IN_USE = 25
+    INTERRUPTED_WIFI = 26
     FAILED_LINK = 30
     FAILED_OFFLINE = 31
     FAILED_TIMEOUT = 32
@@ -70,7 +73,12 @@ class Outcome(IntEnum):
     @property
     def lost(self) -> bool:
         """Whether the job began, or waited, and the phone never came to its end."""
-        return Outcome.LOST_COVERAGE <= self <= Outcome.LOST_KILLED
+        return Outcome.LOST_COVERAGE <= self <= Outcome.INTERRUPTED_WIFI
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the job ran, and what its policy asks for ended before it did."""
+        return Outcome.INTERRUPTED_UNPLUGGED <= self <= Outcome.INTERRUPTED_WIFI
 
     @property
     def failed(self) -> bool:
@@ -96,7 +104,8 @@ JOB_DTYPE = np.dtype(
         ("up_bytes", np.int64),
         ("flops", np.int64),
         ("moved_bytes", np.int64),  # memory traffic of the computation
-        ("load_bytes", np.int64),  # read from storage before the computation; -1: no process starts
+        ("operators", np.int64),  # that a runtime dispatches, one after the other
+        ("load_bytes", np.int64),  # read from storage before the computation; -1: needs no process
         ("ram_bytes", np.int64),
         ("storage_bytes", np.int64),
         ("runtime", np.int32),  # lowest runtime version that can do it

@@ -53,6 +53,10 @@ class PopulationSpec:
     battery_floor: float = 0.15
     lifetime_days: float | None = None
     arrivals_days: float = 0.0
+    start_hour: float = 0.0
+    """Local time at which the run starts, in the middle of the population."""
+    time_spread_h: float = 0.0
+    """Between the earliest and the latest local time: time zones."""
     ideal: bool = False
     region_table: dict[str, Region] = field(default_factory=lambda: dict(REGIONS))
     profile_table: dict[str, Profile] = field(default_factory=lambda: dict(PROFILES))
@@ -145,6 +149,7 @@ def _hardware(traits: Table, profiles: list[Profile], phones: IntArray, draws: D
     for name in ("ram_bytes", "capacity_uj", "idle_uw", "use_uw", "cpu_uw", "flops_per_s"):
         traits[name] = column([getattr(profile, name) for profile in profiles])
     traits["process_start_us"] = column([profile.process_start_us for profile in profiles])
+    traits["operator_ns"] = column([profile.operator_ns for profile in profiles])
     traits["runtime"] = column([profile.runtime for profile in profiles])
     traits["system_ram_bytes"] = column([round(p.system_ram_gib * GIB) for p in profiles])
     traits["memory_bytes_per_s"] = column([round(p.memory_gb_per_s * 1e9) for p in profiles])
@@ -184,6 +189,8 @@ def _habits(traits: Table, spec: PopulationSpec, phones: IntArray, draws: Draws)
     traits["sleep_us"] = around(7.25, 1.0, 1)
     traits["away_us"] = around(8.0, 1.5, 2)
     traits["home_us"] = around(17.5, 2.0, 3)
+    spread_h = spec.time_spread_h * (draws.uniform(phones, 11) - 0.5)
+    traits["zone_us"] = ((spec.start_hour + spread_h) * HOUR_US).astype(np.int64)
     traits["off_at_night"] = draws.uniform(phones, 8) < spec.off_at_night_share
     traits["leave_us"] = NEVER_US
     if spec.arrivals_days:
@@ -206,7 +213,12 @@ def _series(traits: Table, spec: PopulationSpec, phones: IntArray, draws: Draws)
             continue
         which = draws.integers(phones, first, len(series))
         traits[name] = first + which
-        if name == "rate_series":
+        if name == "charge_series":
+            # local time, on any day of the recording
+            days = np.array([one.span_us for one in series])[which] // DAY_US
+            day = (draws.uniform(phones, first + 2_000_000) * days).astype(np.int64)
+            traits[offset] = traits["zone_us"] + day * DAY_US
+        else:
             # whole seconds, so that playback is exact to the byte
             spans_s = np.array([one.span_us for one in series])[which] // 1_000_000
             shift = draws.uniform(phones, first + 1_000_000) * spans_s

@@ -45,7 +45,7 @@ def people(data: DataSection, section: PopulationSection, seed: int) -> People:
     """
     interactions, places = _interactions(data, section, Draws(seed, "data"))
     draws = Draws(seed, "population")
-    population = build(_spec(section, interactions.n_users), draws)
+    population = build(_spec(section, interactions.n_users, draws), draws)
     if section.assignment == "activity":
         interactions = _by_speed(interactions, population)
     return People(interactions, population, places)
@@ -100,7 +100,7 @@ def _by_speed(interactions: Interactions, population: Population) -> Interaction
     )
 
 
-def _spec(section: PopulationSection, phones: int) -> PopulationSpec:
+def _spec(section: PopulationSection, phones: int, draws: Draws) -> PopulationSpec:
     given: dict[str, Any] = {
         name: weights
         for name in ("profiles", "regions", "radios")
@@ -118,6 +118,8 @@ def _spec(section: PopulationSection, phones: int) -> PopulationSpec:
         battery_floor=section.battery_floor,
         lifetime_days=section.lifetime_days,
         arrivals_days=section.arrivals_days,
+        start_hour=section.start_hour,
+        time_spread_h=section.time_spread_h,
         ideal=section.ideal,
         region_table=regions,
         profile_table=profile_table(section.profile_files),
@@ -130,7 +132,9 @@ def _spec(section: PopulationSection, phones: int) -> PopulationSpec:
         rate_series=downs,
         up_series=ups,
         charge_series=(
-            charging_windows(Path(section.charging_windows)) if section.charging_windows else []
+            charging_windows(Path(section.charging_windows), draws.child("charging windows"))
+            if section.charging_windows
+            else []
         ),
         **given,
     )

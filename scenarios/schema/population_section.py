@@ -84,6 +84,10 @@ class PopulationSection(Section):
     battery_floor: Share = 0.15
     lifetime_days: PositiveFloat | None = None
     arrivals_days: Annotated[float, Field(ge=0.0)] = 0.0
+    start_hour: Annotated[float, Field(ge=0.0, lt=24.0)] = 0.0
+    """Local time of day at which the run starts."""
+    time_spread_h: Annotated[float, Field(ge=0.0, le=24.0)] = 0.0
+    """Local times of the phones lie within so many hours, evenly: time zones."""
     assignment: Literal["independent", "activity"] = "independent"
     """Which user has which phone: chance, or the more active user the faster phone."""
     rate_traces: str | None = None

@@ -126,6 +126,7 @@ def random_jobs(
         up_bytes=size(5e5, 6, 0.2),
         flops=size(3e10, 7, 0.2),
         moved_bytes=size(1e10, 8, 0.5),
+        operators=size(1e3, 13, 0.5),
         load_bytes=size(3e7, 9, 0.2) - 1,
         ram_bytes=size(9e8, 10, 0.2),
         storage_bytes=size(4e9, 11, 0.5),

@@ -54,13 +54,13 @@ def test_a_job_without_bytes_leaves_the_radio_asleep() -> None:
         ({"flops": 3 * 10**9}, 3 * SECOND_US),
         ({"flops": 1}, 1),
         ({"moved_bytes": 10**9}, SECOND_US // 2),
-        ({"flops": 10**9, "moved_bytes": 4 * 10**9}, 2 * SECOND_US),
-        ({"flops": 3 * 10**9, "moved_bytes": 4 * 10**9}, 3 * SECOND_US),
-        ({"load_bytes": 0}, 250_000),
-        ({"flops": 10**9, "load_bytes": 10**8}, SECOND_US + 250_000 + SECOND_US),
+        ({"operators": 50}, 400),
+        ({"flops": 10**9, "moved_bytes": 4 * 10**9}, 3 * SECOND_US),
+        ({"load_bytes": 0}, 550_000),
+        ({"flops": 10**9, "load_bytes": 10**8}, SECOND_US + 550_000 + SECOND_US),
     ],
 )
-def test_computing_takes_the_slower_of_arithmetic_and_memory_and_what_it_takes_to_start(
+def test_computing_takes_operators_arithmetic_memory_and_what_it_takes_to_wake_and_start(
     work: dict[str, int], expected_us: int
 ) -> None:
     population = steady(
@@ -68,6 +68,7 @@ def test_computing_takes_the_slower_of_arithmetic_and_memory_and_what_it_takes_t
         flops_per_s=10**9,
         memory_bytes_per_s=2 * 10**9,
         storage_bytes_per_s=10**8,
+        operator_ns=8000,
         process_start_us=250_000,
         cpu_uw=1_500_000,
     )

@@ -19,7 +19,7 @@ from droidloop.platform.draws import Draws
 from droidloop.platform.units import DAY_US, HOUR_US, NEVER_US
 
 from .profiles import GIB, PROFILES, Profile
-from .radios import DEFAULT_RADIOS, RATES, quality_rows, radio_rows, technology
+from .radios import BY_PHONE, RATES, quality_rows, radio_table, technology
 from .radios import MBIT as MBIT
 
 REGIONS = {
@@ -40,8 +40,10 @@ class PopulationSpec:
         default_factory=lambda: {"urban": 0.5, "suburban": 0.3, "rural": 0.15, "remote": 0.05}
     )
     radios: dict[str, float] | None = None
-    """``DEFAULT_RADIOS`` of the year if not given."""
-    radio_year: str = "2012"
+    """Those of the year if not given, ``radio_table``."""
+    radio_year: str = BY_PHONE
+    operator: str = "verizon"
+    """Whose timers radios of 2021 keep to."""
     loss: bool = False
     slow_start: bool = False
     throttling: bool = False
@@ -94,13 +96,23 @@ def build(spec: PopulationSpec, draws: Draws) -> Population:
     """Return the population of *spec*; phone *i* is the same whatever the number of phones."""
     phones = np.arange(spec.phones)
     traits = np.zeros(spec.phones, TRAITS_DTYPE)
-    weights = spec.radios or DEFAULT_RADIOS[spec.radio_year]
-    profiles, regions, radios = list(spec.profiles), list(spec.regions), list(weights)
+    profiles, regions = list(spec.profiles), list(spec.regions)
+    table = radio_table(
+        spec.radio_year,
+        [spec.profile_table[name].year for name in profiles],
+        spec.radios,
+        operator=spec.operator,
+        slow_start=spec.slow_start,
+    )
+    radios = table.names
     traits["profile"] = _assign(spec.profiles, phones, draws.child("profile"))
     traits["region"] = _assign(spec.regions, phones, draws.child("region"))
-    traits["radio"] = _assign(weights, phones, draws.child("radio"))
+    edges = np.cumsum(table.chances, axis=1)
+    chance = draws.child("radio").uniform(phones, 0)
+    passed = chance[:, None] >= (edges / edges[:, -1:])[traits["profile"]]
+    traits["radio"] = passed.sum(axis=1)
     has_wifi = draws.child("wifi").uniform(phones, 0) < spec.wifi_share
-    traits["wifi"] = np.where(has_wifi | spec.ideal, len(radios), -1)
+    traits["wifi"] = np.where(has_wifi | spec.ideal, table.wifi[traits["profile"]], -1)
     traits["ideal"] = spec.ideal
     _hardware(traits, [spec.profile_table[name] for name in profiles], phones, draws)
     _links(traits, radios, phones, draws.child("rate"))
@@ -114,11 +126,11 @@ def build(spec: PopulationSpec, draws: Draws) -> Population:
     world = World(
         traits,
         _initial_state(traits, phones, draws.child("battery")),
-        radio_rows(spec.radio_year, radios, slow_start=spec.slow_start),
+        table.rows,
         np.concatenate([spec.region_table[name].row() for name in regions]).astype(REGION_DTYPE),
         *pack(spec.rate_series + spec.charge_series + spec.up_series),
         Keys(*(draws.child(name).key for name in Keys._fields)),
-        quality_rows(radios) if spec.loss else np.zeros(0, QUALITY_DTYPE),
+        quality_rows(table) if spec.loss else np.zeros(0, QUALITY_DTYPE),
         _map(spec, traits, draws.child("map")),
         np.zeros(0, DIRECT_DTYPE) if spec.direct is None else spec.direct.row(),
     )

@@ -47,6 +47,12 @@ class Profile:
     runtime: int
 
     @property
+    def year(self) -> int:
+        """The year in the name; a phone of one's own without one is taken as new."""
+        year = self.name[:4]
+        return int(year) if year.isdigit() else 2021
+
+    @property
     def ram_bytes(self) -> int:
         """All RAM of the phone."""
         return round(self.ram_gib * GIB)

@@ -9,7 +9,7 @@ import numpy as np
 from droidloop.devices.phone.cells import CellSpec
 from droidloop.devices.population.population import REGIONS, Population, PopulationSpec, build
 from droidloop.devices.population.profile_files import profile_table
-from droidloop.devices.population.radios import DEFAULT_RADIOS, technology
+from droidloop.devices.population.radios import BY_PHONE, DEFAULT_RADIOS, radios_of, technology
 from droidloop.devices.population.recorded import charging_windows, rate_traces
 from droidloop.models.data import foursquare as check_ins
 from droidloop.models.data import readers, synthetic
@@ -113,6 +113,7 @@ def _spec(section: PopulationSection, phones: int, draws: Draws) -> PopulationSp
     return PopulationSpec(
         phones=phones,
         radio_year=section.radio_year,
+        operator=section.operator,
         wifi_share=section.wifi_share,
         off_at_night_share=section.off_at_night_share,
         battery_floor=section.battery_floor,
@@ -146,6 +147,7 @@ def _traces(section: PopulationSection) -> tuple[list[Series], list[Series]]:
         return [], []
     share = section.uplink_share
     if share is None:
-        radios = section.radios or DEFAULT_RADIOS[section.radio_year]
+        year = section.radio_year
+        radios = section.radios or (radios_of(2021) if year == BY_PHONE else DEFAULT_RADIOS[year])
         share = UPLINK_SHARE[technology(max(radios, key=lambda name: radios[name]))]
     return rate_traces(Path(section.rate_traces), None if share == "recorded" else float(share))

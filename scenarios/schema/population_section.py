@@ -64,8 +64,10 @@ class PopulationSection(Section):
     regions: Weights | None = None
     region: dict[str, RegionSection] = Field(default_factory=dict)
     radios: Weights | None = None
-    radio_year: Literal["2009", "2011", "2012", "2021"] = "2012"
-    """The year in which the radios' powers were measured; years are never mixed."""
+    radio_year: Literal["phone", "2009", "2011", "2012", "2021"] = "phone"
+    """When the radios' powers were measured: nearest to each phone's own year, or one for all."""
+    operator: Literal["verizon", "t-mobile"] = "verizon"
+    """Whose timers (tails) radios of 2021 keep to."""
     loss: bool = False
     """Round trips by chance, and bursts of loss. The rates of radios are what losses leave in
     recordings, so this is an upper bound of the harm."""

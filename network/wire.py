@@ -8,8 +8,6 @@ recalled), and a client says hello in 517 bytes (RFC 7685's padding). Left out: 
 DNS, resumed sessions, which send no certificates, and what lost packets cost (``network.loss``).
 """
 
-import numpy as np
-
 from droidloop.platform.arrays import IntArray
 
 HEADER_BYTES = 52

@@ -16,8 +16,12 @@ from droidloop.platform.units import DAY_US, HOUR_US
 
 from .world import World
 
+SLOT_H = 3
+"""Length of a slot; slots begin at another minute on each phone, so that not all plug in at once."""
+
 _NIGHT_SHARE = 0.48
-_SLOT_US = 3 * HOUR_US
+_SLOT_US = SLOT_H * HOUR_US
+_DIGITS = 1 << 20
 # Mean share of a slot on the charger, by the local hour of its middle.
 # fmt: off
 _DAY_SHARE = np.array(
@@ -25,21 +29,20 @@ _DAY_SHARE = np.array(
      0.22, 0.19, 0.25, 0.26, 0.32, 0.28, 0.30, 0.30, 0.28, 0.36, 0.41, 0.09]
 )
 # fmt: on
-_SHIFT = 1 << 40  # a counter that no slot has
 
 
 @law
 def _slot_at(world: World, phone: int, t_us: int) -> tuple[bool, int]:
     """Return whether *t_us* lies in the window of its slot, and until when that is so."""
-    key, zone_us = world.keys.charging, world.traits[phone].zone_us
-    # slots begin at another minute on each phone: else all would be plugged in at once
-    shift_us = int(uniform_at(key, phone, _SHIFT) * _SLOT_US) - zone_us
+    traits = world.traits[phone]
+    shift_us = traits.charge_shift_us - traits.zone_us
     slot = (t_us - shift_us) // _SLOT_US
     slot_us = slot * _SLOT_US + shift_us
-    hour = (slot_us + zone_us + _SLOT_US // 2) // HOUR_US % 24
-    share = min(_DAY_SHARE[hour] * 2.0 * uniform_at(key, phone, 4 * slot + 1), 1.0)
-    length_us = int(share * _SLOT_US)
-    start_us = slot_us + int((_SLOT_US - length_us) * uniform_at(key, phone, 4 * slot + 3))
+    hour = (slot_us + traits.zone_us + _SLOT_US // 2) // HOUR_US % 24
+    # one draw says both: how long the window is, and with its last digits where it lies
+    chance = uniform_at(world.keys.charging, phone, 2 * slot + 1)
+    length_us = int(min(2.0 * _DAY_SHARE[hour] * chance, 1.0) * _SLOT_US)
+    start_us = slot_us + int((_SLOT_US - length_us) * (chance * _DIGITS % 1.0))
     if t_us < start_us:
         return False, start_us
     if t_us < start_us + length_us:
@@ -65,8 +68,8 @@ def charger_at(world: World, phone: int, t_us: int) -> tuple[int, int]:
     since_us = t_us + traits.zone_us - traits.bed_us
     night = since_us // DAY_US
     since_us -= night * DAY_US
-    if since_us < traits.sleep_us:
-        if uniform_at(world.keys.charging, phone, 4 * night) < _NIGHT_SHARE:
-            return traits.charge_uw, t_us + traits.sleep_us - since_us
+    asleep = since_us < traits.sleep_us
+    if asleep and uniform_at(world.keys.charging, phone, 2 * night) < _NIGHT_SHARE:
+        return traits.charge_uw, t_us + traits.sleep_us - since_us
     plugged_in, until_us = _slot_at(world, phone, t_us)
     return (traits.charge_uw if plugged_in else 0), min(until_us, t_us + DAY_US - since_us)

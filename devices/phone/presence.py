@@ -26,7 +26,6 @@ _USE_SHARE = np.array(
      0.18, 0.16, 0.14, 0.14, 0.16, 0.19, 0.21, 0.23, 0.26, 0.27, 0.22, 0.13]
 )
 # fmt: on
-_SHIFT = 1 << 40  # a counter that no hour has
 
 
 @law
@@ -54,8 +53,7 @@ def presence_at(world: World, phone: int, t_us: int) -> tuple[int, int]:
     until_us = min(wake_us, traits.leave_us)
     if asleep:
         return OFF if traits.off_at_night else IDLE, until_us
-    # hours of use begin at another minute on each phone: else nobody would use one on the hour
-    shift_us = int(uniform_at(world.keys.presence, phone, _SHIFT) * HOUR_US)
+    shift_us = traits.use_shift_us
     hour = (t_us + traits.zone_us + shift_us) // HOUR_US
     hour_us = hour * HOUR_US - traits.zone_us - shift_us
     local_hour = (hour * HOUR_US - shift_us + HOUR_US // 2) // HOUR_US % 24

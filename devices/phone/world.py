@@ -46,6 +46,8 @@ TRAITS_DTYPE = np.dtype(
         ("zone_us", np.int64),  # local time = virtual time + zone
         ("bed_us", np.int64),  # local time of day, may pass 24 h
         ("sleep_us", np.int64),
+        ("use_shift_us", np.int64),  # at which hours of use begin
+        ("charge_shift_us", np.int64),  # at which slots of charging begin
         ("away_us", np.int64),  # local time of day at which the phone leaves home
         ("home_us", np.int64),
         ("join_us", np.int64),

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from droidloop.devices.phone.cells import Cells, CellSpec, assign
+from droidloop.devices.phone.charging import SLOT_H
 from droidloop.devices.phone.thermal import SUSTAINED_US, THROTTLED_PERCENT
 from droidloop.devices.phone.world import STATE_DTYPE, TRAITS_DTYPE, Keys, Table, World
 from droidloop.network.coverage import REGION_DTYPE, Region
@@ -203,6 +204,9 @@ def _habits(traits: Table, spec: PopulationSpec, phones: IntArray, draws: Draws)
     traits["home_us"] = around(17.5, 2.0, 3)
     spread_h = spec.time_spread_h * (draws.uniform(phones, 11) - 0.5)
     traits["zone_us"] = ((spec.start_hour + spread_h) * HOUR_US).astype(np.int64)
+    # hours of use and slots of charging begin at another minute on each phone
+    traits["use_shift_us"] = (draws.uniform(phones, 12) * HOUR_US).astype(np.int64)
+    traits["charge_shift_us"] = (draws.uniform(phones, 13) * SLOT_H * HOUR_US).astype(np.int64)
     traits["off_at_night"] = draws.uniform(phones, 8) < spec.off_at_night_share
     traits["leave_us"] = NEVER_US
     if spec.arrivals_days:

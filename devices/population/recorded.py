@@ -111,7 +111,11 @@ def _follow(path: Path, records: list[_Record], weeks: int, draws: Draws) -> Int
     ends hands over to any, and each one that begins takes its share of those that go on.
     """
     pieces = np.array(
-        [(k, hour) for k, one in enumerate(records) for hour in range(one.first_hour, one.last_hour)]
+        [
+            (k, hour)
+            for k, one in enumerate(records)
+            for hour in range(one.first_hour, one.last_hour)
+        ]
     ).reshape(-1, 2)
     by_hour = [pieces[pieces[:, 1] % 24 == hour] for hour in range(24)]
     if missing := [hour for hour in range(24) if not len(by_hour[hour])]:
@@ -124,7 +128,7 @@ def _follow(path: Path, records: list[_Record], weeks: int, draws: Draws) -> Int
     for hour in range(_WEEK_H):
         pool, fresh = by_hour[hour % 24], begun[hour % 24]
         if hour:
-            now = now + (0, 1)
+            now = now + np.array([0, 1])
             ended = now[:, 1] >= last[now[:, 0]]
             pick = draws.integers(numbers, 3 * hour, len(pool))
             now[ended] = pool[pick[ended]]

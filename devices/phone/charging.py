@@ -14,6 +14,7 @@ from droidloop.platform.draws import uniform_at
 from droidloop.platform.law import law
 from droidloop.platform.units import DAY_US, HOUR_US
 
+from .presence import DIGITS
 from .world import World
 
 SLOT_H = 3
@@ -21,7 +22,6 @@ SLOT_H = 3
 
 _NIGHT_SHARE = 0.48
 _SLOT_US = SLOT_H * HOUR_US
-_DIGITS = 1 << 20
 # Mean share of a slot on the charger, by the local hour of its middle.
 # fmt: off
 _DAY_SHARE = np.array(
@@ -32,22 +32,29 @@ _DAY_SHARE = np.array(
 
 
 @law
-def _slot_at(world: World, phone: int, t_us: int) -> tuple[bool, int]:
-    """Return whether *t_us* lies in the window of its slot, and until when that is so."""
+def _window(world: World, phone: int, slot: int) -> tuple[int, int]:
+    """Return start and end of the window of a slot."""
     traits = world.traits[phone]
-    shift_us = traits.charge_shift_us - traits.zone_us
-    slot = (t_us - shift_us) // _SLOT_US
-    slot_us = slot * _SLOT_US + shift_us
+    slot_us = slot * _SLOT_US + traits.charge_shift_us - traits.zone_us
     hour = (slot_us + traits.zone_us + _SLOT_US // 2) // HOUR_US % 24
     # one draw says both: how long the window is, and with its last digits where it lies
     chance = uniform_at(world.keys.charging, phone, 2 * slot + 1)
     length_us = int(min(2.0 * _DAY_SHARE[hour] * chance, 1.0) * _SLOT_US)
-    start_us = slot_us + int((_SLOT_US - length_us) * (chance * _DIGITS % 1.0))
+    start_us = slot_us + int((_SLOT_US - length_us) * (chance * DIGITS % 1.0))
+    return start_us, start_us + length_us
+
+
+@law
+def _windows_at(world: World, phone: int, t_us: int) -> tuple[bool, int]:
+    """Return whether *t_us* lies in the window of its slot, and until when that is so."""
+    traits = world.traits[phone]
+    slot = (t_us + traits.zone_us - traits.charge_shift_us) // _SLOT_US
+    start_us, end_us = _window(world, phone, slot)
     if t_us < start_us:
         return False, start_us
-    if t_us < start_us + length_us:
-        return True, start_us + length_us
-    return False, slot_us + _SLOT_US
+    if t_us < end_us:
+        return True, end_us
+    return False, _window(world, phone, slot + 1)[0]
 
 
 @law
@@ -71,5 +78,5 @@ def charger_at(world: World, phone: int, t_us: int) -> tuple[int, int]:
     asleep = since_us < traits.sleep_us
     if asleep and uniform_at(world.keys.charging, phone, 2 * night) < _NIGHT_SHARE:
         return traits.charge_uw, t_us + traits.sleep_us - since_us
-    plugged_in, until_us = _slot_at(world, phone, t_us)
+    plugged_in, until_us = _windows_at(world, phone, t_us)
     return (traits.charge_uw if plugged_in else 0), min(until_us, t_us + DAY_US - since_us)

@@ -9,7 +9,7 @@ import difflib
 import importlib
 import importlib.metadata
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -58,6 +58,8 @@ class Method:
         gives: what others may rely on, in words such as ``item-table``.
         needs: by kind, what the chosen one of that kind has to give, all of it.
         accepts: by kind, of which the chosen one has to give at least one word.
+        usual: by kind, the name of what is chosen where the scenario says nothing.
+        check: raises ScenarioError where the whole scenario lacks what this choice works with.
     """
 
     kind: str
@@ -68,6 +70,8 @@ class Method:
     gives: frozenset[str] = frozenset()
     needs: Mapping[str, frozenset[str]] = field(default_factory=dict)
     accepts: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    usual: Mapping[str, str] = field(default_factory=dict)
+    check: Callable[[Any], None] | None = None
 
     @property
     def summary(self) -> str:
@@ -123,19 +127,19 @@ def missing(method: Method, other: Method) -> frozenset[str]:
     return lacks if not some or some & other.gives else lacks | some
 
 
-def require_together(chosen: Mapping[str, Method]) -> None:
-    """Check that the *chosen* methods, by kind, go together.
+def require_together(chosen: Sequence[Method]) -> None:
+    """Check that the *chosen* methods go together.
 
     Raises:
         ScenarioError: two do not; the line names both, and what would go with the first.
     """
-    for method in chosen.values():
-        for other in chosen.values():
+    for method in chosen:
+        for other in chosen:
             if lacks := missing(method, other):
                 fitting = [one.name for one in every(other.kind) if not missing(method, one)]
                 raise ScenarioError(
                     f"{KEYS[other.kind]} = {other.name!r}: the {method.kind} {method.name!r} needs "
-                    f"a {other.kind} with {' and '.join(sorted(lacks))}; "
+                    f"a {other.kind} that gives {' and '.join(sorted(lacks))}; "
                     f"choose from {', '.join(fitting) or 'none that is there'}"
                 )
 

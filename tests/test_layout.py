@@ -23,64 +23,62 @@ MAY_IMPORT = {
     "scenarios": {"platform", "network", "models", "devices"},
 }
 # What each room of a part may import of the other rooms of its part: lower ones alone, no circle.
-_PHYSICS = {"phone": set[str](), "population": {"phone"}, "fleets": {"phone", "population"}}
+_PHYSICS = ("phone", "population", "fleets")
+_GROUND = (
+    "numerics",
+    "data",
+    "interfaces",
+    "packages",
+    "evaluation",
+    "graphs",
+    "tables",
+    "metrics",
+)
+_MODEL = (*_GROUND, "recommenders", "local", "fitting", "learning")
+_ADB = ("android/errors", "android/parsers", "android/adb")
 ROOMS: dict[str, dict[str, set[str]]] = {
     "models": {
         "numerics": set(),
         "data": {"numerics"},
         "interfaces": {"data"},
-        "evaluation": {"data", "interfaces"},
+        "packages": {"interfaces"},
+        "metrics": {"data", "interfaces"},
+        "evaluation": {"data", "interfaces", "metrics"},
         "graphs": {"data"},
-        "tables": {"interfaces"},
-        "recommenders": {"data", "numerics", "interfaces", "evaluation", "graphs", "tables"},
-        "fitting": {
-            *("data", "numerics", "interfaces", "evaluation", "graphs", "tables", "recommenders")
-        },
-        "local": {"data", "numerics", "interfaces", "graphs", "tables", "recommenders"},
-        "packages": {"interfaces", "recommenders"},
-        "federated": {
-            *("data", "numerics", "interfaces", "evaluation", "graphs", "tables", "recommenders"),
-            *("fitting", "local", "packages"),
-        },
-        "peer": {
-            *("data", "numerics", "interfaces", "evaluation", "graphs", "tables", "recommenders"),
-            *("fitting", "local", "packages"),
-        },
-        "tuning": {
-            *("data", "numerics", "interfaces", "evaluation", "graphs", "tables", "recommenders"),
-            *("fitting", "local", "packages"),
-        },
+        "tables": {"interfaces", "packages"},
+        "recommenders": set(_GROUND),
+        "local": {*_GROUND, "recommenders"},
+        "fitting": {*_GROUND, "recommenders", "local"},
+        "learning": {*_GROUND, "recommenders", "local"},
+        "federated": set(_MODEL),
+        "peer": set(_MODEL),
+        "tuning": {*_MODEL, "peer"},
     },
     "devices": {
-        **_PHYSICS,
+        "phone": set(),
+        "population": {"phone"},
+        "fleets": {"phone", "population"},
         "android/errors": set(),
         "android/parsers": {"android/errors"},
         "android/adb": {"android/errors", "android/parsers"},
-        "android/emulator": {"android/errors", "android/parsers", "android/adb"},
-        "android/conditions": {
-            *("phone", "population", "android/errors", "android/parsers", "android/adb"),
-            "android/emulator",
-        },
+        "android/emulator": set(_ADB),
+        "android/conditions": {"phone", "population", *_ADB, "android/emulator"},
         "android/runners": {"fleets", "android/errors", "android/parsers"},
         "android/fleet": {
-            *_PHYSICS,
-            *("android/errors", "android/parsers", "android/adb", "android/emulator"),
-            *("android/conditions", "android/runners"),
+            *(*_PHYSICS, *_ADB, "android/emulator", "android/conditions", "android/runners")
         },
         "android/probing": {
-            *_PHYSICS,
-            *("android/errors", "android/parsers", "android/adb", "android/conditions"),
-            *("android/runners", "android/fleet"),
+            *(*_PHYSICS, *_ADB, "android/conditions", "android/runners", "android/fleet")
         },
     },
     "scenarios": {
         "schema": set(),
-        "learning": {"schema"},
-        "runtime": {"schema", "learning"},
-        "protocols": {"schema", "learning", "runtime"},
-        "delivery": {"schema", "learning", "runtime", "protocols"},
+        "runtime": {"schema"},
+        "policies": {"schema", "runtime"},
+        "protocols": {"schema", "runtime"},
+        "delivery": {"schema", "runtime"},
         "reports": {"schema"},
-        "run": {"schema", "learning", "runtime", "protocols", "delivery", "reports"},
+        "run": {"schema", "runtime", "protocols", "delivery", "reports"},
         "cli": {"schema", "run", "reports"},
     },
 }

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from droidloop.models.interfaces.learning import Params
+from droidloop.models.interfaces.staleness import Staleness, within
 from droidloop.platform.arrays import Array, FloatArray
 
-from .folds import Fold, Staleness, Sums, by_items, equally, within
+from .folds import Fold, Sums, by_items, equally
 
 
 @dataclass

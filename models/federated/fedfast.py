@@ -9,20 +9,30 @@ name of its own.
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import final
 
 import numpy as np
+from pydantic import PositiveFloat, PositiveInt
 
 from droidloop.models.data.interactions import UserItems
+from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.interfaces.learning import Cohort, Cost, Params
-from droidloop.models.numerics.kmeans import kmeans
+from droidloop.models.interfaces.store import PrivateStore
+from droidloop.models.learning.learning import FederatedLearning
+from droidloop.models.learning.shared_model import shared_snapshot
+from droidloop.models.local.local_training import LocalTraining
+from droidloop.models.numerics.kmeans import kmeans, some_of_each
+from droidloop.models.recommenders.mf import MF
 from droidloop.platform.arrays import Array, BoolArray, FloatArray, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
+from droidloop.platform.registry import Method
+from droidloop.platform.section import Share
 
 from .fedmf import FedMF
-from .folds import Fold
-from .perfedrec import EMBEDDING, without
+from .folds import Fold, row_average
+from .perfedrec_rules import EMBEDDING, without
 
 DRIFT = "drift"
 """What a phone's user vector is to be moved by before it trains: the discounted mean of others."""
@@ -173,3 +183,56 @@ class FedFastServer:
             follow = others & (self.labels == cluster)
             self._drift[follow] += mean.astype(np.float32)
             self._embeddings[follow] += mean.astype(np.float32)
+
+
+class FedFastSection(LocalTraining):
+    """Delegates of clusters train, the others of a cluster move along with them."""
+
+    clusters: PositiveInt = 10
+    """Of users by their vectors."""
+    discount: Share = 0.5
+    """How far a user who was not asked moves with the delegates of the cluster."""
+    server_step: PositiveFloat = 2.0
+    """Times the mean change of a row."""
+
+
+def build(section: FedFastSection, recommender: MF, task: TaskData) -> FederatedLearning:
+    """Return FedFast as *section* wants it."""
+    draws = task.draws
+    params = recommender.init(draws.child("init"))
+    server = FedFastServer(
+        row_average(params, section.server_step, staleness=task.staleness),
+        n_phones=task.split.n_users,
+        dim=recommender.dim,
+        clusters=section.clusters,
+        discount=section.discount,
+        draws=draws.child("clusters"),
+    )
+    store = PrivateStore.of(recommender, draws.child("init"), task.split.n_users)
+    return FederatedLearning(
+        recommender=recommender,
+        store=store,
+        data=task.split.train,
+        draws=draws.child("training"),
+        snapshot=lambda: shared_snapshot(recommender, server, store),
+        client=FedFast(FedMF(recommender, section.sgd, section.negatives, task.exclude)),
+        server=server,
+        choose=partial(_choose, server, draws.child("clients")),
+    )
+
+
+def _choose(
+    server: FedFastServer, draws: Draws, able: IntArray, clients: int, round_: int
+) -> IntArray:
+    return some_of_each(able, server.labels, clients, draws, round_)
+
+
+METHOD = Method(
+    kind="rule",
+    name="fedfast",
+    section=FedFastSection,
+    build=build,
+    source="Muhammad et al.: FedFast (KDD 2020)",
+    gives=frozenset({"server", "ships"}),
+    needs={"recommender": frozenset({"mf"}), "protocol": frozenset({"server"})},
+)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from droidloop.models.interfaces.learning import Params
+from droidloop.models.interfaces.staleness import Staleness, within
 from droidloop.platform.arrays import Array, BoolArray, FloatArray, IntArray
 from droidloop.platform.messages import SERVER, Messages
 from droidloop.platform.workers import for_chunks
@@ -46,9 +47,6 @@ Combine = Callable[[str, Array, Sums], Array]
 
 Weigh = Callable[[Messages], FloatArray]
 """Returns the weight of each message, (m,)."""
-
-Staleness = Callable[[IntArray], FloatArray]
-"""Returns a factor for messages that are so many versions old; 0 refuses them."""
 
 
 @final
@@ -248,19 +246,6 @@ def equally(messages: Messages) -> FloatArray:
 def by_items(messages: Messages) -> FloatArray:
     """Return the weight that each message states: its number of local items."""
     return messages.weight
-
-
-def within(versions: int) -> Staleness:
-    """Return a staleness that takes what is at most so many *versions* old, at full weight."""
-    return lambda age: (age <= versions).astype(np.float64)
-
-
-def fading(power: float, versions: int) -> Staleness:
-    """Return a staleness of (1 + age)^-power up to an age of *versions*, then 0.
-
-    Xie et al., Asynchronous Federated Optimization (2019), the polynomial function.
-    """
-    return lambda age: np.where(age <= versions, (1.0 + age) ** -power, 0.0)
 
 
 def _row_mean(step: float) -> Combine:

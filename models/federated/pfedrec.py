@@ -5,51 +5,23 @@ the phone in every round: the score function stays there, the changes of the ite
 server. What a phone then scores with are its own rows, see ``personal.py``.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 
-from droidloop.models.interfaces.learning import Cost, Params
-from droidloop.models.recommenders.mf import MF
-from droidloop.models.tables.dense import normal_rows
-from droidloop.platform.arrays import IntArray
-from droidloop.platform.draws import Draws
+from droidloop.models.evaluation.evaluator import ModelScorer
+from droidloop.models.evaluation.personal_tables import PersonalScorer, PersonalTables
+from droidloop.models.evaluation.task_data import TaskData
+from droidloop.models.interfaces.learning import ServerRule
+from droidloop.models.interfaces.store import PrivateStore
+from droidloop.models.learning.learning import FederatedLearning, Snapshot
+from droidloop.models.recommenders.personal_score import PersonalScore
+from droidloop.platform.registry import Method
 
 from .fedmf import FedMF
-
-
-@dataclass(frozen=True)
-class PersonalScore(MF):
-    """Score of a phone for an item: a linear layer on the item's vector, private as ``score``.
-
-    ``score`` (phones, dim + 1) holds the layer's weights and, last, its bias. A linear layer on
-    item vectors is a user vector and a bias; what makes the difference to ``MF`` is that all
-    phones start from the same layer, as in the authors' code, so that its direction means the same
-    to everybody. The bias is under ``l2``, too.
-    """
-
-    private: frozenset[str] = field(init=False, repr=False, default=frozenset({"score"}))
-
-    def init_private(self, draws: Draws, users: IntArray) -> Params:
-        """Return the first score function for each of *users*, (len(users), dim + 1); bias 0."""
-        first = np.zeros((1, self.dim + 1), np.float32)
-        first[:, :-1] = normal_rows(draws.child("score"), np.zeros(1, np.int64), self.dim, self.sd)
-        return {"score": torch.from_numpy(np.repeat(first, len(users), axis=0))}
-
-    def cost(self, examples: int | IntArray) -> Cost:
-        """Return what forward and backward take: those of ``MF`` and 2 flops a pair for the bias.
-
-        The bias stays in the cache.
-        """
-        mf = super().cost(examples)
-        return Cost(mf.flops + 2 * examples, mf.moved_bytes, mf.ram_bytes)
-
-    def _user(self, params: Params, users: torch.Tensor) -> torch.Tensor:
-        return torch.nn.functional.embedding(users, params["score"])
-
-    def _score(self, user: torch.Tensor, item: torch.Tensor) -> torch.Tensor:
-        return (user[..., :-1] * item).sum(-1) + user[..., -1]
+from .server_section import FoldedTraining
 
 
 @dataclass(frozen=True)
@@ -66,3 +38,52 @@ class PFedRec(FedMF):
         if not isinstance(self.recommender, PersonalScore):
             raise TypeError(f"PFedRec trains a personal score function, not {self.recommender!r}")
         super().__post_init__()
+
+
+class PFedRecSection(FoldedTraining):
+    """A personal score function and a personal item table on each phone."""
+
+
+def build(section: PFedRecSection, recommender: PersonalScore, task: TaskData) -> FederatedLearning:
+    """Return PFedRec as *section* wants it."""
+    first = task.draws.child("init")
+    client = PFedRec(recommender, section.sgd, section.negatives, task.exclude)
+    server = section.fold(recommender.init(first), task.staleness)
+    store = PrivateStore.of(recommender, first, task.split.n_users)
+    tables = PersonalTables(recommender.items.name, task.split.n_users)
+    return FederatedLearning(
+        recommender=recommender,
+        store=store,
+        data=task.split.train,
+        draws=task.draws.child("training"),
+        snapshot=partial(_snapshot, recommender, server, store, tables),
+        client=client,
+        server=server,
+        on_computed=tables.remember,
+    )
+
+
+def _snapshot(
+    recommender: PersonalScore, server: ServerRule, store: PrivateStore, tables: PersonalTables
+) -> Snapshot:
+    """Return every phone's own score function, on its own table and on the server's."""
+    private = store.gather(np.arange(len(store)))
+    params = {**server.params, **{name: torch.from_numpy(rows) for name, rows in private.items()}}
+    return Snapshot(
+        {
+            "trained": PersonalScorer(recommender, params, tables.snapshot()),
+            "global table": ModelScorer(recommender, params),
+        }
+    )
+
+
+METHOD = Method(
+    kind="rule",
+    name="pfedrec",
+    section=PFedRecSection,
+    build=build,
+    source="Zhang et al.: Dual Personalization on Federated Recommendation (IJCAI 2023)",
+    gives=frozenset({"server"}),
+    needs={"recommender": frozenset({"personal-score"}), "protocol": frozenset({"server"})},
+    usual={"recommender": "personal-score"},
+)

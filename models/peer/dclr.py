@@ -12,16 +12,21 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from droidloop.models.data.interactions import UserItems
+from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.interfaces.learning import Cost, check_private
 from droidloop.models.interfaces.peers import by_receiver
 from droidloop.models.interfaces.store import PrivateStore
+from droidloop.models.learning.learning import PeerLearning
 from droidloop.models.recommenders.next_place import NextPlace, Practice, turn_cost
 from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import SERVER, Messages
+from droidloop.platform.registry import Method
+from droidloop.platform.section import NotNegative
 from droidloop.platform.workers import for_chunks
 
 from .dclr_kernels import Inbox, Tally, Turn, learn_from_models
+from .place_learning import PlaceTraining, place_learning
 from .place_phones import PlacePhones, state_of
 
 
@@ -175,3 +180,32 @@ def tally_of(store: PrivateStore) -> Tally:
     """Return the columns of *store* that count, to be changed in place."""
     names = ("age", "loss", "refused", "diverged")
     return Tally(*(store.columns[name] for name in names))
+
+
+class DCLRSection(PlaceTraining):
+    """Phones average the models of phones like them, and agree with their answers."""
+
+    sharpness: NotNegative = 5.0
+    """Of the attention over neighbours; 0 gives equal shares."""
+    information: NotNegative = 0.1
+    """The weight of the mutual information with the neighbours."""
+
+
+def build(section: DCLRSection, recommender: NextPlace, task: TaskData) -> PeerLearning:
+    """Return phones with models of one size that average those of their neighbours."""
+    dims = np.full(task.split.n_users, recommender.dim, np.int64)
+    phones = section.phones(recommender, task, dims)
+    rule = DCLR(phones, section.practice, sharpness=section.sharpness, weight=section.information)
+    return place_learning(task, rule, phones)
+
+
+METHOD = Method(
+    kind="rule",
+    name="dclr",
+    section=DCLRSection,
+    build=build,
+    source="Long et al.: Decentralized Collaborative Learning Framework for Next POI (TOIS 2023)",
+    gives=frozenset({"peers", "alike"}),
+    needs={"recommender": frozenset({"next-place"}), "protocol": frozenset({"peers"})},
+    usual={"recommender": "next-place"},
+)

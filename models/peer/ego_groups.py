@@ -19,7 +19,7 @@ from droidloop.platform.arrays import Array, FloatArray, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import SERVER, Messages
 
-from .semidfegl import SemiDFEGL
+from .ego_rule import SemiDFEGL
 
 _TINY = np.finfo(np.float64).tiny
 _STAMP = 20

@@ -10,23 +10,30 @@ performance (an answer weighs exp(-loss) of the phone that gives it).
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field, PositiveInt
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.data.places import HOURS
+from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.fitting.pretrain_places import nearest
 from droidloop.models.interfaces.learning import Cost, check_private
 from droidloop.models.interfaces.peers import by_receiver
 from droidloop.models.interfaces.store import PrivateStore
+from droidloop.models.learning.learning import PeerLearning
 from droidloop.models.recommenders.next_place import NextPlace, Practice, turn_cost
 from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import SERVER, Messages
+from droidloop.platform.registry import Method
+from droidloop.platform.section import NotNegative
 from droidloop.platform.workers import for_chunks
 
 from .dclr import check_data, tally_of
 from .mac_kernels import Agree, Answers, Questions, answer_questions, learn_from_answers
+from .place_learning import PlaceTraining, place_learning
 from .place_phones import COLUMNS, PlacePhones, state_of
 
 _HOUR_S = 3600
@@ -202,3 +209,41 @@ class MAC:
             first, count, inbox.rows["scores"], scores, inbox.offsets["scores"],
             inbox.weight, inbox.base,
         )  # fmt: skip
+
+
+class MACSection(PlaceTraining):
+    """Phones with models of several sizes tell neighbours scores, never parameters."""
+
+    dims: Annotated[list[PositiveInt], Field(min_length=1)] = Field(default=[8, 16, 32])
+    """Sizes of models, dealt to the phones in turn."""
+    agreement: NotNegative = 1.0
+    """The weight of the divergence from the neighbours' mean."""
+    keep: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
+    """The share of the neighbours, the most similar ones, that count at last."""
+    questions: PositiveInt = 32
+    """Questions of the reference set that a phone answers."""
+
+
+def build(section: MACSection, recommender: NextPlace, task: TaskData) -> PeerLearning:
+    """Return phones with models of several sizes that tell their neighbours scores."""
+    rows = np.arange(task.split.n_users)
+    dims = np.array(section.dims, np.int64)[rows % len(section.dims)]
+    phones = section.phones(recommender, task, dims)
+    rule = MAC(
+        *(phones, section.practice, section.agreement),
+        keep=section.keep,
+        asked=section.questions,
+    )
+    return place_learning(task, rule, phones)
+
+
+METHOD = Method(
+    kind="rule",
+    name="mac",
+    section=MACSection,
+    build=build,
+    source="Long et al.: Model-Agnostic Decentralized Collaborative Learning (2023)",
+    gives=frozenset({"peers", "alike"}),
+    needs={"recommender": frozenset({"next-place"}), "protocol": frozenset({"peers"})},
+    usual={"recommender": "next-place"},
+)

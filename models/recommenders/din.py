@@ -9,17 +9,23 @@ The same function as ``din_kernels.py``, written in torch for any number of user
 """
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
 import torch
+from pydantic import PositiveInt
 
-from droidloop.models.data.fields import Fields
+from droidloop.models.data.fields import Fields, has_movielens_fields, movielens_fields
+from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.interfaces.learning import Batch, Context, Cost, EmbeddingTable, Params
 from droidloop.models.numerics.losses import log_loss
-from droidloop.models.tables.dense import DenseTable, normal_rows
+from droidloop.models.tables.dense import DenseTable
+from droidloop.models.tables.float_rows import normal_rows
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
+from droidloop.platform.registry import Method
+from droidloop.platform.section import Section
 
 Pooling = Literal["attention", "mean"]
 
@@ -181,3 +187,43 @@ class DIN:
 
 def _normal(draws: Draws, name: str, rows: int, dim: int, sd: float) -> torch.Tensor:
     return torch.from_numpy(normal_rows(draws.child(name), np.arange(rows), dim, float(sd)))
+
+
+class DINSection(Section):
+    """DIN: an item beside a history, weighed by attention, and feature fields where there are."""
+
+    dim: PositiveInt = 32
+    """The length of all vectors."""
+    hidden: PositiveInt = 16
+    """The width of the network's layer."""
+    history: PositiveInt = 20
+    """Items before a sample that the model reads."""
+
+
+def build(section: DINSection, task: TaskData) -> DIN:
+    """Return DIN without users' vectors, with the fields of the data of *task*, if they have some.
+
+    Age, gender, occupation and genres are read where MovieLens' ``u.user`` and ``u.item`` lie
+    beside the data.
+    """
+    fields, data = Fields(), task.interactions
+    if task.path is not None and has_movielens_fields(Path(task.path)):
+        fields = movielens_fields(Path(task.path), data.user_labels, data.item_labels)
+    return DIN(
+        task.split.n_items,
+        fields,
+        dim=section.dim,
+        hidden=section.hidden,
+        length=section.history,
+        personal=False,
+    )
+
+
+METHOD = Method(
+    kind="recommender",
+    name="din",
+    section=DINSection,
+    build=build,
+    source="Zhou et al.: Deep Interest Network (KDD 2018)",
+    gives=frozenset({"din"}),
+)

@@ -5,15 +5,20 @@ He et al., LightGCN: Simplifying and Powering Graph Convolution Network for Reco
 """
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import torch
+from pydantic import PositiveInt
 
+from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.graphs.propagation import Bipartite, propagate_in_torch
 from droidloop.models.interfaces.learning import Batch, Context, Cost, EmbeddingTable, Params
 from droidloop.models.tables.dense import DenseTable
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
+from droidloop.platform.registry import Method
+from droidloop.platform.section import Section
 
 from .mf import MF, Loss
 
@@ -125,6 +130,31 @@ class LightGCN:
         )
 
     def _item(self, params: Params) -> torch.Tensor:
-        if isinstance(self.items, DenseTable):
-            return params[self.items.name]
         return self.items.lookup(params, torch.from_numpy(np.arange(self.n_items)))
+
+
+class LightGCNSection(Section):
+    """LightGCN on the graph of all users and items, which one place alone can know."""
+
+    dim: PositiveInt = 32
+    """The length of a vector."""
+    loss: Literal["log", "bpr"] = "log"
+    """As in matrix factorisation."""
+    layers: PositiveInt = 3
+    """How often vectors are passed on."""
+
+
+def build(section: LightGCNSection, task: TaskData) -> LightGCN:
+    """Return LightGCN on the training graph of *task*."""
+    graph = Bipartite.of(task.split.train, task.split.n_items)
+    return LightGCN(graph, section.dim, section.layers, loss_name=section.loss)
+
+
+METHOD = Method(
+    kind="recommender",
+    name="lightgcn",
+    section=LightGCNSection,
+    build=build,
+    source="He et al.: LightGCN (SIGIR 2020)",
+    gives=frozenset({"central", "user-vector"}),
+)

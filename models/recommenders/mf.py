@@ -1,17 +1,25 @@
 """Matrix factorisation: a private vector for each user, a shared one for each item."""
 
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 import torch
+from pydantic import PositiveInt
 
+from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.interfaces.learning import Batch, Context, Cost, EmbeddingTable, Params
 from droidloop.models.numerics.losses import bpr, log_loss, squared_error
 from droidloop.models.numerics.one_thread import one_thread
-from droidloop.models.tables.dense import DenseTable, normal_rows
+from droidloop.models.packages.exportable import scoring_table
+from droidloop.models.packages.shipped import Shipped
+from droidloop.models.tables.choose import table_of
+from droidloop.models.tables.dense import DenseSection, DenseTable
+from droidloop.models.tables.float_rows import normal_rows
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
+from droidloop.platform.registry import Method
+from droidloop.platform.section import NotNegative, Section
 
 Loss = Literal["log", "bpr", "squared"]
 
@@ -58,6 +66,16 @@ class MF:
         [table] = self.tables.values()
         return table
 
+    @property
+    def dense(self) -> dict[str, tuple[int, ...]]:
+        """Nothing is shared but the table."""
+        return {}
+
+    @property
+    def needs_negatives(self) -> bool:
+        """Whether no ratings are learned."""
+        return self.loss_name != "squared"
+
     def init(self, draws: Draws) -> Params:
         """Return fresh item vectors."""
         return self.items.init(draws)
@@ -92,6 +110,12 @@ class MF:
                 parts.append(self._score(self._user(params, users[some]), item))
         return torch.cat(parts)
 
+    def score_vectors(
+        self, params: Params, users: torch.Tensor, vectors: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the products of users' vectors with these, ``users.shape + (dim,)``."""
+        return self._score(self._user(params, users), vectors)
+
     def loss(self, params: Params, batch: Batch) -> torch.Tensor:
         """Return the loss of each example with its negatives, shape (batch,)."""
         return self.total(self.pair_losses(params, batch), params, batch)
@@ -125,16 +149,19 @@ class MF:
         """Return what forward and backward over *examples* pairs of a user and an item take.
 
         Of each pair: 2 dim flops for the score, 2 dim for the user's gradient, 2 dim for the
-        item's step, 8 for the logistic function; 12 dim bytes (the row read, read again and
-        written; the user stays in the cache). Of each item once: 16 dim bytes to copy its row and
-        to take the difference. In memory at once: the table, the copied rows and 8 bytes a pair.
+        item's step, 8 for the logistic function; the user stays in the cache. What the item's
+        vector takes is the table's. In memory at once: the table, its rows and 8 bytes a pair.
         """
-        rows: IntArray = np.minimum(np.asarray(examples, np.int64), self.n_items)
+        table = self.items.cost(examples)
         return Cost(
-            flops=examples * (6 * self.dim + 8),
-            moved_bytes=12 * self.dim * examples + 16 * self.dim * rows,
-            ram_bytes=4 * self.dim * (self.n_items + rows) + 8 * examples,
+            flops=table.flops + examples * (6 * self.dim + 8),
+            moved_bytes=table.moved_bytes,
+            ram_bytes=table.ram_bytes + 8 * examples,
         )
+
+    def ship(self, params: Params) -> Shipped:
+        """Return the item vectors as a graph, and the users' vectors that it takes."""
+        return Shipped(scoring_table(self.items, params), params["user"].numpy())
 
     def _user(self, params: Params, users: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.embedding(users, params["user"])
@@ -147,3 +174,35 @@ def _pairs(batch: Batch) -> torch.Tensor:
     """Return the items of each example and its negatives, (batch, 1 + k)."""
     ids = batch.items[:, None]
     return ids if batch.negatives is None else torch.cat([ids, batch.negatives], dim=1)
+
+
+class MFSection(Section):
+    """Matrix factorisation: the product of a user's private and an item's shared vector."""
+
+    choices: ClassVar = {"table": ("table", "dense")}
+
+    dim: PositiveInt = 32
+    """The length of a vector."""
+    loss: Literal["log", "bpr"] = "log"
+    """What was chosen is 1 and a negative 0; or each negative against the item."""
+    l2: NotNegative = 0.0
+    """The weight of the squares of the vectors, for every item of every example."""
+    table: Section = DenseSection()
+    """Where item vectors come from."""
+
+
+def build(section: MFSection, task: TaskData) -> MF:
+    """Return matrix factorisation of the items of *task*."""
+    n = task.split.n_items
+    table = table_of(section.table, n, section.dim)
+    return MF(n, section.dim, section.loss, section.l2, table=table)
+
+
+METHOD = Method(
+    kind="recommender",
+    name="mf",
+    section=MFSection,
+    build=build,
+    source="Koren, Bell, Volinsky: Matrix Factorization Techniques (IEEE Computer 2009)",
+    gives=frozenset({"mf", "item-table", "user-vector", "ships", "central"}),
+)

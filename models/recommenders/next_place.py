@@ -9,13 +9,19 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from numba import njit
+from pydantic import PositiveInt
 
 from droidloop.models.data.interactions import UserItems
-from droidloop.models.data.places import Places
+from droidloop.models.data.places import Places, by_hours
+from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.interfaces.learning import Batch, Context, Cost, EmbeddingTable, Params
-from droidloop.models.tables.dense import DenseTable, normal_rows
+from droidloop.models.tables.dense import DenseTable
+from droidloop.models.tables.float_rows import normal_rows
 from droidloop.platform.arrays import Float32Array, IntArray
 from droidloop.platform.draws import Draws
+from droidloop.platform.errors import ScenarioError
+from droidloop.platform.registry import Method
+from droidloop.platform.section import Section
 
 from .place_features import first_network, gap_of, hour_of, near_of, sizes, turn_of, visits_of
 
@@ -230,3 +236,40 @@ def _look_back(
             items[user, k] = every[e]
             gap[user, k] = gap_of(now_s[user] - times_s[e])
             turn[user, k] = turn_of(hour_of(now_s[user]), hour_of(times_s[e]))
+
+
+class NextPlaceSection(Section):
+    """An attentive model of the next place, from the visits before; for data with places."""
+
+    dim: PositiveInt = 32
+    """The length of a vector."""
+    categories: PositiveInt = 16
+    """Kinds of places, made of the hours of visits where the data name none."""
+
+
+def build(section: NextPlaceSection, task: TaskData) -> NextPlace:
+    """Return the model on the places of *task*.
+
+    Raises:
+        ScenarioError: the data name no places.
+    """
+    places = task.places
+    if places is None:
+        raise ScenarioError(
+            "model.kind = 'next-place': the data name no places; set data.places = true "
+            "or data.path to a folder of foursquare-nyc"
+        )
+    if (places.category < 0).any():
+        draws = task.draws.child("places").child("categories")
+        places = by_hours(places, task.split.train, section.categories, draws)
+    return NextPlace(places, section.dim)
+
+
+METHOD = Method(
+    kind="recommender",
+    name="next-place",
+    section=NextPlaceSection,
+    build=build,
+    source="ours; the attention of Long et al.: Decentralized Collaborative Learning (2022)",
+    gives=frozenset({"next-place"}),
+)

@@ -1,266 +1,197 @@
-"""MPDA: a phone tunes its model on its own samples and on those of others that help it.
+"""MPDA: a cloud trains DIN, phones tune it with samples that the cloud offers.
 
-Yan et al., On-Device Learning for Model Personalization with Large-Scale Cloud-Coordinated Domain
-Adaption (KDD 2022). The cloud proposes pools of samples of similar users; the phone keeps a pool
-only if the model trained with it does better on local samples that are held out, and then trains
-on its own and on what it kept.
+What is told is what a user had next, from an item that the user never had, or whether a rated event
+is liked. Of each user's events the cloud and the phone have the oldest 80 %; the next 10 % are for
+validation, the latest 10 % for test.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
-from numba import njit
+from pydantic import Field, PositiveFloat, PositiveInt
 
-from droidloop.models.data.interactions import UserItems
-from droidloop.models.data.samples import Samples, next_samples, samples_of
-from droidloop.models.interfaces.learning import Cost, Params
-from droidloop.models.interfaces.peers import by_receiver
-from droidloop.models.interfaces.store import PrivateStore
-from droidloop.models.local.din_sgd import (
-    loss_of,
-    network_size,
-    networks_of,
-    readings_of,
-    train_network,
+from droidloop.models.data.interactions import UserItems, by_user
+from droidloop.models.data.samples import (
+    TEST,
+    TRAIN,
+    VALID,
+    Samples,
+    next_samples,
+    parts,
+    samples_of,
 )
+from droidloop.models.data.split import Part
+from droidloop.models.evaluation.task_data import TaskData
+from droidloop.models.fitting.fit_din import train_din
+from droidloop.models.interfaces.learning import Params
+from droidloop.models.interfaces.metrics import Rated
+from droidloop.models.interfaces.store import PrivateStore
+from droidloop.models.learning.learning import Offers, PeerLearning, Snapshot
+from droidloop.models.local.din_sgd import network_scores, networks_of, readings_of
+from droidloop.models.metrics.auc import aucs
 from droidloop.models.recommenders.din import DIN
-from droidloop.platform.arrays import Array, Float32Array, FloatArray, IntArray
-from droidloop.platform.draws import Draws, Key
+from droidloop.platform.arrays import Float32Array, IntArray
+from droidloop.platform.draws import Draws
+from droidloop.platform.errors import DataError
 from droidloop.platform.messages import SERVER, Messages
-from droidloop.platform.workers import for_chunks
+from droidloop.platform.registry import Method
+from droidloop.platform.section import Section
 
-COUNTERS = ("turns", "offered", "kept", "refused")
-
-
-def mpda_store(din: DIN, cloud: Params, n_phones: int) -> PrivateStore:
-    """Return what phones hold: ``network`` as the cloud has it, and the counters."""
-    first = networks_of(din, cloud, n_phones)
-
-    def fill(phones: IntArray) -> dict[str, Array]:
-        zero = np.zeros(len(phones), np.int64)
-        return {"network": first[phones], **dict.fromkeys(COUNTERS, zero)}
-
-    return PrivateStore(n_phones, fill)
+from .mpda_rule import MPDA, mpda_store, propose, similar_users, tastes_of
 
 
-@dataclass(frozen=True, eq=False)
-class MPDA:
-    """Peer rule on the store of ``mpda_store``; messages of kind ``samples`` come from the server.
+class MPDASection(Section):
+    """A cloud's DIN tuned on a phone's own samples and on offered ones that help it."""
 
-    A network that does worse on the held-out samples than the one before is not kept, with or
-    without pools.
+    learning_rate: PositiveFloat = 0.03
+    """On the phone."""
+    epochs: PositiveInt = 2
+    """Passes over the samples in a turn, on the phone."""
+    samples: Literal["next", "rated"] = "next"
+    """What a user had next, from an item never had; or whether a rated event is liked."""
+    donors: Literal["similar", "random", "none"] = "similar"
+    """Whose samples a phone is offered; ``none``: it tunes on its own alone."""
+    pools: PositiveInt = 10
+    """Pools offered in a turn, each of one other user."""
+    pool_size: PositiveInt = 200
+    """Samples in a pool, at most."""
+    held_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.125
+    """Of a phone's latest samples, on which it judges pools."""
+    cloud_epochs: PositiveInt = 20
+    """Passes at most with which the cloud trains."""
+    cloud_rate: PositiveFloat = 0.005
+    """Of Adam in the cloud."""
 
-    Attributes:
-        din: the model.
-        cloud: its parameters, frozen but for the network.
-        rate: step of SGD.
-        epochs: passes over the samples in a turn.
-        held_share: of a phone's latest samples, on which pools are judged.
-        samples: what a phone makes of its events: whether each is ``rated`` as liked, or what came
-            ``next``, from an item drawn anew each turn that is none of its events (``ctr.py``).
-        threads: None: one a processor. The result does not depend on it.
+
+def build(section: MPDASection, recommender: DIN, task: TaskData) -> PeerLearning:
+    """Return phones that begin with one model and are offered pools in each turn.
+
+    Raises:
+        DataError: the data tell nothing of that kind.
     """
-
-    din: DIN
-    cloud: Params
-    rate: float = 0.01
-    epochs: int = 3
-    held_share: float = 1 / 9
-    samples: Literal["rated", "next"] = "rated"
-    threads: int | None = None
-
-    def share(self, phones: IntArray, store: PrivateStore, round_: int, draws: Draws) -> Messages:
-        """Return empty messages: phones tell nothing."""
-        m = len(phones)
-        return Messages(
-            "nothing", phones, np.full(m, SERVER), {}, np.ones(m), np.zeros(m, np.int64)
-        )
-
-    def learn(
-        self,
-        phones: IntArray,
-        inbox: Messages | None,
-        store: PrivateStore,
-        data: UserItems,
-        round_: int,
-        draws: Draws,
-    ) -> None:
-        """Try the pools that arrived, and train on local samples and what is kept of them.
-
-        A pool with labels other than 0 and 1 or items that do not exist is refused and counted.
-
-        Raises:
-            ValueError: *data* is not one row a phone, or the inbox is not addressed to *phones*.
-        """
-        if data.n_users != len(phones):
-            raise ValueError(f"{data.n_users} rows of data for {len(phones)} phones")
-        first, count = by_receiver(phones, inbox)
-        local = self._local(phones, data, draws.child(f"next/{round_}"))
-        readings, labels = self._readings(local.items, local.history), local.labels
-        pools, sound = np.zeros(1, np.int64), np.zeros(0, np.bool_)
-        if inbox is not None and len(inbox):
-            pools, sound = inbox.offsets["items"] + len(local), self._sound(inbox)
-            items = np.clip(inbox.arrays["items"], 0, self.din.n_items - 1)
-            history = np.clip(inbox.arrays["history"], -1, self.din.n_items - 1)
-            readings = np.concatenate([readings, self._readings(items, history)])
-            labels = np.concatenate([labels, inbox.arrays["labels"]])
-        columns = store.gather(phones)
-        held = np.floor(self.held_share * data.counts + 1e-9).astype(np.int64) * self._each
-        key = draws.child(f"turn/{round_}").key
-        bounds = (local.offsets, local.offsets[1:] - held, first, count, pools, sound)
-
-        def work(low: int, high: int) -> None:
-            _learn(
-                *(low, high, phones, columns["network"], readings, labels, *bounds),
-                *(columns["kept"], self.rate, self.epochs, key),
-            )
-
-        for_chunks(work, len(phones), self.threads)
-        columns["turns"] += 1
-        usable = np.concatenate([[0], np.cumsum(sound)]).astype(np.int64)
-        good = usable[first + count] - usable[first]
-        columns["refused"] += count - good
-        columns["offered"] += good
-        store.commit(phones, columns)
-
-    def cost(self, phones: IntArray, merged: IntArray, data: UserItems) -> Cost:
-        """Return what ``learn`` takes, for pools as large as the local data.
-
-        Of each sample one attention; of each training a forward and backward of the network.
-        """
-        width, reads = self.din.width, 3 * self.din.dim
-        own = self._each * data.counts
-        samples = own * (1 + merged)
-        attention = self.din.length * self.din.dim * (3 * width + 2) * samples
-        size = network_size(self.din)
-        trained = self.epochs * own * (1 + 2 * merged + 1 + merged)
-        return Cost(
-            attention + 6 * size * trained,
-            4 * self.din.length * self.din.dim * samples + 12 * size * trained,
-            4 * (self.din.n_items * self.din.dim + 4 * size) + 4 * (reads + 1) * samples,
-        )
-
-    @property
-    def _each(self) -> int:
-        """How many samples an event gives."""
-        return 2 if self.samples == "next" else 1
-
-    def _local(self, phones: IntArray, data: UserItems, draws: Draws) -> Samples:
-        if self.samples == "next":
-            return next_samples(data, self.din.length, self.din.n_items, draws, phones=phones)
-        return samples_of(data, self.din.length)
-
-    def _readings(self, items: Array, history: Array) -> Float32Array:
-        return readings_of(self.din, self.cloud, items, history)
-
-    def _sound(self, inbox: Messages) -> Array:
-        n, arrays = self.din.n_items, inbox.arrays
-        good = (arrays["labels"] == 0) | (arrays["labels"] == 1)
-        good &= (arrays["items"] >= 0) & (arrays["items"] < n)
-        good &= ((arrays["history"] >= -1) & (arrays["history"] < n)).all(axis=1)
-        bad = np.concatenate([[0], np.cumsum(~good)])
-        ends = inbox.offsets["items"]
-        return np.asarray(bad[ends[1:]] == bad[ends[:-1]], np.bool_)
-
-
-@njit(cache=True, nogil=True)
-def _learn(
-    low: int,
-    high: int,
-    phones: IntArray,
-    networks: Float32Array,
-    readings: Float32Array,
-    labels: Float32Array,
-    offsets: IntArray,
-    ends: IntArray,
-    first: IntArray,
-    count: IntArray,
-    pools: IntArray,
-    sound: Array,
-    kept: IntArray,
-    rate: float,
-    epochs: int,
-    key: Key,
-) -> None:
-    for k in range(low, high):
-        start, end, last = offsets[k], ends[k], offsets[k + 1]
-        rows = np.arange(start, end)
-        before = networks[k].copy()
-        alone = train_network(before, readings, labels, rows, rate, epochs, key, phones[k])
-        to_beat = loss_of(alone, readings, labels, end, last)
-        best, every, taken = alone, rows, 0
-        for m in range(first[k], first[k] + count[k]):
-            if not sound[m] or last == end:
-                continue
-            pool = np.arange(pools[m], pools[m + 1])
-            both = np.concatenate((rows, pool))
-            tried = train_network(before, readings, labels, both, rate, epochs, key, phones[k])
-            if loss_of(tried, readings, labels, end, last) < to_beat:
-                every = np.concatenate((every, pool))
-                taken += 1
-        if taken > 0:
-            best = train_network(before, readings, labels, every, rate, epochs, key, phones[k])
-            kept[k] += taken
-        if loss_of(best, readings, labels, end, last) > loss_of(
-            before, readings, labels, end, last
-        ):
-            best = before
-        if np.isfinite(best).all():
-            networks[k] = best
-
-
-def propose(
-    samples: Samples,
-    phones: IntArray,
-    donors: IntArray,
-    size: int,
-    draws: Draws,
-) -> Messages:
-    """Return a pool of at most *size* samples, drawn anew, of each donor of each of *phones*.
-
-    Args:
-        samples: what the cloud has, of all users.
-        phones: the receivers, sorted.
-        donors: the users whose samples they are offered, (len(phones), pools).
-        size: samples in a pool.
-        draws: the chance.
-    """
-    given = donors.reshape(-1)
-    to = np.repeat(phones, donors.shape[1])
-    rows = [
-        draws.choose(np.arange(samples.offsets[d], samples.offsets[d + 1]), size, int(p))
-        for p, d in zip(to.tolist(), given.tolist(), strict=True)
-    ]
-    offsets = np.concatenate([[0], np.cumsum([len(some) for some in rows])]).astype(np.int64)
-    every = np.concatenate([*rows, np.empty(0, np.int64)]).astype(np.int64)
-    arrays: dict[str, Array] = {
-        "items": samples.items[every],
-        "labels": samples.labels[every],
-        "history": samples.history[every],
-    }
-    m = len(to)
-    return Messages(
-        *("samples", np.full(m, SERVER), to, arrays, np.ones(m), np.zeros(m, np.int64)),
-        offsets=dict.fromkeys(arrays, offsets),
+    events, draws = by_user(task.interactions), task.draws
+    part = parts(events.counts)
+    train, valid, test = _samples(section, recommender, task, events, part)
+    cloud = train_din(
+        *(recommender, train, valid, task.central),
+        epochs=section.cloud_epochs,
+        lr=section.cloud_rate,
+    )
+    store = mpda_store(recommender, cloud, events.n_users)
+    return PeerLearning(
+        recommender=recommender,
+        store=store,
+        data=events.keep(part == TRAIN),
+        draws=draws.child("training"),
+        snapshot=_Snapshots(recommender, cloud, store, valid, test),
+        answers="ratings",
+        peer=MPDA(
+            *(recommender, cloud, section.learning_rate, section.epochs, section.held_share),
+            samples=section.samples,
+        ),
+        initial_download=_initial_download(cloud, events.n_users),
+        server_offers=_offers(section, recommender, cloud, train, draws),
     )
 
 
-def tastes_of(din: DIN, cloud: Params, samples: Samples) -> FloatArray:
-    """Return for each user the sum of the vectors of samples, liked ones for and others against.
+def _samples(
+    section: MPDASection, din: DIN, task: TaskData, events: UserItems, part: IntArray
+) -> list[Samples]:
+    """Return the samples for training, validation and test."""
+    n_items = task.split.n_items
+    if section.samples == "rated":
+        samples, each = samples_of(events, din.length), part
+    elif (events.counts >= n_items).any():
+        raise DataError(f"{task.source}: a user had all {n_items} items; leave such users out")
+    else:
+        draws = task.draws.child("never had")
+        samples = next_samples(events, din.length, n_items, draws)
+        each = np.repeat(part, 2)
+    made = [samples.take(each == which) for which in (TRAIN, VALID, TEST)]
+    for name, some in zip(("training", "validation", "test"), made, strict=True):
+        rated = Rated(some.labels, np.zeros(len(some), np.float32), some.offsets)
+        if np.isnan(aucs(rated)).all():
+            raise DataError(
+                f"{task.source}: training.samples = {section.samples!r}: no user has samples of "
+                f"both kinds in the {name} part; give more events of each user, rated below 4 and "
+                "above"
+            )
+    return made
 
-    Each counts by its label less the mean of all labels. Shape (n_users, dim).
-    """
-    table = din.item_vectors(cloud).numpy().astype(np.float64)
-    weight = samples.labels.astype(np.float64) - samples.labels.mean(dtype=np.float64)
-    out = np.zeros((len(samples.offsets) - 1, din.dim))
-    np.add.at(out, samples.users, weight[:, None] * table[samples.items])
-    return out
+
+def _initial_download(cloud: Params, n_phones: int) -> Messages:
+    """Return what every phone fetches first: the model."""
+    return Messages(
+        *("parameters", np.full(n_phones, SERVER), np.arange(n_phones)),
+        {name: values.numpy() for name, values in cloud.items()},
+        np.ones(n_phones),
+        np.zeros(n_phones, np.int64),
+    )
 
 
-def similar_users(vectors: FloatArray, count: int) -> IntArray:
-    """Return for each user the *count* others of the largest cosine, best first, ties by number."""
-    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    near = (unit[:, None, :] * unit[None]).sum(-1) if len(unit) < 64 else unit @ unit.T
-    np.fill_diagonal(near, -np.inf)
-    return np.argsort(-near, axis=1, kind="stable")[:, :count].astype(np.int64)
+def _offers(
+    section: MPDASection, din: DIN, cloud: Params, train: Samples, draws: Draws
+) -> Offers | None:
+    """Return what offers each phone ``pools`` donors a turn: the nearest first, then around."""
+    n = len(train.offsets) - 1
+    pools = min(section.pools, n - 1)
+    if section.donors == "none" or not pools:
+        return None
+    similar = section.donors == "similar"
+    order = similar_users(tastes_of(din, cloud, train), n - 1) if similar else np.empty(0, np.int64)
+
+    def offer(phones: IntArray, turn: int) -> Messages | None:
+        if not len(phones):
+            return None
+        if similar:
+            donors = order[phones][:, (turn * pools + np.arange(pools)) % (n - 1)]
+        else:
+            chance = draws.child(f"donors/{turn}")
+            others = [chance.choose(np.arange(n - 1), pools, k) for k in phones.tolist()]
+            donors = np.stack(others)
+            donors += donors >= phones[:, None]
+        return propose(train, phones, donors, section.pool_size, draws.child(f"pools/{turn}"))
+
+    return offer
+
+
+@dataclass(frozen=True)
+class _Snapshots:
+    """Returns what every phone's own network, as it is now, says of samples, and the cloud's."""
+
+    din: DIN
+    cloud: Params
+    store: PrivateStore
+    valid: Samples
+    test: Samples
+
+    def __call__(self) -> Snapshot:
+        now: Float32Array = self.store.gather(np.arange(len(self.store)))["network"]
+        return Snapshot({}, rated=self._rated(now))
+
+    def _rated(self, networks: Float32Array) -> Callable[[Part], dict[str, Rated]]:
+        def rated(part: Part) -> dict[str, Rated]:
+            some = self.valid if part == "valid" else self.test
+            readings = readings_of(self.din, self.cloud, some.items, some.history)
+            first = networks_of(self.din, self.cloud, len(networks))
+            models = {"trained": networks, "cloud": first}
+            return {
+                name: Rated(some.labels, network_scores(values, readings, some), some.offsets)
+                for name, values in models.items()
+            }
+
+        return rated
+
+
+METHOD = Method(
+    kind="rule",
+    name="mpda",
+    section=MPDASection,
+    build=build,
+    source="Yan et al.: On-Device Learning for Model Personalization (KDD 2022)",
+    gives=frozenset({"peers", "auc"}),
+    needs={"recommender": frozenset({"din"}), "protocol": frozenset({"local"})},
+    usual={"recommender": "din"},
+)

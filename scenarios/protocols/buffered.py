@@ -6,19 +6,47 @@ makes a new version of every *buffer* of them, and asks another phone for each t
 """
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import numpy as np
 import simpy
+from pydantic import Field, PositiveFloat, PositiveInt
 
+from droidloop.models.interfaces.staleness import Staleness, fading
+from droidloop.models.learning.learning import FederatedLearning
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.engine import Process
 from droidloop.platform.jobs import Jobs, Outcome
+from droidloop.platform.registry import Method
 from droidloop.platform.units import DAY_US, SECOND_US
-from droidloop.scenarios.learning.learning import Federation
-from droidloop.scenarios.runtime.context import Stage
-from droidloop.scenarios.schema.protocol_sections import BufferedSection
+from droidloop.scenarios.runtime.context import ProtocolContext
+from droidloop.scenarios.schema.turns import PolicyTurns
 
-from .federated_turn import FederatedSteps, Step
+from .federated_turn import FederatedTurns, Step
+
+
+class BufferedSection(PolicyTurns):
+    """Asynchronous rounds: phones come and go, the server moves on with every full buffer."""
+
+    rounds: PositiveInt = 20
+    """How many new versions of the model the server makes."""
+    every_s: PositiveFloat = 60.0
+    """How often the server looks at what has arrived and asks other phones."""
+    clients: PositiveInt | None = None
+    """How many phones are at work at once; a tenth of all if not given."""
+    buffer: PositiveInt = 10
+    """How many uploads make a new version."""
+    staleness: Annotated[int, Field(ge=0)] = 20
+    """The most versions that an upload may be behind; older ones are refused."""
+    fading: Annotated[float, Field(ge=0.0)] = 0.5
+    """Uploads of age a weigh (1 + a) to the power of minus this."""
+    limit_days: PositiveFloat = 30.0
+    """When the server stops, even with fewer versions than `rounds`."""
+
+    @property
+    def weight_by_age(self) -> Staleness:
+        """The weight of an upload by its age in versions."""
+        return fading(self.fading, self.staleness)
 
 
 @dataclass
@@ -34,8 +62,8 @@ class _Wave:
 class Buffered:
     """The protocol. The server looks every ``every_s``, at what had ended before."""
 
-    stage: Stage
-    learning: Federation
+    stage: ProtocolContext
+    learning: FederatedLearning
     section: BufferedSection
     _waves: list[_Wave] = field(default_factory=list)
     _folded: int = 0
@@ -44,7 +72,7 @@ class Buffered:
     _refused: int = 0
 
     def __post_init__(self) -> None:
-        self._steps = FederatedSteps(self.stage, self.learning, self.section)
+        self._steps = FederatedTurns(self.stage, self.learning, self.section)
         phones = len(self.stage.population)
         self._at_work = min(self.section.clients or max(1, phones // 10), phones)
 
@@ -125,3 +153,14 @@ class Buffered:
             events.append(self.stage.recorder.play(jobs, self._steps.work(step)))
             self._waves.append(_Wave(step, jobs, np.arange(len(jobs))))
         return self.stage.recorder.engine.all_of(events)
+
+
+METHOD = Method(
+    kind="protocol",
+    name="buffered",
+    section=BufferedSection,
+    build=lambda section, context, learning: Buffered(context, learning, section),
+    source="Nguyen et al.: Federated Learning with Buffered Asynchronous Aggregation (2022)",
+    gives=frozenset({"server", "buffered"}),
+    needs={"rule": frozenset({"server"})},
+)

@@ -9,34 +9,34 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from droidloop.models.interfaces.learning import Cost, check_private
+from droidloop.models.learning.learning import PeerLearning
 from droidloop.network.movement import Map
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.engine import Process
 from droidloop.platform.jobs import Kind, Need
 from droidloop.platform.messages import Messages
 from droidloop.platform.units import SECOND_US
-from droidloop.scenarios.learning.learning import Society
-from droidloop.scenarios.runtime.context import Stage
+from droidloop.scenarios.runtime.context import ProtocolContext
 from droidloop.scenarios.runtime.meeting import meet
-from droidloop.scenarios.schema.protocol_sections import GossipSection
+from droidloop.scenarios.schema.turns import Turns
 
-from .gossip import Neighbours
-from .peer_turn import SocietySteps
+from .peer_turn import PeerTurns
+from .relayed_gossip import Neighbours
 
 
 @dataclass
-class Encounters:
+class OpportunisticGossip:
     """The protocol: who is within *reach_m* of a linked phone swaps with it."""
 
-    stage: Stage
-    learning: Society
-    section: GossipSection
+    stage: ProtocolContext
+    learning: PeerLearning
+    section: Turns
     neighbours: Neighbours
     reach_m: int
 
     def __post_init__(self) -> None:
         needs = self.section.needs | Need.DIRECT
-        self._steps = SocietySteps(self.stage, self.learning, self.section, needs)
+        self._steps = PeerTurns(self.stage, self.learning, self.section, needs)
         self._chance = self.stage.draws.child("meeting")
 
     def process(self) -> Process:

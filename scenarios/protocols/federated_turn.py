@@ -10,18 +10,18 @@ import numpy as np
 
 from droidloop.devices.fleets.work import Work
 from droidloop.models.data.interactions import UserItems
-from droidloop.models.federated.fedmf import FedMF
 from droidloop.models.interfaces.learning import Cohort, check_private
+from droidloop.models.learning.learning import FederatedLearning
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.jobs import Jobs, Kind
 from droidloop.platform.messages import Messages
 from droidloop.platform.shards import shards
-from droidloop.scenarios.learning.learning import Federation
-from droidloop.scenarios.runtime.context import Stage
-from droidloop.scenarios.runtime.policies import fairest, fullest
-from droidloop.scenarios.schema.protocol_sections import BufferedSection, RoundsSection
+from droidloop.scenarios.runtime.asking import Asking, Policy
+from droidloop.scenarios.runtime.context import ProtocolContext
+from droidloop.scenarios.schema.chosen import method_of
+from droidloop.scenarios.schema.turns import PolicyTurns
 
-from .device_work import TrainWork
+from .train_work import TrainWork
 
 
 @dataclass(frozen=True)
@@ -35,34 +35,36 @@ class Step:
 
 
 @dataclass
-class FederatedSteps:
+class FederatedTurns:
     """Takes steps of *learning* on the phones of *stage*, as *section* says."""
 
-    stage: Stage
-    learning: Federation
-    section: RoundsSection | BufferedSection
+    stage: ProtocolContext
+    learning: FederatedLearning
+    section: PolicyTurns
 
     def __post_init__(self) -> None:
         self._asked = np.zeros(len(self.stage.population), np.int64)
         everybody = Cohort(np.arange(len(self.stage.population)), 0, {})
+        policy = method_of("policy", self.section.policy)
+        self._policy: Policy = policy.build(self.section.policy)
         self.ram_bytes = self.learning.client.cost(everybody, self.learning.data).ram_bytes
 
     def ask(self, number: int, clients: int | None) -> IntArray:
         """Return at most *clients* phones that can work now, sorted; the policy chooses."""
-        stage, choose, policy = self.stage, self.learning.choose, self.section.policy
-        at_random = policy == "random" or (policy == "rule" and choose is None)
-        if at_random or clients is None:
-            return stage.ask(self.section, number, self.ram_bytes, clients)
-        able = stage.ask(self.section, number, self.ram_bytes, None)
-        draws = stage.draws.child("policy")
-        match policy:
-            case "power":
-                world = stage.population.world
-                return fullest(world, able, clients, stage.now_us, draws, number)
-            case "fair":
-                return fairest(able, self._asked, clients, draws, number)
-        assert choose is not None
-        return choose(able, clients, number)
+        stage, section = self.stage, self.section
+        if clients is None:
+            return stage.ask(section, number, self.ram_bytes, None)
+        return self._policy(
+            Asking(
+                stage,
+                number,
+                clients,
+                self._asked,
+                at_random=lambda: stage.ask(section, number, self.ram_bytes, clients),
+                able=lambda: stage.ask(section, number, self.ram_bytes, None),
+                by_rule=self.learning.choose,
+            )
+        )
 
     def take(self, number: int, phones: IntArray) -> list[Step]:
         """Train *phones*, all with the server's present parameters; one step a broadcast."""
@@ -87,11 +89,10 @@ class FederatedSteps:
     def work(self, step: Step) -> Work | None:
         """Return what the jobs of *step* carry, for rules that a device can follow."""
         learning, models = self.learning, self.stage.models
-        # not isinstance: what derives from FedMF trains something else
-        if models is None or type(learning.client) is not FedMF:
+        if models is None or learning.steps is None:
             return None
         return TrainWork(
-            learning.client,
+            learning.steps,
             learning.store,
             step.cohort,
             step.data,
@@ -108,8 +109,8 @@ class FederatedSteps:
             cohort.phones[computed],
             {name: rows[computed] for name, rows in cohort.private.items()},
         )
-        if self.learning.remember is not None:
-            self.learning.remember(step.inbox.take(computed), step.sent.take(computed))
+        if self.learning.on_computed is not None:
+            self.learning.on_computed(step.inbox.take(computed), step.sent.take(computed))
 
     def fold(self, step: Step, arrived: IntArray) -> int:
         """Hand the messages at *arrived* to the server; return how many it refused."""

@@ -1,120 +1,96 @@
-"""Gossip: in its turn a phone fetches what others told it, learns, and tells a neighbour.
+"""Gossip: phones tell neighbours what they know, by way of a relay or where they meet."""
 
-One job a turn: download, computation, upload. A message waits in a relay for its receiver. When a
-phone asks (pull), it gets what the neighbour has said last.
-"""
-
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from pydantic import PositiveInt
 
-from droidloop.models.interfaces.learning import check_private
-from droidloop.network.topology import Topology
-from droidloop.platform.arrays import IntArray
-from droidloop.platform.draws import Draws
-from droidloop.platform.engine import Process
-from droidloop.platform.jobs import Jobs, Kind
-from droidloop.platform.messages import SERVER, Messages, joined
-from droidloop.platform.units import SECOND_US
-from droidloop.scenarios.learning.learning import Society
-from droidloop.scenarios.runtime.context import Stage
-from droidloop.scenarios.schema.protocol_sections import Turns
+from droidloop.models.learning.learning import PeerLearning
+from droidloop.network import generators
+from droidloop.platform.errors import ScenarioError
+from droidloop.platform.registry import Method, every
+from droidloop.scenarios.runtime.context import ProtocolContext
+from droidloop.scenarios.runtime.meeting import positions
+from droidloop.scenarios.schema.topology import TopologySection
+from droidloop.scenarios.schema.turns import ClosedTurns
 
-from .peer_turn import SocietySteps
-from .relay import Relay
-
-Mode = Literal["push", "pull", "push-pull"]
-Neighbours = Callable[[], Topology]
-"""Returns who is linked with whom now."""
+from .encounters import OpportunisticGossip
+from .relayed_gossip import Gossip, Neighbours
 
 
-@dataclass
-class Gossip:
-    """The protocol over the topology that *neighbours* gives at the start of each turn."""
+class GossipSection(ClosedTurns):
+    """Phones tell neighbours what they know, in turns, by way of a relay in the network."""
 
-    stage: Stage
-    learning: Society
-    section: Turns
-    mode: Mode
-    keep_turns: int
-    neighbours: Neighbours
+    mode: Literal["push", "pull", "push-pull"] = "push"
+    """Whether phones choose whom they tell, whom they ask, or both."""
+    topology: TopologySection = TopologySection()
+    keep_turns: PositiveInt = 4
+    """How long the relay keeps a message for a phone that does not come for it."""
+    transport: Literal["relay", "direct"] = "relay"
+    """By way of the network, or from phone to phone where two linked ones meet on the map."""
+    reach_m: PositiveInt | None = None
+    """How near phones must be to meet; the reach of the direct link if not given."""
 
-    def __post_init__(self) -> None:
-        self._steps = SocietySteps(self.stage, self.learning, self.section)
-        self._relay = Relay(len(self.stage.population))
-        self._partners = self.stage.draws.child("partners")
 
-    def process(self) -> Process:
-        """Open, then run all turns, one every ``every_s``."""
-        yield from self._steps.open()
-        engine, section = self.stage.recorder.engine, self.section
-        start_us, every_us = engine.now_us, round(section.every_s * SECOND_US)
-        for number in range(section.rounds):
-            yield engine.until(start_us + number * every_us)
-            yield from self.turn(number)
-            self.stage.after_round(number)
-        yield engine.until(start_us + section.rounds * every_us)
+def build(
+    section: GossipSection, context: ProtocolContext, learning: PeerLearning
+) -> Gossip | OpportunisticGossip:
+    """Return gossip by way of a relay, or between phones that meet."""
+    neighbours = _neighbours(section, context)
+    if section.transport == "relay":
+        return Gossip(context, learning, section, section.mode, section.keep_turns, neighbours)
+    reach_m = section.reach_m or int(context.population.world.direct["reach_m"][0])
+    return OpportunisticGossip(context, learning, section, neighbours, reach_m)
 
-    def turn(self, number: int) -> Process:
-        """Play one turn of the phones that can work now."""
-        open_us, expired = self.stage.now_us, self._relay.expire(number - self.keep_turns)
-        phones = self._steps.ask(number)
-        partner = choose_partners(self.neighbours(), phones, self._partners, number)
-        inbox = self._inbox(phones, partner)
-        tells = partner >= 0 if self.mode != "pull" else np.ones(len(phones), np.bool_)
-        jobs, learned = yield from self._steps.play(number, phones, inbox, tells, Kind.EXCHANGE)
-        self._relay.taken(phones[jobs["down_end_us"] >= 0])
-        told = np.flatnonzero(jobs.done & tells)
-        self._tell(number, jobs, phones[told], partner[told], jobs["finish_us"][told])
-        self.stage.recorder.event(
-            "round",
-            number,
-            open_us=open_us,
-            selected=len(phones),
-            done=int(jobs.done.sum()),
-            length_us=self.stage.now_us - open_us,
-            messages=0 if inbox is None else len(inbox),
-            learned=learned,
-            expired=expired,
-            peer_bytes=int((jobs["down_bytes"] + jobs["up_bytes"])[jobs.done].sum()),
-            version=number + 1,
+
+def _neighbours(section: GossipSection, context: ProtocolContext) -> Neighbours:
+    """Return what tells who is linked with whom now."""
+    fixed, world = context.links, context.population.world.map
+    if fixed is not None:
+        return lambda: fixed
+    links, draws = section.topology.links, context.draws.child("nearby")
+    everybody = np.arange(len(context.population))
+    return lambda: generators.geographic(positions(world, everybody, context.now_us), links, draws)
+
+
+def check(scenario: Any) -> None:
+    """Raise ScenarioError where phones are to meet, or to be alike, and cannot."""
+    section, population = scenario.protocol, scenario.population
+    kind, rule = section.topology.kind, scenario.rule
+    if kind in ("place", "category") and "alike" not in rule.gives:
+        fitting = [one.name for one in every("rule") if "alike" in one.gives]
+        raise ScenarioError(
+            f"protocol.topology.kind = {kind!r}: the rule {rule.name!r} knows no places; "
+            f"use {' or '.join(fitting)}"
+        )
+    if kind == "nearby" and population.map is None:
+        raise ScenarioError(
+            "protocol.topology.kind = 'nearby': phones need places; add [population.map]"
+        )
+    if section.transport != "direct":
+        return
+    if population.map is None:
+        raise ScenarioError(
+            "protocol.transport = 'direct': phones meet on a map; add [population.map]"
+        )
+    if population.direct is None:
+        raise ScenarioError(
+            "protocol.transport = 'direct': phones need a link; "
+            "set population.direct = 'wifi-direct', 'bluetooth' or 'bluetooth-le'"
+        )
+    if section.mode != "push-pull":
+        raise ScenarioError(
+            f"protocol.mode = {section.mode!r}: phones that meet swap; set mode = 'push-pull'"
         )
 
-    def _inbox(self, phones: IntArray, partner: IntArray) -> Messages | None:
-        """Return what *phones* fetch in this turn."""
-        parts = []
-        if self.mode != "pull":
-            parts.append(self._relay.waiting(phones))
-        if self.mode != "push":
-            asks = partner >= 0
-            parts.append(self._relay.last_of(partner[asks], phones[asks]))
-        found = [part for part in parts if part is not None]
-        if not found:
-            return None
-        together = joined(found)
-        return together.take(np.argsort(together.receiver, kind="stable"))
 
-    def _tell(
-        self, number: int, jobs: Jobs, phones: IntArray, partner: IntArray, arrived_us: IntArray
-    ) -> None:
-        if not len(phones):
-            return
-        learning = self.learning
-        sent = learning.peer.share(phones, learning.store, number, learning.draws)
-        check_private(sent, learning.recommender)
-        if self.mode != "push":
-            self._relay.remember(sent)
-        if self.mode != "pull":
-            self._relay.put(replace(sent, receiver=partner), arrived_us, number)
-
-
-def choose_partners(topology: Topology, phones: IntArray, draws: Draws, number: int) -> IntArray:
-    """Return a neighbour of each of *phones*, drawn evenly; ``SERVER`` where there is none."""
-    degrees = topology.degrees[phones]
-    picked = (draws.uniform(phones, number) * degrees).astype(np.int64)
-    partner = np.full(len(phones), SERVER, np.int64)
-    some = degrees > 0
-    partner[some] = topology.neighbours[topology.offsets[phones[some]] + picked[some]]
-    return partner
+METHOD = Method(
+    kind="protocol",
+    name="gossip",
+    section=GossipSection,
+    build=build,
+    source="Hegedus, Danner, Jelasity: Gossip Learning as a Decentralized Alternative (2019)",
+    gives=frozenset({"peers", "gossip"}),
+    needs={"rule": frozenset({"peers"})},
+    check=check,
+)

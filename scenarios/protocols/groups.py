@@ -5,38 +5,57 @@ group that they have; those that never could are in none and learn alone.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+from pydantic import PositiveInt
 
 from droidloop.models.interfaces.learning import check_private
-from droidloop.models.interfaces.peers import Grouping, Groups
+from droidloop.models.interfaces.peers import Groups
+from droidloop.models.learning.learning import PeerLearning
 from droidloop.network.topology import Topology, from_edges
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.engine import Process
 from droidloop.platform.jobs import Jobs, Kind
 from droidloop.platform.messages import HEADER_BYTES
+from droidloop.platform.registry import Method
 from droidloop.platform.units import SECOND_US
-from droidloop.scenarios.learning.learning import Society
-from droidloop.scenarios.runtime.context import Stage
-from droidloop.scenarios.schema.protocol_sections import GroupsSection
+from droidloop.scenarios.runtime.context import ProtocolContext
+from droidloop.scenarios.schema.turns import ClosedTurns
 
-from .gossip import Gossip
+from .relayed_gossip import Gossip
 
 GROUP_BYTES = HEADER_BYTES + 4
 """The number of a group, as sent to a phone."""
 
 
+class GroupsSection(ClosedTurns):
+    """A server groups phones; the members of a group learn from one another."""
+
+    groups: PositiveInt = 10
+    """How many, at most."""
+    links: PositiveInt = 4
+    """How many members of its group a phone is linked with."""
+    regroup_rounds: PositiveInt = 10
+    """Turns between two groupings."""
+    mode: Literal["push", "pull", "push-pull"] = "push"
+    """Whether phones choose whom they tell, whom they ask, or both."""
+    keep_turns: PositiveInt = 4
+    """How long the relay keeps a message for a phone that does not come for it."""
+
+
 @dataclass
-class InGroups:
+class SemiDecentralised:
     """The protocol: gossip within groups, made anew every ``regroup_rounds`` turns."""
 
-    stage: Stage
-    learning: Society
-    grouping: Grouping
+    stage: ProtocolContext
+    learning: PeerLearning
     section: GroupsSection
 
     def __post_init__(self) -> None:
+        assert self.learning.grouping is not None  # what the protocol needs of its rule
+        self._grouping = self.learning.grouping
         phones = len(self.stage.population)
         self._group = np.full(phones, -1, np.int64)
         self._topology = from_edges(phones, np.empty((0, 2), np.int64))
@@ -68,14 +87,14 @@ class InGroups:
         """Have phones report, group those whose report arrived, and tell them."""
         stage, learning, section = self.stage, self.learning, self.section
         phones = stage.ask(section, number, 0, section.clients)
-        reports = self.grouping.report(phones, learning.store)
+        reports = self._grouping.report(phones, learning.store)
         check_private(reports, learning.recommender)
         jobs = self._plan(number, phones, up_bytes=reports.nbytes())
         yield stage.recorder.play(jobs)
         came = np.flatnonzero(jobs.done)
         server_bytes = int(jobs["up_bytes"][came].sum())
         if len(came):
-            groups = self.grouping.group(
+            groups = self._grouping.group(
                 reports.take(came), section.groups, learning.draws.child("groups"), number
             )
             server_bytes += yield from self._tell(number, phones[came], groups)
@@ -138,3 +157,14 @@ def within_groups(group: IntArray, links: int, draws: Draws, counter: int) -> To
             edges.append(np.column_stack([ring, np.roll(ring, -ahead)]))
     together = np.concatenate(edges) if edges else np.empty((0, 2), np.int64)
     return from_edges(len(group), together)
+
+
+METHOD = Method(
+    kind="protocol",
+    name="groups",
+    section=GroupsSection,
+    build=lambda section, context, learning: SemiDecentralised(context, learning, section),
+    source="Qu et al.: Semi-decentralized Federated Ego Graph Learning (WWW 2023)",
+    gives=frozenset({"peers", "groups"}),
+    needs={"rule": frozenset({"peers", "grouping"})},
+)

@@ -10,25 +10,24 @@ import numpy as np
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.interfaces.learning import check_private
-from droidloop.models.peer.gossip_mf import GossipMF
+from droidloop.models.learning.learning import PeerLearning
 from droidloop.platform.arrays import BoolArray, IntArray
 from droidloop.platform.engine import Process
 from droidloop.platform.jobs import Kind, Need
 from droidloop.platform.messages import Messages
 from droidloop.platform.units import SECOND_US
-from droidloop.scenarios.learning.learning import Society
-from droidloop.scenarios.runtime.context import Stage
-from droidloop.scenarios.schema.protocol_sections import Turns
+from droidloop.scenarios.runtime.context import ProtocolContext
+from droidloop.scenarios.schema.turns import Turns
 
 from .peer_work import PeerWork
 
 
 @dataclass
-class SocietySteps:
+class PeerTurns:
     """Plays turns of *learning* on the phones of *stage*, as *section* says."""
 
-    stage: Stage
-    learning: Society
+    stage: ProtocolContext
+    learning: PeerLearning
     section: Turns
     needs: Need | None = None
     """What must hold for a phone to be asked, where that is not what its jobs need."""
@@ -37,21 +36,21 @@ class SocietySteps:
         everybody = np.arange(len(self.stage.population))
         one = np.ones(len(everybody), np.int64)
         self._ram_bytes = self.learning.peer.cost(everybody, one, self.learning.data).ram_bytes
-        self._has_model = np.full(len(everybody), self.learning.opening is None)
+        self._has_model = np.full(len(everybody), self.learning.initial_download is None)
 
     def open(self) -> Process:
         """Have every phone fetch what the server sends before it leaves, until the deadline."""
-        opening = self.learning.opening
-        if opening is None:
+        initial_download = self.learning.initial_download
+        if initial_download is None:
             return
-        check_private(opening, self.learning.recommender)
+        check_private(initial_download, self.learning.recommender)
         everybody = np.arange(len(self.stage.population))
         jobs = self.stage.recorder.plan(
             everybody,
             Kind.DELIVER,
             needs=self.section.needs,
             deadline_us=self.stage.now_us + round(self.section.every_s * SECOND_US),
-            down_bytes=opening.nbytes(),
+            down_bytes=initial_download.nbytes(),
         )
         yield self.stage.recorder.play(jobs)
         self._has_model[jobs["phone"][jobs.done]] = True
@@ -135,8 +134,16 @@ class SocietySteps:
     ) -> PeerWork | None:
         """Return what the jobs carry, for rules that a device can follow."""
         learning, models = self.learning, self.stage.models
-        if models is None or not isinstance(learning.peer, GossipMF):
+        if models is None or learning.steps is None:
             return None
         return PeerWork(
-            learning.peer, learning.store, phones, inbox, data, number, learning.draws, models
+            learning.peer,
+            learning.steps,
+            learning.store,
+            phones,
+            inbox,
+            data,
+            number,
+            learning.draws,
+            models,
         )

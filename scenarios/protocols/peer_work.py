@@ -12,11 +12,11 @@ import numpy as np
 from droidloop.devices.fleets.model_job import ModelJob
 from droidloop.devices.fleets.work import WrongOutputError
 from droidloop.models.data.interactions import UserItems
-from droidloop.models.federated.device_step import BY_STEP, Lesson, lesson_of, trained_by
+from droidloop.models.interfaces.peers import PeerRule
 from droidloop.models.interfaces.store import PrivateStore
+from droidloop.models.learning.device_step import BY_STEP, Lesson, Trainer, lesson_of, trained_by
 from droidloop.models.packages.step_export import FEEDBACK, TrainingModels
 from droidloop.models.peer.gossip_engines import ROW_AGE
-from droidloop.models.peer.gossip_mf import GossipMF
 from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
@@ -29,7 +29,8 @@ class PeerWork:
     """One turn of *phones*; ``trained`` holds what devices gave, by place, after it was played.
 
     Attributes:
-        rule: the peer rule.
+        rule: the peer rule, which merges.
+        steps: the rule as real devices take its steps.
         store: of all phones; not changed here.
         phones: of the jobs.
         inbox: what they fetched, addressed to them.
@@ -39,7 +40,8 @@ class PeerWork:
         models: the exported steps.
     """
 
-    rule: GossipMF
+    rule: PeerRule
+    steps: Trainer
     store: PrivateStore
     phones: IntArray
     inbox: Messages | None
@@ -72,7 +74,7 @@ class PeerWork:
         except (ValueError, KeyError) as error:
             raise WrongOutputError(f"the device's training cannot be used: {error}") from error
         columns = {name: values.copy() for name, values in merged.items()}
-        columns[self.rule.recommender.items.name][0, lesson.ids] = rows
+        columns[self.steps.recommender.items.name][0, lesson.ids] = rows
         columns["user"][0] = user[0]
         columns["age"] += self.data.counts[k] > 0
         if ROW_AGE in columns and self.data.counts[k] > 0:
@@ -90,9 +92,9 @@ class PeerWork:
         if k not in self._begun:
             phone, data = int(self.phones[k]), self.data.take(np.array([k]))
             merged = self._merged(k)
-            table = merged[self.rule.recommender.items.name][0]
+            table = merged[self.steps.recommender.items.name][0]
             lesson = lesson_of(
-                self.rule, phone, self.round, data, table, merged["user"], self.draws
+                self.steps, phone, self.round, data, table, merged["user"], self.draws
             )
             self._begun[k] = merged, lesson
         return self._begun[k]

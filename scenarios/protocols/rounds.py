@@ -8,25 +8,30 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from droidloop.models.learning.learning import FederatedLearning
 from droidloop.platform.engine import Process
+from droidloop.platform.registry import Method
 from droidloop.platform.units import SECOND_US
-from droidloop.scenarios.learning.learning import Federation
-from droidloop.scenarios.runtime.context import Stage
-from droidloop.scenarios.schema.protocol_sections import RoundsSection
+from droidloop.scenarios.runtime.context import ProtocolContext
+from droidloop.scenarios.schema.turns import ClosedTurns, PolicyTurns
 
-from .federated_turn import FederatedSteps
+from .federated_turn import FederatedTurns
+
+
+class RoundsSection(ClosedTurns, PolicyTurns):
+    """Synchronous rounds: the server asks phones, waits until its deadline, folds what came."""
 
 
 @dataclass
 class Rounds:
     """The protocol."""
 
-    stage: Stage
-    learning: Federation
+    stage: ProtocolContext
+    learning: FederatedLearning
     section: RoundsSection
 
     def __post_init__(self) -> None:
-        self._steps = FederatedSteps(self.stage, self.learning, self.section)
+        self._steps = FederatedTurns(self.stage, self.learning, self.section)
 
     def process(self) -> Process:
         """Run all rounds, one every ``every_s``."""
@@ -64,3 +69,14 @@ class Rounds:
             length_us=stage.now_us - open_us,
             version=learning.server.version,
         )
+
+
+METHOD = Method(
+    kind="protocol",
+    name="rounds",
+    section=RoundsSection,
+    build=lambda section, context, learning: Rounds(context, learning, section),
+    source="McMahan et al.: Communication-Efficient Learning of Deep Networks (AISTATS 2017)",
+    gives=frozenset({"server", "rounds"}),
+    needs={"rule": frozenset({"server"})},
+)

@@ -6,12 +6,12 @@ import numpy as np
 
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.errors import UsageError
-from droidloop.platform.ledger import Rows, read
+from droidloop.platform.ledger import Rows, read, texts
 from droidloop.platform.rundir import RunDirectory
 
 
 @dataclass(frozen=True)
-class Teaching:
+class LearningGraph:
     """Messages that phones have learned from; phones are numbered 0 to n - 1.
 
     One entry a message in ``learner``, ``teacher`` and ``round``; one a phone in ``phone_class``
@@ -59,7 +59,7 @@ class Teaching:
         return np.bincount(pairs[:, 0], minlength=self.phones)
 
 
-def teaching_of(run: RunDirectory) -> Teaching:
+def teaching_of(run: RunDirectory) -> LearningGraph:
     """Return who learned from whom in *run*.
 
     Raises:
@@ -77,11 +77,11 @@ def teaching_of(run: RunDirectory) -> Teaching:
         )
     names, phone_class = np.unique(devices["profile"], return_inverse=True)
     group, since = _groups(events, len(devices))
-    return Teaching(
+    return LearningGraph(
         learned["phone"].astype(np.int64),
         learned["value"],
         learned["round"].astype(np.int64),
-        [str(name) for name in names.astype(str)],
+        texts(names),
         phone_class,
         group,
         since,

@@ -10,7 +10,7 @@ import numpy as np
 
 from droidloop.platform.arrays import FloatArray, IntArray
 
-from .learning_graph import Teaching
+from .learning_graph import LearningGraph
 
 MOST_PHONES = 1_500
 """Of more phones a part is drawn: the layout compares each with each."""
@@ -22,7 +22,7 @@ MOST_ARROWS = 300
 _INK = (0.1, 0.1, 0.15)
 
 
-def draw_network(axis: Any, teaching: Teaching) -> None:
+def draw_network(axis: Any, teaching: LearningGraph) -> None:
     """Draw who learned from whom on *axis*; what is left out is said above it."""
     links, counts = teaching.links()
     shown = part_around(links, teaching.phones, MOST_PHONES)
@@ -85,7 +85,7 @@ def _depth(counts: IntArray) -> FloatArray:
     return np.asarray(np.log1p(counts) / np.log1p(counts.max(initial=1)), np.float64)
 
 
-def _title(axis: Any, teaching: Teaching, phones: int, links: int, without: int) -> None:
+def _title(axis: Any, teaching: LearningGraph, phones: int, links: int, without: int) -> None:
     words = []
     if phones < teaching.phones:
         words.append(f"the {phones:,} phones nearest to phone 0,")
@@ -98,7 +98,7 @@ def _title(axis: Any, teaching: Teaching, phones: int, links: int, without: int)
     axis.set_title(" ".join(words), fontsize=10)
 
 
-def _below(axis: Any, teaching: Teaching, most: int, line: str) -> None:
+def _below(axis: Any, teaching: LearningGraph, most: int, line: str) -> None:
     """Say below the drawing what its marks mean."""
     colour = "class of phone" if teaching.group is None else "group"
     axis.set_xlabel(
@@ -120,7 +120,7 @@ def _below(axis: Any, teaching: Teaching, most: int, line: str) -> None:
         handle.set_sizes([25.0])
 
 
-def _colours(teaching: Teaching) -> list[tuple[Any, IntArray, str]]:
+def _colours(teaching: LearningGraph) -> list[tuple[Any, IntArray, str]]:
     """Return for each class, or group where there are some: its colour, who is in it, its name."""
     from matplotlib import colormaps
 

@@ -8,7 +8,7 @@ import numpy as np
 from droidloop.platform.rundir import RunDirectory
 
 from .canvas import blank, save
-from .learning_graph import Teaching, teaching_of
+from .learning_graph import LearningGraph, teaching_of
 from .network_plot import draw_network
 
 
@@ -33,7 +33,7 @@ def draw_topology(run: RunDirectory, path: Path) -> None:
     save(figure, path)
 
 
-def _between_classes(axis: Any, teaching: Teaching) -> None:
+def _between_classes(axis: Any, teaching: LearningGraph) -> None:
     messages, classes = teaching.between_classes(), teaching.classes
     axis.imshow(messages, cmap="Blues", vmin=0)
     for row, column in np.ndindex(*messages.shape):
@@ -56,7 +56,7 @@ def short(value: int) -> str:
     return f"{value / 1e3:.0f}k" if value < 999_500 else f"{value / 1e6:.1f}M"
 
 
-def _teachers(axis: Any, teaching: Teaching) -> None:
+def _teachers(axis: Any, teaching: LearningGraph) -> None:
     teachers = teaching.teachers()
     most = int(teachers.max())
     width = -(-(most + 1) // 40)

@@ -7,65 +7,61 @@ import numpy as np
 from droidloop.devices.population.population import Population
 from droidloop.models.data.split import leave_one_out
 from droidloop.models.evaluation.candidates import exclusions, sample_candidates
-from droidloop.models.graphs.propagation import Bipartite
+from droidloop.models.evaluation.evaluator import Evaluator, FunctionScorer, ModelScorer, Scorer
+from droidloop.models.evaluation.task_data import TaskData
+from droidloop.models.fitting.train_centrally import train_centrally
 from droidloop.models.interfaces.learning import Recommender
+from droidloop.models.learning.learning import Learning
 from droidloop.models.recommenders.baselines import ItemKNN, Popularity
-from droidloop.models.recommenders.lightgcn import LightGCN
+from droidloop.network.topology import Topology
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import DataError
-from droidloop.scenarios.learning.build import build
-from droidloop.scenarios.learning.central_training import train_centrally
-from droidloop.scenarios.learning.evaluator import FunctionScorer, Judge, ModelScorer, Scorer
-from droidloop.scenarios.learning.fedncf import neumf_of
-from droidloop.scenarios.learning.learning import Learning
-from droidloop.scenarios.learning.mf_parts import mf_of
-from droidloop.scenarios.learning.task_data import Material
+from droidloop.platform.registry import find
+from droidloop.scenarios.schema.chosen import section_of
 from droidloop.scenarios.schema.schema import Scenario
 
+from .chosen_metrics import chosen_metrics
 from .people import people
 
 
 @dataclass
-class Study:
+class Experiment:
     """The phones, what they learn, and how it is judged; row *k* of all is phone *k*."""
 
     scenario: Scenario
     population: Population
-    material: Material
+    task: TaskData
     learning: Learning
-
-    @property
-    def judge(self) -> Judge:
-        """Who measures quality."""
-        return self.material.judge
+    links: Topology | None
+    evaluator: Evaluator
 
     def baselines(self) -> dict[str, Scorer]:
         """Return the models that the trained one is printed beside, trained here and now."""
+        train, n_items = self.task.split.train, self.task.split.n_items
+        counted = {"popularity": Popularity, "itemknn": ItemKNN}
         made: dict[str, Scorer] = {}
         for name in self.scenario.evaluation.baselines:
-            match name:
-                case "popularity":
-                    popularity = Popularity(self.material.split.train, self.material.split.n_items)
-                    made[name] = FunctionScorer(popularity.scores)
-                case "itemknn":
-                    made[name] = FunctionScorer(
-                        ItemKNN(self.material.split.train, self.material.split.n_items).scores
-                    )
-                case "mf":
-                    made[name] = self._trained(mf_of(self.material))
-                case "neumf":
-                    made[name] = self._trained(neumf_of(self.material))
-                case "lightgcn":
-                    graph = Bipartite.of(self.material.split.train, self.material.split.n_items)
-                    model = self.scenario.model
-                    made[name] = self._trained(LightGCN(graph, model.dim, loss_name=model.loss))
+            if name in counted:
+                made[name] = FunctionScorer(counted[name](train, n_items).scores)
+            else:
+                recommender = self._central(name)
+                made[name] = ModelScorer(recommender, train_centrally(recommender, self.task))
         return made
 
-    def _trained(self, recommender: Recommender) -> Scorer:
-        return ModelScorer(recommender, train_centrally(recommender, self.material))
+    def _central(self, name: str) -> Recommender:
+        """Return the recommender *name* with the scenario's vectors and loss, if it has a say."""
+        method, model = find("recommender", name), self.scenario.model
+        if name == self.scenario.recommender.name:
+            recommender: Recommender = method.build(model, self.task)
+            return recommender
+        shared = method.section.model_fields.keys() & {"dim", "loss"}
+        given = {key: getattr(model, key) for key in shared if hasattr(model, key)}
+        section = section_of(method, {})[0].model_validate(given)
+        other: Recommender = method.build(section, self.task)
+        return other
 
 
-def prepare(scenario: Scenario) -> Study:
+def prepare(scenario: Scenario) -> Experiment:
     """Return the study of *scenario*.
 
     Raises:
@@ -80,13 +76,33 @@ def prepare(scenario: Scenario) -> Study:
         place = scenario.data.path or "the synthetic data"
         raise DataError(f"{place}: no user has three events; leave-one-out needs them")
     candidates = sample_candidates(split, Draws(seed, "candidates"), evaluation.candidates)
-    material = Material(
-        scenario,
-        folk.interactions,
-        split,
-        exclusions(split, evaluation.protocol),
-        Judge(split, candidates, evaluation.k),
-        Draws(seed, "learning"),
-        folk.places,
+    metrics, by = chosen_metrics(evaluation, "ranks")
+    evaluator = Evaluator(split, candidates, evaluation.k, metrics, by)
+    task = TaskData(
+        source=scenario.data.path or "the synthetic data",
+        path=scenario.data.path,
+        interactions=folk.interactions,
+        split=split,
+        exclude=exclusions(split, evaluation.protocol),
+        evaluator=evaluator,
+        draws=Draws(seed, "learning"),
+        central=Draws(seed, "central"),
+        staleness=scenario.protocol.weight_by_age,
+        places=folk.places,
     )
-    return Study(scenario, folk.population, material, build(material))
+    recommender = scenario.recommender.build(scenario.model, task)
+    learning: Learning = scenario.rule.build(scenario.training, recommender, task)
+    links = _links(scenario, len(folk.population), learning)
+    metrics, by = chosen_metrics(evaluation, learning.answers)
+    evaluator = replace(evaluator, metrics=metrics, by=by)
+    return Experiment(scenario, folk.population, task, learning, links, evaluator)
+
+
+def _links(scenario: Scenario, phones: int, learning: Learning) -> Topology | None:
+    """Return who is linked with whom, where the protocol says so from the start."""
+    topology = getattr(scenario.protocol, "topology", None)
+    if topology is None:
+        return None
+    alike = getattr(learning, "alike", None)
+    made: Topology | None = topology.build(phones, Draws(scenario.seed, "topology"), alike)
+    return made

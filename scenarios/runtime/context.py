@@ -9,11 +9,12 @@ import numpy as np
 from droidloop.devices.population.population import Population
 from droidloop.models.interfaces.learning import Cost
 from droidloop.models.packages.step_export import TrainingModels
+from droidloop.network.topology import Topology
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.jobs import Jobs, Kind, Need
 from droidloop.platform.units import SECOND_US
-from droidloop.scenarios.schema.protocol_sections import Turns
+from droidloop.scenarios.schema.turns import Turns
 
 from .recorder import Recorder
 from .remote_training import Train, train_here
@@ -24,7 +25,7 @@ PROCESS_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
-class Stage:
+class ProtocolContext:
     """The world of a protocol.
 
     Attributes:
@@ -34,6 +35,7 @@ class Stage:
         after_round: called with the number of each turn that has ended.
         models: the training steps for real devices; None where all phones are simulated.
         train: says where cohorts do their steps.
+        links: who is linked with whom, where that is fixed from the start.
     """
 
     recorder: Recorder
@@ -42,6 +44,7 @@ class Stage:
     after_round: Callable[[int], None]
     models: TrainingModels | None = None
     train: Train = train_here
+    links: Topology | None = None
 
     @property
     def now_us(self) -> int:

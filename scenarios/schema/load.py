@@ -9,8 +9,9 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from droidloop.platform.errors import ScenarioError
+from droidloop.platform.section import Section
 
-from .schema import TAGS, Scenario
+from .schema import AndroidSection, DevicesSection, Scenario
 
 LIBRARY = Path(__file__).parent / "library"
 
@@ -45,18 +46,46 @@ def load(path: Path, settings: Sequence[str] = ()) -> Scenario:
     Raises:
         ScenarioError: the file is not TOML, a key is unknown, or a value is not what it must be.
     """
+    content = _read(path)
+    for setting in settings:
+        _apply(content, setting)
     try:
-        content = tomllib.loads(path.read_text())
+        made, content = Scenario.typed(content)
+    except ScenarioError as error:
+        raise ScenarioError(f"{path}: {error}") from error
+    try:
+        return made.checked(content)
+    except ValidationError as error:
+        raise ScenarioError(f"{path}: {_first(error, made)}") from error
+    except ScenarioError as error:
+        raise ScenarioError(f"{path}: {error}") from error
+
+
+class TestBed(Section):
+    """A file of devices alone, which goes with any scenario."""
+
+    devices: DevicesSection
+
+
+def read_test_bed(path: Path) -> list[AndroidSection]:
+    """Return the devices that the file *path* names in ``[[devices.android]]``.
+
+    Raises:
+        ScenarioError: the file is not TOML, a key is unknown, or a value is not what it must be.
+    """
+    try:
+        return TestBed.model_validate(_read(path)).devices.android
+    except ValidationError as error:
+        raise ScenarioError(f"{path}: {_first(error, TestBed)}") from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ScenarioError(f"{path}: not TOML: {error}") from error
     except OSError as error:
         raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from error
-    for setting in settings:
-        _apply(content, setting)
-    try:
-        return Scenario.model_validate(content)
-    except ValidationError as error:
-        raise ScenarioError(f"{path}: {_first(error)}") from error
 
 
 def _apply(content: dict[str, Any], setting: str) -> None:
@@ -80,44 +109,35 @@ def _value(text: str) -> Any:
         return text
 
 
-def _first(error: ValidationError) -> str:
+def _first(error: ValidationError, made: type[Section]) -> str:
     """Say the first of the errors in one line."""
     first = error.errors()[0]
-    place_of = [str(part) for part in first["loc"]]
-    kind = None
-    if place_of and place_of[0] in TAGS and len(place_of) > 1:  # pydantic names the kind there
-        kind = place_of.pop(1)
-    *tables, key = place_of or ["scenario"]
+    *tables, key = [str(part) for part in first["loc"]] or ["scenario"]
     place = f"[{'.'.join(tables)}] " if tables else ""
     if first["type"] == "extra_forbidden":
-        return f"{place}has no key {key!r}{_meant(key, _keys(tables, kind))}"
+        return f"{place}has no key {key!r}{_meant(key, _keys(made, tables))}"
     if first["type"] == "missing":
         return f"{place}needs the key {key!r}"
-    if first["type"] == "union_tag_invalid":
-        tag, _ = TAGS[key]
-        known = ", ".join(str(first["ctx"]["expected_tags"]).replace("'", "").split(", "))
-        return f"[{key}] {tag} = {first['ctx']['tag']!r}: choose from {known}"
     reason = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error":
         return reason
     return f"{place}{key} = {first['input']!r}: {reason[:1].lower()}{reason[1:]}"
 
 
-def _keys(tables: list[str], kind: str | None) -> Iterable[str]:
-    model: Any = Scenario
+def _keys(made: Any, tables: Sequence[str]) -> Iterable[str]:
+    """Return the keys of the section at *tables* of the scenario type *made*."""
     for name in tables:
-        field = getattr(model, "model_fields", {}).get(name)
-        model = _of_kind(name, field.annotation, kind) if field is not None else None
-    return getattr(model, "model_fields", {})
-
-
-def _of_kind(name: str, annotation: Any, kind: str | None) -> Any:
-    """Return the section of *kind* where *annotation* is a choice of several."""
-    for choice in get_args(annotation):
-        tag = getattr(choice, "model_fields", {}).get(TAGS.get(name, ("", ""))[0])
-        if tag is not None and kind in get_args(tag.annotation):
-            return choice
-    return annotation
+        field = getattr(made, "model_fields", {}).get(name)
+        if field is not None:
+            made = next(
+                (
+                    one
+                    for one in (field.annotation, *get_args(field.annotation))
+                    if hasattr(one, "model_fields")
+                ),
+                None,
+            )
+    return getattr(made, "model_fields", {})
 
 
 def _meant(word: str, known: Iterable[str]) -> str:

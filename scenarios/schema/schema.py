@@ -6,16 +6,14 @@ in hours and seconds here, integers of microseconds inside.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, create_model, model_validator
 
+from droidloop.platform.registry import Method
 from droidloop.platform.section import Section
 
-from .learning_sections import FedMFSection, ModelSection, TrainingSection
+from .chosen import chosen, method_of, section_of
 from .population_section import PopulationSection
-from .protocol_sections import ProtocolSection, RoundsSection
-
-TAGS = {"training": ("rule", "fedmf"), "protocol": ("kind", "rounds")}
-"""The sections of several kinds: the key that tells which, and the kind where it is not given."""
+from .turns import Turns
 
 
 class Columns(Section):
@@ -56,7 +54,7 @@ class DeliverySection(Section):
 
 
 class EvaluationSection(Section):
-    """How quality is measured; all of it per user."""
+    """How quality is measured."""
 
     protocol: Literal["clean", "pfedrec"] = "clean"
     """Training negatives: what is not in training, or (leaky) what was never rated at all."""
@@ -64,18 +62,33 @@ class EvaluationSection(Section):
     candidates: PositiveInt = 99
     every: PositiveInt = 1
     """Rounds between two validations."""
-    baselines: list[Literal["popularity", "itemknn", "mf", "neumf", "lightgcn"]] = Field(
-        default=["popularity", "itemknn", "mf"]
-    )
+    metrics: list[str | dict[str, Any]] | None = None
+    """By name, or as a table with a name and keys, `{name = "ndcg", k = 5}`; `hr`, `ndcg` and
+    `recall` at `k` if not given, `auc` for what ranks no items."""
+    best_by: str | None = None
+    """The metric by which the best round is chosen; the first one if not given."""
+    baselines: list[str] = Field(default=["popularity", "itemknn", "mf"])
+    """What the trained model is printed beside: popularity, itemknn, or a recommender that one
+    place can train."""
 
 
 class AndroidSection(Section):
-    """A real device in the place of a phone of the population."""
+    """A real device in the place of a phone of the population; rates and charge are imposed."""
 
     serial: Annotated[str, Field(min_length=1, max_length=256)]
     """As `droidloop devices list` shows it."""
     phone: Annotated[int, Field(ge=0)] | None = None
     """The row that it stands for; the first one that is free if not given."""
+    label: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,39}$")] | None = None
+    """What people call it, to tell phones of one model apart."""
+    threads: Annotated[int, Field(ge=1, le=64)] = 1
+    cores: list[Annotated[int, Field(ge=0, le=1023)]] = Field(default_factory=list)
+    """The cores that its jobs keep to; all if none is given."""
+    up_mbps: PositiveFloat | None = None
+    down_mbps: PositiveFloat | None = None
+    covered: bool = True
+    level_percent: Annotated[int, Field(ge=0, le=100)] | None = None
+    charging: bool = True
 
 
 class DevicesSection(Section):
@@ -95,21 +108,69 @@ class Scenario(Section):
     play: Literal["cohort", "exact"] = "cohort"
     data: DataSection = DataSection()
     population: PopulationSection = PopulationSection()
-    model: ModelSection = ModelSection()
-    training: TrainingSection = FedMFSection()
-    protocol: ProtocolSection = RoundsSection()
+    model: Section
+    training: Section
+    protocol: Turns
     delivery: DeliverySection = DeliverySection()
     evaluation: EvaluationSection = EvaluationSection()
     devices: DevicesSection = DevicesSection()
 
-    @model_validator(mode="before")
     @classmethod
-    def _kinds_have_defaults(cls, content: Any) -> Any:
-        for name, (tag, kind) in TAGS.items():
-            table = content.get(name) if isinstance(content, dict) else None
-            if isinstance(table, dict) and tag not in table:
-                content = {**content, name: {tag: kind, **table}}
-        return content
+    def of(cls, content: dict[str, Any]) -> "Scenario":
+        """Return the scenario that *content* says, checked.
+
+        Raises:
+            ScenarioError: it chooses what there is not, or what does not go together.
+            pydantic.ValidationError: a key is unknown, or a value is not what it must be.
+        """
+        made, content = cls.typed(content)
+        return made.checked(content)
+
+    @classmethod
+    def typed(cls, content: dict[str, Any]) -> tuple[type["Scenario"], dict[str, Any]]:
+        """Return the type that fits what *content* chooses, and *content* as it is read.
+
+        Raises:
+            ScenarioError: it chooses what there is not.
+        """
+        rule = chosen(content.get("training"), "rule", "fedmf")
+        usual = {"recommender": "mf", "protocol": "rounds", **rule.usual}
+        methods = {
+            "training": rule,
+            "model": chosen(content.get("model"), "recommender", usual["recommender"]),
+            "protocol": chosen(content.get("protocol"), "protocol", usual["protocol"]),
+        }
+        fields: dict[str, Any] = {}
+        for key, method in methods.items():
+            kind, read = section_of(method, content.get(key))
+            fields[key] = (kind, Field(default_factory=kind))
+            if key in content:
+                content = {**content, key: read}
+        return create_model(cls.__name__, __base__=cls, **fields), content
+
+    @classmethod
+    def checked(cls, content: dict[str, Any]) -> "Scenario":
+        """Return *content* as a scenario of this type whose choices go together.
+
+        Raises:
+            ScenarioError: they do not.
+            pydantic.ValidationError: a key is unknown, or a value is not what it must be.
+        """
+        from .fit import require_fit
+
+        scenario = cls.model_validate(content)
+        require_fit(scenario)
+        return scenario
+
+    @property
+    def rule(self) -> Method:
+        """The rule of learning."""
+        return method_of("rule", self.training)
+
+    @property
+    def recommender(self) -> Method:
+        """The recommender."""
+        return method_of("recommender", self.model)
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Scenario":

@@ -12,7 +12,7 @@ from droidloop.models.peer.gossip_mf import GossipMF, gossip_store
 from droidloop.network.topology import Topology
 from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.draws import Draws
-from droidloop.scenarios.protocols.gossip import choose_partners
+from droidloop.scenarios.protocols.relayed_gossip import choose_partners
 
 
 @dataclass

@@ -65,6 +65,7 @@ def mixed(
     if recorded:
         options["rate_series"] = [rate_series(draws, 120 + 60 * k, k) for k in range(5)]
         options["charge_series"] = [charge_series(draws, k) for k in range(4)]
+    options.setdefault("radio_year", "2012")
     spec = PopulationSpec(
         phones,
         direct=DIRECT["wifi-direct"],
@@ -72,7 +73,6 @@ def mixed(
         lifetime_days=1.5,
         arrivals_days=0.3,
         start_hour=4.0,
-        radio_year="2012",
         ideal=ideal,
         **options,
     )

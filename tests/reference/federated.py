@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from droidloop.models.data.interactions import UserItems
     from droidloop.models.data.split import Split
     from droidloop.models.evaluation.candidates import Protocol
+    from droidloop.models.evaluation.evaluator import Evaluator, Scorer
     from droidloop.models.evaluation.personal_tables import PersonalScorer, PersonalTables
-    from droidloop.models.interfaces.learning import ClientRule, Recommender, ServerRule
+    from droidloop.models.interfaces.learning import ClientRule, ItemRecommender, ServerRule
     from droidloop.models.interfaces.store import PrivateStore
     from droidloop.platform.draws import Draws
-    from droidloop.scenarios.learning.evaluator import Judge, Scorer
 
 ROUNDS = 100
 SHARD = 1024
@@ -45,7 +45,7 @@ PROTOCOLS: "dict[Protocol, tuple[str, str]]" = {
 class Learner:
     """What is trained: a recommender, what its phones do, and what its server does."""
 
-    recommender: "Recommender"
+    recommender: "ItemRecommender"
     client: "ClientRule"
     server: "ServerRule"
 
@@ -107,13 +107,13 @@ def best_rounds(
     import torch
 
     from droidloop.models.evaluation.candidates import exclusions, sample_candidates
+    from droidloop.models.evaluation.evaluator import Evaluator, ModelScorer
     from droidloop.models.evaluation.personal_tables import PersonalScorer, PersonalTables
     from droidloop.models.interfaces.store import PrivateStore
     from droidloop.platform.draws import Draws
-    from droidloop.scenarios.learning.evaluator import Judge, ModelScorer
 
     draws = Draws(seed, "reference")
-    judge = Judge(split, sample_candidates(split, draws.child("candidates")), 10)
+    judge = Evaluator(split, sample_candidates(split, draws.child("candidates")), 10)
     learner = make(split.n_items, exclusions(split, protocol), draws.child("init"))
     recommender, server = learner.recommender, learner.server
     [item] = recommender.tables
@@ -129,7 +129,7 @@ def best_rounds(
             ("global", ModelScorer(recommender, params)),
             ("own", PersonalScorer(recommender, params, tables.snapshot())),
         ):
-            hits = judge.hit_rate(scorer, "valid")
+            hits = judge.quality(scorer, "valid")
             if name not in best or hits > best[name][0]:
                 best[name] = hits, scorer
     own: PersonalScorer = best["own"][1]
@@ -164,7 +164,7 @@ def play(
     learner.server.close()
 
 
-def figures(judge: "Judge", scorer: "Scorer") -> Figures:
+def figures(judge: "Evaluator", scorer: "Scorer") -> Figures:
     """Return HR@10 and NDCG@10 of the test part, among the candidates and among all items."""
     from droidloop.models.evaluation.evaluate import evaluate
 
@@ -177,7 +177,7 @@ def figures(judge: "Judge", scorer: "Scorer") -> Figures:
     }
 
 
-def crossed(judge: "Judge", scorer: "PersonalScorer", score: int, table: int) -> Figures:
+def crossed(judge: "Evaluator", scorer: "PersonalScorer", score: int, table: int) -> Figures:
     """Return HR@10 with the parameters and the table of the users so many rows further on."""
     from droidloop.models.evaluation.evaluate import evaluate
 

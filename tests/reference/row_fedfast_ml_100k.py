@@ -14,8 +14,8 @@ from .row import Line, at_least
 
 if TYPE_CHECKING:
     from droidloop.models.data.split import Split
+    from droidloop.models.evaluation.evaluator import Evaluator
     from droidloop.platform.draws import Draws
-    from droidloop.scenarios.learning.evaluator import Judge
 
 DATA = "ml-100k"
 NAME = "fedfast-ml-100k"
@@ -34,11 +34,11 @@ LINES = {
 def measure(seed: int) -> dict[str, float]:
     """Return the figures of one seed."""
     from droidloop.models.evaluation.candidates import sample_candidates
+    from droidloop.models.evaluation.evaluator import Evaluator
     from droidloop.platform.draws import Draws
-    from droidloop.scenarios.learning.evaluator import Judge
 
     split, draws, values = ml_100k(), Draws(seed, "fedfast"), {}
-    judge = Judge(split, sample_candidates(split, draws.child("candidates")), 10)
+    judge = Evaluator(split, sample_candidates(split, draws.child("candidates")), 10)
     for rule in RULES:
         for name, rounds, hits in played(rule, split, judge, draws):
             values[f"{NAME}-{name}-{rounds}"] = hits
@@ -47,17 +47,17 @@ def measure(seed: int) -> dict[str, float]:
 
 
 def played(
-    rule: str, split: "Split", judge: "Judge", draws: "Draws"
+    rule: str, split: "Split", judge: "Evaluator", draws: "Draws"
 ) -> list[tuple[str, int, float]]:
     """Play all rounds; return (name, rounds, HR@10) at the moments of ``AFTER``."""
     import numpy as np
     import torch
 
+    from droidloop.models.evaluation.evaluator import ModelScorer
     from droidloop.models.federated.fedfast import FedFastServer
     from droidloop.models.interfaces.learning import Cohort
     from droidloop.models.interfaces.store import PrivateStore
     from droidloop.models.numerics.kmeans import some_of_each
-    from droidloop.scenarios.learning.evaluator import ModelScorer
 
     learner, found = learner_of(rule, split, draws), []
     server, everybody = learner.server, np.arange(split.n_users)
@@ -82,7 +82,7 @@ def played(
                 states = {rule: user + server.drift_of(everybody), "unmoved": user}
             for name, vectors in states.items():
                 params = {**server.params, "user": torch.from_numpy(vectors)}
-                hits = judge.hit_rate(ModelScorer(learner.recommender, params), "test")
+                hits = judge.quality(ModelScorer(learner.recommender, params), "test")
                 found.append((name, number + 1, hits))
     return found
 

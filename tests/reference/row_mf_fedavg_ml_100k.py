@@ -31,13 +31,13 @@ def measure(seed: int) -> dict[str, float]:
     import torch
 
     from droidloop.models.evaluation.candidates import sample_candidates
+    from droidloop.models.evaluation.evaluator import Evaluator, ModelScorer
     from droidloop.models.evaluation.personal_tables import PersonalTables
     from droidloop.models.interfaces.store import PrivateStore
     from droidloop.platform.draws import Draws
-    from droidloop.scenarios.learning.evaluator import Judge, ModelScorer
 
     split, draws, values = ml_100k(), Draws(seed, "reference"), {}
-    judge = Judge(split, sample_candidates(split, draws.child("candidates")), 10)
+    judge = Evaluator(split, sample_candidates(split, draws.child("candidates")), 10)
     phones = np.arange(split.n_users)
     for name in SERVERS:
         learner = learner_of(name, split, draws.child("init"))
@@ -48,7 +48,7 @@ def measure(seed: int) -> dict[str, float]:
             if number + 1 in AFTER:
                 own = {key: torch.from_numpy(rows) for key, rows in store.gather(phones).items()}
                 scorer = ModelScorer(learner.recommender, {**learner.server.params, **own})
-                values[f"{name}-{number + 1}"] = judge.hit_rate(scorer, "test")
+                values[f"{name}-{number + 1}"] = judge.quality(scorer, "test")
     last = (values[f"{name}-{AFTER[-1]}"] for name in SERVERS)
     return values | {"mf-fedavg-lead": next(last) - next(last)}
 

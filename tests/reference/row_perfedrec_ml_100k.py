@@ -47,7 +47,7 @@ def best_rounds(split: "Split", seed: int) -> dict[str, float]:
     from droidloop.models.evaluation.evaluate import evaluate
     from droidloop.models.federated.fedgcn import FedLightGCN
     from droidloop.models.federated.folds import row_average
-    from droidloop.models.federated.perfedrec import ClusterServer, PerFedRec
+    from droidloop.models.federated.perfedrec_rules import ClusterServer, PerFedRec
     from droidloop.models.federated.perfedrec_scorers import mixture
     from droidloop.models.interfaces.learning import Cohort
     from droidloop.models.interfaces.store import PrivateStore

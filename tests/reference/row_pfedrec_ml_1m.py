@@ -17,7 +17,8 @@ LINES = lines_of("pfedrec-ml-1m", "own", at_least(0.72))
 def make(n_items: int, exclude: "UserItems", draws: "Draws") -> Learner:
     """Return PFedRec with 32 dimensions, summed loss, 4 new negatives an item and round."""
     from droidloop.models.federated.folds import row_average
-    from droidloop.models.federated.pfedrec import PersonalScore, PFedRec
+    from droidloop.models.federated.pfedrec import PFedRec
+    from droidloop.models.recommenders.personal_score import PersonalScore
 
     model = PersonalScore(n_items, 32)
     return Learner(model, PFedRec(model, exclude=exclude), row_average(model.init(draws), 2.0))

@@ -55,11 +55,11 @@ def figures(
     from droidloop.models.local.mf_sgd import Sgd
     from droidloop.models.peer.ego_groups import EgoGroups
     from droidloop.models.peer.ego_members import Members
-    from droidloop.models.peer.semidfegl import SemiDFEGL, ego_store
+    from droidloop.models.peer.ego_rule import SemiDFEGL, ego_store
     from droidloop.models.recommenders.mf import MF
     from droidloop.platform.draws import Draws
-    from droidloop.scenarios.protocols.gossip import choose_partners
     from droidloop.scenarios.protocols.groups import within_groups
+    from droidloop.scenarios.protocols.relayed_gossip import choose_partners
 
     draws, phones, data = Draws(seed, "semidfegl"), np.arange(split.n_users), split.train
     rule = SemiDFEGL(

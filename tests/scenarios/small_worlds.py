@@ -11,6 +11,7 @@ from droidloop.models.data.interactions import UserItems
 from droidloop.models.interfaces.learning import Cost
 from droidloop.models.interfaces.peers import Groups
 from droidloop.models.interfaces.store import PrivateStore
+from droidloop.models.learning.learning import PeerLearning, Snapshot
 from droidloop.models.recommenders.mf import MF
 from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.draws import Draws
@@ -18,13 +19,12 @@ from droidloop.platform.engine import Engine
 from droidloop.platform.ledger import Ledger, Rows, read
 from droidloop.platform.messages import SERVER, Messages
 from droidloop.platform.units import HOUR_US
-from droidloop.scenarios.learning.learning import Society, Trained
-from droidloop.scenarios.runtime.context import Stage
+from droidloop.scenarios.runtime.context import ProtocolContext
 from droidloop.scenarios.runtime.recorder import Recorder
 from tests.contracts.worlds import mixed, steady
 
 PHONES = 40
-Play = Callable[[Stage], Any]
+Play = Callable[[ProtocolContext], Any]
 
 
 class Whispers:
@@ -79,7 +79,7 @@ class Halves:
         return Groups(reports.arrays["odd"] % count, None, {})
 
 
-def whispering(opening: Messages | None = None, phones: int = PHONES) -> Society:
+def whispering(initial_download: Messages | None = None, phones: int = PHONES) -> PeerLearning:
     """Return a society in which every phone knows itself."""
 
     def fill(some: IntArray) -> dict[str, Array]:
@@ -90,15 +90,14 @@ def whispering(opening: Messages | None = None, phones: int = PHONES) -> Society
             "messages": np.zeros(len(some), np.int64),
         }
 
-    return Society(
+    return PeerLearning(
         recommender=MF(3, 1),
         store=PrivateStore(phones, fill),
         data=UserItems.bare(np.zeros(phones, np.int64), np.arange(phones + 1)),
         draws=Draws(5, "whispers"),
-        look=lambda: Trained({}),
-        ships=False,
+        snapshot=lambda: Snapshot({}),
         peer=Whispers(),
-        opening=opening,
+        initial_download=initial_download,
         grouping=Halves(),
     )
 
@@ -110,7 +109,7 @@ def playing(folder: Path, play: Play, *, exact: bool = False, ideal: bool = Fals
     population = steady("wifi", phones=PHONES) if ideal else mixed(PHONES)
     fleet = ExactFleet(engine, population) if exact else CohortFleet(engine, population)
     ledger = Ledger(folder)
-    stage = Stage(
+    stage = ProtocolContext(
         Recorder(engine, fleet, ledger), population, Draws(5, "selection"), lambda number: None
     )
     engine.run(engine.process(play(stage).process()))

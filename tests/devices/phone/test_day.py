@@ -12,7 +12,7 @@ from droidloop.devices.population.recorded import charging_windows
 from droidloop.platform.arrays import FloatArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.units import DAY_US, HOUR_US, MINUTE_US
-from droidloop.scenarios.runtime.policies import plugged_in
+from droidloop.scenarios.policies.power import plugged_in
 
 FILE = "data/devices/flash_charging_windows.csv.gz"
 DAYS = 7

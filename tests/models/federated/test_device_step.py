@@ -11,9 +11,9 @@ from droidloop.devices.android.runners.host_runner import HostRunner
 from droidloop.devices.fleets.model_job import ModelJob, Ran
 from droidloop.models.data.interactions import UserItems, by_user
 from droidloop.models.data.synthetic import generate
-from droidloop.models.federated.device_step import BY_STEP, Lesson, lesson_of, put_back
 from droidloop.models.federated.fedmf import FedMF
 from droidloop.models.interfaces.learning import Cohort
+from droidloop.models.learning.device_step import BY_STEP, Lesson, lesson_of, put_back
 from droidloop.models.local.mf_sgd import Sgd
 from droidloop.models.packages.step_export import FEEDBACK, TrainingModels, shape_of, training
 from droidloop.models.recommenders.mf import MF

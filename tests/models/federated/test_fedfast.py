@@ -8,7 +8,7 @@ import pytest
 from droidloop.models.federated.fedfast import DRIFT, FedFast, FedFastServer
 from droidloop.models.federated.fedmf import FedMF
 from droidloop.models.federated.folds import row_average
-from droidloop.models.federated.perfedrec import EMBEDDING
+from droidloop.models.federated.perfedrec_rules import EMBEDDING
 from droidloop.models.numerics.kmeans import some_of_each
 from droidloop.models.recommenders.mf import MF
 from droidloop.platform.arrays import IntArray

@@ -10,15 +10,14 @@ from droidloop.models.federated.folds import (
     Sums,
     by_items,
     equally,
-    fading,
     fed_avg,
     gradient_descent,
     mf_fed_avg,
     plain_average,
     row_average,
-    within,
 )
 from droidloop.models.interfaces.learning import Params
+from droidloop.models.interfaces.staleness import fading, within
 from droidloop.models.local.mf_sgd import Sgd
 from droidloop.models.recommenders.mf import MF
 from droidloop.platform.arrays import Array

@@ -7,7 +7,7 @@ import pytest
 from droidloop.models.federated.fedgcn import FedLightGCN
 from droidloop.models.federated.fedmf import FedMF
 from droidloop.models.federated.folds import row_average
-from droidloop.models.federated.perfedrec import EMBEDDING, ClusterServer, PerFedRec
+from droidloop.models.federated.perfedrec_rules import EMBEDDING, ClusterServer, PerFedRec
 from droidloop.models.interfaces.learning import Cohort
 from droidloop.models.local.mf_sgd import Sgd
 from droidloop.models.recommenders.mf import MF

@@ -9,7 +9,7 @@ from droidloop.models.evaluation.evaluate import evaluate
 from droidloop.models.federated.fedgcn import FedLightGCN
 from droidloop.models.federated.fedmf import FedMF
 from droidloop.models.federated.folds import row_average
-from droidloop.models.federated.perfedrec import ClusterServer, PerFedRec
+from droidloop.models.federated.perfedrec_rules import ClusterServer, PerFedRec
 from droidloop.models.federated.perfedrec_scorers import MeanScorer, mixture
 from droidloop.models.interfaces.learning import Cohort
 from droidloop.models.interfaces.store import PrivateStore

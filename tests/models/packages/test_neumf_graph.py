@@ -6,8 +6,8 @@ from droidloop.models.interfaces.learning import Params, init_all
 from droidloop.models.packages.export import export
 from droidloop.models.packages.exportable import Graph
 from droidloop.models.packages.litert import LiteRT
-from droidloop.models.packages.neumf_graph import scoring_neumf
 from droidloop.models.recommenders.neumf import NeuMF
+from droidloop.models.recommenders.neumf_graph import scoring_neumf
 from droidloop.platform.arrays import Array
 from droidloop.platform.draws import Draws
 

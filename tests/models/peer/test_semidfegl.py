@@ -11,7 +11,7 @@ from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.local.mf_sgd import Sgd
 from droidloop.models.peer.ego_groups import EgoGroups
 from droidloop.models.peer.ego_members import Members
-from droidloop.models.peer.semidfegl import SemiDFEGL, ego_store
+from droidloop.models.peer.ego_rule import SemiDFEGL, ego_store
 from droidloop.models.recommenders.mf import MF
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws

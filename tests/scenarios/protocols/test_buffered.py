@@ -5,21 +5,23 @@ from pathlib import Path
 import numpy as np
 
 from droidloop.models.federated.fedmf import FedMF
-from droidloop.models.federated.folds import Fold, fading, row_average
+from droidloop.models.federated.folds import Fold, row_average
+from droidloop.models.interfaces.staleness import fading
 from droidloop.models.interfaces.store import PrivateStore
+from droidloop.models.learning.learning import FederatedLearning, Snapshot
 from droidloop.models.recommenders.mf import MF
 from droidloop.platform.draws import Draws
 from droidloop.platform.jobs import Outcome
 from droidloop.platform.ledger import read
-from droidloop.scenarios.learning.learning import Federation, Trained
-from droidloop.scenarios.protocols.buffered import Buffered
-from droidloop.scenarios.runtime.context import Stage
-from droidloop.scenarios.schema.protocol_sections import BufferedSection
+from droidloop.scenarios.protocols.buffered import Buffered, BufferedSection
+from droidloop.scenarios.runtime.context import ProtocolContext
+from droidloop.scenarios.schema.chosen import section_with
 from tests.contracts.tiny import tiny_data
 from tests.scenarios.small_worlds import PHONES, playing, values
 
-SECTION = BufferedSection(
-    kind="buffered",
+SECTION = section_with(
+    "protocol",
+    "buffered",
     rounds=10,
     every_s=1.0,
     deadline_s=3600.0,
@@ -30,26 +32,27 @@ SECTION = BufferedSection(
 )
 
 
-def federation() -> Federation:
+def federation() -> FederatedLearning:
     """Return FedMF on small data, whose server takes late uploads."""
     recommender, draws = MF(30, 4), Draws(2, "buffered")
-    return Federation(
+    return FederatedLearning(
         recommender=recommender,
         store=PrivateStore.of(recommender, draws, PHONES),
         data=tiny_data(draws, PHONES, 30),
         draws=draws,
-        look=lambda: Trained({}),
-        ships=False,
+        snapshot=lambda: Snapshot({}),
         client=FedMF(recommender),
         server=row_average(recommender.init(draws), staleness=fading(0.5, 20)),
     )
 
 
-def play(folder: Path, section: BufferedSection = SECTION, *, exact: bool = False) -> Federation:
+def play(
+    folder: Path, section: BufferedSection = SECTION, *, exact: bool = False
+) -> FederatedLearning:
     """Run buffered rounds; return what was learned."""
     learning = federation()
 
-    def make(stage: Stage) -> Buffered:
+    def make(stage: ProtocolContext) -> Buffered:
         return Buffered(stage, learning, section)
 
     playing(folder, make, exact=exact)

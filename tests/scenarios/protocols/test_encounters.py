@@ -8,6 +8,7 @@ import pytest
 
 from droidloop.devices.fleets.fleet import CohortFleet, ExactFleet
 from droidloop.devices.population.population import PopulationSpec, build
+from droidloop.models.learning.learning import PeerLearning
 from droidloop.network.direct import DIRECT
 from droidloop.network.generators import complete
 from droidloop.network.map import OPTUS, build_map
@@ -19,12 +20,11 @@ from droidloop.platform.jobs import Need
 from droidloop.platform.ledger import Ledger, read
 from droidloop.platform.messages import HEADER_BYTES, SERVER
 from droidloop.platform.units import HOUR_US
-from droidloop.scenarios.learning.learning import Society
-from droidloop.scenarios.protocols.encounters import Encounters
-from droidloop.scenarios.runtime.context import Stage
+from droidloop.scenarios.protocols.encounters import OpportunisticGossip
+from droidloop.scenarios.runtime.context import ProtocolContext
 from droidloop.scenarios.runtime.meeting import meet
 from droidloop.scenarios.runtime.recorder import Recorder
-from droidloop.scenarios.schema.protocol_sections import GossipSection
+from droidloop.scenarios.schema.chosen import section_with
 from tests.scenarios.conftest import Command
 from tests.scenarios.small_worlds import PHONES, values, whispering
 
@@ -32,8 +32,9 @@ DRAWS = Draws(6, "meeting")
 WORLD = build_map(OPTUS, PHONES, DRAWS)
 MESSAGE_BYTES = HEADER_BYTES + PHONES
 FAR_M = 4000
-SECTION = GossipSection(
-    kind="gossip",
+SECTION = section_with(
+    "protocol",
+    "gossip",
     mode="push-pull",
     transport="direct",
     rounds=10,
@@ -43,7 +44,7 @@ SECTION = GossipSection(
 )
 
 
-def play(folder: Path, society: Society, *, exact: bool = False) -> Path:
+def play(folder: Path, society: PeerLearning, *, exact: bool = False) -> Path:
     """Run encounters of phones that have neither WiFi nor coverage; return the ledger's folder."""
     spec = PopulationSpec(
         PHONES, map=OPTUS, direct=DIRECT["wifi-direct"], off_at_night_share=0.0, wifi_share=0.0
@@ -53,8 +54,8 @@ def play(folder: Path, society: Society, *, exact: bool = False) -> Path:
     engine.run(9 * HOUR_US)
     fleet = ExactFleet(engine, population) if exact else CohortFleet(engine, population)
     ledger = Ledger(folder)
-    stage = Stage(Recorder(engine, fleet, ledger), population, DRAWS, lambda number: None)
-    protocol = Encounters(stage, society, SECTION, lambda: complete(PHONES), FAR_M)
+    stage = ProtocolContext(Recorder(engine, fleet, ledger), population, DRAWS, lambda number: None)
+    protocol = OpportunisticGossip(stage, society, SECTION, lambda: complete(PHONES), FAR_M)
     engine.run(engine.process(protocol.process()))
     ledger.close()
     return folder

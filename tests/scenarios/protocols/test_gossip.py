@@ -6,17 +6,17 @@ from typing import Literal
 import numpy as np
 import pytest
 
+from droidloop.models.learning.learning import PeerLearning
 from droidloop.network.generators import ring
 from droidloop.network.topology import Topology, from_edges
 from droidloop.platform.draws import Draws
 from droidloop.platform.jobs import Kind
 from droidloop.platform.ledger import read
 from droidloop.platform.messages import HEADER_BYTES, SERVER, Messages
-from droidloop.scenarios.learning.learning import Society
-from droidloop.scenarios.protocols.gossip import Gossip, choose_partners
 from droidloop.scenarios.protocols.relay import Relay
-from droidloop.scenarios.runtime.context import Stage
-from droidloop.scenarios.schema.protocol_sections import GossipSection
+from droidloop.scenarios.protocols.relayed_gossip import Gossip, choose_partners
+from droidloop.scenarios.runtime.context import ProtocolContext
+from droidloop.scenarios.schema.chosen import section_with
 from tests.scenarios.small_worlds import PHONES, playing, values, whispering
 
 Mode = Literal["push", "pull", "push-pull"]
@@ -25,14 +25,13 @@ MODES: list[Mode] = ["push", "pull", "push-pull"]
 
 
 def gossip(
-    society: Society, mode: Mode, topology: Topology, turns: int = 12, keep_turns: int = 4
+    society: PeerLearning, mode: Mode, topology: Topology, turns: int = 12, keep_turns: int = 4
 ) -> object:
     """Return what makes the protocol of a stage."""
-    section = GossipSection(
-        kind="gossip", rounds=turns, every_s=3600.0, deadline_s=1800.0, min_battery=0.0, mode=mode
-    )
+    times = {"rounds": turns, "every_s": 3600.0, "deadline_s": 1800.0}
+    section = section_with("protocol", "gossip", **times, min_battery=0.0, mode=mode)
 
-    def make(stage: Stage) -> Gossip:
+    def make(stage: ProtocolContext) -> Gossip:
         return Gossip(stage, society, section, mode, keep_turns, lambda: topology)
 
     return make

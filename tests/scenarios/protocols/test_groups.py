@@ -1,21 +1,27 @@
 """Groups: phones report, a server groups them, members teach one another and nobody else."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from droidloop.models.learning.learning import PeerLearning
 from droidloop.network.topology import components
 from droidloop.platform.draws import Draws
 from droidloop.platform.ledger import read
 from droidloop.platform.messages import HEADER_BYTES
-from droidloop.scenarios.learning.learning import Society
-from droidloop.scenarios.protocols.groups import GROUP_BYTES, InGroups, within_groups
-from droidloop.scenarios.runtime.context import Stage
-from droidloop.scenarios.schema.protocol_sections import GroupsSection
+from droidloop.scenarios.protocols.groups import (
+    GROUP_BYTES,
+    SemiDecentralised,
+    within_groups,
+)
+from droidloop.scenarios.runtime.context import ProtocolContext
+from droidloop.scenarios.schema.chosen import section_with
 from tests.scenarios.small_worlds import PHONES, Halves, playing, values, whispering
 
-SECTION = GroupsSection(
-    kind="groups",
+SECTION = section_with(
+    "protocol",
+    "groups",
     rounds=18,
     every_s=3600.0,
     deadline_s=1800.0,
@@ -25,11 +31,11 @@ SECTION = GroupsSection(
 )
 
 
-def play(society: Society, folder: Path, *, exact: bool = False) -> Path:
+def play(society: PeerLearning, folder: Path, *, exact: bool = False) -> Path:
     """Run groups of odd and even phones."""
 
-    def make(stage: Stage) -> InGroups:
-        return InGroups(stage, society, Halves(), SECTION)
+    def make(stage: ProtocolContext) -> SemiDecentralised:
+        return SemiDecentralised(stage, replace(society, grouping=Halves()), SECTION)
 
     return playing(folder, make, exact=exact)
 

@@ -49,7 +49,7 @@ def work(by_row: bool = True) -> PeerWork:
     sent = RULE.share(np.array([3, 4, 2]), store, 1, DRAWS)
     inbox = replace(sent, receiver=np.array([0, 0, 1]))
     models = TrainingModels(CACHE / "cache" / "droidloop" / "steps")
-    return PeerWork(RULE, store, PHONES, inbox, DATA, 1, DRAWS, models)
+    return PeerWork(RULE, RULE, store, PHONES, inbox, DATA, 1, DRAWS, models)
 
 
 @pytest.mark.parametrize("by_row", [True, False])

@@ -8,7 +8,7 @@ import pytest
 from droidloop.platform.errors import UsageError
 from droidloop.platform.ledger import read
 from droidloop.platform.rundir import RunDirectory
-from droidloop.scenarios.reports.learning_graph import Teaching, teaching_of
+from droidloop.scenarios.reports.learning_graph import LearningGraph, teaching_of
 from tests.scenarios.conftest import Command
 from tests.scenarios.run.test_mixed import play
 
@@ -29,7 +29,7 @@ GROUPS = {
     "delivery.variant": "none",
     "population.phones": 30,
 }
-BY_HAND = Teaching(
+BY_HAND = LearningGraph(
     learner=np.array([1, 1, 2, 0]),
     teacher=np.array([0, 0, 0, 2]),
     round=np.array([0, 1, 1, 1]),

@@ -9,19 +9,19 @@ from matplotlib.collections import LineCollection
 from droidloop.platform.arrays import FloatArray
 from droidloop.scenarios.reports import network_plot
 from droidloop.scenarios.reports.canvas import blank
-from droidloop.scenarios.reports.learning_graph import Teaching
+from droidloop.scenarios.reports.learning_graph import LearningGraph
 from droidloop.scenarios.reports.network_plot import both_ways, draw_network, part_around, places_of
 from droidloop.scenarios.reports.topology_picture import short
 
 
-def ring(phones: int) -> Teaching:
+def ring(phones: int) -> LearningGraph:
     """Each phone learns from the one before it, the last is told by nobody."""
     learner = np.arange(1, phones - 1)
     zeros = np.zeros(len(learner), np.int64)
-    return Teaching(learner, learner - 1, zeros, ["a"], np.zeros(phones, np.int64), None, 0)
+    return LearningGraph(learner, learner - 1, zeros, ["a"], np.zeros(phones, np.int64), None, 0)
 
 
-def drawn(teaching: Teaching) -> Any:
+def drawn(teaching: LearningGraph) -> Any:
     axis = blank(4.0).subplots()
     draw_network(axis, teaching)
     return axis

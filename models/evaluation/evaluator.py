@@ -1,0 +1,191 @@
+"""Quality, per user: the trained model, its exported variants, and the baselines beside it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from droidloop.models.data.split import Part, Split
+from droidloop.models.interfaces.learning import Params, Recommender
+from droidloop.models.interfaces.metrics import Metric
+from droidloop.models.metrics.hr import hit
+from droidloop.platform.arrays import Array, IntArray
+
+from .candidates import Candidates
+from .evaluate import Judged, judge
+from .metrics import Scores, UserMetrics
+from .overlap import overlap_by_user
+
+_BATCH = 256
+
+
+class Scorer(Protocol):
+    """Scores for ranking: of all items, or of some."""
+
+    def every(self, users: IntArray) -> Scores:
+        """Return the scores of all items, shape (users, items)."""
+        ...
+
+    def some(self, users: IntArray, items: IntArray) -> Scores:
+        """Return the scores of *items*, shape (users, width), for the user of each row."""
+        ...
+
+
+@dataclass(frozen=True)
+class ModelScorer:
+    """Scores by a recommender and its parameters."""
+
+    recommender: Recommender
+    params: Params
+
+    def every(self, users: IntArray) -> Scores:
+        """Return the scores of all items; see ``Scorer``."""
+        [table] = self.recommender.tables.values()
+        items = np.arange(table.n)[None, :]
+        parts = [
+            self.some(users[start : start + _BATCH], items)
+            for start in range(0, len(users), _BATCH)
+        ]
+        return np.concatenate(parts)
+
+    def some(self, users: IntArray, items: IntArray) -> Scores:
+        """Return the scores of *items*; see ``Scorer``."""
+        with torch.no_grad():
+            scores = self.recommender.score(
+                self.params, torch.from_numpy(users[:, None]), torch.from_numpy(items)
+            )
+        return np.asarray(scores.numpy(), np.float32)
+
+
+@dataclass(frozen=True)
+class OwnTablesScorer:
+    """Scores each user with a vector and an item table of the user's own.
+
+    Attributes:
+        users: (users, dim).
+        tables: (users, n_items, dim).
+    """
+
+    users: Array
+    tables: Array
+
+    def every(self, users: IntArray) -> Scores:
+        """Return the scores of all items; see ``Scorer``."""
+        scores = [(self.tables[user] * self.users[user]).sum(-1) for user in users]
+        return np.stack(scores) if scores else np.empty((0, self.tables.shape[1]), np.float32)
+
+    def some(self, users: IntArray, items: IntArray) -> Scores:
+        """Return the scores of *items*; see ``Scorer``."""
+        vectors = self.tables[users[:, None], items]
+        return np.asarray((vectors * self.users[users][:, None]).sum(-1))
+
+
+@dataclass(frozen=True)
+class TableScorer:
+    """Scores that are all there: one row a user."""
+
+    values: Scores
+
+    def every(self, users: IntArray) -> Scores:
+        """Return the scores of all items; see ``Scorer``."""
+        return np.asarray(self.values[users])
+
+    def some(self, users: IntArray, items: IntArray) -> Scores:
+        """Return the scores of *items*; see ``Scorer``."""
+        return np.asarray(self.values[users[:, None], items])
+
+
+@dataclass(frozen=True)
+class FunctionScorer:
+    """Scores by a function that gives those of all items, as the baselines do."""
+
+    function: Callable[[IntArray], Scores]
+
+    def every(self, users: IntArray) -> Scores:
+        """Return the scores of all items; see ``Scorer``."""
+        return self.function(users)
+
+    def some(self, users: IntArray, items: IntArray) -> Scores:
+        """Return the scores of *items*; see ``Scorer``."""
+        return np.take_along_axis(self.function(users), items, axis=1)
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """Measures what models do for the held-out items of every user.
+
+    Attributes:
+        split: who had what.
+        candidates: the rivals of sampled rankings.
+        k: how many items a list has.
+        metrics: what is measured.
+        by: the metric by which rounds and epochs are chosen; None: HR@k.
+    """
+
+    split: Split
+    candidates: Candidates
+    k: int
+    metrics: Sequence[Metric] = ()
+    by: Metric | None = None
+
+    @property
+    def yardstick(self) -> Metric:
+        """The metric by which rounds and epochs are chosen."""
+        return self.by or Metric("hr", "HR", "ranks", hit).at(self.k)
+
+    def quality(self, scorer: Scorer, part: Part) -> float:
+        """Return what the yardstick says of *scorer*, among candidates unless it is of lists."""
+        return self.qualities(scorer, part, [self.yardstick])[self.yardstick.name]
+
+    def qualities(
+        self, scorer: Scorer, part: Part, metrics: Sequence[Metric] | None = None
+    ) -> dict[str, float]:
+        """Return the means of *metrics*; of the yardstick and of all that need no list, if None."""
+        if metrics is None:
+            quick = {one.name: one for one in self.metrics if one.of != "lists"}
+            metrics = list((quick | {self.yardstick.name: self.yardstick}).values())
+        judged: dict[bool, Judged] = {}
+        means = {}
+        for metric in metrics:
+            among_all = metric.of == "lists"
+            if among_all not in judged:
+                judged[among_all] = self._judged(scorer, part, among_all=among_all)
+            means[metric.name] = _mean(metric, judged[among_all])
+        return means
+
+    def judged(self, scorer: Scorer) -> dict[str, Judged]:
+        """Return what *scorer* does on the test part, by ranking: sampled and full."""
+        rankings = {"sampled": False, "full": True}
+        return {n: self._judged(scorer, "test", among_all=full) for n, full in rankings.items()}
+
+    def _judged(self, scorer: Scorer, part: Part, *, among_all: bool) -> Judged:
+        if among_all:
+            depth = max([self.k, *(metric.depth for metric in (*self.metrics, self.yardstick))])
+            return judge(scorer.every, self.split, part=part, depth=depth)
+        rated = any(metric.of == "ratings" for metric in (*self.metrics, self.yardstick))
+        return judge(scorer.some, self.split, self.candidates, part=part, rated=rated)
+
+    def overlap(self, one: Scorer, other: Scorer) -> UserMetrics:
+        """Return for each user the share of items that the top k of two scorers have in common.
+
+        Items of the training part are left out of both lists: a phone does not show them.
+        """
+        users = np.flatnonzero(self.split.test.counts)
+        shares = np.empty(len(users))
+        for start in range(0, len(users), _BATCH):
+            now = users[start : start + _BATCH]
+            known = self.split.train.take(now)
+            seen = np.zeros((len(now), self.split.n_items), bool)
+            seen[np.repeat(np.arange(len(now)), known.counts), known.items] = True
+            shares[start : start + _BATCH] = overlap_by_user(
+                one.every(now), other.every(now), self.k, seen
+            )
+        return UserMetrics(users, {f"top{self.k}_overlap": shares})
+
+
+def _mean(metric: Metric, judged: Judged) -> float:
+    shown = judged.of(metric)
+    assert shown is not None
+    return metric.mean(shown)

@@ -1,0 +1,105 @@
+"""What a protocol moves about: a rule of learning, its data and its state, and what came of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from droidloop.models.data.interactions import UserItems
+from droidloop.models.data.split import Part
+from droidloop.models.evaluation.evaluator import Scorer
+from droidloop.models.interfaces.learning import ClientRule, Recommender, ServerRule
+from droidloop.models.interfaces.metrics import Answers, Rated
+from droidloop.models.interfaces.peers import Grouping, PeerRule
+from droidloop.models.interfaces.store import PrivateStore
+from droidloop.models.packages.shipped import Shipped
+from droidloop.platform.arrays import IntArray
+from droidloop.platform.draws import Draws
+from droidloop.platform.messages import Messages
+
+from .device_step import Trainer, Uploader
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What has been learned at some moment; stays as it is while learning goes on.
+
+    Attributes:
+        scorers: by name; ``trained`` is the one that counts, others are printed beside it.
+        ship: makes what is delivered; None where no phone's model is another's.
+        rated: for what does not rank all items: instead of scorers, scores and labels of samples
+            of the validation or the test part, by the same names.
+    """
+
+    scorers: dict[str, Scorer]
+    ship: Callable[[], Shipped] | None = None
+    rated: Callable[[Part], dict[str, Rated]] | None = None
+
+
+@dataclass
+class Learning:
+    """A rule's data and state; ``data`` has one row a phone.
+
+    Attributes:
+        recommender: gives the names of what is private.
+        store: what phones hold.
+        data: what they learn from.
+        draws: the chance of training.
+        snapshot: returns what has been learned by now.
+        answers: whether what has been learned ranks all items, or only rates samples.
+    """
+
+    recommender: Recommender
+    store: PrivateStore
+    data: UserItems
+    draws: Draws
+    snapshot: Callable[[], Snapshot]
+    answers: Answers = field(default="ranks", kw_only=True)
+
+
+Choose = Callable[[IntArray, int, int], IntArray]
+"""Returns which of some phones take part, sorted: (phones that can, how many, the round)."""
+Offers = Callable[[IntArray, int], Messages | None]
+"""Returns what the server has for some phones in a turn, sorted by receiver: (phones, turn)."""
+OnComputed = Callable[[Messages, Messages], None]
+"""Told what phones received and what they made of it, once they have computed."""
+
+
+@dataclass
+class FederatedLearning(Learning):
+    """Learning with a server.
+
+    Attributes:
+        client: what phones do.
+        server: what the server does.
+        choose: picks the phones of a round by what the server knows; None: at random.
+        on_computed: for rules whose phones keep more than their private rows; None: nobody is told.
+        steps: the rule, if a real device can take its steps.
+    """
+
+    client: ClientRule
+    server: ServerRule
+    choose: Choose | None = None
+    on_computed: OnComputed | None = None
+    steps: Uploader | None = None
+
+
+@dataclass
+class PeerLearning(Learning):
+    """Learning without a server, or with one that only groups.
+
+    Attributes:
+        peer: the rule.
+        initial_download: what the server sends to every phone before it leaves; one message for
+            all.
+        grouping: for protocols with groups.
+        alike: pairs of phones that are alike by ``place`` or by ``category``, that many for each.
+        server_offers: what phones fetch from the server in each turn that they have alone; None:
+            nothing.
+        steps: the rule, if a real device can take its steps.
+    """
+
+    peer: PeerRule
+    initial_download: Messages | None = None
+    grouping: Grouping | None = None
+    alike: Callable[[str, int], IntArray] | None = None
+    server_offers: Offers | None = None
+    steps: Trainer | None = None

@@ -1,0 +1,266 @@
+"""MPDA: a phone tunes its model on its own samples and on those of others that help it.
+
+Yan et al., On-Device Learning for Model Personalization with Large-Scale Cloud-Coordinated Domain
+Adaption (KDD 2022). The cloud proposes pools of samples of similar users; the phone keeps a pool
+only if the model trained with it does better on local samples that are held out, and then trains
+on its own and on what it kept.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numba import njit
+
+from droidloop.models.data.interactions import UserItems
+from droidloop.models.data.samples import Samples, next_samples, samples_of
+from droidloop.models.interfaces.learning import Cost, Params
+from droidloop.models.interfaces.peers import by_receiver
+from droidloop.models.interfaces.store import PrivateStore
+from droidloop.models.local.din_sgd import (
+    loss_of,
+    network_size,
+    networks_of,
+    readings_of,
+    train_network,
+)
+from droidloop.models.recommenders.din import DIN
+from droidloop.platform.arrays import Array, Float32Array, FloatArray, IntArray
+from droidloop.platform.draws import Draws, Key
+from droidloop.platform.messages import SERVER, Messages
+from droidloop.platform.workers import for_chunks
+
+COUNTERS = ("turns", "offered", "kept", "refused")
+
+
+def mpda_store(din: DIN, cloud: Params, n_phones: int) -> PrivateStore:
+    """Return what phones hold: ``network`` as the cloud has it, and the counters."""
+    first = networks_of(din, cloud, n_phones)
+
+    def fill(phones: IntArray) -> dict[str, Array]:
+        zero = np.zeros(len(phones), np.int64)
+        return {"network": first[phones], **dict.fromkeys(COUNTERS, zero)}
+
+    return PrivateStore(n_phones, fill)
+
+
+@dataclass(frozen=True, eq=False)
+class MPDA:
+    """Peer rule on the store of ``mpda_store``; messages of kind ``samples`` come from the server.
+
+    A network that does worse on the held-out samples than the one before is not kept, with or
+    without pools.
+
+    Attributes:
+        din: the model.
+        cloud: its parameters, frozen but for the network.
+        rate: step of SGD.
+        epochs: passes over the samples in a turn.
+        held_share: of a phone's latest samples, on which pools are judged.
+        samples: what a phone makes of its events: whether each is ``rated`` as liked, or what came
+            ``next``, from an item drawn anew each turn that is none of its events (``ctr.py``).
+        threads: None: one a processor. The result does not depend on it.
+    """
+
+    din: DIN
+    cloud: Params
+    rate: float = 0.01
+    epochs: int = 3
+    held_share: float = 1 / 9
+    samples: Literal["rated", "next"] = "rated"
+    threads: int | None = None
+
+    def share(self, phones: IntArray, store: PrivateStore, round_: int, draws: Draws) -> Messages:
+        """Return empty messages: phones tell nothing."""
+        m = len(phones)
+        return Messages(
+            "nothing", phones, np.full(m, SERVER), {}, np.ones(m), np.zeros(m, np.int64)
+        )
+
+    def learn(
+        self,
+        phones: IntArray,
+        inbox: Messages | None,
+        store: PrivateStore,
+        data: UserItems,
+        round_: int,
+        draws: Draws,
+    ) -> None:
+        """Try the pools that arrived, and train on local samples and what is kept of them.
+
+        A pool with labels other than 0 and 1 or items that do not exist is refused and counted.
+
+        Raises:
+            ValueError: *data* is not one row a phone, or the inbox is not addressed to *phones*.
+        """
+        if data.n_users != len(phones):
+            raise ValueError(f"{data.n_users} rows of data for {len(phones)} phones")
+        first, count = by_receiver(phones, inbox)
+        local = self._local(phones, data, draws.child(f"next/{round_}"))
+        readings, labels = self._readings(local.items, local.history), local.labels
+        pools, sound = np.zeros(1, np.int64), np.zeros(0, np.bool_)
+        if inbox is not None and len(inbox):
+            pools, sound = inbox.offsets["items"] + len(local), self._sound(inbox)
+            items = np.clip(inbox.arrays["items"], 0, self.din.n_items - 1)
+            history = np.clip(inbox.arrays["history"], -1, self.din.n_items - 1)
+            readings = np.concatenate([readings, self._readings(items, history)])
+            labels = np.concatenate([labels, inbox.arrays["labels"]])
+        columns = store.gather(phones)
+        held = np.floor(self.held_share * data.counts + 1e-9).astype(np.int64) * self._each
+        key = draws.child(f"turn/{round_}").key
+        bounds = (local.offsets, local.offsets[1:] - held, first, count, pools, sound)
+
+        def work(low: int, high: int) -> None:
+            _learn(
+                *(low, high, phones, columns["network"], readings, labels, *bounds),
+                *(columns["kept"], self.rate, self.epochs, key),
+            )
+
+        for_chunks(work, len(phones), self.threads)
+        columns["turns"] += 1
+        usable = np.concatenate([[0], np.cumsum(sound)]).astype(np.int64)
+        good = usable[first + count] - usable[first]
+        columns["refused"] += count - good
+        columns["offered"] += good
+        store.commit(phones, columns)
+
+    def cost(self, phones: IntArray, merged: IntArray, data: UserItems) -> Cost:
+        """Return what ``learn`` takes, for pools as large as the local data.
+
+        Of each sample one attention; of each training a forward and backward of the network.
+        """
+        width, reads = self.din.width, 3 * self.din.dim
+        own = self._each * data.counts
+        samples = own * (1 + merged)
+        attention = self.din.length * self.din.dim * (3 * width + 2) * samples
+        size = network_size(self.din)
+        trained = self.epochs * own * (1 + 2 * merged + 1 + merged)
+        return Cost(
+            attention + 6 * size * trained,
+            4 * self.din.length * self.din.dim * samples + 12 * size * trained,
+            4 * (self.din.n_items * self.din.dim + 4 * size) + 4 * (reads + 1) * samples,
+        )
+
+    @property
+    def _each(self) -> int:
+        """How many samples an event gives."""
+        return 2 if self.samples == "next" else 1
+
+    def _local(self, phones: IntArray, data: UserItems, draws: Draws) -> Samples:
+        if self.samples == "next":
+            return next_samples(data, self.din.length, self.din.n_items, draws, phones=phones)
+        return samples_of(data, self.din.length)
+
+    def _readings(self, items: Array, history: Array) -> Float32Array:
+        return readings_of(self.din, self.cloud, items, history)
+
+    def _sound(self, inbox: Messages) -> Array:
+        n, arrays = self.din.n_items, inbox.arrays
+        good = (arrays["labels"] == 0) | (arrays["labels"] == 1)
+        good &= (arrays["items"] >= 0) & (arrays["items"] < n)
+        good &= ((arrays["history"] >= -1) & (arrays["history"] < n)).all(axis=1)
+        bad = np.concatenate([[0], np.cumsum(~good)])
+        ends = inbox.offsets["items"]
+        return np.asarray(bad[ends[1:]] == bad[ends[:-1]], np.bool_)
+
+
+@njit(cache=True, nogil=True)
+def _learn(
+    low: int,
+    high: int,
+    phones: IntArray,
+    networks: Float32Array,
+    readings: Float32Array,
+    labels: Float32Array,
+    offsets: IntArray,
+    ends: IntArray,
+    first: IntArray,
+    count: IntArray,
+    pools: IntArray,
+    sound: Array,
+    kept: IntArray,
+    rate: float,
+    epochs: int,
+    key: Key,
+) -> None:
+    for k in range(low, high):
+        start, end, last = offsets[k], ends[k], offsets[k + 1]
+        rows = np.arange(start, end)
+        before = networks[k].copy()
+        alone = train_network(before, readings, labels, rows, rate, epochs, key, phones[k])
+        to_beat = loss_of(alone, readings, labels, end, last)
+        best, every, taken = alone, rows, 0
+        for m in range(first[k], first[k] + count[k]):
+            if not sound[m] or last == end:
+                continue
+            pool = np.arange(pools[m], pools[m + 1])
+            both = np.concatenate((rows, pool))
+            tried = train_network(before, readings, labels, both, rate, epochs, key, phones[k])
+            if loss_of(tried, readings, labels, end, last) < to_beat:
+                every = np.concatenate((every, pool))
+                taken += 1
+        if taken > 0:
+            best = train_network(before, readings, labels, every, rate, epochs, key, phones[k])
+            kept[k] += taken
+        if loss_of(best, readings, labels, end, last) > loss_of(
+            before, readings, labels, end, last
+        ):
+            best = before
+        if np.isfinite(best).all():
+            networks[k] = best
+
+
+def propose(
+    samples: Samples,
+    phones: IntArray,
+    donors: IntArray,
+    size: int,
+    draws: Draws,
+) -> Messages:
+    """Return a pool of at most *size* samples, drawn anew, of each donor of each of *phones*.
+
+    Args:
+        samples: what the cloud has, of all users.
+        phones: the receivers, sorted.
+        donors: the users whose samples they are offered, (len(phones), pools).
+        size: samples in a pool.
+        draws: the chance.
+    """
+    given = donors.reshape(-1)
+    to = np.repeat(phones, donors.shape[1])
+    rows = [
+        draws.choose(np.arange(samples.offsets[d], samples.offsets[d + 1]), size, int(p))
+        for p, d in zip(to.tolist(), given.tolist(), strict=True)
+    ]
+    offsets = np.concatenate([[0], np.cumsum([len(some) for some in rows])]).astype(np.int64)
+    every = np.concatenate([*rows, np.empty(0, np.int64)]).astype(np.int64)
+    arrays: dict[str, Array] = {
+        "items": samples.items[every],
+        "labels": samples.labels[every],
+        "history": samples.history[every],
+    }
+    m = len(to)
+    return Messages(
+        *("samples", np.full(m, SERVER), to, arrays, np.ones(m), np.zeros(m, np.int64)),
+        offsets=dict.fromkeys(arrays, offsets),
+    )
+
+
+def tastes_of(din: DIN, cloud: Params, samples: Samples) -> FloatArray:
+    """Return for each user the sum of the vectors of samples, liked ones for and others against.
+
+    Each counts by its label less the mean of all labels. Shape (n_users, dim).
+    """
+    table = din.item_vectors(cloud).numpy().astype(np.float64)
+    weight = samples.labels.astype(np.float64) - samples.labels.mean(dtype=np.float64)
+    out = np.zeros((len(samples.offsets) - 1, din.dim))
+    np.add.at(out, samples.users, weight[:, None] * table[samples.items])
+    return out
+
+
+def similar_users(vectors: FloatArray, count: int) -> IntArray:
+    """Return for each user the *count* others of the largest cosine, best first, ties by number."""
+    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    near = (unit[:, None, :] * unit[None]).sum(-1) if len(unit) < 64 else unit @ unit.T
+    np.fill_diagonal(near, -np.inf)
+    return np.argsort(-near, axis=1, kind="stable")[:, :count].astype(np.int64)

@@ -1,1 +1,0 @@
-"""From a scenario's sections to something that learns."""

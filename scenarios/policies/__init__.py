@@ -1,0 +1,1 @@
+"""Who takes part of those who can."""

@@ -1,0 +1,65 @@
+"""Fine-tuning: every phone gets a model once, and goes on alone whenever it has the time."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from droidloop.models.learning.learning import PeerLearning
+from droidloop.platform.engine import Process
+from droidloop.platform.jobs import Kind
+from droidloop.platform.registry import Method
+from droidloop.platform.units import SECOND_US
+from droidloop.scenarios.runtime.context import ProtocolContext
+from droidloop.scenarios.schema.turns import ClosedTurns
+
+from .peer_turn import PeerTurns
+
+
+class LocalSection(ClosedTurns):
+    """Every phone gets a model and goes on alone."""
+
+
+@dataclass
+class FineTuning:
+    """The protocol: a download at the start, then computation alone."""
+
+    stage: ProtocolContext
+    learning: PeerLearning
+    section: LocalSection
+
+    def process(self) -> Process:
+        """Open, then run all turns, one every ``every_s``."""
+        engine, section = self.stage.recorder.engine, self.section
+        steps = PeerTurns(self.stage, self.learning, section)
+        yield from steps.open()
+        start_us, every_us = engine.now_us, round(section.every_s * SECOND_US)
+        for number in range(section.rounds):
+            yield engine.until(start_us + number * every_us)
+            open_us, phones = self.stage.now_us, steps.ask(number)
+            silent = np.zeros(len(phones), np.bool_)
+            server_offers = self.learning.server_offers
+            inbox = None if server_offers is None else server_offers(phones, number)
+            jobs, learned = yield from steps.play(number, phones, inbox, silent, Kind.TUNE)
+            self.stage.recorder.event(
+                "round",
+                number,
+                open_us=open_us,
+                selected=len(phones),
+                done=int(jobs.done.sum()),
+                length_us=self.stage.now_us - open_us,
+                learned=learned,
+                version=number + 1,
+            )
+            self.stage.after_round(number)
+        yield engine.until(start_us + section.rounds * every_us)
+
+
+METHOD = Method(
+    kind="protocol",
+    name="local",
+    section=LocalSection,
+    build=lambda section, context, learning: FineTuning(context, learning, section),
+    source="the tutorial's fine-tuning on the device (WWW 2024)",
+    gives=frozenset({"peers", "local"}),
+    needs={"rule": frozenset({"peers"})},
+)

@@ -1,0 +1,84 @@
+"""What a round carries to real devices: a training step, and its result back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from droidloop.devices.fleets.model_job import ModelJob
+from droidloop.devices.fleets.work import WrongOutputError
+from droidloop.models.data.interactions import UserItems
+from droidloop.models.interfaces.learning import Cohort
+from droidloop.models.interfaces.store import PrivateStore
+from droidloop.models.learning.device_step import BY_STEP, Lesson, Uploader, lesson_of, put_back
+from droidloop.models.packages.step_export import FEEDBACK, TrainingModels
+from droidloop.platform.arrays import Array
+from droidloop.platform.draws import Draws
+from droidloop.platform.messages import Messages
+
+
+@dataclass
+class TrainWork:
+    """Local training of a cohort in a round; what a device trained replaces what the host did.
+
+    Attributes:
+        rule: the client rule, which has made *sent*.
+        store: what is private, as it was before the round.
+        cohort: gets the devices' user vectors.
+        data: one row a phone.
+        inbox: what the phones received.
+        sent: gets the devices' rows.
+        draws: as the rule got them.
+        models: the exported steps.
+    """
+
+    rule: Uploader
+    store: PrivateStore
+    cohort: Cohort
+    data: UserItems
+    inbox: Messages
+    sent: Messages
+    draws: Draws
+    models: TrainingModels
+    _lessons: dict[int, Lesson] = field(default_factory=dict)
+
+    def order(self, k: int) -> ModelJob:
+        """Return the training of phone *k* of the cohort; see ``Work.order``."""
+        lesson = self._lesson(k)
+        return ModelJob(
+            self.models.path(lesson.shape),
+            lesson.inputs,
+            list(FEEDBACK),
+            by_step=BY_STEP,
+            feedback=FEEDBACK,
+            steps=lesson.steps,
+        )
+
+    def accept(self, k: int, outputs: Mapping[str, Array]) -> None:
+        """Write what the phone trained into its message and the cohort; see ``Work.accept``."""
+        if not all(np.isfinite(values).all() for values in outputs.values()):
+            raise WrongOutputError("the device trained values that are not finite numbers")
+        lesson = self._lesson(k)
+        try:
+            user = put_back(self.rule, lesson, self._table, outputs, self.sent, k)
+        except (ValueError, KeyError) as error:
+            raise WrongOutputError(f"the device's training cannot be used: {error}") from error
+        self.cohort.private["user"][k] = user[0]
+
+    @property
+    def _table(self) -> Array:
+        return self.inbox.arrays[self.rule.recommender.items.name]
+
+    def _lesson(self, k: int) -> Lesson:
+        if k not in self._lessons:
+            phones = self.cohort.phones[k : k + 1]
+            self._lessons[k] = lesson_of(
+                self.rule,
+                int(phones[0]),
+                self.cohort.round,
+                self.data.take(np.array([k])),
+                self._table,
+                self.store.gather(phones)["user"],
+                self.draws,
+            )
+        return self._lessons[k]

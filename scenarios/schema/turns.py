@@ -1,0 +1,75 @@
+"""What the sections of all protocols share: how many turns, how often, which phones are asked."""
+
+from typing import ClassVar
+
+from pydantic import PositiveFloat, PositiveInt, model_validator
+
+from droidloop.models.interfaces.staleness import Staleness, within
+from droidloop.platform.jobs import Need
+from droidloop.platform.section import Section, Share
+
+
+class Turns(Section):
+    """Turns: how many, how often, and which phones are asked."""
+
+    rounds: PositiveInt = 20
+    """How many turns."""
+    every_s: PositiveFloat = 1800.0
+    """From the start of one turn to that of the next."""
+    deadline_s: PositiveFloat = 1200.0
+    """How long a phone has for its turn."""
+    clients: PositiveInt | None = None
+    """How many phones a turn; all that are eligible if not given."""
+    min_battery: Share = 0.3
+    """The least charge of a phone that is asked, as a share of its battery."""
+    idle: bool = False
+    """Whether phones work only while nobody uses them."""
+    charging: bool = False
+    """Whether phones work only on a charger."""
+    unmetered: bool = False
+    """Whether phones move bytes only over WiFi."""
+
+    @property
+    def needs(self) -> Need:
+        """What must hold while a phone works."""
+        return needs_of(idle=self.idle, charging=self.charging, unmetered=self.unmetered)
+
+    @property
+    def weight_by_age(self) -> Staleness:
+        """The weight of an upload by its age in versions: all or nothing."""
+        return within(0)
+
+
+class ClosedTurns(Turns):
+    """Turns that end before the next one begins."""
+
+    @model_validator(mode="after")
+    def _deadline_within_turn(self) -> "ClosedTurns":
+        if self.deadline_s > self.every_s:
+            raise ValueError(
+                f"protocol.deadline_s = {self.deadline_s} is longer than "
+                f"protocol.every_s = {self.every_s}; a round must end before the next"
+            )
+        return self
+
+
+class PolicyTurns(Turns):
+    """Turns in which a policy chooses among the phones that can work."""
+
+    choices: ClassVar = {"policy": ("policy", "rule")}
+
+    policy: Section = Section()
+    """Who is asked of those who can."""
+
+
+def needs_of(*, idle: bool = False, charging: bool = False, unmetered: bool = False) -> Need:
+    """Return the flags of what must hold for a job to run."""
+    needs = Need(0)
+    for wanted, need in (
+        (idle, Need.IDLE),
+        (charging, Need.CHARGING),
+        (unmetered, Need.UNMETERED),
+    ):
+        if wanted:
+            needs |= need
+    return needs

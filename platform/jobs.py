@@ -104,7 +104,7 @@ JOB_COLUMNS = (
     Column("up_bytes", np.int64, "to send"),
     Column("flops", np.int64, "of the computation"),
     Column("moved_bytes", np.int64, "memory traffic of the computation"),
-    Column("operators", np.int64, "that a runtime dispatches, one after the other"),
+    Column("operators", np.int64, "that a runtime dispatches, one after the other", since=2),
     Column("load_bytes", np.int64, "read from storage before it; -1: it needs no process"),
     Column("ram_bytes", np.int64, "that it needs"),
     Column("storage_bytes", np.int64, "that it needs"),

@@ -1,14 +1,13 @@
 """Classes of phones from real figures: RAM, processor, storage, battery and power.
 
 Battery sizes and currents are those of the phone's own ``power_profile.xml`` (named as source);
-power is current x 3.8 V, Android's own model of a phone. Rates of arithmetic are of one big core, by
-its kind. Kryo, A73 and A75 are fitted to published one-thread times of MobileNets on Pixel 1, 2, 3
-and 3a (XNNPACK and TensorFlow; ``tests/devices/phone/test_latency.py`` has all of them). The others
+power is current x 3.8 V, Android's own model of a phone. Rates of arithmetic are of one big core,
+by its kind. Kryo, A73 and A75 are fitted to published one-thread times of MobileNets on Pixel 1, 2,
+3 and 3a (XNNPACK and TensorFlow; ``tests/devices/phone/latencies.py`` has all of them). The others
 follow from ratios: A76 is 1.95 of A75 (Paddle-Lite's one-thread times on Snapdragon 855 and 845),
 A53 takes XNNPACK's four-thread time on a Raspberry Pi 3+, of which threads keep 80 %; A77 is taken
-as A76, and X4, with twice its vector pipes, as twice A76: neither is measured.
-Memory, storage and start-up rates are those of the memory and flash
-generation (LPDDR, eMMC, UFS), sustained.
+as A76, and X4, with twice its vector pipes, as twice A76: neither is measured. Memory, storage and
+start-up rates are those of the memory and flash generation (LPDDR, eMMC, UFS), sustained.
 """
 
 from dataclasses import dataclass

@@ -41,7 +41,7 @@ def rate_traces(path: Path, up_share: float | None) -> tuple[list[Series], list[
 
 @dataclass(frozen=True)
 class _Record:
-    """One device's: its charging *windows* (n, 2), rising and apart; whole hours it was observed."""
+    """Charging *windows* (n, 2) of one device, rising and apart, and the whole hours observed."""
 
     windows: FloatArray
     first_hour: int

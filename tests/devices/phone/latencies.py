@@ -1,10 +1,10 @@
 """Published one-thread latencies of public networks, and what those networks consist of.
 
-Every time is of one big core and of float32 networks on 224 x 224 pixels where nothing else is said.
+Every time is of one big core, of float32 networks on 224 x 224 pixels where nothing else is said.
 ``xnnpack``: XNNPACK's README (google/XNNPACK 0085ae3, 2020-03-27), the engine that TensorFlow Lite
 and LiteRT compute with. ``before``: TensorFlow Lite as it was before: V2 and V3 from
 tensorflow/models 0ba83cf, research/slim/nets/mobilenet/README.md; V1 from tensorflow/tensorflow
-009c3b1, contrib/lite/g3doc/performance.md (``--num_threads=1``; the Pixel XL has the Pixel's cores).
+009c3b1, contrib/lite/g3doc/performance.md (``--num_threads=1``; a Pixel XL has a Pixel's cores).
 Networks: Howard et al. 2017, Sandler et al. 2018 and Howard et al. 2019, their tables.
 """
 

@@ -18,7 +18,7 @@ from .presence import DIGITS
 from .world import World
 
 SLOT_H = 3
-"""Length of a slot; slots begin at another minute on each phone, so that not all plug in at once."""
+"""Length of a slot. Slots begin at another minute on each phone, lest all plug in at once."""
 
 _NIGHT_SHARE = 0.48
 _SLOT_US = SLOT_H * HOUR_US

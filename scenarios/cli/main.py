@@ -36,9 +36,6 @@ class _Group(click.Group):
 @click.version_option(package_name="droidloop")
 def main() -> None:
     """A laboratory for on-device recommender systems."""
-    from droidloop.platform.kernels import keep_kernels
-
-    keep_kernels()
 
 
 @main.command()
@@ -92,11 +89,15 @@ def run(
     from droidloop.scenarios.run.run import execute
     from droidloop.scenarios.schema.load import find, load
 
+    from .compiling import compiling_told
+
     use_threads(workers)
     checked = load(find(scenario), [*settings, *([] if seed is None else [f"seed={seed}"])])
     folder = out or Path("runs") / f"{checked.name}-{checked.seed}"
     progress = _Progress(quiet=as_json)
+    told = nullcontext() if as_json else compiling_told()
     with (
+        told,
         _devices(checked, attach, testbed, replay, adb_server, bundles) as devices,
         _cluster(ray) as cluster,
     ):

@@ -6,13 +6,11 @@ from a SimPy process at its virtual time: the same law, two callers, equal rows.
 
 from typing import Any
 
-from numba import njit
-
 from droidloop.network.loss import goodput, handshake_us, rtt_at
 from droidloop.network.radio import CELLULAR, NO_RADIO, active_uw, promotion_at
 from droidloop.network.slow_start import next_round
 from droidloop.platform.jobs import JobArray, Outcome
-from droidloop.platform.law import law
+from droidloop.platform.law import kernel, law
 from droidloop.platform.units import NEVER_US, between, reached
 from droidloop.platform.workers import in_threads
 
@@ -437,7 +435,7 @@ def _takes_no_time(world: World, row: Any, phase: int) -> bool:
     return bool(row.up_bytes == 0)
 
 
-@njit(cache=True)
+@kernel
 def play_phase(batch: Any, k: int, phase: int) -> int:
     """Play one phase (0: begin, 1: download, 2: compute, 3: upload) of job *k* of a ``Batch``.
 
@@ -456,7 +454,7 @@ def play_phase(batch: Any, k: int, phase: int) -> int:
     return int(4 * row.finish_us)
 
 
-@njit(cache=True)
+@kernel
 def limit_of(batch: Any, k: int) -> int:
     """Return the time at which job *k* of a ``Batch`` ends whatever its phone does."""
     return max(_limit_us(batch.world, batch.rows[k]), int(batch.rows[k].plan_us))

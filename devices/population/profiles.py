@@ -38,6 +38,10 @@ class Profile:
     process_start_ms: int
     charger_w: float
     runtime: int
+    step_us: float = 0.0
+    """What a step of training costs a real device in LiteRT whatever its size, and ..."""
+    cell_ns: float = 0.0
+    """... for each pair of a touched row and an example: ``devices calibrate`` measures both."""
 
     @property
     def ram_bytes(self) -> int:

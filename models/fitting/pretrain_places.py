@@ -8,7 +8,7 @@ near it, and the places of its category. Each signal is a skip-gram with negativ
 import numpy as np
 
 from droidloop.models.data.places import Places
-from droidloop.models.tables.dense import normal_rows
+from droidloop.models.tables.float_rows import normal_rows
 from droidloop.platform.arrays import Float32Array, IntArray
 from droidloop.platform.draws import Draws, below_at
 from droidloop.platform.law import kernel

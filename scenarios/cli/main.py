@@ -10,6 +10,7 @@ import click
 
 from droidloop.platform.errors import DroidloopError, UsageError
 
+from .device_options import adb_server, bundle_files, setup_of
 from .devices import devices
 
 if TYPE_CHECKING:  # imported only where they are needed
@@ -54,12 +55,21 @@ def main() -> None:
     help="Have this device take part, in the place of the first phone that is free.",
 )
 @click.option(
+    "--testbed",
+    type=click.Path(path_type=Path),
+    help="A TOML file with [[devices.android]] tables: devices, and how each of them works.",
+)
+@adb_server
+@bundle_files
+@click.option(
     "--workers",
     type=click.IntRange(min=1),
     help="Threads for phones and training [one a processor].",
 )
 @click.option("--ray", metavar="HOST:PORT", help="Play and train cohorts on this Ray cluster.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON list of records and nothing else."
+)
 def run(
     scenario: str,
     settings: tuple[str, ...],
@@ -67,6 +77,9 @@ def run(
     out: Path | None,
     replay: Path | None,
     attach: tuple[str, ...],
+    testbed: Path | None,
+    adb_server: str | None,
+    bundles: tuple[Path, ...],
     workers: int | None,
     ray: str | None,
     as_json: bool,
@@ -83,7 +96,11 @@ def run(
     folder = out or Path("runs") / f"{checked.name}-{checked.seed}"
     progress = _Progress(quiet=as_json)
     told = nullcontext() if as_json else compiling_told()
-    with told, _devices(checked, attach, replay) as devices, _cluster(ray) as cluster:
+    with (
+        told,
+        _devices(checked, attach, testbed, replay, adb_server, bundles) as devices,
+        _cluster(ray) as cluster,
+    ):
         answer = execute(
             checked, folder, replay=replay, progress=progress, devices=devices, cluster=cluster
         )
@@ -94,7 +111,9 @@ def run(
 
 @main.command()
 @click.argument("directory", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON list of records and nothing else."
+)
 @click.option("--picture", type=click.Path(path_type=Path), help="Also draw the run as this PNG.")
 @click.option(
     "--topology", type=click.Path(path_type=Path), help="Also draw who learned from whom as a PNG."
@@ -118,18 +137,32 @@ def report(directory: Path, as_json: bool, picture: Path | None, topology: Path 
 
 @main.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON list of records and nothing else."
+)
 @click.option("--picture", type=click.Path(path_type=Path), help="Also draw them as this PNG.")
-def compare(runs: tuple[Path, ...], as_json: bool, picture: Path | None) -> None:
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="METRIC=VALUE",
+    help="Print what each had cost when its validation first got there, as hr_at_10=0.6.",
+)
+def compare(
+    runs: tuple[Path, ...], as_json: bool, picture: Path | None, targets: tuple[str, ...]
+) -> None:
     """Print RUNS side by side; those that differ in the seed alone become one row."""
     from droidloop.scenarios.reports import compare_report
     from droidloop.scenarios.reports.compare import groups_of
+    from droidloop.scenarios.reports.targets import target_of
 
     groups = groups_of(runs)
+    wanted = [target_of(text, groups) for text in targets]
     if as_json:
-        click.echo(json.dumps(compare_report.as_json(groups)))
+        records = compare_report.records(groups, wanted)
+        click.echo(json.dumps(records, allow_nan=False))
     else:
-        compare_report.show(groups, _console())
+        compare_report.show(groups, wanted, _console())
     if picture is not None:
         compare_report.draw(groups, picture)
 
@@ -194,26 +227,38 @@ def _cluster(address: str | None) -> AbstractContextManager["Cluster | None"]:
 
 
 def _devices(
-    scenario: "Scenario", attach: tuple[str, ...], replay: Path | None
+    scenario: "Scenario",
+    attach: tuple[str, ...],
+    testbed: Path | None,
+    replay: Path | None,
+    server: str | None,
+    bundles: tuple[Path, ...],
 ) -> AbstractContextManager[list["Attachment"]]:
     """Return the real devices of a run; a replay needs none of those that its scenario names."""
-    if replay is not None and attach:
-        raise UsageError(f"--replay {replay}: needs no devices; leave --attach out")
+    if replay is not None and (attach or testbed is not None):
+        option = "--attach" if attach else "--testbed"
+        raise UsageError(f"--replay {replay}: needs no devices; leave {option} out")
     named = [] if replay is not None else scenario.devices.android
+    if testbed is not None:
+        from droidloop.scenarios.schema.load import read_test_bed
+
+        named = [*named, *read_test_bed(testbed)]
     if not named and not attach:
         return nullcontext([])
-    from droidloop.devices.android.fleet.attaching import Seat, attached
+    from droidloop.devices.android.fleet.attaching import Seat, Way, attached
 
     given = {one.serial for one in named}
-    seats = [Seat(one.serial, one.phone) for one in named]
+    seats = [Seat(one.serial, one.phone, setup_of(one)) for one in named]
     seats += [Seat(serial) for serial in attach if serial not in given]
-    impose = scenario.devices.impose
-    return attached(seats, lambda line: click.echo(line, err=True), impose=impose)
+    way = Way(server, bundles, scenario.devices.impose)
+    return attached(seats, lambda line: click.echo(line, err=True), way)
 
 
 def _print(answer: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(answer))
+        from droidloop.scenarios.reports.summary import records
+
+        click.echo(json.dumps(records(answer), allow_nan=False))
         return
     from droidloop.scenarios.reports.report import show as show_report
 

@@ -135,7 +135,7 @@ def attach(adb: Adb, phone: Phone) -> Attached:
 
 
 def healthy(attached: Attached) -> bool:
-    """Whether the phone answers within a minute, has most of its memory and storage, and runs no job."""
+    """Whether the phone answers within a minute, has memory and storage, and runs no job."""
     script = """awk '$1 == "MemAvailable:" { print $2 }' /proc/meminfo
 df -k /data | awk 'NR == 2 { print $4 }'
 cat /proc/sys/vm/overcommit_memory"""

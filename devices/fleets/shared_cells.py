@@ -20,6 +20,7 @@ from droidloop.devices.phone.play import (
     needs_unmetered,
     rate_of,
     rest,
+    transfer_interrupted_at,
     window_of,
 )
 from droidloop.devices.population.population import Population
@@ -61,6 +62,12 @@ def _cut(batch: Any, k: int, otherwise: int) -> int:
 @kernel
 def _rate(batch: Any, k: int, radio: int, rate: int, rtt_us: int) -> int:
     return int(rate_of(batch.world, batch.rows[k].phone, radio, rate, rtt_us))
+
+
+@kernel
+def _interrupted(batch: Any, k: int) -> tuple[int, int]:
+    row = batch.rows[k]
+    return transfer_interrupted_at(batch.world, row, batch.world.state[row.phone].t_us)
 
 
 @kernel
@@ -159,6 +166,11 @@ class SharedLinks:
                 _rest(batch, k, radio)
                 late = Outcome.LOST_COVERAGE if found == NO_RADIO else Outcome.LATE
                 return moved, _cut(batch, k, int(late))
+            cause, watched_us = _interrupted(batch, k)
+            if cause:
+                _rest(batch, k, radio)
+                return moved, cause
+            until_us = min(until_us, watched_us)
             if found != radio:
                 link.demand(phone, 0)
                 _rest(batch, k, radio)

@@ -19,6 +19,8 @@ from droidloop.platform.workers import for_chunks
 
 _ONE = np.float32(1)
 _ZERO = np.float32(0)
+STEP_OPERATORS = 37
+"""Of the exported step of MF with the log loss; those of a network's are not many more."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,10 @@ class Sgd:
     def group(self, negatives: int) -> int:
         """Return how many items with their *negatives* make a batch."""
         return max(1, self.batch // (1 + negatives))
+
+    def operators(self, counts: IntArray, negatives: int) -> IntArray:
+        """Return how many operators a runtime dispatches to train on *counts* items, by phone."""
+        return STEP_OPERATORS * self.epochs * -(-counts // self.group(negatives))
 
 
 def train_mf_cohort(

@@ -186,6 +186,7 @@ def list_scenarios() -> None:
 
 @scenarios.command()
 @click.argument("name")
+@click.argument("scenario", required=False)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -193,8 +194,24 @@ def list_scenarios() -> None:
     help="Where the pictures of `show radio` go [radio].",
 )
 @click.option("--trace", type=click.Path(path_type=Path), help="A link trace for `show radio`.")
-def show(name: str, out: Path, trace: Path | None) -> None:
-    """Print the file of the scenario NAME; `radio` draws radios, a link and batteries instead."""
+def show(name: str, scenario: str | None, out: Path, trace: Path | None) -> None:
+    """Print the file of the scenario NAME.
+
+    `radio` draws radios, a link and batteries instead; `eligibility SCENARIO` prints how many
+    phones can be asked at each hour of the day.
+    """
+    if (name == "eligibility") != (scenario is not None):
+        raise UsageError(
+            f"scenarios show {name} {scenario or ''}".rstrip()
+            + ": give one scenario, or `eligibility` and the scenario to look into"
+        )
+    if scenario is not None:
+        from droidloop.scenarios.run.eligibility import eligibility_lines
+        from droidloop.scenarios.schema.load import find, load
+
+        for line in eligibility_lines(load(find(scenario))):
+            click.echo(line)
+        return
     if name == "radio":
         from droidloop.scenarios.reports.radio_plots import draw_radio
         from droidloop.scenarios.run.coverage import optus_lines

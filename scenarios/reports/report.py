@@ -31,6 +31,11 @@ def _megabytes(facts: Facts) -> str:
     return f"{_number(down, 1)} / {_number(up, 1)}"
 
 
+def _training(facts: Facts) -> str:
+    parts = facts["training_job_j"]
+    return f"{_number(parts['compute'], 2)} / {_number(parts['radio'], 2)}"
+
+
 def show(answer: Facts, console: Console) -> None:
     """Print the summary *answer* of a run on *console*."""
     console.print(_quality(answer))
@@ -44,7 +49,8 @@ def show(answer: Facts, console: Console) -> None:
         highlight=False,
     )
     for kind, outcomes in answer["outcomes"].items():
-        parts = ", ".join(f"{count:,} {name}" for name, count in outcomes.items())
+        total = sum(outcomes.values())
+        parts = ", ".join(f"{n:,} {name} ({n / total:.1%})" for name, n in outcomes.items())
         console.print(f"{kind} jobs: {parts}", highlight=False)
     if "link_bytes" in answer:
         peers, server = (
@@ -152,6 +158,7 @@ _ROWS: list[tuple[str, Callable[[Facts], str]]] = [
     ("train job s (p50 / p95)", lambda f: _spread(f["latency_s"]["train"])),
     ("delivery s", lambda f: _spread(f["latency_s"]["delivery"])),
     ("inference s", lambda f: _spread(f["latency_s"]["inference"], 3)),
+    ("train job J (compute / radio)", _training),
     ("MB down / up", _megabytes),
     *((f"J a phone: {name}", partial(_per_phone, name)) for name in (*COMPONENTS, "total")),
 ]

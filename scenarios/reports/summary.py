@@ -137,6 +137,7 @@ def _facts(tables: _Tables) -> dict[str, Any]:
         "quality": _quality(tables.metrics),
         "latency_s": _latency(tables.jobs),
         "energy_j": _energy(tables.devices),
+        "training_job_j": _training(tables.jobs),
         "bytes": {
             "down": int(tables.devices["downloaded_bytes"].sum()),
             "up": int(tables.devices["uploaded_bytes"].sum()),
@@ -180,6 +181,18 @@ def _energy(devices: Rows) -> dict[str, float]:
     parts = {name: joules(int(devices[f"{name}_uj"].sum())) for name in COMPONENTS}
     total = sum(int(devices[f"{name}_uj"].sum()) for name in COMPONENTS)
     return {**parts, "total": joules(total)}
+
+
+def _training(jobs: Rows) -> dict[str, float | None]:
+    """Return what a learning job that was done took in the mean: to compute, and its radio."""
+    done = jobs[np.isin(jobs["kind"], list(LEARNING)) & (jobs["outcome"] == Outcome.DONE)]
+    parts = {"compute": ("cpu_uj",), "radio": ("promotion_uj", "radio_uj", "tail_uj")}
+    return {
+        name: joules(sum(int(done[column].sum()) for column in columns)) / len(done)
+        if len(done)
+        else None
+        for name, columns in parts.items()
+    }
 
 
 def _phones(tables: _Tables) -> dict[str, int]:

@@ -169,7 +169,8 @@ def modelled(
     rows = np.array([row], row.dtype)
     if order is not None and law is not None and isinstance(order.model, Path) and order.feedback:
         rows["load_bytes"] = order.model.stat().st_size
-        rows["moved_bytes"] = 0
+        rows["moved_bytes"] = rows["operators"] = 0
+        population.state[phone]["process_until_us"] = 0  # each job has a process of its own
         rows["flops"] = round(
             law.work_us(order) * int(population.traits["flops_per_s"][phone]) / 1e6
         )

@@ -10,6 +10,7 @@ import click
 
 from droidloop.platform.errors import DroidloopError, UsageError
 
+from .catalogue import keys, methods
 from .devices import devices
 
 if TYPE_CHECKING:  # imported only where they are needed
@@ -135,11 +136,15 @@ def compare(runs: tuple[Path, ...], as_json: bool, picture: Path | None) -> None
 
 
 main.add_command(devices)
+main.add_command(methods)
 
 
 @main.group()
 def scenarios() -> None:
-    """List, show and check scenarios."""
+    """List, show and check scenarios, and list their keys."""
+
+
+scenarios.add_command(keys)
 
 
 @scenarios.command("list")

@@ -70,7 +70,8 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "delivery": {"schema", "runtime"},
         "reports": {"schema"},
         "run": {"schema", "runtime", "protocols", "delivery", "reports"},
-        "cli": {"schema", "catalogue", "run", "reports"},
+        "front": {"schema", "catalogue", "run", "reports"},
+        "cli": {"schema", "catalogue", "run", "reports", "front"},
     },
 }
 PARTS = sorted(MAY_IMPORT)

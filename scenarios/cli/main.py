@@ -2,23 +2,18 @@
 
 import json
 import sys
-from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from droidloop.platform.errors import DroidloopError, UsageError
+from droidloop.platform.errors import DroidloopError
 
 from .catalogue import keys, methods
 from .devices import devices
 
 if TYPE_CHECKING:  # imported only where they are needed
     from rich.console import Console
-
-    from droidloop.devices.android.fleet.fleet import Attachment
-    from droidloop.platform.cluster import Cluster
-    from droidloop.scenarios.schema.schema import Scenario
 
 
 class _Group(click.Group):
@@ -76,21 +71,26 @@ def run(
     as_json: bool,
 ) -> None:
     """Run SCENARIO (a name from the library or a TOML file) and print its summary."""
-    from droidloop.platform.workers import use_threads
-    from droidloop.scenarios.run.run import execute
-    from droidloop.scenarios.schema.load import find, load
+    from droidloop.scenarios.front.running import run as run_scenario
+    from droidloop.scenarios.front.scenario import Scenario
+    from droidloop.scenarios.schema.load import content_of, find
 
-    use_threads(workers)
-    checked = load(find(scenario), [*settings, *([] if seed is None else [f"seed={seed}"])])
-    folder = out or Path("runs") / f"{checked.name}-{checked.seed}"
-    progress = _Progress(quiet=as_json)
-    with _devices(checked, attach, replay) as devices, _cluster(ray) as cluster:
-        answer = execute(
-            checked, folder, replay=replay, progress=progress, devices=devices, cluster=cluster
-        )
-    _print(answer, as_json)
+    path = find(scenario)
+    chosen = Scenario(content_of(path, settings), str(path))
+    result = run_scenario(
+        chosen,
+        out,
+        seed=seed,
+        replay=replay,
+        attach=attach,
+        workers=workers,
+        ray=ray,
+        progress=_Progress(quiet=as_json),
+        notice=lambda line: click.echo(line, err=True),
+    )
+    _print(result.summary, as_json)
     if not as_json:
-        click.echo(f"run directory: {folder}")
+        click.echo(f"run directory: {result.path}")
 
 
 @main.command()
@@ -187,33 +187,6 @@ def check(file: str) -> None:
 
     path = find(file)
     click.echo(f"{path}: {load(path).name} is a valid scenario")
-
-
-def _cluster(address: str | None) -> AbstractContextManager["Cluster | None"]:
-    """Return the cluster at *address*, left at the end; None where there is no address."""
-    if address is None:
-        return nullcontext(None)
-    from droidloop.platform.cluster import Cluster
-
-    return closing(Cluster(address))
-
-
-def _devices(
-    scenario: "Scenario", attach: tuple[str, ...], replay: Path | None
-) -> AbstractContextManager[list["Attachment"]]:
-    """Return the real devices of a run; a replay needs none of those that its scenario names."""
-    if replay is not None and attach:
-        raise UsageError(f"--replay {replay}: needs no devices; leave --attach out")
-    named = [] if replay is not None else scenario.devices.android
-    if not named and not attach:
-        return nullcontext([])
-    from droidloop.devices.android.fleet.attaching import Seat, attached
-
-    given = {one.serial for one in named}
-    seats = [Seat(one.serial, one.phone) for one in named]
-    seats += [Seat(serial) for serial in attach if serial not in given]
-    impose = scenario.devices.impose
-    return attached(seats, lambda line: click.echo(line, err=True), impose=impose)
 
 
 def _print(answer: dict[str, Any], as_json: bool) -> None:

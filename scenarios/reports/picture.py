@@ -18,6 +18,11 @@ _COLOURS = ("#4c72b0", "#dd8452", "#55a868", "#c44e52", "#8172b3")
 
 def draw_run(run: RunDirectory, path: Path) -> None:
     """Draw *run* as a PNG of four panels at *path*."""
+    save(run_figure(run), path)
+
+
+def run_figure(run: RunDirectory) -> Any:
+    """Return *run* as a matplotlib figure of four panels."""
     tables = {name: read(run.path, name) for name in ("jobs", "events", "metrics", "devices")}
     scenario = run.manifest()["scenario"]
     figure = blank(7.2)
@@ -30,7 +35,7 @@ def draw_run(run: RunDirectory, path: Path) -> None:
     _quality(axes[0, 1], tables["metrics"], tables["devices"], k)
     _energy(axes[1, 0], tables["devices"])
     _delivery(axes[1, 1], tables["jobs"], tables["devices"])
-    save(figure, path)
+    return figure
 
 
 def _classes(devices: Rows) -> list[str]:

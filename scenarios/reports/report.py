@@ -29,10 +29,15 @@ def _megabytes(facts: Facts) -> str:
     return f"{_number(down, 1)} / {_number(up, 1)}"
 
 
+def tables_of(answer: Facts) -> list[Table]:
+    """Return the tables of the summary *answer*: quality, and what holds by class of phone."""
+    return [_quality(answer), _classes(answer)]
+
+
 def show(answer: Facts, console: Console) -> None:
     """Print the summary *answer* of a run on *console*."""
-    console.print(_quality(answer))
-    console.print(_classes(answer))
+    for table in tables_of(answer):
+        console.print(table)
     participation = answer["participation"]
     console.print(
         f"{answer['rounds']} rounds; a round selected {participation['selected']:.1%} of the "

@@ -8,13 +8,14 @@ import numpy as np
 import torch
 
 from droidloop.models.data.split import Part, Split
-from droidloop.models.evaluation.candidates import Candidates
-from droidloop.models.evaluation.evaluate import evaluate
-from droidloop.models.evaluation.metrics import Scores, UserMetrics
-from droidloop.models.evaluation.overlap import overlap_by_user
 from droidloop.models.interfaces.learning import Params, Recommender
 from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.ledger import METRIC_DTYPE, Rows
+
+from .candidates import Candidates
+from .evaluate import evaluate
+from .metrics import Scores, UserMetrics
+from .overlap import overlap_by_user
 
 _BATCH = 256
 

@@ -9,10 +9,11 @@ from droidloop.models.interfaces.learning import Cost
 from droidloop.platform.engine import Process
 from droidloop.platform.jobs import Kind
 from droidloop.platform.units import SECOND_US
-from droidloop.scenarios.delivery.package_work import DeliveryWorks
 from droidloop.scenarios.runtime.recorder import Recorder
 from droidloop.scenarios.schema.schema import DeliverySection
 from droidloop.scenarios.schema.turns import needs_of
+
+from .package_work import DeliveryWorks
 
 
 @dataclass(frozen=True)

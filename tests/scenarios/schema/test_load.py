@@ -38,7 +38,10 @@ def test_a_short_scenario_gets_defaults(write: Write) -> None:
         ("[population]\nram = 1\n", r"\[population\] has no key 'ram'"),
         ("[population]\nwifi_shar = 0.5\n", "did you mean 'wifi_share'"),
         ("[protocol]\nrounds = 'ten'\n", r"\[protocol\] rounds = 'ten'"),
-        ("[protocol]\nkind = 'telepathy'\n", r"\[protocol\] kind = 'telepathy'"),
+        (
+            "[protocol]\nkind = 'telepathy'\n",
+            "protocol.kind = 'telepathy': there is no such protocol",
+        ),
         ("[population]\nphones = 0\n", r"\[population\] phones = 0: .*greater than 0"),
         ("[population]\nbattery_floor = -0.5\n", r"battery_floor = -0.5: .*greater than or equal"),
         ("[population]\nbattery_floor = nan\n", "battery_floor = nan"),

@@ -15,8 +15,8 @@ from tests.scenarios.run.test_run import digest
 
 SETTINGS = (
     "training.rule='mpda'",
-    "training.history=6",
-    "training.hidden=4",
+    "model.history=6",
+    "model.hidden=4",
     "training.pools=2",
     "training.pool_size=5",
     "training.cloud_epochs=2",
@@ -116,7 +116,10 @@ def test_a_run_without_rankings_is_drawn_and_not_compared(
     ("options", "told"),
     [
         (("evaluation.baselines=['mf']",), "set evaluation.baselines = []"),
-        (("protocol={kind='rounds', rounds=1}",), "the rule 'mpda' is for other protocols"),
+        (
+            ("protocol={kind='rounds', rounds=1}",),
+            "needs a protocol that gives local; choose from local",
+        ),
         (("delivery.variant='int8'",), "set delivery.variant = 'none'"),
         (("training.donors='friends'",), "donors"),
         (("data.items=5",), "a user had all 5 items"),

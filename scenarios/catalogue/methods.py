@@ -10,9 +10,6 @@ from droidloop.scenarios.schema.chosen import choices_of
 
 from .keys import Key, keys_of
 
-_HOLDERS = {"table": "recommender", "policy": "protocol", "transform": "protocol"}
-"""The kinds that are chosen within the section of another, by that one's kind."""
-
 
 def methods(kind: str | None = None) -> list[Method]:
     """Return all methods, or those of *kind*.
@@ -94,9 +91,14 @@ def _together(one: Method, other: Method) -> bool:
     if missing(one, other) or missing(other, one):
         return False
     for outer, inner in ((one, other), (other, one)):
-        if _HOLDERS.get(inner.kind) == outer.kind:
-            return inner.kind in {kind for kind, _ in choices_of(outer.section).values()}
+        if any(inner.kind in _within(each) for each in every(outer.kind)):
+            return inner.kind in _within(outer)
     return True
+
+
+def _within(one: Method) -> set[str]:
+    """Return the kinds that are chosen in the section of *one*."""
+    return {kind for kind, _ in choices_of(one.section).values()}
 
 
 def _require_kind(kind: str) -> None:

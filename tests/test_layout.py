@@ -24,7 +24,16 @@ MAY_IMPORT = {
 }
 # What each room of a part may import of the other rooms of its part: lower ones alone, no circle.
 _PHYSICS = ("phone", "population", "fleets")
-_GROUND = ("numerics", "data", "interfaces", "packages", "evaluation", "graphs", "tables")
+_GROUND = (
+    "numerics",
+    "data",
+    "interfaces",
+    "packages",
+    "evaluation",
+    "graphs",
+    "tables",
+    "metrics",
+)
 _MODEL = (*_GROUND, "recommenders", "local", "fitting", "learning")
 _ADB = ("android/errors", "android/parsers", "android/adb")
 ROOMS: dict[str, dict[str, set[str]]] = {
@@ -33,7 +42,8 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "data": {"numerics"},
         "interfaces": {"data"},
         "packages": {"interfaces"},
-        "evaluation": {"data", "interfaces"},
+        "metrics": {"data", "interfaces"},
+        "evaluation": {"data", "interfaces", "metrics"},
         "graphs": {"data"},
         "tables": {"interfaces", "packages"},
         "recommenders": set(_GROUND),

@@ -8,13 +8,12 @@ import os
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
 from droidloop.platform.arrays import Array
 from droidloop.platform.errors import LedgerError
-from droidloop.platform.ledger import Rows
 
 UPLOADS = "uploads"
 LOG = "devices.log"
@@ -22,9 +21,9 @@ LOG = "devices.log"
 
 @final
 class Evidence:
-    """Writes into the run directory *folder*; *measured* takes rows of the table ``measures``."""
+    """Writes into the run directory *folder*; *measured* takes a row of the table ``measures``."""
 
-    def __init__(self, folder: Path, measured: Callable[[Rows], None]) -> None:
+    def __init__(self, folder: Path, measured: Callable[[dict[str, Any]], None]) -> None:
         self._folder = folder
         self.measured = measured
 

@@ -14,7 +14,12 @@ from droidloop.platform.section import Section
 from droidloop.scenarios.schema.chosen import choices_of, tag_of
 from droidloop.scenarios.schema.schema import Scenario
 
-CHOSEN = {"model": "recommender", "training": "rule", "protocol": "protocol"}
+CHOSEN = {
+    "model": "recommender",
+    "training": "rule",
+    "protocol": "protocol",
+    "evaluation.metrics": "metric",
+}
 """The sections that are those of what a scenario chooses, and the kinds that they choose from."""
 
 _UNITS = {
@@ -62,7 +67,8 @@ class Part:
         """The line of a file that begins it."""
         if self.method is None:
             return f"[{self.path}]" if self.path else "(top)"
-        return f'[{self.path}] {tag_of(self.method.kind)} = "{self.method.name}"'
+        tag = "name" if self.method.kind == "metric" else tag_of(self.method.kind)
+        return f'[{self.path}] {tag} = "{self.method.name}"'
 
 
 def parts(path: str | None = None) -> list[Part]:
@@ -104,7 +110,7 @@ def keys_of(section: type[Section]) -> tuple[Key, ...]:
         else:
             written = "[]" if default is None else json.dumps(default)
             words = f"a {kind}, by name or as a table" if default else f"{kind}s, a list"
-        meaning = " ".join((field.description or "").split())
+        meaning = " ".join((field.description or "").split()).replace("``", "`")
         if words == "table" and section is Scenario:
             continue
         keys.append(Key(name, words, written, _unit(name, words), meaning))
@@ -117,7 +123,7 @@ def _parts(path: str, section: type[Section], method: Method | None) -> Iterator
     choices = choices_of(section)
     for name, field in section.model_fields.items():
         below = f"{path}.{name}".lstrip(".")
-        kind = choices[name][0] if name in choices else None if path else CHOSEN.get(name)
+        kind = choices[name][0] if name in choices else CHOSEN.get(below)
         if kind is not None:
             for one in every(kind):
                 yield from _parts(below, one.section, one)
@@ -143,8 +149,8 @@ def _words(schema: dict[str, Any]) -> str:
     match schema.get("type"):
         case "array":
             return f"list: {_words(schema['items'])}"
-        case "object":
-            return f"table: {_words(schema.get('additionalProperties') or {})} by name"
+        case "object" if isinstance(schema.get("additionalProperties"), dict):
+            return f"table: {_words(schema['additionalProperties'])} by name"
         case "boolean":
             return "true or false"
         case "string":

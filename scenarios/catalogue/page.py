@@ -26,6 +26,6 @@ def _section(part: Part) -> str:
 
 
 def _row(key: Key) -> str:
-    meaning = key.meaning.replace("|", "\\|").replace("``", "`")
+    meaning = key.meaning.replace("|", "\\|")
     cells = (f"`{key.name}`", key.type, f"`{key.default}`", key.unit, meaning)
     return f"| {' | '.join(cells)} |\n"

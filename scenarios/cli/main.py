@@ -58,7 +58,9 @@ def main() -> None:
     help="Threads for phones and training [one a processor].",
 )
 @click.option("--ray", metavar="HOST:PORT", help="Play and train cohorts on this Ray cluster.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON list of records and nothing else."
+)
 def run(
     scenario: str,
     settings: tuple[str, ...],
@@ -95,7 +97,9 @@ def run(
 
 @main.command()
 @click.argument("directory", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON list of records and nothing else."
+)
 @click.option("--picture", type=click.Path(path_type=Path), help="Also draw the run as this PNG.")
 @click.option(
     "--topology", type=click.Path(path_type=Path), help="Also draw who learned from whom as a PNG."
@@ -119,18 +123,32 @@ def report(directory: Path, as_json: bool, picture: Path | None, topology: Path 
 
 @main.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON list of records and nothing else."
+)
 @click.option("--picture", type=click.Path(path_type=Path), help="Also draw them as this PNG.")
-def compare(runs: tuple[Path, ...], as_json: bool, picture: Path | None) -> None:
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="METRIC=VALUE",
+    help="Print what each had cost when its validation first got there, as hr_at_10=0.6.",
+)
+def compare(
+    runs: tuple[Path, ...], as_json: bool, picture: Path | None, targets: tuple[str, ...]
+) -> None:
     """Print RUNS side by side; those that differ in the seed alone become one row."""
     from droidloop.scenarios.reports import compare_report
     from droidloop.scenarios.reports.compare import groups_of
+    from droidloop.scenarios.reports.targets import target_of
 
     groups = groups_of(runs)
+    wanted = [target_of(text, groups) for text in targets]
     if as_json:
-        click.echo(json.dumps(compare_report.as_json(groups)))
+        records = compare_report.records(groups, wanted)
+        click.echo(json.dumps(records, allow_nan=False))
     else:
-        compare_report.show(groups, _console())
+        compare_report.show(groups, wanted, _console())
     if picture is not None:
         compare_report.draw(groups, picture)
 
@@ -191,7 +209,9 @@ def check(file: str) -> None:
 
 def _print(answer: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(answer))
+        from droidloop.scenarios.reports.summary import records
+
+        click.echo(json.dumps(records(answer), allow_nan=False))
         return
     from droidloop.scenarios.reports.report import show as show_report
 

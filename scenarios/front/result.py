@@ -41,7 +41,7 @@ class Result:
         return scenario
 
     def table(self, name: str) -> "pa.Table":
-        """Return a table of the ledger as Arrow: ``jobs``, ``events``, ``metrics``, ``devices``...
+        """Return a table of the ledger as Arrow, such as ``jobs`` or ``metrics``.
 
         Kinds and outcomes are words, not codes. Polars, pandas and DuckDB take it as it is.
 
@@ -55,9 +55,9 @@ class Result:
 
     def picture(self) -> "Figure":
         """Return the run as a matplotlib figure: learning, quality by class, energy, delivery."""
-        from droidloop.scenarios.reports.picture import run_figure
+        from droidloop.scenarios.reports.picture import figure_of
 
-        return run_figure(self._directory)
+        return figure_of(self._directory)
 
     def topology(self) -> "Figure":
         """Return who learned from whom as a matplotlib figure.

@@ -13,12 +13,18 @@ from droidloop.platform.ledger import TABLES, read
 if TYPE_CHECKING:  # imported only where it is needed
     import pyarrow as pa
 
-_CODES: dict[str, type[IntEnum]] = {
-    "kind": Kind,
-    "outcome": Outcome,
-    "modelled_outcome": Outcome,
+
+def _words(codes: type[IntEnum]) -> dict[int, str]:
+    return {int(one): one.name.lower() for one in codes}
+
+
+_CODES = {
+    "kind": _words(Kind),
+    "outcome": _words(Outcome),
+    "modelled_outcome": _words(Outcome),
+    "part": {0: "train", 1: "valid", 2: "test"},
 }
-"""The columns of small integers that are codes."""
+"""The words of the columns of small integers that are codes."""
 
 
 def table(folder: Path, name: str) -> "pa.Table":
@@ -42,9 +48,8 @@ def _array(name: str, values: Any) -> "pa.Array[Any]":
     if values.dtype.kind == "S":
         return pa.array(np.char.decode(values, "utf-8"), pa.string()).dictionary_encode()
     if name in _CODES and values.dtype == np.int8:
-        words = {int(one): one.name.lower() for one in _CODES[name]}
         codes, places = np.unique(values, return_inverse=True)
         # -1 in a measure: the job did not get that far
-        texts = pa.array([words.get(code) for code in codes.tolist()], pa.string())
+        texts = pa.array([_CODES[name].get(code) for code in codes.tolist()], pa.string())
         return texts.take(pa.array(places)).dictionary_encode()
     return pa.array(np.ascontiguousarray(values))

@@ -102,7 +102,7 @@ def fleet_of(
 
     *play* says where cohorts are played, if not here.
     """
-    evidence = Evidence(folder, lambda rows: ledger.write("measures", rows))
+    evidence = Evidence(folder, lambda row: ledger.note("measures", **row))
     if attached.replay is not None:
         return ReplayFleet(engine, population, attached.replay, evidence)
     simulated: Fleet

@@ -66,7 +66,7 @@ class DeliverySection(Section):
 
 
 class EvaluationSection(Section):
-    """How quality is measured; all of it per user."""
+    """How quality is measured."""
 
     protocol: Literal["clean", "pfedrec"] = "clean"
     """Training negatives: what is not in training, or (leaky) what was never rated at all."""
@@ -76,6 +76,11 @@ class EvaluationSection(Section):
     """Items that the user never had, among which the held-out one is ranked."""
     every: PositiveInt = 1
     """Rounds between two validations."""
+    metrics: list[str | dict[str, Any]] | None = None
+    """By name, or as a table with a name and keys, `{name = "ndcg", k = 5}`; `hr`, `ndcg` and
+    `recall` at `k` if not given, `auc` for what ranks no items."""
+    best_by: str | None = None
+    """The metric by which the best round is chosen; the first one if not given."""
     baselines: list[str] = Field(default=["popularity", "itemknn", "mf"])
     """What the trained model is printed beside: popularity, itemknn, or a recommender that one
     place can train."""

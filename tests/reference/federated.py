@@ -129,7 +129,7 @@ def best_rounds(
             ("global", ModelScorer(recommender, params)),
             ("own", PersonalScorer(recommender, params, tables.snapshot())),
         ):
-            hits = judge.hit_rate(scorer, "valid")
+            hits = judge.quality(scorer, "valid")
             if name not in best or hits > best[name][0]:
                 best[name] = hits, scorer
     own: PersonalScorer = best["own"][1]

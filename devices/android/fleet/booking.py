@@ -5,6 +5,7 @@ the phone's power profile x the measured CPU time, on top of the modelled life o
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from droidloop.devices.phone.battery import advance
 from droidloop.devices.phone.play import play_cohort
 from droidloop.devices.population.population import Population
 from droidloop.platform.jobs import ENERGY_PARTS, Outcome
-from droidloop.platform.ledger import MEASURE_DTYPE, Rows
+from droidloop.platform.tables import TABLES
 
 _GROWING = tuple(name for name in ENERGY_PARTS if name != "tail_uj")
 _TAKEN = (
@@ -152,7 +153,7 @@ def modelled(population: Population, row: np.void) -> np.void:
     return played
 
 
-def measure_row(row: np.void, law: np.void, result: Result, energy_uj: int) -> Rows:
+def measured(row: np.void, law: np.void, result: Result, energy_uj: int) -> dict[str, Any]:
     """Return what was measured of a job beside what the laws say, as a row of ``measures``.
 
     Args:
@@ -161,8 +162,7 @@ def measure_row(row: np.void, law: np.void, result: Result, energy_uj: int) -> R
         result: what the device gave.
         energy_uj: of the whole device by its battery; -1: not told.
     """
-    rows = np.full(1, -1, MEASURE_DTYPE)
-    one = rows[0]
+    one: dict[str, Any] = {column.name: -1 for column in TABLES["measures"].columns}
     one["t_us"] = row["finish_us"]
     for name in ("job", "phone", "kind"):
         one[name] = row[name]
@@ -177,4 +177,4 @@ def measure_row(row: np.void, law: np.void, result: Result, energy_uj: int) -> R
     for name, first, last in zip(("down", "compute", "up"), phases, phases[1:], strict=False):
         if law[first] >= 0 and law[last] >= 0:
             one[f"modelled_{name}_us"] = law[last] - law[first]
-    return rows
+    return one

@@ -28,7 +28,7 @@ from droidloop.devices.population.population import Population
 from droidloop.platform.engine import Engine
 from droidloop.platform.jobs import LEARNING, Jobs, Outcome
 
-from .booking import Spans, book, give_up, limit_of, measure_row, modelled, spans_of
+from .booking import Spans, book, give_up, limit_of, measured, modelled, spans_of
 
 BACK_S, STILL_GONE_S = 20.0, 1.0
 
@@ -171,7 +171,7 @@ class AndroidFleet:
         elif row["compute_end_us"] >= 0:
             self._accept(row, took.result, k, work)
         follow(population, row)
-        self._evidence.measured(measure_row(row, law, took.result, took.energy_uj))
+        self._evidence.measured(measured(row, law, took.result, took.energy_uj))
 
     def _accept(self, row: np.void, ran: Ran, k: int, work: Work) -> None:
         job = int(row["job"])

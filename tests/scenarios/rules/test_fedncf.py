@@ -135,7 +135,7 @@ def test_the_same_network_trained_in_one_place_is_a_baseline(tmp_path: Path) -> 
     assert isinstance(scorer.recommender, NeuMF)
     assert scorer.recommender.widths == (6, 5, 2)
     evaluator = study(tmp_path, text + FEDNCF).evaluator
-    assert evaluator.hit_rate(scorer, "valid") > evaluator.k / evaluator.split.n_items
+    assert evaluator.quality(scorer, "valid") > evaluator.k / evaluator.split.n_items
 
 
 def test_every_model_that_was_measured_is_printed(tmp_path: Path, command: Command) -> None:

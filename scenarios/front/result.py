@@ -27,12 +27,21 @@ class Result:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """The answer of the run, as ``droidloop report`` prints it."""
+        """What the tables of ``droidloop report`` are made of."""
         if self._summary is None:
             from droidloop.scenarios.reports.summary import summarise
 
             self._summary = summarise(self._directory)
         return self._summary
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return the answer of the run, one record a number: a data frame's rows.
+
+        They are those of ``droidloop report --json``.
+        """
+        from droidloop.scenarios.reports.summary import records
+
+        return records(self.summary)
 
     @property
     def scenario(self) -> dict[str, Any]:

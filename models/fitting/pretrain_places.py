@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 
 from droidloop.models.data.places import Places
-from droidloop.models.tables.dense import normal_rows
+from droidloop.models.tables.float_rows import normal_rows
 from droidloop.platform.arrays import Float32Array, IntArray
 from droidloop.platform.draws import Draws, below_at
 

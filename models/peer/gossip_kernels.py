@@ -6,7 +6,7 @@ Receivers are independent of one another, so any number of threads gives the sam
 import numpy as np
 from numba import njit
 
-from droidloop.models.local.mf_sgd import dot, shuffle, step_rows
+from droidloop.models.local.mf_sgd import dot, fill_slots, shuffle, step_rows
 from droidloop.models.numerics.bounds import LARGEST
 from droidloop.platform.arrays import Array, Float32Array, Int32Array, IntArray
 from droidloop.platform.draws import uniform_at
@@ -181,8 +181,13 @@ def merge_tables(
     return age, broken
 
 
-Room = tuple[Int32Array, Float32Array, Float32Array, Float32Array, Int32Array, Float32Array]
-"""Room for a batch: slots and scores of pairs, labels, slopes and hits of rows, the gradient."""
+Room = tuple[
+    Int32Array, Float32Array, Float32Array, Float32Array, Int32Array, Float32Array, Int32Array
+]
+"""Room for a batch: slots and scores of pairs, labels, slopes and hits of rows, the gradient.
+
+Last the row of each item, which is its number: a phone's own table has all rows.
+"""
 
 
 @njit(cache=True, nogil=True)
@@ -199,18 +204,15 @@ def fit_batches(
     room: Room,
 ) -> None:
     """Take a step on each batch of the examples in *order*; of *first* the negatives are row 0."""
-    slots, scores, batch_labels, slopes, hits, gradient = room
+    slots, scores, batch_labels, slopes, hits, gradient, itself = room
     width, group = 1 + negatives.shape[1], batch_labels.size
     for start in range(0, order.size, group):
-        end = min(start + group, order.size)
-        for e in range(start, end):
-            example, q = order[e], (e - start) * width
-            batch_labels[e - start] = labels[example]
-            slots[q] = items[example]
-            for s in range(width - 1):
-                slots[q + 1 + s] = negatives[example - first, s]
+        batch = order[start : start + group]
+        for k in range(batch.size):
+            batch_labels[k] = labels[batch[k]]
+        fill_slots(batch, items, negatives, first, itself, slots)
         step_rows(
-            slots[: (end - start) * width], batch_labels, width, code, table, vector,
+            slots[: batch.size * width], batch_labels, width, code, table, vector,
             steps, scores, slopes, hits, gradient,
         )  # fmt: skip
 
@@ -252,8 +254,8 @@ def learn_tables(
     table, vector = np.empty_like(item[0]), np.empty(item.shape[2], np.float32)
     slots, scores = np.empty(group * width, np.int32), np.empty(group * width, np.float32)
     slopes, hits, gradient = np.zeros(n, np.float32), np.zeros(n, np.int32), np.zeros_like(vector)
-    room = (slots, scores, np.empty(group, np.float32), slopes, hits, gradient)
-    row_age = np.zeros(row_ages.shape[1], np.float32)
+    row_age, itself = np.zeros(row_ages.shape[1], np.float32), np.arange(n).astype(np.int32)
+    room = (slots, scores, np.empty(group, np.float32), slopes, hits, gradient, itself)
     by_row, stamp, seen_at = row_age.size > 0, 0, np.zeros(row_age.size, np.int64)
     for k in range(low, high):
         phone, mine = phones[k], slice(offsets[k], offsets[k + 1])

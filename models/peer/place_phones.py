@@ -30,7 +30,7 @@ from droidloop.models.recommenders.place_features import (
     network_size,
     weights_in,
 )
-from droidloop.models.tables.dense import normal_rows
+from droidloop.models.tables.float_rows import normal_rows
 from droidloop.platform.arrays import Array, Float32Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.workers import for_chunks

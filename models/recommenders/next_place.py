@@ -15,7 +15,8 @@ from droidloop.models.data.interactions import UserItems
 from droidloop.models.data.places import Places, by_hours
 from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.interfaces.learning import Batch, Context, Cost, EmbeddingTable, Params
-from droidloop.models.tables.dense import DenseTable, normal_rows
+from droidloop.models.tables.dense import DenseTable
+from droidloop.models.tables.float_rows import normal_rows
 from droidloop.platform.arrays import Float32Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import ScenarioError

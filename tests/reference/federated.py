@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from droidloop.models.evaluation.candidates import Protocol
     from droidloop.models.evaluation.evaluator import Evaluator, Scorer
     from droidloop.models.evaluation.personal_tables import PersonalScorer, PersonalTables
-    from droidloop.models.interfaces.learning import ClientRule, Recommender, ServerRule
+    from droidloop.models.interfaces.learning import ClientRule, ItemRecommender, ServerRule
     from droidloop.models.interfaces.store import PrivateStore
     from droidloop.platform.draws import Draws
 
@@ -45,7 +45,7 @@ PROTOCOLS: "dict[Protocol, tuple[str, str]]" = {
 class Learner:
     """What is trained: a recommender, what its phones do, and what its server does."""
 
-    recommender: "Recommender"
+    recommender: "ItemRecommender"
     client: "ClientRule"
     server: "ServerRule"
 

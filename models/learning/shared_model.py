@@ -7,15 +7,15 @@ import torch
 
 from droidloop.models.evaluation.evaluator import ModelScorer
 from droidloop.models.evaluation.task_data import TaskData
-from droidloop.models.interfaces.learning import ClientRule, Recommender, ServerRule
+from droidloop.models.interfaces.learning import ClientRule, ItemRecommender, ServerRule
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.packages.shipped import Ships
 
 from .learning import FederatedLearning, Snapshot
 
 
-class Shared(Recommender, Ships, Protocol):
-    """A recommender whose shared part ships."""
+class Shared(ItemRecommender, Ships, Protocol):
+    """A recommender of a table of items whose shared part ships."""
 
 
 def shared_learning(

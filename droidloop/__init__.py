@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from droidloop.scenarios.front.catalogue import keys, methods
+    from droidloop.scenarios.front.devices import Devices
     from droidloop.scenarios.front.result import Result
     from droidloop.scenarios.front.running import Progress, run
     from droidloop.scenarios.front.scenario import Scenario, load, scenario_names
@@ -27,6 +28,7 @@ __version__ = "0.1.0"
 __all__ = [
     "DataError",
     "DeviceError",
+    "Devices",
     "DroidloopError",
     "LedgerError",
     "PackageError",
@@ -47,6 +49,7 @@ _HOMES = {
     **dict.fromkeys(("Scenario", "load", "scenario_names"), "scenarios.front.scenario"),
     **dict.fromkeys(("Progress", "run"), "scenarios.front.running"),
     **dict.fromkeys(("keys", "methods"), "scenarios.front.catalogue"),
+    "Devices": "scenarios.front.devices",
     "Result": "scenarios.front.result",
 }
 
@@ -55,8 +58,6 @@ def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for: ``import droidloop`` itself is free."""
     if name not in __all__:
         raise AttributeError(f"module 'droidloop' has no attribute {name!r}")
-    if name in _HOMES:  # before anything compiled is imported: never use stale kernels
-        importlib.import_module("droidloop.platform.kernels").keep_kernels()
     home = importlib.import_module(f"droidloop.{_HOMES.get(name, 'platform.errors')}")
     value = globals()[name] = getattr(home, name)
     return value

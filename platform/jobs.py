@@ -55,6 +55,9 @@ class Outcome(IntEnum):
     LOST_LEFT = 21
     LOST_DEAD = 22
     LOST_KILLED = 23
+    INTERRUPTED_UNPLUGGED = 24
+    INTERRUPTED_IN_USE = 25
+    INTERRUPTED_WIFI = 26
     FAILED_LINK = 30
     FAILED_OFFLINE = 31
     FAILED_TIMEOUT = 32
@@ -71,7 +74,12 @@ class Outcome(IntEnum):
     @property
     def lost(self) -> bool:
         """Whether the job began, or waited, and the phone never came to its end."""
-        return Outcome.LOST_COVERAGE <= self <= Outcome.LOST_KILLED
+        return Outcome.LOST_COVERAGE <= self <= Outcome.INTERRUPTED_WIFI
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the job ran, and what its policy asks for ended before it did."""
+        return Outcome.INTERRUPTED_UNPLUGGED <= self <= Outcome.INTERRUPTED_WIFI
 
     @property
     def failed(self) -> bool:
@@ -96,7 +104,8 @@ JOB_COLUMNS = (
     Column("up_bytes", np.int64, "to send"),
     Column("flops", np.int64, "of the computation"),
     Column("moved_bytes", np.int64, "memory traffic of the computation"),
-    Column("load_bytes", np.int64, "read from storage before it; -1: no process starts"),
+    Column("operators", np.int64, "that a runtime dispatches, one after the other", since=2),
+    Column("load_bytes", np.int64, "read from storage before it; -1: it needs no process"),
     Column("ram_bytes", np.int64, "that it needs"),
     Column("storage_bytes", np.int64, "that it needs"),
     Column("runtime", np.int32, "lowest runtime version that can do it"),

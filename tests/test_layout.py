@@ -233,6 +233,19 @@ def test_files_and_functions_stay_small(name: str) -> None:
             assert lines <= MAX_FUNCTION_LINES, f"{node.name} has {lines} lines"
 
 
+@pytest.mark.parametrize("name", names(SOURCES))
+def test_kernels_are_compiled_by_our_own_decorators(name: str) -> None:
+    """numba's keep what is out of date, and miss what they call: see platform/kernel_cache.py."""
+    tree = ast.parse((PACKAGE / name).read_text())
+    taken = [
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "numba"
+        for alias in node.names
+    ]
+    assert not {"njit", "jit", "vectorize", "guvectorize", "cfunc"} & set(taken)
+
+
 # Where packages come from and where a checkout lies is told to pip, apt and make, never written
 # down: it differs from machine to machine. /home/me and /home/you are nobody's and may be shown.
 ELSEWHERE = re.compile(

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from droidloop.platform.arrays import FloatArray, IntArray
+from droidloop.platform.law import kernel
 
 Scores = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -86,7 +86,7 @@ def _refuse_nan(scores: Scores) -> None:
         raise ValueError(f"scores of row {int(np.argmax(wrong))} contain NaN; the model diverged")
 
 
-@njit(cache=True)
+@kernel
 def _rank(own: Scores, k: int, rivals: Scores, strict: bool) -> int:
     """Return the rank of item k of *own* among *rivals* and the rest of *own*."""
     ahead = 0
@@ -97,7 +97,7 @@ def _rank(own: Scores, k: int, rivals: Scores, strict: bool) -> int:
     return ahead + 1
 
 
-@njit(cache=True)
+@kernel
 def _full(
     scores: Scores,
     held: IntArray,
@@ -124,7 +124,7 @@ def _full(
     return ranks
 
 
-@njit(cache=True)
+@kernel
 def _sampled(scores: Scores, n_held: IntArray, n_candidates: IntArray, strict: bool) -> IntArray:
     ranks = np.empty(n_held.sum(), np.int64)
     out = 0
@@ -137,7 +137,7 @@ def _sampled(scores: Scores, n_held: IntArray, n_candidates: IntArray, strict: b
     return ranks
 
 
-@njit(cache=True)
+@kernel
 def _top(
     scores: Scores,
     held: IntArray,

@@ -9,10 +9,10 @@ from typing import final
 
 import numpy as np
 import torch
-from numba import njit
 
 from droidloop.models.interfaces.learning import ItemRecommender, Params
 from droidloop.platform.arrays import Float32Array, IntArray
+from droidloop.platform.law import kernel
 from droidloop.platform.messages import Messages
 
 from .metrics import Scores
@@ -185,7 +185,7 @@ class PersonalScorer:
         return np.asarray(scores.numpy(), np.float32)
 
 
-@njit(cache=True)
+@kernel
 def _gather(
     chosen: IntArray,
     places: IntArray,

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numba import njit
 from pydantic import PositiveFloat
 
 from droidloop.models.data.interactions import UserItems
@@ -35,6 +34,7 @@ from droidloop.models.tables.float_rows import every_vector, own_rows
 from droidloop.platform.arrays import Array, Float32Array, FloatArray, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import ScenarioError
+from droidloop.platform.law import kernel
 from droidloop.platform.messages import SERVER, Messages
 from droidloop.platform.registry import Method
 from droidloop.platform.section import NotNegative, Section
@@ -148,7 +148,7 @@ def _chained(
     return {name: values.reshape(-1, *values.shape[2:]) for name, values in out.items()}
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _gram(table: Float32Array, l2: float, out: FloatArray) -> None:
     """Write table^T table + *l2* to the lower half of *out*."""
     out[:] = 0.0
@@ -160,7 +160,7 @@ def _gram(table: Float32Array, l2: float, out: FloatArray) -> None:
         out[a, a] += l2
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _solve(matrix: FloatArray, vector: FloatArray) -> None:
     """Replace *vector* by the solution of the symmetric *matrix*, whose lower half is lost."""
     dim = vector.size
@@ -179,7 +179,7 @@ def _solve(matrix: FloatArray, vector: FloatArray) -> None:
         vector[a] /= matrix[a, a]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _solve_all(
     low: int,
     high: int,

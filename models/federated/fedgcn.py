@@ -135,6 +135,7 @@ class FedLightGCN:
             flops=trained.flops + passes * 3 * (edges + rows) * model.dim,
             moved_bytes=trained.moved_bytes + passes * 4 * (edges + 2 * rows) * model.dim,
             ram_bytes=once.ram_bytes + 12 * rows * model.dim + 4 * edges,
+            operators=self.sgd.operators(data.counts, self.negatives),
         )
 
 

@@ -124,7 +124,9 @@ class FedMF:
         """Return what the step takes on each phone: all epochs, but the memory of one."""
         pairs = data.counts * (1 + self.negatives)
         trained = self.recommender.cost(pairs * self.sgd.epochs)
-        return Cost(trained.flops, trained.moved_bytes, self.recommender.cost(pairs).ram_bytes)
+        ram_bytes = self.recommender.cost(pairs).ram_bytes
+        operators = self.sgd.operators(data.counts, self.negatives)
+        return Cost(trained.flops, trained.moved_bytes, ram_bytes, operators)
 
 
 class FedMFSection(FoldedTraining):

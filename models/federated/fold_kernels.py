@@ -1,15 +1,15 @@
 """What a fold does with every number of a message, compiled; see ``aggregation.py``."""
 
 import numpy as np
-from numba import njit
 
 from droidloop.platform.arrays import BoolArray, Float32Array, FloatArray, IntArray
+from droidloop.platform.law import kernel
 
 _LARGEST = 2.0**20
 """A weighted change beyond this is refused: 8,192 of them fit a sum."""
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def find_broken(
     low: int,
     high: int,
@@ -33,7 +33,7 @@ def find_broken(
         sound[k] &= good
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def fold(
     low: int,
     high: int,

@@ -8,7 +8,6 @@ from typing import TypeGuard, final
 
 import numpy as np
 import torch
-from numba import njit
 
 from droidloop.models.graphs.propagation import propagate
 from droidloop.models.interfaces.learning import Params, Recommender
@@ -17,6 +16,7 @@ from droidloop.models.recommenders.lightgcn import LightGCN
 from droidloop.models.recommenders.mf import MF
 from droidloop.models.tables.float_rows import own_rows
 from droidloop.platform.arrays import Array, Float32Array, Int32Array, IntArray
+from droidloop.platform.law import kernel
 
 _BETA1, _BETA2, _EPSILON = np.float32(0.9), np.float32(0.999), np.float32(1e-8)
 _ONE = np.float32(1)
@@ -91,7 +91,7 @@ class Descent:
         return loss
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _adam(
     value: Float32Array,
     slope: Float32Array,

@@ -34,11 +34,13 @@ class Cost:
         flops: floating-point operations, int or int64 array (phones,).
         moved_bytes: memory traffic, likewise.
         ram_bytes: peak memory of the computation's data, likewise; without the process itself.
+        operators: of a network, dispatched one after the other, likewise; 0 for plain loops.
     """
 
     flops: int | IntArray
     moved_bytes: int | IntArray
     ram_bytes: int | IntArray
+    operators: int | IntArray = 0
 
 
 @dataclass(frozen=True)

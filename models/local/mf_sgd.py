@@ -9,16 +9,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.numerics.pair_gradients import LOSSES, differentiate
 from droidloop.platform.arrays import Array, Float32Array, Int32Array, IntArray
 from droidloop.platform.draws import Draws, below_at
+from droidloop.platform.law import kernel
 from droidloop.platform.workers import for_chunks
 
 _ONE = np.float32(1)
 _ZERO = np.float32(0)
+STEP_OPERATORS = 37
+"""Of the exported step of MF with the log loss; those of a network's are not many more."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,10 @@ class Sgd:
     def group(self, negatives: int) -> int:
         """Return how many items with their *negatives* make a batch."""
         return max(1, self.batch // (1 + negatives))
+
+    def operators(self, counts: IntArray, negatives: int) -> IntArray:
+        """Return how many operators a runtime dispatches to train on *counts* items, by phone."""
+        return STEP_OPERATORS * self.epochs * -(-counts // self.group(negatives))
 
 
 def train_mf_cohort(
@@ -106,7 +112,7 @@ def batches(order: IntArray, group: int) -> Iterator[IntArray]:
             yield epoch[start : start + group]
 
 
-@njit(cache=True)
+@kernel
 def shuffle(order: IntArray, key: np.uint64, phone: int, epoch: int) -> None:
     """Shuffle *order*, the examples of *phone* before *epoch*, in place."""
     count = order.size
@@ -115,7 +121,7 @@ def shuffle(order: IntArray, key: np.uint64, phone: int, epoch: int) -> None:
         order[last], order[other] = order[other], order[last]
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def dot(rows: Float32Array, r: int, vector: Float32Array) -> np.float32:
     """Return the product of row *r* and *vector*."""
     # Eight sums, so that the compiler may use vectors without being allowed to reorder.
@@ -136,7 +142,7 @@ def dot(rows: Float32Array, r: int, vector: Float32Array) -> np.float32:
     return ((a + b) + (c + d)) + ((e + f) + (g + h))
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def fill_slots(
     batch: IntArray,
     items: IntArray,
@@ -158,7 +164,7 @@ def fill_slots(
             slots[q + 1 + s] = slot[other] if other >= 0 else -1
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def step_rows(
     slots: Int32Array,
     labels: Float32Array,
@@ -214,7 +220,7 @@ def step_rows(
         gradient[j] = _ZERO
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _train(
     low: int,
     high: int,

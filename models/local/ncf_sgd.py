@@ -5,13 +5,13 @@ does the same arithmetic with torch.
 """
 
 import numpy as np
-from numba import njit
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.numerics.pair_gradients import sigmoid
 from droidloop.models.recommenders.neumf import NeuMF
 from droidloop.platform.arrays import Array, Float32Array, Int32Array, IntArray
 from droidloop.platform.draws import Draws
+from droidloop.platform.law import kernel
 from droidloop.platform.workers import for_chunks
 
 from .mf_sgd import Sgd, fill_slots, shuffle
@@ -62,7 +62,7 @@ def train_ncf_cohort(
     return {"item": change, **unpacked(model, moved)}
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _step(
     slots: Int32Array,
     width: int,
@@ -98,7 +98,7 @@ def _step(
     descend(steps[0], steps[2], vector, pull, net, grad, widths, cut)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _train(
     low: int,
     high: int,

@@ -5,9 +5,9 @@ example, in their order, into arrays that the caller brings: for central trainin
 """
 
 import numpy as np
-from numba import njit
 
 from droidloop.platform.arrays import Float32Array, Int32Array, IntArray
+from droidloop.platform.law import kernel
 
 LOSSES = {"log": 0, "bpr": 1, "squared": 2}
 """The numbers by which kernels know the losses."""
@@ -15,13 +15,13 @@ LOSSES = {"log": 0, "bpr": 1, "squared": 2}
 _ONE, _ZERO = np.float32(1), np.float32(0)
 
 
-@njit(cache=True, inline="always", error_model="numpy")
+@kernel(inline="always", error_model="numpy")
 def sigmoid(score: np.float32) -> np.float32:
     """Return the logistic function of *score*."""
     return np.float32(_ONE / (_ONE + np.exp(-score)))
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def differentiate(
     scores: Float32Array, slots: Int32Array, labels: Float32Array, width: int, code: int
 ) -> None:
@@ -47,7 +47,7 @@ def differentiate(
                 scores[s] = sigmoid(scores[s]) - label
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _loss(scores: Float32Array, slots: Int32Array, label: np.float32, code: int) -> float:
     """Return the loss of an item, the first pair, and its negatives."""
     loss = 0.0
@@ -62,7 +62,7 @@ def _loss(scores: Float32Array, slots: Int32Array, label: np.float32, code: int)
     return loss
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def add_slopes(
     users: IntArray,
     items: IntArray,
@@ -100,7 +100,7 @@ def add_slopes(
     return loss
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def _product(user: Float32Array, u: int, item: Float32Array, i: int) -> np.float32:
     # Eight sums, so that the compiler may use vectors without being allowed to reorder.
     a = b = c = d = e = f = g = h = _ZERO
@@ -119,7 +119,7 @@ def _product(user: Float32Array, u: int, item: Float32Array, i: int) -> np.float
     return np.float32(((a + b) + (c + d)) + ((e + f) + (g + h)))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def add_l2(
     users: IntArray,
     items: IntArray,

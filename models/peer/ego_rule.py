@@ -205,6 +205,7 @@ class SemiDFEGL:
             + passes * 4 * (edges + 2 * nodes) * mf.dim
             + 12 * numbers * merged,
             ram_bytes=once.ram_bytes + 12 * nodes * mf.dim + 4 * edges + 4 * numbers * merged,
+            operators=self.sgd.operators(data.counts, self.negatives),
         )
 
     def scores(self, columns: dict[str, Array], data: UserItems) -> Scores:

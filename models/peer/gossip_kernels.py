@@ -4,15 +4,15 @@ Receivers are independent of one another, so any number of threads gives the sam
 """
 
 import numpy as np
-from numba import njit
 
 from droidloop.models.local.mf_sgd import dot, fill_slots, shuffle, step_rows
 from droidloop.models.numerics.bounds import LARGEST
 from droidloop.platform.arrays import Array, Float32Array, Int32Array, IntArray
 from droidloop.platform.draws import uniform_at
+from droidloop.platform.law import kernel
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def copy_tables(
     low: int, high: int, phones: IntArray, column: Float32Array, out: Float32Array
 ) -> None:
@@ -22,7 +22,7 @@ def copy_tables(
         out[k * n : (k + 1) * n] = column[phones[k]]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def copy_some_rows(
     low: int,
     high: int,
@@ -45,7 +45,7 @@ def copy_some_rows(
                 at += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def sound(values: Float32Array, rows: IntArray, n: int, age: int) -> bool:
     """Return whether a neighbour's model can be merged: numbers, of moderate size, rows there."""
     good = age >= 0 and (rows.size > 0 or values.shape[0] in (0, n))
@@ -57,7 +57,7 @@ def sound(values: Float32Array, rows: IntArray, n: int, age: int) -> bool:
     return good
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def credible(ages: Float32Array) -> bool:
     """Return whether a neighbour's row ages are numbers from 0 to ``LARGEST``."""
     good = True
@@ -66,13 +66,13 @@ def credible(ages: Float32Array) -> bool:
     return good
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def share_of(mine: int, theirs: int) -> float:
     """Return the weight of a table of age *theirs* beside one of age *mine*."""
     return theirs / (mine + theirs) if mine + theirs > 0 else 0.5
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def merge_into(table: Float32Array, values: Float32Array, rows: IntArray, share: float) -> None:
     """Move *table* towards *values* (of *rows*; of all if there are none) by *share*."""
     take = np.float32(share)
@@ -87,7 +87,7 @@ def merge_into(table: Float32Array, values: Float32Array, rows: IntArray, share:
             table[rows[t], j] = keep * table[rows[t], j] + take * values[t, j]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def fit_ratings(
     order: IntArray,
     items: IntArray,
@@ -113,7 +113,7 @@ def fit_ratings(
             vector[j] = keep_user * vector[j] - lr_user * (slope * old)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def merge_rows(
     table: Float32Array,
     row_age: Float32Array,
@@ -137,7 +137,7 @@ def merge_rows(
             table[row, j] = keep * table[row, j] + take * values[t, j]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def grow_older(
     row_age: Float32Array, items: IntArray, negatives: Int32Array, seen_at: IntArray, now: int
 ) -> None:
@@ -157,7 +157,7 @@ Sent = tuple[Float32Array, IntArray, IntArray, IntArray, Float32Array]
 """Messages: values, row numbers (none: all rows), where each begins, ages, and ages of rows."""
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def merge_tables(
     first: int, until: int, sent: Sent, table: Float32Array, age: int, row_age: Float32Array
 ) -> tuple[int, int]:
@@ -190,7 +190,7 @@ Last the row of each item, which is its number: a phone's own table has all rows
 """
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def fit_batches(
     order: IntArray,
     items: IntArray,
@@ -217,7 +217,7 @@ def fit_batches(
         )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def learn_tables(
     low: int,
     high: int,

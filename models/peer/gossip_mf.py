@@ -220,6 +220,7 @@ class GossipMF:
             trained.flops + 3 * sent * merged,
             trained.moved_bytes + 12 * sent * merged + 16 * numbers,
             one.ram_bytes + 4 * numbers + 4 * sent * merged,
+            self.sgd.operators(data.counts, self.negatives) * updates,
         )
 
     def _rows_sent(self, parameter: Parameter) -> int:

@@ -24,6 +24,8 @@ CHOSEN = {
 
 _UNITS = {
     "s": "s",
+    "h": "h",
+    "hour": "h",
     "days": "days",
     "m": "m",
     "mbps": "Mbit/s",

@@ -2,14 +2,17 @@
 
 import json
 import sys
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from droidloop.platform.errors import DroidloopError
+from droidloop.platform.errors import DroidloopError, UsageError
 
 from .catalogue import keys, methods
+from .device_options import adb_server, bundle_files
 from .devices import devices
 
 if TYPE_CHECKING:  # imported only where they are needed
@@ -31,9 +34,6 @@ class _Group(click.Group):
 @click.version_option(package_name="droidloop")
 def main() -> None:
     """A laboratory for on-device recommender systems."""
-    from droidloop.platform.kernels import keep_kernels
-
-    keep_kernels()
 
 
 @main.command()
@@ -53,6 +53,13 @@ def main() -> None:
     help="Have this device take part, in the place of the first phone that is free.",
 )
 @click.option(
+    "--testbed",
+    type=click.Path(path_type=Path),
+    help="A TOML file with [[devices.android]] tables: devices, and how each of them works.",
+)
+@adb_server
+@bundle_files
+@click.option(
     "--workers",
     type=click.IntRange(min=1),
     help="Threads for phones and training [one a processor].",
@@ -68,28 +75,35 @@ def run(
     out: Path | None,
     replay: Path | None,
     attach: tuple[str, ...],
+    testbed: Path | None,
+    adb_server: str | None,
+    bundles: tuple[Path, ...],
     workers: int | None,
     ray: str | None,
     as_json: bool,
 ) -> None:
     """Run SCENARIO (a name from the library or a TOML file) and print its summary."""
+    from droidloop.scenarios.front.devices import Devices
     from droidloop.scenarios.front.running import run as run_scenario
     from droidloop.scenarios.front.scenario import Scenario
     from droidloop.scenarios.schema.load import content_of, find
 
+    from .compiling import compiling_told
+
     path = find(scenario)
     chosen = Scenario(content_of(path, settings), str(path))
-    result = run_scenario(
-        chosen,
-        out,
-        seed=seed,
-        replay=replay,
-        attach=attach,
-        workers=workers,
-        ray=ray,
-        progress=_Progress(quiet=as_json),
-        notice=lambda line: click.echo(line, err=True),
-    )
+    devices = Devices(attach, testbed, adb_server, bundles, partial(click.echo, err=True))
+    with nullcontext() if as_json else compiling_told():
+        result = run_scenario(
+            chosen,
+            out,
+            seed=seed,
+            replay=replay,
+            devices=devices,
+            workers=workers,
+            ray=ray,
+            progress=_Progress(quiet=as_json),
+        )
     _print(result.summary, as_json)
     if not as_json:
         click.echo(f"run directory: {result.path}")
@@ -176,6 +190,7 @@ def list_scenarios() -> None:
 
 @scenarios.command()
 @click.argument("name")
+@click.argument("scenario", required=False)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -183,8 +198,24 @@ def list_scenarios() -> None:
     help="Where the pictures of `show radio` go [radio].",
 )
 @click.option("--trace", type=click.Path(path_type=Path), help="A link trace for `show radio`.")
-def show(name: str, out: Path, trace: Path | None) -> None:
-    """Print the file of the scenario NAME; `radio` draws radios, a link and batteries instead."""
+def show(name: str, scenario: str | None, out: Path, trace: Path | None) -> None:
+    """Print the file of the scenario NAME.
+
+    `radio` draws radios, a link and batteries instead; `eligibility SCENARIO` prints how many
+    phones can be asked at each hour of the day.
+    """
+    if (name == "eligibility") != (scenario is not None):
+        raise UsageError(
+            f"scenarios show {name} {scenario or ''}".rstrip()
+            + ": give one scenario, or `eligibility` and the scenario to look into"
+        )
+    if scenario is not None:
+        from droidloop.scenarios.run.eligibility import eligibility_lines
+        from droidloop.scenarios.schema.load import find, load
+
+        for line in eligibility_lines(load(find(scenario))):
+            click.echo(line)
+        return
     if name == "radio":
         from droidloop.scenarios.reports.radio_plots import draw_radio
         from droidloop.scenarios.run.coverage import optus_lines

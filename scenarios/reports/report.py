@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from .device_tables import show_devices
 from .measured import Measured
 from .summary import COMPONENTS, quality_of
 
@@ -35,10 +36,17 @@ def tables_of(answer: Facts) -> list[Table]:
     return [_quality(answer), _classes(answer)]
 
 
+def _training(facts: Facts) -> str:
+    parts = facts["training_job_j"]
+    return f"{_number(parts['compute'], 2)} / {_number(parts['radio'], 2)}"
+
+
 def show(answer: Facts, console: Console) -> None:
     """Print the summary *answer* of a run on *console*."""
     for table in tables_of(answer):
         console.print(table)
+    if "devices" in answer:
+        show_devices(answer["devices"], console)
     participation = answer["participation"]
     console.print(
         f"{answer['rounds']} rounds; a round selected {participation['selected']:.1%} of the "
@@ -46,7 +54,8 @@ def show(answer: Facts, console: Console) -> None:
         highlight=False,
     )
     for kind, outcomes in answer["outcomes"].items():
-        parts = ", ".join(f"{count:,} {name}" for name, count in outcomes.items())
+        total = sum(outcomes.values())
+        parts = ", ".join(f"{n:,} {name} ({n / total:.1%})" for name, n in outcomes.items())
         console.print(f"{kind} jobs: {parts}", highlight=False)
     if "link_bytes" in answer:
         peers, server = (
@@ -121,7 +130,10 @@ def _columns(answer: Facts) -> dict[str, dict[str, str]]:
 
 
 def _classes(answer: Facts) -> Table:
-    table = Table(title="by class of phone")
+    title = "by class of phone"
+    if "devices" in answer:
+        title += " (classes: simulated phones alone, modelled; all: with the real devices)"
+    table = Table(title=title)
     table.add_column("")
     groups: dict[str, Facts] = {"all": answer, **answer["classes"]}
     for name in groups:
@@ -151,6 +163,7 @@ _ROWS: list[tuple[str, Callable[[Facts], str]]] = [
     ("train job s (p50 / p95)", lambda f: _spread(f["latency_s"]["train"])),
     ("delivery s", lambda f: _spread(f["latency_s"]["delivery"])),
     ("inference s", lambda f: _spread(f["latency_s"]["inference"], 3)),
+    ("train job J (compute / radio)", _training),
     ("MB down / up", _megabytes),
     *((f"J a phone: {name}", partial(_per_phone, name)) for name in (*COMPONENTS, "total")),
 ]

@@ -11,6 +11,7 @@ from droidloop.platform.ledger import Rows, read, texts
 from droidloop.platform.rundir import RunDirectory
 from droidloop.platform.units import joules, seconds
 
+from .device_tables import devices_of
 from .measured import metrics_of
 from .provenance import synthetic_parts
 
@@ -26,8 +27,9 @@ class _Tables:
     devices: Rows
 
     def of(self, name: bytes) -> "_Tables":
-        """Return the rows of the class of phones *name*, and the metrics of them together."""
-        phones = self.devices["phone"][self.devices["profile"] == name]
+        """Return the rows of the simulated phones of class *name*, and the metrics of them."""
+        mine = (self.devices["profile"] == name) & ~self.devices["measured"]
+        phones = self.devices["phone"][mine]
         mine = np.isin(self.metrics["phone"], phones) | (self.metrics["users"] == name)
         return _Tables(
             self.jobs[np.isin(self.jobs["phone"], phones)],
@@ -43,6 +45,7 @@ def summarise(run: RunDirectory) -> dict[str, Any]:
     events = read(run.path, "events")
     devices = tables.devices
     everybody = replace(tables, metrics=tables.metrics[tables.metrics["users"] == b""])
+    simulated = devices[~devices["measured"]]
     answer = {
         "scenario": manifest["scenario"]["name"],
         "seed": manifest["seed"],
@@ -52,11 +55,14 @@ def summarise(run: RunDirectory) -> dict[str, Any]:
         "participation": _participation(events, len(devices)),
         "rounds": int(np.count_nonzero(_values(events, "round", "version"))),
         "classes": {
-            name: _facts(tables.of(name.encode())) for name in texts(np.unique(devices["profile"]))
+            name: _facts(tables.of(name.encode()))
+            for name in texts(np.unique(simulated["profile"]))
         },
         "synthetic": synthetic_parts(manifest["scenario"]),
         "wall_s": manifest.get("wall_s"),
     }
+    if len(simulated) < len(devices):
+        answer["devices"] = devices_of(run, tables.jobs)
     if (shares := _shares(events)) is not None:
         answer["coverage"] = shares
     if (links := _links(events)) is not None:
@@ -131,6 +137,7 @@ def _facts(tables: _Tables) -> dict[str, Any]:
         "quality": _quality(tables.metrics),
         "latency_s": _latency(tables.jobs),
         "energy_j": _energy(tables.devices),
+        "training_job_j": _training(tables.jobs),
         "bytes": {
             "down": int(tables.devices["downloaded_bytes"].sum()),
             "up": int(tables.devices["uploaded_bytes"].sum()),
@@ -174,6 +181,18 @@ def _energy(devices: Rows) -> dict[str, float]:
     parts = {name: joules(int(devices[f"{name}_uj"].sum())) for name in COMPONENTS}
     total = sum(int(devices[f"{name}_uj"].sum()) for name in COMPONENTS)
     return {**parts, "total": joules(total)}
+
+
+def _training(jobs: Rows) -> dict[str, float | None]:
+    """Return what a learning job that was done took in the mean: to compute, and its radio."""
+    done = jobs[np.isin(jobs["kind"], list(LEARNING)) & (jobs["outcome"] == Outcome.DONE)]
+    parts = {"compute": ("cpu_uj",), "radio": ("promotion_uj", "radio_uj", "tail_uj")}
+    return {
+        name: joules(sum(int(done[column].sum()) for column in columns)) / len(done)
+        if len(done)
+        else None
+        for name, columns in parts.items()
+    }
 
 
 def _phones(tables: _Tables) -> dict[str, int]:

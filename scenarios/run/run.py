@@ -79,7 +79,7 @@ def execute(
     ledger = directory.ledger()
     play = None if cluster is None else play_on(cluster)
     fleet = fleet_of(scenario, engine, study.population, attached, directory.path, ledger, play)
-    recorder = Recorder(engine, fleet, ledger)
+    recorder = Recorder(engine, fleet, ledger, overhead=scenario.population.overhead)
     train = train_here if cluster is None else train_on(cluster)
     run = _Run(scenario, study, recorder, directory, attached, progress, train)
     engine.run(engine.process(run.process()))

@@ -6,9 +6,10 @@ import simpy
 
 from droidloop.devices.fleets.fleet import Fleet
 from droidloop.devices.fleets.work import Work
+from droidloop.network.wire import wire_bytes
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.engine import Engine, Process
-from droidloop.platform.jobs import Jobs, Kind
+from droidloop.platform.jobs import Jobs, Kind, Need
 from droidloop.platform.ledger import Ledger
 
 SERVER = -1
@@ -18,10 +19,14 @@ class Recorder:
     """Plays jobs on a fleet and writes jobs, events and metrics to the ledger.
 
     A window of the ledger is written only when no batch that began before its end is under way.
+    With *overhead*, jobs are planned with what their messages are on the link (``network.wire``).
     """
 
-    def __init__(self, engine: Engine, fleet: Fleet, ledger: Ledger) -> None:
+    def __init__(
+        self, engine: Engine, fleet: Fleet, ledger: Ledger, *, overhead: bool = False
+    ) -> None:
         self.engine = engine
+        self._overhead = overhead
         self._fleet = fleet
         self._ledger = ledger
         self._jobs = 0
@@ -31,6 +36,11 @@ class Recorder:
         """Return jobs for *phones*, planned for now; see ``Jobs.plan`` for the columns."""
         jobs = Jobs.plan(phones, kind=kind, plan_us=self.engine.now_us, first=self._jobs, **columns)
         self._jobs += len(jobs)
+        if self._overhead:
+            relayed = (jobs["needs"] & Need.DIRECT) == 0
+            rows = jobs.rows[relayed]
+            rows["down_bytes"], rows["up_bytes"] = wire_bytes(rows["down_bytes"], rows["up_bytes"])
+            jobs.rows[relayed] = rows
         return jobs
 
     def play(self, jobs: Jobs, work: Work | None = None) -> simpy.Event:

@@ -9,8 +9,9 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from droidloop.platform.errors import ScenarioError
+from droidloop.platform.section import Section
 
-from .schema import Scenario
+from .schema import AndroidSection, DevicesSection, Scenario
 
 LIBRARY = Path(__file__).parent / "library"
 
@@ -95,6 +96,24 @@ def check(content: dict[str, Any], place: str) -> Scenario:
         raise ScenarioError(f"{place}: {error}") from error
 
 
+class TestBed(Section):
+    """A file of devices alone, which goes with any scenario."""
+
+    devices: DevicesSection
+
+
+def read_test_bed(path: Path) -> list[AndroidSection]:
+    """Return the devices that the file *path* names in ``[[devices.android]]``.
+
+    Raises:
+        ScenarioError: the file is not TOML, a key is unknown, or a value is not what it must be.
+    """
+    try:
+        return TestBed.model_validate(read(path)).devices.android
+    except ValidationError as error:
+        raise ScenarioError(f"{path}: {_first(error, TestBed)}") from error
+
+
 def put(content: dict[str, Any], key: str, value: Any, place: str) -> None:
     """Give the dotted *key* of *content* that *value*; None takes the key out.
 
@@ -121,7 +140,7 @@ def _value(text: str) -> Any:
         return text
 
 
-def _first(error: ValidationError, made: type[Scenario]) -> str:
+def _first(error: ValidationError, made: type[Section]) -> str:
     """Say the first of the errors in one line."""
     first = error.errors()[0]
     *tables, key = [str(part) for part in first["loc"]] or ["scenario"]

@@ -87,12 +87,28 @@ class EvaluationSection(Section):
 
 
 class AndroidSection(Section):
-    """A real device in the place of a phone of the population."""
+    """A real device in the place of a phone of the population; rates and charge are imposed."""
 
     serial: Annotated[str, Field(min_length=1, max_length=256)]
     """As `droidloop devices list` shows it."""
     phone: Annotated[int, Field(ge=0)] | None = None
     """The row that it stands for; the first one that is free if not given."""
+    label: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,39}$")] | None = None
+    """What people call it, to tell phones of one model apart."""
+    threads: Annotated[int, Field(ge=1, le=64)] = 1
+    """How many threads compute a job."""
+    cores: list[Annotated[int, Field(ge=0, le=1023)]] = Field(default_factory=list)
+    """The cores that its jobs keep to; all if none is given."""
+    up_mbps: PositiveFloat | None = None
+    """What its uplink is slowed to; as it is if not given."""
+    down_mbps: PositiveFloat | None = None
+    """What its downlink is slowed to; as it is if not given."""
+    covered: bool = True
+    """Whether it has a network at all."""
+    level_percent: Annotated[int, Field(ge=0, le=100)] | None = None
+    """The charge that it shows; its own if not given."""
+    charging: bool = True
+    """Whether it shows a charger, where a charge is imposed."""
 
 
 class DevicesSection(Section):

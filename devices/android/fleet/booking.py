@@ -5,11 +5,12 @@ the phone's power profile x the measured CPU time, on top of the modelled life o
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from droidloop.devices.fleets.model_job import Ran, Result
+from droidloop.devices.fleets.model_job import ModelJob, Ran, Result
 from droidloop.devices.phone.battery import advance
 from droidloop.devices.phone.play import play_cohort
 from droidloop.devices.population.population import Population
@@ -142,11 +143,37 @@ def _moved(nbytes: int, start_us: int, end_us: int, now_us: int) -> int:
     return nbytes * (now_us - start_us) // (end_us - start_us)
 
 
-def modelled(population: Population, row: np.void) -> np.void:
-    """Return *row* as the laws would have played it on the same phone; the phone's state stays."""
+@dataclass(frozen=True)
+class StepLaw:
+    """What training in LiteRT costs a device beside starting and reading; see ``Profile``."""
+
+    step_us: float
+    cell_ns: float
+
+    def work_us(self, order: ModelJob) -> float:
+        """Return what all steps of *order* take."""
+        cells = len(order.inputs["rows"]) * order.inputs["slots"].shape[-1]
+        return float(order.steps * (self.step_us + cells * self.cell_ns / 1000.0))
+
+
+def modelled(
+    population: Population, row: np.void, order: ModelJob | None = None, law: StepLaw | None = None
+) -> np.void:
+    """Return *row* as the laws would have played it on the same phone; the phone's state stays.
+
+    With a *law* the training in *order* is modelled as a device does it, which was calibrated: it
+    starts a process, reads the step and loops it, where simulated phones compute in their own.
+    """
     phone = int(row["phone"])
     before = population.state[phone].copy()
     rows = np.array([row], row.dtype)
+    if order is not None and law is not None and isinstance(order.model, Path) and order.feedback:
+        rows["load_bytes"] = order.model.stat().st_size
+        rows["moved_bytes"] = rows["operators"] = 0
+        population.state[phone]["process_until_us"] = 0  # each job has a process of its own
+        rows["flops"] = round(
+            law.work_us(order) * int(population.traits["flops_per_s"][phone]) / 1e6
+        )
     play_cohort(population.world, rows)
     population.state[phone] = before
     played: np.void = rows[0]

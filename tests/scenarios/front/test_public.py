@@ -12,13 +12,10 @@ import sys, droidloop
 assert not {name for name in sys.modules if name.startswith("droidloop.")}, sys.modules
 assert droidloop.UsageError.__name__ == "UsageError"
 assert "numba" not in sys.modules
-import os
-droidloop.load
-assert "NUMBA_CACHE_DIR" in os.environ
 """
 
 
-def test_importing_it_imports_nothing_and_kernels_are_kept_before_they_are_used() -> None:
+def test_importing_it_imports_nothing() -> None:
     done = subprocess.run([sys.executable, "-c", CHEAP], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 

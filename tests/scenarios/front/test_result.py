@@ -46,7 +46,11 @@ def test_a_directory_that_is_taken_is_refused_in_one_line(small: Path, runs: Run
 
 def test_a_replay_takes_no_devices(small: Path, runs: Runs, tmp_path: Path) -> None:
     with pytest.raises(droidloop.UsageError, match="needs no devices"):
-        droidloop.run(small, tmp_path / "x", replay=runs["cohort"].path, attach=["all"])
+        droidloop.run(
+            *(small, tmp_path / "x"),
+            replay=runs["cohort"].path,
+            devices=droidloop.Devices(attach=["all"]),
+        )
 
 
 @pytest.mark.parametrize("name", TABLES)

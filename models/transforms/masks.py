@@ -28,7 +28,6 @@ from droidloop.platform.draws import Draws
 from droidloop.platform.messages import SERVER, Messages
 from droidloop.platform.registry import Method
 from droidloop.platform.section import Section
-from droidloop.platform.workers import for_chunks
 
 from .mask_kernels import add_stream, mask_all
 
@@ -82,8 +81,7 @@ class Masks:
         first = 0
         for name, units in tables.items():
             flat = units.view(np.uint64).reshape(m, units.shape[1] * units.shape[2])
-            args = (messages.sender, partners, seeds, first, flat)
-            for_chunks(lambda low, high, args=args: mask_all(low, high, *args), m, None)
+            mask_all(0, m, messages.sender, partners, seeds, first, flat)
             first += flat.shape[1]
             arrays[name] = flat.reshape(m * units.shape[1], units.shape[2])
         offsets = {name: np.arange(m + 1) * tables[name].shape[1] for name in tables}
@@ -270,10 +268,9 @@ class Masks:
 
 def _seeds_from(answers: Messages | None, sender: int, count: int) -> UInt64Array | None:
     """Return the *count* seeds that *sender* answered; None: it did not."""
-    found = np.flatnonzero(answers.sender == sender) if answers is not None else []
-    if answers is None or not len(found):
+    if answers is None or sender not in answers.sender:
         return None
-    k, offsets = int(found[0]), answers.offsets["seeds"]
+    k, offsets = int(np.argmax(answers.sender == sender)), answers.offsets["seeds"]
     seeds = answers.arrays["seeds"][offsets[k] : offsets[k + 1]]
     return seeds if len(seeds) == count else None
 

@@ -158,7 +158,8 @@ class PeerTurns:
             return up, cost
         honest = self.share(phones[told], number)
         up[told] = self.mail(honest, number).nbytes()
-        sealing = self.channel.cost(honest, Cost(0, 0, 0))
+        zero = np.zeros(len(told), np.int64)
+        sealing = self.channel.cost(honest, Cost(zero, zero, zero))
         more = np.zeros((3, len(phones)), np.int64)
         more[:, told] = sealing.flops, sealing.moved_bytes, sealing.ram_bytes
         return up, Cost(

@@ -13,6 +13,7 @@ from droidloop.models.interfaces.forms import Form
 from droidloop.models.interfaces.learning import Cost, ServerRule, check_private
 from droidloop.models.interfaces.transforms import Masking, Sender, Setting, State, Transform
 from droidloop.models.learning.learning import Learning
+from droidloop.models.senders.section import SenderSection
 from droidloop.models.transforms.inspection import Cause, inspect
 from droidloop.platform.arrays import Array, BoolArray, Int8Array, IntArray
 from droidloop.platform.messages import Messages
@@ -52,6 +53,7 @@ class Channel:
         for k, one in enumerate(section.senders):
             method = method_of("sender", one)
             self._senders.append(method.build(one, setting))
+            assert isinstance(one, SenderSection)  # what sections of senders are made of
             free = np.flatnonzero(self.rule_of < 0)
             self.rule_of[one.among(free, phones, draws.child(f"senders/{k}"))] = k
             stage.recorder.event("senders", -1, **{method.name: int((self.rule_of == k).sum())})

@@ -8,11 +8,17 @@ from droidloop.models.interfaces.staleness import Staleness, within
 from droidloop.platform.jobs import Need
 from droidloop.platform.section import Section, Share
 
+Choices = dict[str, tuple[str, str | None]]
+"""The kind that a key chooses from, and the name that is chosen otherwise; None: a list."""
+
 
 class Turns(Section):
     """Turns: how many, how often, and which phones are asked."""
 
-    choices: ClassVar = {"transforms": ("transform", None), "senders": ("sender", None)}
+    choices: ClassVar[Choices] = {
+        "transforms": ("transform", None),
+        "senders": ("sender", None),
+    }
 
     rounds: PositiveInt = 20
     """How many turns."""
@@ -62,7 +68,7 @@ class ClosedTurns(Turns):
 class PolicyTurns(Turns):
     """Turns in which a policy chooses among the phones that can work."""
 
-    choices: ClassVar = {**Turns.choices, "policy": ("policy", "rule")}
+    choices: ClassVar[Choices] = {**Turns.choices, "policy": ("policy", "rule")}
 
     policy: Section = Section()
     """Who is asked of those who can."""

@@ -135,18 +135,9 @@ class FedFastServer:
         return np.array(self._drift[phones])
 
     def absorb(self, messages: Messages) -> BoolArray:
-        """Fold the changes of rows, keep the embeddings; return which messages were accepted.
-
-        Raises:
-            ValueError: a message has no embedding of one row.
-        """
-        sizes = np.diff(messages.offsets.get(EMBEDDING, np.empty(0, np.int64)))
-        if len(sizes) != len(messages) or (sizes != 1).any():
-            raise ValueError("FedFast takes changes with one user embedding each")
+        """Fold the changes of rows, keep the embeddings; return which messages were accepted."""
         vectors = messages.arrays[EMBEDDING]
-        sound = np.asarray(np.isfinite(vectors).all(axis=1), np.bool_)
-        accepted = sound.copy()
-        accepted[sound] = self._fold.absorb(without(messages, EMBEDDING).take(sound))
+        accepted = self._fold.absorb(without(messages, EMBEDDING))
         for k in np.flatnonzero(accepted).tolist():
             self._heard[int(messages.sender[k])] = vectors[k].astype(np.float64)
         return accepted

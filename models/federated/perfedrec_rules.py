@@ -147,19 +147,10 @@ class ClusterServer:
         """Fold *messages* into everybody's and their clusters' tables; keep the embeddings.
 
         Returns:
-            Which ones were accepted: those with an embedding whose change the fold accepts.
-
-        Raises:
-            ValueError: a message has no embedding of one row, or no changes.
+            Which ones were accepted: those whose change the fold accepts.
         """
-        sizes = np.diff(messages.offsets.get(EMBEDDING, np.empty(0, np.int64)))
-        if messages.kind != "delta" or len(sizes) != len(messages) or (sizes != 1).any():
-            raise ValueError("PerFedRec takes changes with one user embedding each")
-        vectors = messages.arrays[EMBEDDING]
-        sound: BoolArray = np.asarray(np.isfinite(vectors).all(axis=1), np.bool_)
-        changes = without(messages, EMBEDDING)
-        accepted = sound.copy()
-        accepted[sound] = self._everyone.absorb(changes.take(sound))
+        vectors, changes = messages.arrays[EMBEDDING], without(messages, EMBEDDING)
+        accepted = self._everyone.absorb(changes)
         labels, age = self._received[messages.sender], self.version - messages.base
         for cluster in np.unique(labels[accepted]):
             group, mine = self._groups[cluster], accepted & (labels == cluster)

@@ -127,7 +127,8 @@ class ClipLaplace:
         for name, offsets in messages.offsets.items():
             values = messages.arrays[name]
             if values.dtype.kind == "f":
-                each = np.abs(values.reshape(len(values), -1).astype(np.float64)).sum(axis=1)
+                axes = tuple(range(1, values.ndim))
+                each = np.abs(values.astype(np.float64)).sum(axis=axes)
                 sums = np.concatenate([[0.0], np.cumsum(each)])
                 total += sums[offsets[1:]] - sums[offsets[:-1]]
         return self.section.clip / np.maximum(total, self.section.clip)

@@ -31,7 +31,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
     "models": {
         "numerics": set(),
         "data": {"numerics"},
-        "interfaces": {"data"},
+        "interfaces": {"numerics", "data"},
         "packages": {"interfaces"},
         "evaluation": {"data", "interfaces"},
         "graphs": {"data"},

@@ -188,7 +188,7 @@ def _usable(drift: Array) -> Array:
     return np.where(np.isfinite(drift).all(axis=1, keepdims=True), drift, np.float32(0))
 
 
-def _delivered(server: FedFastServer, store: PrivateStore, messages: Messages) -> None:
+def deliver(server: FedFastServer, store: PrivateStore, messages: Messages) -> None:
     """Move the user vectors of those whom *messages* have reached, whatever they do with them."""
     server.delivered(messages)
     users = store.gather(messages.receiver)
@@ -229,7 +229,7 @@ def build(section: FedFastSection, recommender: MF, task: TaskData) -> Federated
         client=FedFast(FedMF(recommender, section.sgd, section.negatives, task.exclude)),
         server=server,
         choose=partial(_choose, server, draws.child("clients")),
-        on_delivered=partial(_delivered, server, store),
+        on_delivered=partial(deliver, server, store),
     )
 
 

@@ -5,10 +5,10 @@ from enum import IntEnum
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from droidloop.models.interfaces.forms import Form
 from droidloop.platform.arrays import Array, BoolArray, FloatArray, Int8Array, IntArray
+from droidloop.platform.law import kernel
 from droidloop.platform.messages import Messages
 from droidloop.platform.workers import for_chunks
 
@@ -124,7 +124,7 @@ def _offsets(messages: Messages, name: str) -> IntArray:
     return messages.offsets.get(name, np.array([0, len(messages.arrays.get(name, ()))]))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _find_unlike_sizes(
     first: int, until: int, offsets: IntArray, like: IntArray, cause: Int8Array
 ) -> None:
@@ -134,7 +134,7 @@ def _find_unlike_sizes(
             cause[k] = 6
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _find_wrong_numbers(
     first: int,
     until: int,
@@ -158,7 +158,7 @@ def _find_wrong_numbers(
                     cause[k] = 8
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _find_wrong_rows(
     first: int, until: int, rows: IntArray, offsets: IntArray, n_rows: int, cause: Int8Array
 ) -> None:
@@ -175,7 +175,7 @@ def _find_wrong_rows(
             cause[k] = 7
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _find_wrong_sizes(
     first: int, until: int, offsets: IntArray, n_rows: int, cause: Int8Array
 ) -> None:

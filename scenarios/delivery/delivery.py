@@ -9,10 +9,11 @@ from droidloop.models.interfaces.learning import Cost
 from droidloop.platform.engine import Process
 from droidloop.platform.jobs import Kind
 from droidloop.platform.units import SECOND_US
-from droidloop.scenarios.delivery.package_work import DeliveryWorks
 from droidloop.scenarios.runtime.recorder import Recorder
 from droidloop.scenarios.schema.schema import DeliverySection
 from droidloop.scenarios.schema.turns import needs_of
+
+from .package_work import DeliveryWorks
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Delivery:
             down_bytes=shipment.package_bytes,
             flops=shipment.check.flops,
             moved_bytes=shipment.check.moved_bytes,
+            operators=shipment.check.operators,
             load_bytes=shipment.model_bytes,
             ram_bytes=shipment.check.ram_bytes,
             storage_bytes=shipment.package_bytes,
@@ -85,6 +87,7 @@ class Delivery:
             deadline_us=recorder.engine.now_us + round(self.section.run_within_s * SECOND_US),
             flops=shipment.run.flops,
             moved_bytes=shipment.run.moved_bytes,
+            operators=shipment.run.operators,
             load_bytes=shipment.model_bytes,
             ram_bytes=shipment.run.ram_bytes,
             runtime=shipment.runtime,

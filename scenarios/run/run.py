@@ -12,7 +12,8 @@ from droidloop.devices.android.fleet.fleet import Attachment
 from droidloop.devices.fleets.remote_play import play_on
 from droidloop.devices.phone.battery import settle
 from droidloop.models.data.split import Part
-from droidloop.models.evaluation.evaluator import Scorer, TableScorer, metric_rows
+from droidloop.models.evaluation.evaluate import Judged
+from droidloop.models.evaluation.evaluator import Scorer, TableScorer
 from droidloop.models.learning.learning import Snapshot
 from droidloop.models.packages.export import export
 from droidloop.models.packages.litert import LiteRT
@@ -21,12 +22,14 @@ from droidloop.models.packages.shipped import Shipped
 from droidloop.platform.cluster import Cluster
 from droidloop.platform.draws import Draws
 from droidloop.platform.engine import Engine, Process
-from droidloop.platform.ledger import DEVICE_DTYPE, Rows
+from droidloop.platform.ledger import Words
 from droidloop.platform.rundir import RunDirectory
+from droidloop.platform.tables import TABLES
 from droidloop.platform.units import SECOND_US
 from droidloop.scenarios.delivery.delivery import Delivery
 from droidloop.scenarios.delivery.package_work import DeliveryWorks
 from droidloop.scenarios.delivery.shipment import shipment_of
+from droidloop.scenarios.reports.measured import described
 from droidloop.scenarios.reports.summary import summarise
 from droidloop.scenarios.runtime.context import ProtocolContext
 from droidloop.scenarios.runtime.fleets import Attached, fleet_of, take_seats, training_models
@@ -38,6 +41,7 @@ from droidloop.scenarios.schema.schema import Scenario
 
 from .coverage import shares_ppm
 from .experiment import Experiment, prepare
+from .records import Records, note_split
 
 Progress = Callable[[str, int, int], None]
 VARIANTS = ("float32", "int8")
@@ -71,16 +75,28 @@ def execute(
     engine = Engine()
     directory = RunDirectory.create(out, seed=scenario.seed, scenario=scenario.resolved())
     attached.note(directory)
+    directory.add(**_measured(study))
     ledger = directory.ledger()
     play = None if cluster is None else play_on(cluster)
     fleet = fleet_of(scenario, engine, study.population, attached, directory.path, ledger, play)
-    recorder = Recorder(engine, fleet, ledger)
+    recorder = Recorder(engine, fleet, ledger, overhead=scenario.population.overhead)
     train = train_here if cluster is None else train_on(cluster)
     run = _Run(scenario, study, recorder, directory, attached, progress, train)
     engine.run(engine.process(run.process()))
     ledger.close()
     directory.finish(wall_s=round(time.monotonic() - started, 3))
     return summarise(directory)
+
+
+def _measured(study: Experiment) -> dict[str, Any]:
+    """Return what the manifest says of how *study* is measured."""
+    evaluator, rates = study.evaluator, study.learning.answers == "ratings"
+    return {
+        "metrics": [described(metric, rates=rates) for metric in evaluator.metrics],
+        "best_by": evaluator.yardstick.name,
+        "users": evaluator.split.n_users,
+        "items": evaluator.split.n_items,
+    }
 
 
 @dataclass
@@ -117,6 +133,7 @@ class _Run:
 
     def process(self) -> Process:
         """Train, export, deliver; then settle every phone's accounts at the end."""
+        note_split(self._recorder.note, self._study.task.split)
         stage = ProtocolContext(
             self._recorder,
             self._study.population,
@@ -139,7 +156,7 @@ class _Run:
         self._progress("exporting", 1, 1)
         if shipped is not None and package is not None:
             yield from self._deliver(shipped, package)
-        self._recorder.write("devices", self._accounts(self._recorder.engine.now_us))
+        self._note_accounts(self._recorder.engine.now_us)
 
     def _best_round(self) -> _Best:
         """Return the best round; what is there now, if no round has ended."""
@@ -167,13 +184,16 @@ class _Run:
             self._validate(number)
 
     def _validate(self, number: int) -> None:
-        trained = self._study.learning.snapshot()
-        if trained.aucs is not None:
-            name, quality = "auc_ppm", trained.aucs("valid")["trained"].means()["auc"]
+        trained, evaluator = self._study.learning.snapshot(), self._study.evaluator
+        if trained.rated is not None:
+            rated = trained.rated("valid")["trained"]
+            found = {metric.name: metric.mean(rated) for metric in evaluator.metrics}
         else:
-            name = "hit_rate_ppm"
-            quality = self._study.evaluator.hit_rate(trained.scorers["trained"], "valid")
-        self._recorder.event("valid", number, **{name: round(1e6 * quality)})
+            found = evaluator.qualities(trained.scorers["trained"], "valid")
+        known = {name: value for name, value in found.items() if not np.isnan(value)}
+        ppm = {f"{name}_ppm": round(1e6 * value) for name, value in known.items()}
+        self._recorder.event("valid", number, **ppm)
+        quality = evaluator.yardstick.sign * found[evaluator.yardstick.name]
         if self._best is None or quality > self._best.quality:
             self._best = _Best(quality, number, trained)
 
@@ -204,39 +224,55 @@ class _Run:
 
     def _measure_quality(self, shipped: Shipped | None, package: Package | None) -> None:
         best, evaluator = self._best_round(), self._study.evaluator
-        when: dict[str, int] = {"t_us": self._recorder.engine.now_us, "round_": best.round}
+        records = Records(
+            self._recorder.note,
+            evaluator.metrics,
+            self._classes,
+            self._recorder.engine.now_us,
+            best.round,
+        )
         scorers: dict[str, Scorer] = {**best.trained.scorers, **self._study.baselines()}
         if shipped is not None and package is not None:
             for variant in VARIANTS:
                 values = LiteRT(package.model(variant)).scores(shipped.private).values
                 scorers[variant] = TableScorer(values)
-            overlap = evaluator.overlap_rows(scorers["float32"], scorers["int8"], "int8", **when)
-            self._recorder.write("metrics", overlap)
+            overlap = evaluator.overlap(scorers["float32"], scorers["int8"])
+            where = {"model": "int8", "ranking": "sampled", "part": "test"}
+            for name, shares in overlap.values.items():
+                records.by_user(overlap.users, name, shares, **where)
         for model, scorer in scorers.items():
-            self._recorder.write("metrics", evaluator.rows(scorer, model, **when))
-        if best.trained.aucs is not None:
-            parts: tuple[Part, ...] = ("valid", "test")
-            for part in parts:
-                for model, aucs in best.trained.aucs(part).items():
-                    rows = metric_rows(aucs, model, "rated", part=part, **when)
-                    self._recorder.write("metrics", rows)
+            for ranking, judged in evaluator.judged(scorer).items():
+                records.judged(judged, model, ranking)
+        parts: tuple[Part, ...] = ("valid", "test") if best.trained.rated is not None else ()
+        for part in parts:
+            assert best.trained.rated is not None
+            for model, rated in best.trained.rated(part).items():
+                users = np.arange(len(rated.offsets) - 1)
+                records.judged(Judged(users, rated=rated), model, "rated", part)
 
-    def _accounts(self, end_us: int) -> Rows:
-        """Return every phone's accounts, complete to *end_us*."""
+    @property
+    def _classes(self) -> Words:
+        population = self._study.population
+        return Words(population.profiles, population.traits["profile"])
+
+    def _note_accounts(self, end_us: int) -> None:
+        """Note every phone's accounts, complete to *end_us*."""
         population = self._study.population
         settle(population.world, end_us)
         self._recorder.event("map", -1, **shares_ppm(population.world.map, end_us))
         state, traits = population.state, population.traits
-        rows = np.zeros(len(population), DEVICE_DTYPE)
-        rows["t_us"], rows["phone"] = end_us, np.arange(len(population))
-        rows["profile"] = np.array(population.profiles, "S24")[traits["profile"]]
-        rows["region"] = np.array(population.regions, "S16")[traits["region"]]
-        rows["radio"] = np.array(population.radios, "S8")[traits["radio"]]
-        rows["measured"][list(self._attached.phones)] = True
-        rows["capacity_uj"] = traits["capacity_uj"]
-        rows["battery_before_uj"] = self._battery_before_uj
-        rows["battery_after_uj"] = state["battery_uj"]
-        for name in DEVICE_DTYPE.names or ():
-            if name in (state.dtype.names or ()) and name != "t_us":
-                rows[name] = state[name]
-        return rows
+        measured = np.zeros(len(population), bool)
+        measured[list(self._attached.phones)] = True
+        columns = {
+            "phone": np.arange(len(population)),
+            "profile": self._classes,
+            "region": Words(population.regions, traits["region"]),
+            "radio": Words(population.radios, traits["radio"]),
+            "measured": measured,
+            "capacity_uj": traits["capacity_uj"],
+            "battery_before_uj": self._battery_before_uj,
+            "battery_after_uj": state["battery_uj"],
+        }
+        same = set(state.dtype.names or ()) & {one.name for one in TABLES["devices"].columns}
+        columns |= {name: state[name] for name in same - {"t_us"}}
+        self._recorder.note("devices", t_us=end_us, **columns)

@@ -6,6 +6,7 @@ the ledger; the others of its batch go on.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -254,9 +255,10 @@ class Channel:
     def _with(cost: Cost, more: Sequence[Cost]) -> Cost:
         """Return *cost* and *more*, one after the other: memory is what the largest takes."""
         for one in more:
-            cost = Cost(
-                cost.flops + one.flops,
-                cost.moved_bytes + one.moved_bytes,
-                np.maximum(cost.ram_bytes, one.ram_bytes),
+            cost = replace(
+                cost,
+                flops=cost.flops + one.flops,
+                moved_bytes=cost.moved_bytes + one.moved_bytes,
+                ram_bytes=np.maximum(cost.ram_bytes, one.ram_bytes),
             )
         return cost

@@ -40,7 +40,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
     "models": {
         "numerics": set(),
         "data": {"numerics"},
-        "interfaces": {"data"},
+        "interfaces": {"numerics", "data"},
         "packages": {"interfaces"},
         "metrics": {"data", "interfaces"},
         "evaluation": {"data", "interfaces", "metrics"},
@@ -53,6 +53,8 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "federated": set(_MODEL),
         "peer": set(_MODEL),
         "tuning": {*_MODEL, "peer"},
+        "transforms": {*_GROUND, "federated"},
+        "senders": set(_GROUND),
     },
     "devices": {
         "phone": set(),

@@ -62,7 +62,7 @@ def run_tests(folder: Path, paths: list[Path]) -> None:
 
 def test_each_kind_that_people_add_is_shown() -> None:
     shown = {found[1] for text in METHODS.values() for found in KIND.finditer(text)}
-    assert shown >= {"recommender", "table", "rule", "transform", "metric", "policy"}
+    assert shown >= {"recommender", "table", "rule", "transform", "metric", "protocol", "policy"}
 
 
 @pytest.mark.parametrize("path", [*METHODS, *TESTS])

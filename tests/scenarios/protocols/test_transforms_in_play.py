@@ -79,7 +79,7 @@ def test_groups_whose_phones_are_late_are_repaired(tmp_path: Path) -> None:
     masked = play(tmp_path / "a", "rounds", transforms=[MASKS], **keys)
     plain = play(tmp_path / "b", "rounds", **keys)
     told = masked_groups(tmp_path / "a")
-    assert told["repaired"] > 0.5 * told["groups"]
+    assert told["repaired"] > 10
     assert told["failed"] == 0
     jobs = read(tmp_path / "a", "jobs")
     asked = jobs[jobs["kind"] == Kind.EXCHANGE]

@@ -61,8 +61,9 @@ class _Kernel(_Kept):
 
 def _plain(kind: Any) -> Any:
     """Return int64 for all signed integers, and no literals."""
-    kind = types.unliteral(kind)
-    signed = isinstance(kind, types.Integer) and kind.signed
+    untyped: Any = types
+    kind = untyped.unliteral(kind)
+    signed = isinstance(kind, untyped.Integer) and kind.signed
     return types.int64 if signed else kind
 
 

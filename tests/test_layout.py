@@ -40,7 +40,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
     "models": {
         "numerics": set(),
         "data": {"numerics"},
-        "interfaces": {"data"},
+        "interfaces": {"numerics", "data"},
         "packages": {"interfaces"},
         "metrics": {"data", "interfaces"},
         "evaluation": {"data", "interfaces", "metrics"},
@@ -53,6 +53,8 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "federated": set(_MODEL),
         "peer": set(_MODEL),
         "tuning": {*_MODEL, "peer"},
+        "transforms": {*_GROUND, "federated"},
+        "senders": set(_GROUND),
     },
     "devices": {
         "phone": set(),
@@ -73,13 +75,15 @@ ROOMS: dict[str, dict[str, set[str]]] = {
     },
     "scenarios": {
         "schema": set(),
+        "catalogue": {"schema"},
         "runtime": {"schema"},
         "policies": {"schema", "runtime"},
         "protocols": {"schema", "runtime"},
         "delivery": {"schema", "runtime"},
         "reports": {"schema"},
         "run": {"schema", "runtime", "protocols", "delivery", "reports"},
-        "cli": {"schema", "run", "reports"},
+        "front": {"schema", "catalogue", "run", "reports"},
+        "cli": {"schema", "catalogue", "run", "reports", "front"},
     },
 }
 PARTS = sorted(MAY_IMPORT)

@@ -17,6 +17,7 @@ from pydantic import PositiveFloat, PositiveInt
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.evaluation.task_data import TaskData
+from droidloop.models.interfaces.forms import Form
 from droidloop.models.interfaces.learning import Cohort, Cost, Params
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.learning.learning import FederatedLearning
@@ -53,9 +54,7 @@ class FedFast:
     ) -> Messages:
         """Train; return the changes of item rows and ``user_embedding``; see ``FedMF.step``."""
         if inbox is not None and DRIFT in inbox.arrays:
-            drift = inbox.arrays[DRIFT]
-            usable = np.isfinite(drift).all(axis=1, keepdims=True)
-            cohort.private["user"] += np.where(usable, drift, np.float32(0))
+            cohort.private["user"] += _usable(inbox.arrays[DRIFT])
             inbox = without(inbox, DRIFT)
         sent = self.inner.step(cohort, inbox, data, draws)
         vectors = np.array(cohort.private["user"], np.float32).reshape(
@@ -110,11 +109,15 @@ class FedFastServer:
         """The item table."""
         return self._fold.params
 
+    @property
+    def form(self) -> Form:
+        """Changes of rows, and one embedding."""
+        return self._fold.form.with_row(EMBEDDING, self._drift.shape[1])
+
     def broadcast(self, phones: IntArray) -> list[Messages]:
-        """Return the table for all of *phones*, and each one's drift, which is then done with."""
+        """Return the table for all of *phones*, and each one's drift, which waits until it came."""
         [messages] = self._fold.broadcast(phones)
         drift = self._drift[phones]
-        self._drift[phones] = 0.0
         return [
             replace(
                 messages,
@@ -123,23 +126,18 @@ class FedFastServer:
             )
         ]
 
+    def delivered(self, messages: Messages) -> None:
+        """Be done with the drift in those of what was broadcast that have arrived."""
+        self._drift[messages.receiver] -= messages.arrays[DRIFT]
+
     def drift_of(self, phones: IntArray) -> Array:
         """Return what waits for *phones*, (len(phones), dim); a copy."""
         return np.array(self._drift[phones])
 
     def absorb(self, messages: Messages) -> BoolArray:
-        """Fold the changes of rows, keep the embeddings; return which messages were accepted.
-
-        Raises:
-            ValueError: a message has no embedding of one row.
-        """
-        sizes = np.diff(messages.offsets.get(EMBEDDING, np.empty(0, np.int64)))
-        if len(sizes) != len(messages) or (sizes != 1).any():
-            raise ValueError("FedFast takes changes with one user embedding each")
+        """Fold the changes of rows, keep the embeddings; return which messages were accepted."""
         vectors = messages.arrays[EMBEDDING]
-        sound = np.asarray(np.isfinite(vectors).all(axis=1), np.bool_)
-        accepted = sound.copy()
-        accepted[sound] = self._fold.absorb(without(messages, EMBEDDING).take(sound))
+        accepted = self._fold.absorb(without(messages, EMBEDDING))
         for k in np.flatnonzero(accepted).tolist():
             self._heard[int(messages.sender[k])] = vectors[k].astype(np.float64)
         return accepted
@@ -185,6 +183,19 @@ class FedFastServer:
             self._embeddings[follow] += mean.astype(np.float32)
 
 
+def _usable(drift: Array) -> Array:
+    """Return *drift*, or nothing where it is no number."""
+    return np.where(np.isfinite(drift).all(axis=1, keepdims=True), drift, np.float32(0))
+
+
+def deliver(server: FedFastServer, store: PrivateStore, messages: Messages) -> None:
+    """Move the user vectors of those whom *messages* have reached, whatever they do with them."""
+    server.delivered(messages)
+    users = store.gather(messages.receiver)
+    users["user"] += _usable(messages.arrays[DRIFT])
+    store.commit(messages.receiver, users)
+
+
 class FedFastSection(LocalTraining):
     """Delegates of clusters train, the others of a cluster move along with them."""
 
@@ -218,6 +229,7 @@ def build(section: FedFastSection, recommender: MF, task: TaskData) -> Federated
         client=FedFast(FedMF(recommender, section.sgd, section.negatives, task.exclude)),
         server=server,
         choose=partial(_choose, server, draws.child("clients")),
+        on_delivered=partial(deliver, server, store),
     )
 
 

@@ -7,7 +7,6 @@ step. The embedding is what this paper gives away: the private ``user`` never le
 ``user_embedding`` is a copy of it under a name of its own.
 """
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import final
@@ -15,6 +14,7 @@ from typing import final
 import numpy as np
 
 from droidloop.models.data.interactions import UserItems
+from droidloop.models.interfaces.forms import Form
 from droidloop.models.interfaces.learning import Cohort, Cost, Params, shared_parameters
 from droidloop.models.numerics.kmeans import kmeans
 from droidloop.platform.arrays import BoolArray, IntArray
@@ -101,7 +101,10 @@ class ClusterServer:
         self._known = np.zeros(n_phones, np.bool_)
         self._centers: np.ndarray[tuple[int, int], np.dtype[np.float64]] | None = None
         self.labels = np.zeros(n_phones, np.int64)
-        self._received = self.labels.copy()  # the cluster whose table a phone was sent last
+        self._received = (
+            self.labels.copy()
+        )  # the cluster whose table a phone was sent last: what it
+        # sends back is a change of that one; nothing on the phone hangs on it
 
     @property
     def version(self) -> int:
@@ -114,9 +117,9 @@ class ClusterServer:
         return self._everyone.params
 
     @property
-    def refused(self) -> Counter[str]:
-        """Why uploads were refused, and how many."""
-        return self._everyone.refused
+    def form(self) -> Form:
+        """Changes of rows, and one embedding."""
+        return self._everyone.form.with_row(EMBEDDING, self._embeddings.shape[1])
 
     def group_params(self, cluster: int) -> Params:
         """Return the table of *cluster*."""
@@ -143,20 +146,10 @@ class ClusterServer:
         """Fold *messages* into everybody's and their clusters' tables; keep the embeddings.
 
         Returns:
-            Which ones were accepted: those with an embedding whose change the fold accepts.
-
-        Raises:
-            ValueError: a message has no embedding of one row, or no changes.
+            Which ones were accepted: those whose change the fold accepts.
         """
-        sizes = np.diff(messages.offsets.get(EMBEDDING, np.empty(0, np.int64)))
-        if messages.kind != "delta" or len(sizes) != len(messages) or (sizes != 1).any():
-            raise ValueError("PerFedRec takes changes with one user embedding each")
-        vectors = messages.arrays[EMBEDDING]
-        sound: BoolArray = np.asarray(np.isfinite(vectors).all(axis=1), np.bool_)
-        self._everyone.refused["broken"] += int(np.count_nonzero(~sound))
-        changes = without(messages, EMBEDDING)
-        accepted = sound.copy()
-        accepted[sound] = self._everyone.absorb(changes.take(sound))
+        vectors, changes = messages.arrays[EMBEDDING], without(messages, EMBEDDING)
+        accepted = self._everyone.absorb(changes)
         labels, age = self._received[messages.sender], self.version - messages.base
         for cluster in np.unique(labels[accepted]):
             group, mine = self._groups[cluster], accepted & (labels == cluster)

@@ -1,4 +1,4 @@
-"""The five interfaces that a learning method fills in; with ``Messages`` they are all there is.
+"""The interfaces that a learning method fills in; ``Messages`` is all that crosses a link.
 
 Everything is written for cohorts: an array has the phone axis first where it has one, ragged data
 are values and offsets, one phone is a cohort of one. Nothing here knows a clock, a battery or a
@@ -9,7 +9,7 @@ selection and observation.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -18,6 +18,8 @@ from droidloop.models.data.interactions import UserItems
 from droidloop.platform.arrays import Array, BoolArray, Int32Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
+
+from .forms import Form
 
 Ids = IntArray | Int32Array
 """Ids or row numbers, of either width."""
@@ -318,8 +320,16 @@ class ServerRule(Protocol):
         """The shared parameters of ``version``; never changed in place."""
         ...
 
+    @property
+    def form(self) -> Form:
+        """What it takes; whatever is not of this form is refused before ``absorb`` sees it."""
+        ...
+
     def broadcast(self, phones: IntArray) -> Sequence[Messages]:
         """Return what *phones* receive at the start of a step: one batch per distinct content.
+
+        Changes nothing on phones, and nothing that hangs on its arrival: whom it reaches is not
+        known yet.
 
         Together the batches address each phone once. Most rules send one batch to all; rules
         with clusters or tables of several sizes send one for each.
@@ -340,22 +350,6 @@ class ServerRule(Protocol):
         Raises:
             NotImplementedError: the rule keeps no log to do it from.
         """
-        ...
-
-
-class Transform(Protocol):
-    """Changes uploads on their way: clip, noise, quantise, encrypt, share. Transforms chain."""
-
-    def seal(self, messages: Messages, draws: Draws) -> Messages:
-        """Return what is really sent."""
-        ...
-
-    def open(self, sealed: Messages) -> Messages:
-        """Return what the receiver makes of it: identity for noise, a sum for shares."""
-        ...
-
-    def spent(self) -> dict[str, Any] | None:
-        """Return the privacy budget spent so far, for the ledger."""
         ...
 
 

@@ -18,6 +18,7 @@ from droidloop.models.data.interactions import UserItems
 from droidloop.models.data.negatives import draw_negatives
 from droidloop.models.evaluation.evaluator import OwnTablesScorer
 from droidloop.models.evaluation.task_data import TaskData
+from droidloop.models.interfaces.forms import ArrayForm, Form
 from droidloop.models.interfaces.learning import (
     Cost,
     ItemRecommender,
@@ -136,6 +137,18 @@ class GossipMF:
             raise ValueError(f"{self.negatives} negatives teach nothing to {self.recommender!r}")
         if not 0.0 < self.share_of_rows <= 1.0:
             raise ValueError(f"share_of_rows must lie in (0, 1], not {self.share_of_rows}")
+
+    def form(self, store: PrivateStore) -> Form:
+        """Return the form of item tables, or of rows of them; with ages, where *store* has them."""
+        arrays = {}
+        for name, parameter in trained_parameters(self.recommender).items():
+            some = self._rows_sent(parameter) < parameter.shape[0]
+            age = row_age_of(name, self.recommender.items)
+            arrays[name] = ArrayForm(parameter.shape, numbered=some, needed=True)
+            if age in store.columns:
+                rows = (parameter.shape[0],)
+                arrays[age] = ArrayForm(rows, numbered=False, low=0.0, like=name, needed=True)
+        return Form(frozenset({"parameters"}), arrays)
 
     def share(self, phones: IntArray, store: PrivateStore, round_: int, draws: Draws) -> Messages:
         """Return snapshots of the shared parameters of *phones*, in any order, with their ages.
@@ -323,6 +336,6 @@ METHOD = Method(
     section=GossipMFSection,
     build=build,
     source="Hegedus, Danner, Jelasity: Decentralized Recommendation Based on MF (2019)",
-    gives=frozenset({"peers", "grouping", "device-step"}),
+    gives=frozenset({"peers", "own-table", "grouping", "device-step"}),
     needs={"recommender": frozenset({"mf"}), "protocol": frozenset({"peers"})},
 )

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from droidloop.models.data.interactions import UserItems
+from droidloop.models.interfaces.forms import Form
 from droidloop.models.interfaces.learning import EmbeddingTable
 from droidloop.models.interfaces.peers import Groups
 from droidloop.models.interfaces.store import PrivateStore
@@ -32,11 +33,17 @@ class Tastes:
     data: UserItems
     items: EmbeddingTable | None = None
 
+    def form(self, store: PrivateStore) -> Form:
+        """Return the form of a taste."""
+        return Form(frozenset({"embedding"})).with_row("taste", self._dim(store))
+
+    def _dim(self, store: PrivateStore) -> int:
+        return store.columns[self.table].shape[2] if self.items is None else self.items.dim
+
     def report(self, phones: IntArray, store: PrivateStore) -> Messages:
         """Return a message ``taste`` of dim float32 numbers a phone."""
         store.ensure(phones)
-        dim = store.columns[self.table].shape[2] if self.items is None else self.items.dim
-        tastes = np.zeros((len(phones), dim), np.float32)
+        tastes = np.zeros((len(phones), self._dim(store)), np.float32)
         for k, phone in enumerate(phones.tolist()):
             if len(liked := self._liked(phone, store)):
                 tastes[k] = liked.mean(axis=0)

@@ -121,7 +121,8 @@ class Buffered:
             ended = (rows["outcome"] != Outcome.PLANNED) & (rows["finish_us"] < now_us)
             mine = wave.left[ended]
             computed = mine[wave.jobs["compute_end_us"][mine] >= 0]
-            self._steps.keep(wave.step, computed)
+            fetched = mine[wave.jobs["down_end_us"][mine] >= 0]
+            self._steps.keep(wave.step, fetched, computed)
             wave.left = wave.left[~ended]
             for k in mine[wave.jobs.done[mine]].tolist():
                 row = wave.jobs.rows[k]
@@ -132,6 +133,7 @@ class Buffered:
 
     def _close(self, number: int) -> None:
         self.learning.server.close()
+        self._steps.channel.note(number)
         self.stage.recorder.event(
             "round",
             number,
@@ -161,6 +163,6 @@ METHOD = Method(
     section=BufferedSection,
     build=lambda section, context, learning: Buffered(context, learning, section),
     source="Nguyen et al.: Federated Learning with Buffered Asynchronous Aggregation (2022)",
-    gives=frozenset({"server", "buffered"}),
+    gives=frozenset({"server", "buffered", "sends"}),
     needs={"rule": frozenset({"server"})},
 )

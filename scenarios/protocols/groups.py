@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from pydantic import PositiveInt
 
-from droidloop.models.interfaces.learning import check_private
+from droidloop.models.interfaces.learning import Cost
 from droidloop.models.interfaces.peers import Groups
 from droidloop.models.learning.learning import PeerLearning
 from droidloop.network.topology import Topology, from_edges
@@ -22,6 +22,7 @@ from droidloop.platform.messages import HEADER_BYTES
 from droidloop.platform.registry import Method
 from droidloop.platform.units import SECOND_US
 from droidloop.scenarios.runtime.context import ProtocolContext
+from droidloop.scenarios.runtime.mail import by_form
 from droidloop.scenarios.schema.turns import ClosedTurns
 
 from .relayed_gossip import Gossip
@@ -87,17 +88,32 @@ class SemiDecentralised:
         """Have phones report, group those whose report arrived, and tell them."""
         stage, learning, section = self.stage, self.learning, self.section
         phones = stage.ask(section, number, 0, section.clients)
+        channel, form = self._gossip.channel, self._grouping.form(learning.store)
+        phones = phones[channel.may_send(phones)]
         reports = self._grouping.report(phones, learning.store)
-        check_private(reports, learning.recommender)
-        jobs = self._plan(number, phones, up_bytes=reports.nbytes())
+        mail = channel.send(reports, form, phones, number)
+        cost = channel.cost(reports, Cost(0, 0, 0))
+        jobs = self._plan(
+            number,
+            phones,
+            up_bytes=mail.nbytes(),
+            flops=cost.flops,
+            moved_bytes=cost.moved_bytes,
+            ram_bytes=cost.ram_bytes,
+        )
         yield stage.recorder.play(jobs)
         came = np.flatnonzero(jobs.done)
+        channel.left(phones[came], number)
         server_bytes = int(jobs["up_bytes"][came].sum())
-        if len(came):
+        heard = np.zeros(len(phones), np.bool_)
+        taken = by_form(channel.receive(mail.take(came), form, number, known=phones, heard=heard))
+        if taken:
+            [told] = taken  # of one form, as they have been checked
+            told = told.take(np.argsort(told.sender, kind="stable"))
             groups = self._grouping.group(
-                reports.take(came), section.groups, learning.draws.child("groups"), number
+                told, section.groups, learning.draws.child("groups"), number
             )
-            server_bytes += yield from self._tell(number, phones[came], groups)
+            server_bytes += yield from self._tell(number, told.sender, groups)
             draws = stage.draws.child("links")
             self._topology = within_groups(self._group, section.links, draws, number)
         stage.recorder.event(
@@ -111,10 +127,8 @@ class SemiDecentralised:
 
     def _tell(self, number: int, phones: IntArray, groups: Groups) -> Process:
         """Send phones their group and what belongs to it; the value is the bytes that arrived."""
-        answer = groups.answer
-        if answer is not None:
-            check_private(answer, self.learning.recommender)
-        down = GROUP_BYTES if answer is None else answer.nbytes()
+        answer, channel = groups.answer, self._gossip.channel
+        down = GROUP_BYTES if answer is None else channel.down(answer).nbytes()
         jobs = self._plan(number, phones, down_bytes=down)
         yield self.stage.recorder.play(jobs)
         got = np.flatnonzero(jobs.done)
@@ -165,6 +179,6 @@ METHOD = Method(
     section=GroupsSection,
     build=lambda section, context, learning: SemiDecentralised(context, learning, section),
     source="Qu et al.: Semi-decentralized Federated Ego Graph Learning (WWW 2023)",
-    gives=frozenset({"peers", "groups"}),
+    gives=frozenset({"peers", "groups", "sends"}),
     needs={"rule": frozenset({"peers", "grouping"})},
 )

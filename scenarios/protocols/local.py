@@ -7,6 +7,7 @@ import numpy as np
 from droidloop.models.learning.learning import PeerLearning
 from droidloop.platform.engine import Process
 from droidloop.platform.jobs import Kind
+from droidloop.platform.messages import SERVER
 from droidloop.platform.registry import Method
 from droidloop.platform.units import SECOND_US
 from droidloop.scenarios.runtime.context import ProtocolContext
@@ -38,8 +39,12 @@ class FineTuning:
             open_us, phones = self.stage.now_us, steps.ask(number)
             silent = np.zeros(len(phones), np.bool_)
             server_offers = self.learning.server_offers
-            inbox = None if server_offers is None else server_offers(phones, number)
-            jobs, learned = yield from steps.play(number, phones, inbox, silent, Kind.TUNE)
+            offered = None if server_offers is None else server_offers(phones, number)
+            inbox = [] if offered is None else [steps.channel.down(offered)]
+            jobs, learned = yield from steps.play(
+                number, phones, inbox, silent, Kind.TUNE, known=np.array([SERVER])
+            )
+            steps.channel.note(number)
             self.stage.recorder.event(
                 "round",
                 number,

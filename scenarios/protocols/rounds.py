@@ -45,6 +45,7 @@ class Rounds:
 
     def _round(self, number: int) -> Process:
         learning, stage, open_us = self.learning, self.stage, self.stage.now_us
+        until_us = open_us + round(self.section.every_s * SECOND_US) - 1
         phones = self._steps.ask(number, self.section.clients)
         steps = self._steps.take(number, phones)
         batches = [self._steps.plan(step) for step in steps]
@@ -55,10 +56,13 @@ class Rounds:
         yield stage.recorder.engine.all_of(events)
         arrived = refused = 0
         for step, jobs in zip(steps, batches, strict=True):
-            self._steps.keep(step, np.flatnonzero(jobs["compute_end_us"] >= 0))
+            fetched = np.flatnonzero(jobs["down_end_us"] >= 0)
+            self._steps.keep(step, fetched, np.flatnonzero(jobs["compute_end_us"] >= 0))
             arrived += int(jobs.done.sum())
-            refused += self._steps.fold(step, np.flatnonzero(jobs.done))
+            came = np.flatnonzero(jobs.done)
+            refused += yield from self._steps.fold_after_answers(step, came, until_us)
         learning.server.close()
+        self._steps.channel.note(number)
         stage.recorder.event(
             "round",
             number,
@@ -77,6 +81,6 @@ METHOD = Method(
     section=RoundsSection,
     build=lambda section, context, learning: Rounds(context, learning, section),
     source="McMahan et al.: Communication-Efficient Learning of Deep Networks (AISTATS 2017)",
-    gives=frozenset({"server", "rounds"}),
+    gives=frozenset({"server", "rounds", "sends", "phases"}),
     needs={"rule": frozenset({"server"})},
 )

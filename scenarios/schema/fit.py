@@ -74,6 +74,14 @@ def require_devices_fit(scenario: "Scenario") -> None:
             f"training.rule = {rule.name!r}: has no training step for real devices; "
             f"leave --attach and [devices] out, or choose {', '.join(fitting)}"
         )
+    model, table = scenario.recommender, getattr(scenario.model, "table", None)
+    if "device-step" not in model.gives or (
+        table is not None and "plain" not in method_of("table", table).gives
+    ):
+        raise ScenarioError(
+            f"model.kind = {model.name!r}: real devices train models of rows alone; "
+            "leave --attach and [devices] out, or choose mf with a table that gives plain"
+        )
     protocol = method_of("protocol", scenario.protocol)
     if scenario.play == "exact" and "buffered" in protocol.gives:
         raise ScenarioError(

@@ -8,7 +8,8 @@ import numpy as np
 
 from droidloop.platform.errors import UsageError
 from droidloop.platform.jobs import Kind, Outcome
-from droidloop.platform.ledger import TABLES, read
+from droidloop.platform.ledger import read
+from droidloop.platform.tables import TABLES
 
 if TYPE_CHECKING:  # imported only where it is needed
     import pyarrow as pa
@@ -50,6 +51,6 @@ def _array(name: str, values: Any) -> "pa.Array[Any]":
     if name in _CODES and values.dtype == np.int8:
         codes, places = np.unique(values, return_inverse=True)
         # -1 in a measure: the job did not get that far
-        texts = pa.array([_CODES[name].get(code) for code in codes.tolist()], pa.string())
-        return texts.take(pa.array(places)).dictionary_encode()
+        words = pa.array([_CODES[name].get(code) for code in codes.tolist()], pa.string())
+        return pa.DictionaryArray.from_arrays(places.astype(np.int32), words)
     return pa.array(np.ascontiguousarray(values))

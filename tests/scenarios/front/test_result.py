@@ -8,8 +8,9 @@ import pytest
 
 import droidloop
 from droidloop.platform.jobs import Kind, Outcome
-from droidloop.platform.ledger import TABLES, read
+from droidloop.platform.ledger import read
 from droidloop.platform.rundir import RunDirectory
+from droidloop.platform.tables import TABLES
 from droidloop.scenarios.reports.summary import records, summarise
 
 Runs = dict[str, RunDirectory]

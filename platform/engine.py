@@ -4,12 +4,14 @@ What decides something is a process here. What merely goes on (a battery, a cove
 function of time and never an event, so cost grows with what happens, not with phones x seconds.
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import simpy
 
 Process = Generator[simpy.Event, Any, Any]
+Start = tuple[int, Callable[[], Any]]
+"""What goes on when a run is resumed, with its place in the order of events; -1: it waits."""
 
 
 class Engine:
@@ -26,6 +28,7 @@ class Engine:
 
     def __init__(self) -> None:
         self._environment = simpy.Environment(0)
+        self._pause = False
 
     @property
     def now_us(self) -> int:
@@ -36,11 +39,11 @@ class Engine:
         """Start a process: a generator that yields events."""
         return self._environment.process(generator)
 
-    def until(self, t_us: int) -> simpy.Event:
+    def until(self, t_us: int, value: Any = None) -> simpy.Event:
         """Return an event at *t_us* (now, if that is past); numpy integers are welcome."""
         environment = self._environment
         delay = int(t_us) - environment.now
-        return simpy.Timeout(environment, delay if delay > 0 else 0)
+        return simpy.Timeout(environment, delay if delay > 0 else 0, value)
 
     def event(self) -> simpy.Event:
         """Return an event that some process will succeed."""
@@ -61,6 +64,41 @@ class Engine:
             if until <= self.now_us:
                 raise ValueError(f"the run must end after {self.now_us} us, not at {until} us")
         self._environment.run(until)
+
+    def run_quietly(self, until: simpy.Event, quiet: Callable[[], None]) -> None:
+        """Handle every event until *until* has happened; once ``pause`` was called, call *quiet*.
+
+        It is called when all that happens at that instant has happened: what is then under way is
+        under way in the objects' fields alone, and the next event lies in the future.
+        """
+        environment = self._environment
+        while not until.processed:
+            environment.step()
+            if self._pause and not until.processed and environment.peek() > environment.now:
+                self._pause = False
+                quiet()
+
+    def pause(self) -> None:
+        """Ask for a quiet instant; see ``run_quietly``."""
+        self._pause = True
+
+    def places(self) -> dict[simpy.Event, int]:
+        """Return the events to come, each with its place in the order in which they will happen."""
+        queue = sorted(self._environment._queue, key=lambda entry: entry[:3])
+        return {entry[3]: place for place, entry in enumerate(queue)}
+
+    def resume(self, now_us: int, starts: Sequence[Start]) -> None:
+        """Set the clock to *now_us* and call *starts* in the order of their places.
+
+        What each starts goes on to its next wait before the next is called: so events that are to
+        happen at one time happen in the order in which they would have.
+        """
+        environment = self._environment
+        environment._now = int(now_us)
+        for _, start in sorted(starts, key=lambda one: one[0]):
+            start()
+            while environment.peek() <= environment.now:
+                environment.step()
 
 
 class Recurring(simpy.Event):

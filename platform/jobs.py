@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from .arrays import BoolArray, IntArray
+from .state import value
 from .units import NEVER_US
 
 JobArray = np.ndarray[Any, np.dtype[np.void]]
@@ -128,6 +129,7 @@ JOB_DTYPE = np.dtype(
 )
 
 
+@value
 @dataclass(frozen=True)
 class Jobs:
     """A batch of jobs as one structured array of ``JOB_DTYPE``, in the order of planning."""

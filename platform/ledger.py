@@ -19,6 +19,7 @@ from .arrays import IntArray
 from .errors import LedgerError
 from .jobs import JOB_DTYPE
 from .shards import shards
+from .state import Tree
 from .units import HOUR_US
 
 SCHEMA_VERSION = 1
@@ -183,6 +184,36 @@ class Ledger:
         if flushing is not None:
             flushing.result()
 
+    def state(self) -> Tree:
+        """Return the rows that wait, and how far segments are written; those are then on disk.
+
+        Raises:
+            LedgerError: the run directory cannot be written.
+        """
+        self.wait()
+        waiting = {
+            table: {
+                str(window): np.concatenate([_raw(part) for part in parts]).view(TABLES[table][0])
+                for window, parts in windows.items()
+            }
+            for table, windows in self._waiting.items()
+        }
+        return {"waiting": waiting, "next": dict(self._next), "written": self._written}
+
+    def restore(self, tree: Tree) -> None:
+        """Go on from *tree*; segments that were written after it are removed, to be written again.
+
+        Raises:
+            LedgerError: the run directory cannot be changed.
+        """
+        self._written, self._next = tree["written"], dict(tree["next"])
+        for table, windows in tree["waiting"].items():
+            self._waiting[table] = {int(window): [rows] for window, rows in windows.items()}
+        for table, following in self._next.items():
+            for path in sorted((self.folder / table).glob("*")):
+                if path.suffix != ".parquet" or int(path.stem) >= following:
+                    _remove(path)
+
     def _flush(self, before: int | None) -> None:
         self.wait()
         over: list[tuple[str, list[Rows]]] = []
@@ -208,6 +239,13 @@ class Ledger:
             path = folder / f"{self._next[table]:06d}.parquet"
             _write_parquet(path, _columns(rows, sorted_[start : start + SEGMENT_ROWS]), dtype)
             self._next[table] += 1
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink()
+    except OSError as error:
+        raise LedgerError(f"{path}: cannot be removed ({error.strerror or error})") from error
 
 
 def _raw(rows: Rows) -> Rows:

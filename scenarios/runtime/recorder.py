@@ -1,18 +1,31 @@
 """Between the protocols and the ledger: numbers the jobs, plays them, writes what came of them."""
 
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import simpy
 
-from droidloop.devices.fleets.fleet import Fleet
+from droidloop.devices.fleets.fleet import Fleet, Lasting
 from droidloop.devices.fleets.work import Work
 from droidloop.platform.arrays import IntArray
-from droidloop.platform.engine import Engine, Process
+from droidloop.platform.engine import Engine, Start
 from droidloop.platform.jobs import Jobs, Kind
 from droidloop.platform.ledger import EVENT_DTYPE, Ledger, Rows
+from droidloop.platform.state import Tree, pack, unpack
 
 SERVER = -1
+
+
+@dataclass
+class _UnderWay:
+    """Jobs that are being played: since when, what of the fleet tells their end, and who waits."""
+
+    jobs: Jobs
+    start_us: int
+    ended: simpy.Event
+    moving: simpy.Event | None = None
 
 
 class Recorder:
@@ -26,7 +39,7 @@ class Recorder:
         self._fleet = fleet
         self._ledger = ledger
         self._jobs = 0
-        self._open: list[int] = []
+        self._open: dict[int, _UnderWay] = {}
 
     def plan(self, phones: IntArray, kind: Kind, **columns: Any) -> Jobs:
         """Return jobs for *phones*, planned for now; see ``Jobs.plan`` for the columns."""
@@ -36,16 +49,70 @@ class Recorder:
 
     def play(self, jobs: Jobs, work: Work | None = None) -> simpy.Event:
         """Play *jobs*; the event happens when all have ended and are in the ledger."""
-        return self.engine.process(self._play(jobs, work))
+        moving = self._fleet.run(jobs, work)
+        if len(jobs):
+            self._note(jobs, self.engine.now_us)
+            self._wait(jobs, moving)
+        return self.end_of(jobs)
 
-    def _play(self, jobs: Jobs, work: Work | None) -> Process:
-        start_us = self.engine.now_us
-        self._open.append(start_us)
-        yield self._fleet.run(jobs, work)
-        self.write("jobs", jobs.rows)
-        self._open.remove(start_us)
-        self._ledger.advance(min([self.engine.now_us, *self._open]))
-        return jobs
+    def end_of(self, jobs: Jobs) -> simpy.Event:
+        """Return the event of the end of *jobs*, which have been played: at once if it is over."""
+        if len(jobs) and _first(jobs) in self._open:
+            return self._open[_first(jobs)].ended
+        return self.engine.event().succeed(jobs)
+
+    def _note(self, jobs: Jobs, start_us: int) -> None:
+        self._open[_first(jobs)] = _UnderWay(jobs, start_us, self.engine.event())
+
+    def _wait(self, jobs: Jobs, moving: simpy.Event) -> None:
+        """Have the end of *jobs* be when *moving* happens."""
+        one = self._open[_first(jobs)]
+        one.moving = moving
+        assert moving.callbacks is not None
+        moving.callbacks.append(lambda event: self._ended(one, event))
+
+    def _ended(self, one: _UnderWay, event: simpy.Event) -> None:
+        if not event.ok:  # the engine raises what went wrong
+            return
+        del self._open[_first(one.jobs)]
+        self.write("jobs", one.jobs.rows)
+        starts = [other.start_us for other in self._open.values()]
+        self._ledger.advance(min([self.engine.now_us, *starts]))
+        one.ended.succeed(one.jobs)
+
+    def state(self) -> Tree:
+        """Return the jobs under way, what the fleet knows of them, and what the ledger holds."""
+        assert isinstance(self._fleet, Lasting)
+        places = self.engine.places()
+        under_way = [
+            {
+                "jobs": pack(one.jobs),
+                "start_us": one.start_us,
+                "place": -1 if one.moving is None else places.get(one.moving, -1),
+            }
+            for one in self._open.values()
+        ]
+        return {
+            "jobs": self._jobs,
+            "under_way": under_way,
+            "fleet": self._fleet.state(places),
+            "ledger": self._ledger.state(),
+        }
+
+    def restore(self, tree: Tree) -> list[Start]:
+        """Go on from *tree*; return what starts the jobs under way, by its place among events."""
+        assert isinstance(self._fleet, Lasting)
+        self._jobs = tree["jobs"]
+        self._ledger.restore(tree["ledger"])
+        starts = self._fleet.restore(tree["fleet"])
+        for one in tree["under_way"]:
+            jobs = unpack(one["jobs"])
+            self._note(jobs, one["start_us"])
+            starts.append((one["place"], partial(self._again, self._fleet, jobs)))
+        return starts
+
+    def _again(self, fleet: Lasting, jobs: Jobs) -> None:
+        self._wait(jobs, fleet.again(jobs))
 
     def write(self, table: str, rows: Rows) -> None:
         """Write *rows* to *table*."""
@@ -73,3 +140,8 @@ class Recorder:
         rows["name"] = list(values)
         rows["value"] = list(values.values())
         self.write("events", rows)
+
+
+def _first(jobs: Jobs) -> int:
+    """Return the number of the first of *jobs*, by which they are known while under way."""
+    return int(jobs["job"][0])

@@ -103,7 +103,7 @@ class AndroidFleet:
         took = self._do(jobs, work, queues)
         for k, row in enumerate(jobs.rows):
             self._close(row, took.get(k), k, work)
-        return self._engine.process(end_of(self._engine, jobs))
+        return end_of(self._engine, jobs)
 
     def _do(self, jobs: Jobs, work: Work, queues: Mapping[int, list[int]]) -> dict[int, _Took]:
         """Return what came of each job that a device has tried: all devices at once."""

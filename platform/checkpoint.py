@@ -65,6 +65,18 @@ def read_checkpoint(folder: Path) -> Tree | None:
         raise LedgerError(f"{path}: damaged ({reason}); remove it and resume again") from error
 
 
+def remove_checkpoint(folder: Path) -> None:
+    """Remove the checkpoint in *folder*, if there is one: the run is complete.
+
+    Raises:
+        LedgerError: it cannot be removed.
+    """
+    try:
+        (folder / NAME).unlink(missing_ok=True)
+    except OSError as error:
+        raise LedgerError(f"{folder / NAME}: cannot be removed ({error.strerror})") from error
+
+
 def _split(tree: Tree, arrays: dict[str, Any], seen: dict[Any, str]) -> Any:
     """Return *tree* with names in place of arrays, which go to *arrays*."""
     if isinstance(tree, np.ndarray):

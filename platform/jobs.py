@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from .arrays import BoolArray, IntArray
-from .state import value
+from .state import kept_value
 from .units import NEVER_US
 
 JobArray = np.ndarray[Any, np.dtype[np.void]]
@@ -129,7 +129,7 @@ JOB_DTYPE = np.dtype(
 )
 
 
-@value
+@kept_value
 @dataclass(frozen=True)
 class Jobs:
     """A batch of jobs as one structured array of ``JOB_DTYPE``, in the order of planning."""

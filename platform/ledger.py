@@ -200,6 +200,14 @@ class Ledger:
         }
         return {"waiting": waiting, "next": dict(self._next), "written": self._written}
 
+    def begin_again(self) -> None:
+        """Remove all segments: the run begins anew.
+
+        Raises:
+            LedgerError: the run directory cannot be changed.
+        """
+        self.restore({"waiting": {}, "next": dict.fromkeys(TABLES, 0), "written": 0})
+
     def restore(self, tree: Tree) -> None:
         """Go on from *tree*; segments that were written after it are removed, to be written again.
 

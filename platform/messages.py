@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from .arrays import Array, FloatArray, IntArray
-from .state import value
+from .state import kept_value
 
 SERVER = -1
 """The address of the server; phones have their row number."""
@@ -24,7 +24,7 @@ HEADER_BYTES = 32
 ROW_ID_BYTES = 4
 
 
-@value
+@kept_value
 @dataclass(frozen=True)
 class Messages:
     """*m* messages of one kind.

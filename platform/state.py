@@ -44,7 +44,7 @@ class Stateful:
             setattr(self, name, unpack(tree[name], getattr(self, name)))
 
 
-def value(kind: type, take: _Take | None = None, make: _Make | None = None) -> Any:
+def kept_value(kind: type, take: _Take | None = None, make: _Make | None = None) -> Any:
     """Have *kind* be a type of values that are taken apart and rebuilt; return it.
 
     Without *take* and *make* it is a dataclass, and its fields are what it is made of.

@@ -309,6 +309,6 @@ class _Playing(Recurring):
 
 
 def end_of(engine: Engine, jobs: Jobs) -> simpy.Event:
-    """Return the event of the end of the last of *jobs*, which have been played, and they are its value."""
+    """Return the event of the end of the last of *jobs*, its value, once played."""
     last_us = int(jobs["finish_us"].max()) if len(jobs) else engine.now_us
     return engine.until(last_us, jobs)

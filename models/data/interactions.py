@@ -8,6 +8,7 @@ from numba import njit
 
 from droidloop.platform.arrays import BoolArray, FloatArray, IntArray
 from droidloop.platform.messages import ragged
+from droidloop.platform.state import kept_value
 
 Labels = np.ndarray[Any, np.dtype[Any]]
 
@@ -52,6 +53,7 @@ class Interactions:
         return Interactions(users, items, ratings, times_s, user_labels, item_labels)
 
 
+@kept_value
 @dataclass(frozen=True)
 class UserItems:
     """Items by user, ragged: user *u* owns ``items[offsets[u]:offsets[u + 1]]``, oldest first."""

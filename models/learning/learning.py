@@ -14,6 +14,7 @@ from droidloop.models.packages.shipped import Shipped
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
+from droidloop.platform.state import Stateful
 
 from .device_step import Trainer, Uploader
 
@@ -35,7 +36,7 @@ class Snapshot:
 
 
 @dataclass
-class Learning:
+class Learning(Stateful):
     """A rule's data and state; ``data`` has one row a phone.
 
     Attributes:
@@ -51,6 +52,8 @@ class Learning:
     data: UserItems
     draws: Draws
     snapshot: Callable[[], Snapshot]
+
+    STATE = ("store",)
 
 
 Choose = Callable[[IntArray, int, int], IntArray]
@@ -70,6 +73,7 @@ class FederatedLearning(Learning):
         server: what the server does.
         choose: picks the phones of a round by what the server knows; None: at random.
         on_computed: for rules whose phones keep more than their private rows; None: nobody is told.
+        kept: where they keep it.
         steps: the rule, if a real device can take its steps.
     """
 
@@ -77,7 +81,10 @@ class FederatedLearning(Learning):
     server: ServerRule
     choose: Choose | None = None
     on_computed: OnComputed | None = None
+    kept: Stateful | None = None
     steps: Uploader | None = None
+
+    STATE = ("store", "server", "kept")
 
 
 @dataclass
@@ -89,6 +96,7 @@ class PeerLearning(Learning):
         initial_download: what the server sends to every phone before it leaves; one message for
             all.
         grouping: for protocols with groups.
+        kept: what remembers something beside the store, such as the grouping.
         alike: pairs of phones that are alike by ``place`` or by ``category``, that many for each.
         server_offers: what phones fetch from the server in each turn that they have alone; None:
             nothing.
@@ -101,3 +109,6 @@ class PeerLearning(Learning):
     alike: Callable[[str, int], IntArray] | None = None
     server_offers: Offers | None = None
     steps: Trainer | None = None
+    kept: Stateful | None = None
+
+    STATE = ("store", "kept")

@@ -41,7 +41,7 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("scenario")
+@click.argument("scenario", required=False)
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a key.")
 @click.option("--seed", type=click.IntRange(min=0), help="Override the scenario's seed.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run directory [runs/NAME-SEED].")
@@ -62,9 +62,15 @@ def main() -> None:
     help="Threads for phones and training [one a processor].",
 )
 @click.option("--ray", metavar="HOST:PORT", help="Play and train cohorts on this Ray cluster.")
+@click.option(
+    "--resume",
+    "killed",
+    type=click.Path(path_type=Path),
+    help="Go on with the killed run in this directory, instead of SCENARIO.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def run(
-    scenario: str,
+    scenario: str | None,
     settings: tuple[str, ...],
     seed: int | None,
     out: Path | None,
@@ -72,14 +78,27 @@ def run(
     attach: tuple[str, ...],
     workers: int | None,
     ray: str | None,
+    killed: Path | None,
     as_json: bool,
 ) -> None:
     """Run SCENARIO (a name from the library or a TOML file) and print its summary."""
     from droidloop.platform.workers import use_threads
-    from droidloop.scenarios.run.run import execute
+    from droidloop.scenarios.run.run import execute, resume
     from droidloop.scenarios.schema.load import find, load
 
     use_threads(workers)
+    if killed is not None:
+        if scenario or settings or seed is not None or out or replay or attach:
+            raise UsageError(
+                f"--resume {killed}: the run goes on as it was begun; "
+                "leave the scenario and all options but --workers, --ray and --json out"
+            )
+        with _cluster(ray) as cluster:
+            answer = resume(killed, progress=_Progress(quiet=as_json), cluster=cluster)
+        _print(answer, as_json)
+        return
+    if scenario is None:
+        raise UsageError("run: give SCENARIO, a name of `droidloop scenarios list` or a file")
     checked = load(find(scenario), [*settings, *([] if seed is None else [f"seed={seed}"])])
     folder = out or Path("runs") / f"{checked.name}-{checked.seed}"
     progress = _Progress(quiet=as_json)

@@ -16,6 +16,7 @@ from droidloop.platform.arrays import IntArray
 from droidloop.platform.jobs import Jobs, Kind
 from droidloop.platform.messages import Messages
 from droidloop.platform.shards import shards
+from droidloop.platform.state import Stateful, kept_value
 from droidloop.scenarios.runtime.asking import Asking, Policy
 from droidloop.scenarios.runtime.context import ProtocolContext
 from droidloop.scenarios.schema.chosen import method_of
@@ -24,6 +25,7 @@ from droidloop.scenarios.schema.turns import PolicyTurns
 from .train_work import TrainWork
 
 
+@kept_value
 @dataclass(frozen=True)
 class Step:
     """What one cohort received, did and wants to send."""
@@ -35,12 +37,14 @@ class Step:
 
 
 @dataclass
-class FederatedTurns:
+class FederatedTurns(Stateful):
     """Takes steps of *learning* on the phones of *stage*, as *section* says."""
 
     stage: ProtocolContext
     learning: FederatedLearning
     section: PolicyTurns
+
+    STATE = ("_asked",)
 
     def __post_init__(self) -> None:
         self._asked = np.zeros(len(self.stage.population), np.int64)

@@ -10,12 +10,14 @@ import numpy as np
 
 from droidloop.models.learning.learning import FederatedLearning
 from droidloop.platform.engine import Process
+from droidloop.platform.jobs import Jobs
 from droidloop.platform.registry import Method
+from droidloop.platform.state import Stateful
 from droidloop.platform.units import SECOND_US
 from droidloop.scenarios.runtime.context import ProtocolContext
 from droidloop.scenarios.schema.turns import ClosedTurns, PolicyTurns
 
-from .federated_turn import FederatedTurns
+from .federated_turn import FederatedTurns, Step
 
 
 class RoundsSection(ClosedTurns, PolicyTurns):
@@ -23,47 +25,64 @@ class RoundsSection(ClosedTurns, PolicyTurns):
 
 
 @dataclass
-class Rounds:
+class Rounds(Stateful):
     """The protocol."""
 
     stage: ProtocolContext
     learning: FederatedLearning
     section: RoundsSection
+    _start_us: int = -1
+    _number: int = 0
+    _open: list[tuple[Step, Jobs]] | None = None
+
+    STATE = ("_steps", "_start_us", "_number", "_open")
 
     def __post_init__(self) -> None:
         self._steps = FederatedTurns(self.stage, self.learning, self.section)
 
     def process(self) -> Process:
         """Run all rounds, one every ``every_s``."""
-        engine, section = self.stage.recorder.engine, self.section
-        start_us, every_us = engine.now_us, round(section.every_s * SECOND_US)
-        for number in range(section.rounds):
-            yield engine.until(start_us + number * every_us)
-            yield from self._round(number)
-            self.stage.after_round(number)
-        yield engine.until(start_us + section.rounds * every_us)
+        recorder, section = self.stage.recorder, self.section
+        engine, every_us = recorder.engine, round(section.every_s * SECOND_US)
+        if self._start_us < 0:
+            self._start_us = engine.now_us
+        while self._number < section.rounds:
+            if self._open is None:
+                yield engine.until(self._start_us + self._number * every_us)
+                self._open = self._ask()
+            yield engine.all_of([recorder.end_of(jobs) for _, jobs in self._open])
+            self._close(self._open)
+            self._open = None
+            self._number += 1
+            self.stage.after_round(self._number - 1)
+        yield engine.until(self._start_us + section.rounds * every_us)
 
-    def _round(self, number: int) -> Process:
-        learning, stage, open_us = self.learning, self.stage, self.stage.now_us
-        phones = self._steps.ask(number, self.section.clients)
-        steps = self._steps.take(number, phones)
-        batches = [self._steps.plan(step) for step in steps]
-        events = [
-            stage.recorder.play(jobs, self._steps.work(step))
-            for step, jobs in zip(steps, batches, strict=True)
-        ]
-        yield stage.recorder.engine.all_of(events)
-        arrived = refused = 0
-        for step, jobs in zip(steps, batches, strict=True):
+    def _ask(self) -> list[tuple[Step, Jobs]]:
+        """Ask phones, and have them begin."""
+        steps = self._steps
+        phones = steps.ask(self._number, self.section.clients)
+        open_ = [(step, steps.plan(step)) for step in steps.take(self._number, phones)]
+        for step, jobs in open_:
+            self.stage.recorder.play(jobs, steps.work(step))
+        return open_
+
+    def _close(self, open_: list[tuple[Step, Jobs]]) -> None:
+        """Fold what came in time."""
+        learning, stage = self.learning, self.stage
+        selected = arrived = refused = 0
+        open_us = stage.now_us
+        for step, jobs in open_:
             self._steps.keep(step, np.flatnonzero(jobs["compute_end_us"] >= 0))
+            selected += len(jobs)
             arrived += int(jobs.done.sum())
             refused += self._steps.fold(step, np.flatnonzero(jobs.done))
+            open_us = min([open_us, *jobs["plan_us"].tolist()])
         learning.server.close()
         stage.recorder.event(
             "round",
-            number,
+            self._number,
             open_us=open_us,
-            selected=len(phones),
+            selected=selected,
             done=arrived,
             refused=refused,
             length_us=stage.now_us - open_us,

@@ -47,10 +47,14 @@ class Attached:
         return frozenset(one.phone for one in self.devices if one.same_instructions)
 
     def note(self, directory: RunDirectory) -> None:
-        """Write into the manifest which phones are real."""
+        """Write into the manifest which phones are real, and whether jobs are recorded ones."""
+        noted: dict[str, object] = {}
         if self.serials:
-            serials = {str(phone): serial for phone, serial in self.serials.items()}
-            directory.write_manifest({**directory.manifest(), _NOTE: serials})
+            noted[_NOTE] = {str(phone): serial for phone, serial in self.serials.items()}
+        if self.replay is not None:
+            noted["replay"] = str(self.replay)
+        if noted:
+            directory.write_manifest({**directory.manifest(), **noted})
 
 
 def take_seats(

@@ -74,6 +74,11 @@ def require_devices_fit(scenario: "Scenario") -> None:
             f"training.rule = {rule.name!r}: has no training step for real devices; "
             f"leave --attach and [devices] out, or choose {', '.join(fitting)}"
         )
+    if scenario.delivery.when != "end":
+        raise ScenarioError(
+            f"delivery.when = {scenario.delivery.when!r}: real devices take one version, after "
+            "training; set delivery.when = 'end'"
+        )
     protocol = method_of("protocol", scenario.protocol)
     if scenario.play == "exact" and "buffered" in protocol.gives:
         raise ScenarioError(

@@ -40,10 +40,17 @@ class DataSection(Section):
 
 
 class DeliverySection(Section):
-    """What ships to the phones after training, and the lists that they then compute."""
+    """What ships to the phones and when, and the lists that they then compute."""
 
     variant: Literal["float32", "int8", "none"] = "int8"
     """``none``: nothing ships, as where every phone has learned a model of its own."""
+    when: Literal["end", "every", "best", "at"] = "end"
+    """The best turn after training; or, while training goes on, that of every so many turns, each
+    best one so far, or the best so far at some times."""
+    every: PositiveInt = 10
+    """Turns from one release to the next; with ``best`` at least so many."""
+    at_h: list[PositiveFloat] = Field(default_factory=list)
+    """The times of releases in hours from the start, rising; with ``at``."""
     deadline_s: PositiveFloat = 10800.0
     run_within_s: PositiveFloat = 3600.0
     """How long a phone has for its list; it may be switched off at first."""
@@ -51,6 +58,17 @@ class DeliverySection(Section):
     """How many times each reached phone computes its list."""
     charging: bool = False
     unmetered: bool = False
+
+    @model_validator(mode="after")
+    def _times_where_they_count(self) -> "DeliverySection":
+        if (self.when == "at") != bool(self.at_h):
+            raise ValueError(
+                f"delivery.when = {self.when!r} with delivery.at_h = {self.at_h}: "
+                "give times with when = 'at', and with nothing else"
+            )
+        if sorted(set(self.at_h)) != self.at_h:
+            raise ValueError(f"delivery.at_h = {self.at_h}: give times that rise")
+        return self
 
 
 class EvaluationSection(Section):
@@ -91,6 +109,9 @@ class Scenario(Section):
     title: str
     seed: Annotated[int, Field(ge=0)] = 1
     play: Literal["cohort", "exact"] = "cohort"
+    checkpoint_every: Annotated[int, Field(ge=0)] = 1
+    """Turns between two checkpoints, from which a killed run goes on; 0: there are none. One that
+    would take more than a hundredth of the time is put off."""
     data: DataSection = DataSection()
     population: PopulationSection = PopulationSection()
     model: Section

@@ -9,6 +9,9 @@ from typing import Any
 
 import simpy
 
+_LAST = 2
+"""A priority below those of SimPy: after all other events of an instant."""
+
 Process = Generator[simpy.Event, Any, Any]
 Start = tuple[int, Callable[[], Any]]
 """What goes on when a run is resumed, with its place in the order of events; -1: it waits."""
@@ -45,6 +48,13 @@ class Engine:
         delay = int(t_us) - environment.now
         return simpy.Timeout(environment, delay if delay > 0 else 0, value)
 
+    def settled(self) -> simpy.Event:
+        """Return an event that happens now, when all else that happens now has happened."""
+        event = simpy.Event(self._environment)
+        event._ok, event._value = True, None
+        self._environment.schedule(event, priority=_LAST)
+        return event
+
     def event(self) -> simpy.Event:
         """Return an event that some process will succeed."""
         return self._environment.event()
@@ -69,22 +79,35 @@ class Engine:
         """Handle every event until *until* has happened; once ``pause`` was called, call *quiet*.
 
         It is called when all that happens at that instant has happened: what is then under way is
-        under way in the objects' fields alone, and the next event lies in the future.
+        under way in the objects' fields alone, and whoever waits can wait anew.
         """
         environment = self._environment
         while not until.processed:
             environment.step()
-            if self._pause and not until.processed and environment.peek() > environment.now:
+            if self._pause and not until.processed and self._quiet:
                 self._pause = False
                 quiet()
+
+    @property
+    def _quiet(self) -> bool:
+        """Whether nothing more happens now, but for those who wait for just that."""
+        t_us, priority = self._environment._queue[0][:2]
+        return t_us > self._environment.now or priority == _LAST
 
     def pause(self) -> None:
         """Ask for a quiet instant; see ``run_quietly``."""
         self._pause = True
 
     def places(self) -> dict[simpy.Event, int]:
-        """Return the events to come, each with its place in the order in which they will happen."""
-        queue = sorted(self._environment._queue, key=lambda entry: entry[:3])
+        """Return the events to come, each with its place in the order in which they will happen.
+
+        Those who wait for a quiet instant come last: what they then wait for is yet to be made.
+        """
+        now_us = self._environment.now
+        queue = sorted(
+            self._environment._queue,
+            key=lambda entry: (entry[:2] == (now_us, _LAST), *entry[:3]),
+        )
         return {entry[3]: place for place, entry in enumerate(queue)}
 
     def resume(self, now_us: int, starts: Sequence[Start]) -> None:

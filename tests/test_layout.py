@@ -43,6 +43,8 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "federated": set(_MODEL),
         "peer": set(_MODEL),
         "tuning": {*_MODEL, "peer"},
+        "transforms": {*_GROUND, "federated"},
+        "senders": set(_GROUND),
     },
     "devices": {
         "phone": set(),

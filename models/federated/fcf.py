@@ -231,7 +231,7 @@ METHOD = Method(
     section=FCFSection,
     build=build,
     source="Ammad-ud-din et al.: Federated Collaborative Filtering (2019)",
-    gives=frozenset({"server", "ships"}),
+    gives=frozenset({"server", "sums", "ships"}),
     needs={
         "recommender": frozenset({"mf"}),
         "table": frozenset({"dense"}),

@@ -17,6 +17,7 @@ from pydantic import PositiveFloat, PositiveInt
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.evaluation.task_data import TaskData
+from droidloop.models.interfaces.forms import Form
 from droidloop.models.interfaces.learning import Cohort, Cost, Params
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.learning.learning import FederatedLearning
@@ -54,9 +55,7 @@ class FedFast:
     ) -> Messages:
         """Train; return the changes of item rows and ``user_embedding``; see ``FedMF.step``."""
         if inbox is not None and DRIFT in inbox.arrays:
-            drift = inbox.arrays[DRIFT]
-            usable = np.isfinite(drift).all(axis=1, keepdims=True)
-            cohort.private["user"] += np.where(usable, drift, np.float32(0))
+            cohort.private["user"] += _usable(inbox.arrays[DRIFT])
             inbox = without(inbox, DRIFT)
         sent = self.inner.step(cohort, inbox, data, draws)
         vectors = np.array(cohort.private["user"], np.float32).reshape(
@@ -113,11 +112,15 @@ class FedFastServer(Stateful):
         """The item table."""
         return self._fold.params
 
+    @property
+    def form(self) -> Form:
+        """Changes of rows, and one embedding."""
+        return self._fold.form.with_row(EMBEDDING, self._drift.shape[1])
+
     def broadcast(self, phones: IntArray) -> list[Messages]:
-        """Return the table for all of *phones*, and each one's drift, which is then done with."""
+        """Return the table for all of *phones*, and each one's drift, which waits until it came."""
         [messages] = self._fold.broadcast(phones)
         drift = self._drift[phones]
-        self._drift[phones] = 0.0
         return [
             replace(
                 messages,
@@ -125,6 +128,10 @@ class FedFastServer(Stateful):
                 offsets=messages.offsets | {DRIFT: np.arange(len(phones) + 1)},
             )
         ]
+
+    def delivered(self, messages: Messages) -> None:
+        """Be done with the drift in those of what was broadcast that have arrived."""
+        self._drift[messages.receiver] -= messages.arrays[DRIFT]
 
     def drift_of(self, phones: IntArray) -> Array:
         """Return what waits for *phones*, (len(phones), dim); a copy."""
@@ -188,6 +195,19 @@ class FedFastServer(Stateful):
             self._embeddings[follow] += mean.astype(np.float32)
 
 
+def _usable(drift: Array) -> Array:
+    """Return *drift*, or nothing where it is no number."""
+    return np.where(np.isfinite(drift).all(axis=1, keepdims=True), drift, np.float32(0))
+
+
+def _delivered(server: FedFastServer, store: PrivateStore, messages: Messages) -> None:
+    """Move the user vectors of those whom *messages* have reached, whatever they do with them."""
+    server.delivered(messages)
+    users = store.gather(messages.receiver)
+    users["user"] += _usable(messages.arrays[DRIFT])
+    store.commit(messages.receiver, users)
+
+
 class FedFastSection(LocalTraining):
     """Delegates of clusters train, the others of a cluster move along with them."""
 
@@ -221,6 +241,7 @@ def build(section: FedFastSection, recommender: MF, task: TaskData) -> Federated
         client=FedFast(FedMF(recommender, section.sgd, section.negatives, task.exclude)),
         server=server,
         choose=partial(_choose, server, draws.child("clients")),
+        on_delivered=partial(_delivered, server, store),
     )
 
 

@@ -199,6 +199,6 @@ METHOD = Method(
     section=GraphSection,
     build=build,
     source="He et al.: LightGCN (SIGIR 2020), on ego graphs as in Wu et al.: FedGNN (2022)",
-    gives=frozenset({"server", "ships"}),
+    gives=frozenset({"server", "sums", "ships"}),
     needs={"recommender": frozenset({"mf"}), "protocol": frozenset({"server"})},
 )

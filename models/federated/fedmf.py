@@ -221,6 +221,6 @@ METHOD = Method(
     section=FedMFSection,
     build=build,
     source="Chai et al.: Secure Federated Matrix Factorization (IEEE Intelligent Systems 2020)",
-    gives=frozenset({"server", "ships", "device-step"}),
+    gives=frozenset({"server", "sums", "ships", "device-step"}),
     needs={"recommender": frozenset({"mf"}), "protocol": frozenset({"server"})},
 )

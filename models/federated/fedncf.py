@@ -214,7 +214,7 @@ METHOD = Method(
     section=FedNCFSection,
     build=build,
     source="Perifanis, Efraimidis: Federated Neural Collaborative Filtering (KBS 2022)",
-    gives=frozenset({"server", "ships"}),
+    gives=frozenset({"server", "sums", "ships"}),
     needs={"recommender": frozenset({"neumf"}), "protocol": frozenset({"server"})},
     usual={"recommender": "neumf"},
 )

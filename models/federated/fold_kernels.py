@@ -1,36 +1,56 @@
-"""What a fold does with every number of a message, compiled; see ``aggregation.py``."""
+"""What a fold does with every number of a message, compiled; see ``folds.py``."""
 
 import numpy as np
 from numba import njit
 
+from droidloop.models.numerics.bounds import LARGEST
 from droidloop.platform.arrays import BoolArray, Float32Array, FloatArray, IntArray
-
-_LARGEST = 2.0**20
-"""A weighted change beyond this is refused: 8,192 of them fit a sum."""
 
 
 @njit(cache=True, nogil=True)
-def find_broken(
+def find_peaks(
+    low: int, high: int, values: Float32Array, offsets: IntArray, peaks: FloatArray
+) -> None:
+    """Write the largest magnitude in each message; infinity where one is not a sane number."""
+    for k in range(low, high):
+        peak, good = np.float32(0), True
+        for t in range(offsets[k], offsets[k + 1]):
+            for j in range(values.shape[1]):
+                size = abs(values[t, j])
+                good &= size <= LARGEST
+                peak = max(peak, size)
+        peaks[k] = peak if good else np.inf
+
+
+@njit(cache=True, nogil=True)
+def encode(
     low: int,
     high: int,
     values: Float32Array,
     rows: IntArray,
     offsets: IntArray,
-    n_rows: int,
-    weight: FloatArray,
     sound: BoolArray,
+    scale: FloatArray,
+    start: Float32Array,
+    out: IntArray,
 ) -> None:
-    """Clear *sound* where a message cannot be added."""
+    """Write each message that is *sound* as a table of its own: what ``fold`` would add.
+
+    *out* is (messages, rows + 1, numbers + 1): the last number of a row is the weight of the row,
+    and the last row holds that of the message, which is there already.
+    """
+    width, n = values.shape[1], out.shape[1] - 1
     for k in range(low, high):
-        first, end = offsets[k], offsets[k + 1]
-        good = rows.size > 0 or end == first or end - first == n_rows
-        for t in range(first, end if rows.size > 0 else first):
-            good &= 0 <= rows[t] < n_rows
-        bound = np.float32(_LARGEST / max(1.0, abs(weight[k])))
-        for t in range(first, end):
-            for j in range(values.shape[1]):
-                good &= abs(values[t, j]) <= bound
-        sound[k] &= good
+        if not sound[k]:
+            continue
+        for t in range(offsets[k], offsets[k + 1]):
+            row = rows[t] if rows.size > 0 else t - offsets[k]
+            if row < 0 or row >= n:  # of a dishonest phone
+                continue
+            out[k, row, width] = out[k, n, width]
+            for j in range(width):
+                change = values[t, j] - start[row, j] if start.size > 0 else values[t, j]
+                out[k, row, j] = np.int64(np.rint(np.float64(change) * scale[k]))
 
 
 @njit(cache=True, nogil=True)

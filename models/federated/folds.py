@@ -4,7 +4,6 @@ Changes are summed as integers (multiples of 2^-30), so the sum is exact: it dep
 order in which messages arrive nor on how they are cut into shards.
 """
 
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import final
@@ -12,6 +11,7 @@ from typing import final
 import numpy as np
 import torch
 
+from droidloop.models.interfaces.forms import ArrayForm, Form
 from droidloop.models.interfaces.learning import Params
 from droidloop.models.interfaces.staleness import Staleness, within
 from droidloop.platform.arrays import Array, BoolArray, FloatArray, IntArray
@@ -19,11 +19,16 @@ from droidloop.platform.messages import SERVER, Messages
 from droidloop.platform.state import Stateful
 from droidloop.platform.workers import for_chunks
 
-from .fold_kernels import find_broken, fold
+from .fold_kernels import encode, find_peaks, fold
 
 _UNIT = 2.0**30
 """One is this many units of a sum."""
 _WEIGHT_UNIT = 2.0**16
+_FULL = 2.0**32
+"""What the magnitudes in a sum may come to: half of what int64 holds, as each is rounded."""
+
+UNITS = "units"
+"""The kind of a message that holds a sum of encoded ones."""
 
 _SIGNS = {"delta": 1.0, "parameters": 1.0, "gradient": -1.0}
 
@@ -55,9 +60,11 @@ class Fold(Stateful):
     """A server rule that sums up changes and combines the sums.
 
     Takes messages of kind ``delta`` (change = value), ``parameters`` (value minus the present
-    one) and ``gradient`` (minus the value), for subsets of rows or whole arrays. Refused, whole,
-    and counted in ``refused`` are messages with NaN, infinity, values beyond 2^20 or rows that do
-    not exist (``broken``), and those that are too old or from a version to come (``stale``).
+    one) and ``gradient`` (minus the value), for subsets of rows or whole arrays; messages that are
+    of its ``form``. Not taken are those that are too old or from a version to come, and those that
+    do not fit into the sums any more: of numbers, weighted, up to 2^32 in all.
+
+    A message of kind ``units`` is a sum that somebody else has made of what ``encode`` returns.
 
     Messages weigh the same in all arrays, or for each array as *weigh* says by its name. A way to
     combine that remembers something is part of the fold's state.
@@ -80,7 +87,6 @@ class Fold(Stateful):
         self._memory = combine if isinstance(combine, Stateful) else None
         self._threads = threads
         self._version = 0
-        self.refused: Counter[str] = Counter()
         self._reset()
 
     @property
@@ -92,6 +98,12 @@ class Fold(Stateful):
     def params(self) -> Params:
         """The shared parameters; a new dictionary of new tensors after each change."""
         return self._params
+
+    @property
+    def form(self) -> Form:
+        """Changes, values or gradients of the parameters, in full or of some rows."""
+        arrays = {name: ArrayForm(tuple(value.shape)) for name, value in self._params.items()}
+        return Form(frozenset(_SIGNS), arrays)
 
     def broadcast(self, phones: IntArray) -> list[Messages]:
         """Return the present parameters, stored once, for *phones*."""
@@ -106,27 +118,33 @@ class Fold(Stateful):
         Raises:
             ValueError: the kind or a name is not one of this rule, a programming error.
         """
-        if messages.kind not in _SIGNS or not messages.arrays.keys() <= self._params.keys():
-            raise ValueError(f"cannot fold {list(messages.arrays)} of kind {messages.kind!r}")
-        age = self._version - messages.base
-        factor = np.where(age >= 0, self._staleness(np.maximum(age, 0)), 0.0)
-        every = {weigh: _rounded(weigh(messages) * factor) for weigh in self._weigh.values()}
-        weights = {name: every[weigh] for name, weigh in self._weigh.items()}
-        sound = np.ones(len(messages), np.bool_)
-        for weight in every.values():
-            sound &= np.isfinite(weight) & (weight >= 0)
-        for name in messages.arrays:
-            self._check(messages, name, weights[name], sound)
-        fresh = factor > 0
-        taken = fresh & sound
-        for name in messages.arrays:
+        if messages.kind == UNITS:
+            return self._absorb_units(messages)
+        weights, factor = self._weights(messages)
+        taken = factor > 0
+        loads = {name: self._loads(messages, name, weights[name]) for name in messages.arrays}
+        for name, load in loads.items():
+            taken &= np.isfinite(load) & (weights[name] >= 0)
+        for name, load in loads.items():
+            self._leave_out_what_is_too_much(taken, load, self._filled[name])
+        for name, load in loads.items():
+            self._filled[name] += float(load[taken].sum())
             self._add(messages, name, np.where(taken, weights[name], 0.0), taken)
         for name, weight in weights.items():
             self._weight[name] += float(weight[taken].sum())
         self._absorbed += int(taken.sum())
-        self.refused["stale"] += int(np.count_nonzero(~fresh))
-        self.refused["broken"] += int(np.count_nonzero(fresh & ~sound))
         return taken
+
+    def encode(self, messages: Messages) -> dict[str, IntArray]:
+        """Return what each message adds to the sums, by name (m, rows + 1, numbers + 1).
+
+        The last number of a row is the row's weight, the last row holds the message's. A message
+        with numbers that are not sane adds nothing. Sums of these are what ``UNITS`` messages hold.
+        """
+        weights, _ = self._weights(messages)
+        loads = [self._loads(messages, name, weights[name]) for name in messages.arrays]
+        sound = np.logical_and.reduce([np.isfinite(load) for load in loads])
+        return {name: self._encode(messages, name, weights[name], sound) for name in self._params}
 
     def close(self) -> None:
         """Combine what was absorbed into new parameters; without any, nothing changes."""
@@ -152,10 +170,11 @@ class Fold(Stateful):
 
     def _reset(self) -> None:
         self._weight, self._absorbed = dict.fromkeys(self._params, 0.0), 0
+        self._filled = dict.fromkeys(self._params, 0.0)
         self._sums: dict[str, tuple[IntArray, FloatArray]] = {}
 
-    def _parts(self, messages: Messages, name: str) -> tuple[Array, IntArray, IntArray, int]:
-        """Return values (rows, numbers), row ids (empty: all in order), offsets, rows there are."""
+    def _parts(self, messages: Messages, name: str) -> tuple[Array, IntArray, IntArray]:
+        """Return values (rows, numbers), row ids (empty: all in order) and offsets."""
         values, m = messages.arrays[name], len(messages)
         if name not in messages.offsets and m != 1:
             raise ValueError(f"{m} messages share one array {name!r}: an upload belongs to a phone")
@@ -165,22 +184,81 @@ class Fold(Stateful):
         shape = self._params[name].shape
         if values.shape[1:] != shape[1:]:
             raise ValueError(f"rows of {name!r} have shape {tuple(shape[1:])}, not {values.shape}")
-        return np.ascontiguousarray(_two_axes(values), np.float32), rows, offsets, shape[0]
+        return np.ascontiguousarray(_two_axes(values), np.float32), rows, offsets
 
-    def _check(self, messages: Messages, name: str, weight: FloatArray, sound: BoolArray) -> None:
-        parts = self._parts(messages, name)
+    def _weights(self, messages: Messages) -> tuple[dict[str, FloatArray], FloatArray]:
+        """Return the weights of messages by array, and the part of them that is left by age."""
+        if messages.kind not in _SIGNS or not messages.arrays.keys() <= self._params.keys():
+            raise ValueError(f"cannot fold {list(messages.arrays)} of kind {messages.kind!r}")
+        age = self._version - messages.base
+        factor = np.where(age >= 0, self._staleness(np.maximum(age, 0)), 0.0)
+        every = {weigh: _rounded(weigh(messages) * factor) for weigh in self._weigh.values()}
+        return {name: every[weigh] for name, weigh in self._weigh.items()}, factor
 
-        def work(low: int, high: int) -> None:
-            find_broken(low, high, *parts, weight, sound)
+    def _loads(self, messages: Messages, name: str, weight: FloatArray) -> FloatArray:
+        """Return how much of a sum each message may fill; infinity: of what is no sane number."""
+        values, _, offsets = self._parts(messages, name)
+        peaks = np.empty(len(messages))
+        for_chunks(
+            lambda low, high: find_peaks(low, high, values, offsets, peaks),
+            len(messages),
+            self._threads,
+        )
+        if messages.kind == "parameters":
+            peaks += float(np.abs(self._params[name].numpy()).max(initial=0.0))
+        return np.asarray(peaks * np.where(np.isfinite(weight), np.maximum(weight, 1.0), np.inf))
 
-        for_chunks(work, len(messages), self._threads)
+    def _encode(
+        self, messages: Messages, name: str, weight: FloatArray, sound: BoolArray
+    ) -> IntArray:
+        table = _two_axes(self._params[name].numpy())
+        out = np.zeros((len(messages), len(table) + 1, table.shape[1] + 1), np.int64)
+        out[:, -1, -1] = np.where(sound, np.rint(weight * _WEIGHT_UNIT), 0)
+        if name in messages.arrays:
+            values, rows, offsets = self._parts(messages, name)
+            start = table if messages.kind == "parameters" else np.empty((0, 0), np.float32)
+            scale = np.where(sound, weight, 0.0) * _SIGNS[messages.kind] * _UNIT
+            args = (values, rows, offsets, sound, scale, start, out)
+            for_chunks(lambda low, high: encode(low, high, *args), len(messages), self._threads)
+        return out
+
+    @staticmethod
+    def _leave_out_what_is_too_much(taken: BoolArray, load: FloatArray, filled: float) -> None:
+        if filled + load[taken].sum() <= _FULL:
+            return
+        for k in np.flatnonzero(taken).tolist():  # rare
+            taken[k] = filled + load[k] <= _FULL
+            filled += load[k] if taken[k] else 0.0
+
+    def _absorb_units(self, messages: Messages) -> BoolArray:
+        """Add the sums in *messages*, one a message, if there is room for all of them."""
+        loads = {
+            name: float(np.abs(values.astype(np.float64)).max(initial=0.0)) / _UNIT * len(messages)
+            for name, values in messages.arrays.items()
+        }
+        if any(self._filled[name] + load > _FULL for name, load in loads.items()):
+            return np.zeros(len(messages), np.bool_)
+        for name, values in messages.arrays.items():
+            table = _two_axes(self._params[name].numpy())
+            units, row_weight = self._sum_of(name)
+            whole = values.reshape(len(messages), len(table) + 1, table.shape[1] + 1).sum(axis=0)
+            units += whole[:-1, :-1]
+            row_weight += whole[:-1, -1] / _WEIGHT_UNIT
+            self._weight[name] += float(whole[-1, -1]) / _WEIGHT_UNIT
+            self._filled[name] += loads[name]
+        self._absorbed += len(messages)
+        return np.ones(len(messages), np.bool_)
+
+    def _sum_of(self, name: str) -> tuple[IntArray, FloatArray]:
+        if name not in self._sums:
+            table = _two_axes(self._params[name].numpy())
+            self._sums[name] = np.zeros(table.shape, np.int64), np.zeros(len(table))
+        return self._sums[name]
 
     def _add(self, messages: Messages, name: str, weight: FloatArray, taken: BoolArray) -> None:
         table = _two_axes(self._params[name].numpy())
-        if name not in self._sums:
-            self._sums[name] = np.zeros(table.shape, np.int64), np.zeros(len(table))
-        units, row_weight = self._sums[name]
-        values, rows, offsets, _ = self._parts(messages, name)
+        units, row_weight = self._sum_of(name)
+        values, rows, offsets = self._parts(messages, name)
         start = table if messages.kind == "parameters" else np.empty((0, 0), np.float32)
         scale = weight * _SIGNS[messages.kind] * _UNIT
 

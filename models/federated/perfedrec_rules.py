@@ -7,7 +7,6 @@ step. The embedding is what this paper gives away: the private ``user`` never le
 ``user_embedding`` is a copy of it under a name of its own.
 """
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import final
@@ -15,6 +14,7 @@ from typing import final
 import numpy as np
 
 from droidloop.models.data.interactions import UserItems
+from droidloop.models.interfaces.forms import Form
 from droidloop.models.interfaces.learning import Cohort, Cost, Params
 from droidloop.models.numerics.kmeans import kmeans
 from droidloop.platform.arrays import BoolArray, IntArray
@@ -104,7 +104,10 @@ class ClusterServer(Stateful):
         self._known = np.zeros(n_phones, np.bool_)
         self._centers: np.ndarray[tuple[int, int], np.dtype[np.float64]] | None = None
         self.labels = np.zeros(n_phones, np.int64)
-        self._received = self.labels.copy()  # the cluster whose table a phone was sent last
+        self._received = (
+            self.labels.copy()
+        )  # the cluster whose table a phone was sent last: what it
+        # sends back is a change of that one; nothing on the phone hangs on it
 
     @property
     def version(self) -> int:
@@ -117,9 +120,9 @@ class ClusterServer(Stateful):
         return self._everyone.params
 
     @property
-    def refused(self) -> Counter[str]:
-        """Why uploads were refused, and how many."""
-        return self._everyone.refused
+    def form(self) -> Form:
+        """Changes of rows, and one embedding."""
+        return self._everyone.form.with_row(EMBEDDING, self._embeddings.shape[1])
 
     def group_params(self, cluster: int) -> Params:
         """Return the table of *cluster*."""
@@ -157,7 +160,6 @@ class ClusterServer(Stateful):
             raise ValueError("PerFedRec takes changes with one user embedding each")
         vectors = messages.arrays[EMBEDDING]
         sound: BoolArray = np.asarray(np.isfinite(vectors).all(axis=1), np.bool_)
-        self._everyone.refused["broken"] += int(np.count_nonzero(~sound))
         changes = without(messages, EMBEDDING)
         accepted = sound.copy()
         accepted[sound] = self._everyone.absorb(changes.take(sound))

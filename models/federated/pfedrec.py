@@ -84,7 +84,7 @@ METHOD = Method(
     section=PFedRecSection,
     build=build,
     source="Zhang et al.: Dual Personalization on Federated Recommendation (IJCAI 2023)",
-    gives=frozenset({"server"}),
+    gives=frozenset({"server", "sums"}),
     needs={"recommender": frozenset({"personal-score"}), "protocol": frozenset({"server"})},
     usual={"recommender": "personal-score"},
 )

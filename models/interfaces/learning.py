@@ -1,4 +1,4 @@
-"""The five interfaces that a learning method fills in; with ``Messages`` they are all there is.
+"""The interfaces that a learning method fills in; ``Messages`` is all that crosses a link.
 
 Everything is written for cohorts: an array has the phone axis first where it has one, ragged data
 are values and offsets, one phone is a cohort of one. Nothing here knows a clock, a battery or a
@@ -8,7 +8,7 @@ selection and observation.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -18,6 +18,8 @@ from droidloop.platform.arrays import Array, BoolArray, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
 from droidloop.platform.state import Tree, kept_value
+
+from .forms import Form
 
 Params = dict[str, torch.Tensor]
 """Named parameters. A table is (n, dim); stacked for a cohort it is (phones, n, dim)."""
@@ -205,8 +207,16 @@ class ServerRule(Protocol):
         """The shared parameters of ``version``; never changed in place."""
         ...
 
+    @property
+    def form(self) -> Form:
+        """What it takes; whatever is not of this form is refused before ``absorb`` sees it."""
+        ...
+
     def broadcast(self, phones: IntArray) -> Sequence[Messages]:
         """Return what *phones* receive at the start of a step: one batch per distinct content.
+
+        Changes nothing on phones, and nothing that hangs on its arrival: whom it reaches is not
+        known yet.
 
         Together the batches address each phone once. Most rules send one batch to all; rules
         with clusters or tables of several sizes send one for each.
@@ -235,22 +245,6 @@ class ServerRule(Protocol):
 
     def restore(self, tree: Mapping[str, Tree]) -> None:
         """Remember what *tree* says, of which ``state`` was made by a rule built alike."""
-        ...
-
-
-class Transform(Protocol):
-    """Changes uploads on their way: clip, noise, quantise, encrypt, share. Transforms chain."""
-
-    def seal(self, messages: Messages, draws: Draws) -> Messages:
-        """Return what is really sent."""
-        ...
-
-    def open(self, sealed: Messages) -> Messages:
-        """Return what the receiver makes of it: identity for noise, a sum for shares."""
-        ...
-
-    def spent(self) -> dict[str, Any] | None:
-        """Return the privacy budget spent so far, for the ledger."""
         ...
 
 

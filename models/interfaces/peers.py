@@ -10,6 +10,7 @@ from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
 
+from .forms import Form
 from .learning import Cost
 from .store import PrivateStore
 
@@ -21,6 +22,10 @@ class PeerRule(Protocol):
     this tick), the transfers, then ``learn`` for the phones that received something, or that have
     a turn without a message.
     """
+
+    def form(self, store: PrivateStore) -> Form:
+        """Return what ``learn`` takes; whatever is not of this form is refused before."""
+        ...
 
     def share(self, phones: IntArray, store: PrivateStore, round_: int, draws: Draws) -> Messages:
         """Return what *phones* would send now, one message a phone, in their order.
@@ -74,6 +79,10 @@ class Groups:
 
 class Grouping(Protocol):
     """How a server that does not train puts phones into groups."""
+
+    def form(self, store: PrivateStore) -> Form:
+        """Return what ``group`` takes; whatever is not of this form is refused before."""
+        ...
 
     def report(self, phones: IntArray, store: PrivateStore) -> Messages:
         """Return what *phones* tell the server, one message a phone, in their order."""

@@ -60,6 +60,8 @@ Choose = Callable[[IntArray, int, int], IntArray]
 """Returns which of some phones take part, sorted: (phones that can, how many, the round)."""
 Offers = Callable[[IntArray, int], Messages | None]
 """Returns what the server has for some phones in a turn, sorted by receiver: (phones, turn)."""
+OnDelivered = Callable[[Messages], None]
+"""Told which of the server's messages have arrived, before what their phones computed is kept."""
 OnComputed = Callable[[Messages, Messages], None]
 """Told what phones received and what they made of it, once they have computed."""
 
@@ -72,6 +74,8 @@ class FederatedLearning(Learning):
         client: what phones do.
         server: what the server does.
         choose: picks the phones of a round by what the server knows; None: at random.
+        on_delivered: for servers that change something on phones, which takes effect now; None:
+            nobody is told.
         on_computed: for rules whose phones keep more than their private rows; None: nobody is told.
         kept: where they keep it.
         steps: the rule, if a real device can take its steps.
@@ -80,6 +84,7 @@ class FederatedLearning(Learning):
     client: ClientRule
     server: ServerRule
     choose: Choose | None = None
+    on_delivered: OnDelivered | None = None
     on_computed: OnComputed | None = None
     kept: Stateful | None = None
     steps: Uploader | None = None

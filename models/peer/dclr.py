@@ -13,6 +13,7 @@ import numpy as np
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.evaluation.task_data import TaskData
+from droidloop.models.interfaces.forms import ArrayForm, Form
 from droidloop.models.interfaces.learning import Cost, check_private
 from droidloop.models.interfaces.peers import by_receiver
 from droidloop.models.interfaces.store import PrivateStore
@@ -64,6 +65,13 @@ class DCLR:
     def recommender(self) -> NextPlace:
         """The function that every phone computes."""
         return self.phones.recommender(0)
+
+    def form(self, store: PrivateStore) -> Form:
+        """Return the form of the vectors of some places and of the network beside them."""
+        dim, size = store.columns["rows"].shape[2], store.columns["network"].shape[1]
+        rows = ArrayForm((len(self.phones.places), dim), numbered=True, needed=True)
+        network = ArrayForm((size,), numbered=False, needed=True)
+        return Form(frozenset({"parameters"}), {"rows": rows, "network": network})
 
     def share(self, phones: IntArray, store: PrivateStore, round_: int, draws: Draws) -> Messages:
         """Return the rows of each phone's area and its network; see ``PeerRule``."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.graphs.ego_graphs import ego_vectors
+from droidloop.models.interfaces.forms import Form
 from droidloop.models.interfaces.learning import check_private
 from droidloop.models.interfaces.peers import Groups
 from droidloop.models.interfaces.store import PrivateStore
@@ -55,6 +56,10 @@ class EgoGroups(Stateful):
         self._centers: FloatArray | None = None
         self._held: IntArray | None = None
         self.table = self._first.copy()
+
+    def form(self, store: PrivateStore) -> Form:
+        """Return the form of what members tell one another."""
+        return self._rule.form(store)
 
     def report(self, phones: IntArray, store: PrivateStore) -> Messages:
         """Return the ego vectors of *phones*, and the item rows of those that are in a group.

@@ -14,6 +14,7 @@ from droidloop.models.data.interactions import UserItems
 from droidloop.models.data.negatives import draw_negatives
 from droidloop.models.evaluation.metrics import Scores
 from droidloop.models.graphs.propagation import propagate
+from droidloop.models.interfaces.forms import ArrayForm, Form
 from droidloop.models.interfaces.learning import Cost, check_private
 from droidloop.models.interfaces.peers import by_receiver
 from droidloop.models.interfaces.store import PrivateStore
@@ -95,6 +96,13 @@ class SemiDFEGL:
                 f"{self.layers} layers, {self.negatives} negatives and {self.neighbours} "
                 "neighbours: each must be at least 1"
             )
+
+    def form(self, store: PrivateStore) -> Form:
+        """Return the form of an ego vector, a group and the rows that it holds."""
+        n, dim = self.recommender.n_items, self.recommender.dim
+        item = ArrayForm((n, dim), numbered=True, needed=True)
+        group = ArrayForm((1,), "int64", numbered=False, low=-1.0, needed=True)
+        return Form(frozenset({"embedding"}), {"item": item, "group": group}).with_row("ego", dim)
 
     def share(self, phones: IntArray, store: PrivateStore, round_: int, draws: Draws) -> Messages:
         """Return the ego vector and the item rows of *phones*, in any order, with their group.

@@ -15,6 +15,7 @@ from droidloop.models.data.interactions import UserItems
 from droidloop.models.data.negatives import draw_negatives
 from droidloop.models.evaluation.evaluator import OwnTablesScorer
 from droidloop.models.evaluation.task_data import TaskData
+from droidloop.models.interfaces.forms import ArrayForm, Form
 from droidloop.models.interfaces.learning import Cost, check_private
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.learning.learning import PeerLearning, Snapshot
@@ -103,6 +104,19 @@ class GossipMF:
         if not 0.0 < self.share_of_rows <= 1.0:
             raise ValueError(f"share_of_rows must lie in (0, 1], not {self.share_of_rows}")
 
+    def form(self, store: PrivateStore) -> Form:
+        """Return the form of item tables, or of rows of them; with ages, where *store* has them."""
+        [name], n = self.recommender.tables, self.recommender.n_items
+        some = self._rows_sent < n
+        table = ArrayForm((n, self.recommender.dim), numbered=some, needed=True)
+        age = ArrayForm((n,), numbered=False, low=0.0, like=name, needed=True)
+        arrays = {name: table, ROW_AGE: age} if ROW_AGE in store.columns else {name: table}
+        return Form(frozenset({"parameters"}), arrays)
+
+    @property
+    def _rows_sent(self) -> int:
+        return max(1, round(self.share_of_rows * self.recommender.n_items))
+
     def share(self, phones: IntArray, store: PrivateStore, round_: int, draws: Draws) -> Messages:
         """Return snapshots of the item tables of *phones*, in any order, with their ages.
 
@@ -111,7 +125,7 @@ class GossipMF:
         store.ensure(phones)
         [name] = self.recommender.tables
         n, column, m = self.recommender.n_items, store.columns[name], len(phones)
-        each = max(1, round(self.share_of_rows * n))
+        each = self._rows_sent
         out = np.empty((m * each, self.recommender.dim), np.float32)
         rows = np.empty(m * each if each < n else 0, np.int64)
         key = np.uint64(draws.child(f"rows/{round_}").key)
@@ -179,7 +193,7 @@ class GossipMF:
         12 bytes. Working copy and message lie in memory with the table.
         """
         numbers = self.recommender.n_items * self.recommender.dim
-        sent = max(1, round(self.share_of_rows * self.recommender.n_items)) * self.recommender.dim
+        sent = self._rows_sent * self.recommender.dim
         pairs = data.counts * (1 + self.negatives)
         updates = np.maximum(merged, 1) if self.updates == "each" else 1
         trained = self.recommender.cost(pairs * self.sgd.epochs * updates)
@@ -266,6 +280,6 @@ METHOD = Method(
     section=GossipMFSection,
     build=build,
     source="Hegedus, Danner, Jelasity: Decentralized Recommendation Based on MF (2019)",
-    gives=frozenset({"peers", "grouping", "device-step"}),
+    gives=frozenset({"peers", "own-table", "grouping", "device-step"}),
     needs={"recommender": frozenset({"mf"}), "protocol": frozenset({"peers"})},
 )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from droidloop.models.data.interactions import UserItems
+from droidloop.models.interfaces.forms import Form
 from droidloop.models.interfaces.peers import Groups
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.numerics.kmeans import kmeans
@@ -27,6 +28,10 @@ class Tastes:
 
     table: str
     data: UserItems
+
+    def form(self, store: PrivateStore) -> Form:
+        """Return the form of a taste."""
+        return Form(frozenset({"embedding"})).with_row("taste", store.columns[self.table].shape[2])
 
     def report(self, phones: IntArray, store: PrivateStore) -> Messages:
         """Return a message ``taste`` of dim float32 numbers a phone."""

@@ -19,6 +19,7 @@ from droidloop.models.data.interactions import UserItems
 from droidloop.models.data.places import HOURS
 from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.fitting.pretrain_places import nearest
+from droidloop.models.interfaces.forms import ArrayForm, Form
 from droidloop.models.interfaces.learning import Cost, check_private
 from droidloop.models.interfaces.peers import by_receiver
 from droidloop.models.interfaces.store import PrivateStore
@@ -100,6 +101,11 @@ class MAC:
         rank = np.empty(n, np.int64)
         rank[draws.child("rank").order(every, 0)] = every
         return Questions(walk, times_s, now_s, candidates, self._asked(known.areas, rank))
+
+    def form(self, store: PrivateStore) -> Form:
+        """Return the form of scores of the candidates of some questions."""
+        scores = ArrayForm(self.questions.candidates.shape, numbered=True, needed=True)
+        return Form(frozenset({"scores"}), {"scores": scores})
 
     def share(self, phones: IntArray, store: PrivateStore, round_: int, draws: Draws) -> Messages:
         """Return each phone's scores of the candidates of its questions; see ``PeerRule``."""

@@ -14,6 +14,7 @@ from numba import njit
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.data.samples import Samples, next_samples, samples_of
+from droidloop.models.interfaces.forms import ArrayForm, Form
 from droidloop.models.interfaces.learning import Cost, Params
 from droidloop.models.interfaces.peers import by_receiver
 from droidloop.models.interfaces.store import PrivateStore
@@ -69,6 +70,19 @@ class MPDA:
     held_share: float = 1 / 9
     samples: Literal["rated", "next"] = "rated"
     threads: int | None = None
+
+    def form(self, store: PrivateStore) -> Form:
+        """Return the form of a pool of samples."""
+        n = self.din.n_items - 1.0
+        arrays = {
+            "items": ArrayForm((0,), "int32", ragged=True, low=0.0, high=n, needed=True),
+            "labels": ArrayForm((0,), ragged=True, low=0.0, high=1.0, like="items", needed=True),
+            "history": ArrayForm(
+                *((0, self.din.length), "int32"), ragged=True, low=-1.0, high=n, like="items",
+                needed=True,
+            ),
+        }  # fmt: skip
+        return Form(frozenset({"samples"}), arrays)
 
     def share(self, phones: IntArray, store: PrivateStore, round_: int, draws: Draws) -> Messages:
         """Return empty messages: phones tell nothing."""

@@ -88,6 +88,6 @@ METHOD = Method(
     section=TuneSection,
     build=build,
     source="the tutorial's fine-tuning of whole models and of last layers (WWW 2024)",
-    gives=frozenset({"peers", "device-step"}),
+    gives=frozenset({"peers", "own-table", "device-step"}),
     needs={"recommender": frozenset({"mf"}), "protocol": frozenset({"peers"})},
 )

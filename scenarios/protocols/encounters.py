@@ -8,24 +8,24 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from droidloop.models.interfaces.learning import Cost, check_private
+from droidloop.models.interfaces.learning import Cost
 from droidloop.models.learning.learning import PeerLearning
 from droidloop.network.movement import Map
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.engine import Process
 from droidloop.platform.jobs import Kind, Need
-from droidloop.platform.messages import Messages
-from droidloop.platform.units import SECOND_US
+from droidloop.platform.state import Stateful
 from droidloop.scenarios.runtime.context import ProtocolContext
 from droidloop.scenarios.runtime.meeting import meet
 from droidloop.scenarios.schema.turns import Turns
 
 from .peer_turn import PeerTurns
 from .relayed_gossip import Neighbours
+from .turn_loop import TurnLoop
 
 
 @dataclass
-class OpportunisticGossip:
+class OpportunisticGossip(Stateful):
     """The protocol: who is within *reach_m* of a linked phone swaps with it."""
 
     stage: ProtocolContext
@@ -34,21 +34,19 @@ class OpportunisticGossip:
     neighbours: Neighbours
     reach_m: int
 
+    STATE = ("_loop", "_steps")
+
     def __post_init__(self) -> None:
+        self._loop = TurnLoop(self.stage, self.section)
         needs = self.section.needs | Need.DIRECT
         self._steps = PeerTurns(self.stage, self.learning, self.section, needs)
         self._chance = self.stage.draws.child("meeting")
 
     def process(self) -> Process:
         """Run all turns, one every ``every_s``."""
-        yield from self._steps.open()
-        engine, section = self.stage.recorder.engine, self.section
-        start_us, every_us = engine.now_us, round(section.every_s * SECOND_US)
-        for number in range(section.rounds):
-            yield engine.until(start_us + number * every_us)
-            yield from self._turn(number)
-            self.stage.after_round(number)
-        yield engine.until(start_us + section.rounds * every_us)
+        if not self._loop.begun:
+            yield from self._steps.open()
+        yield from self._loop.run(self._turn)
 
     def _turn(self, number: int) -> Process:
         stage, open_us = self.stage, self.stage.now_us
@@ -57,11 +55,14 @@ class OpportunisticGossip:
         partner = meet(
             world, self.neighbours(), phones, open_us, self.reach_m, self._chance, number
         )
-        inbox = yield from self._swap(number, phones[partner >= 0], partner[partner >= 0])
+        able = self._steps.channel.may_send(phones)
+        pairs = (partner >= 0) & able & able[np.searchsorted(phones, np.maximum(partner, 0))]
+        inbox = yield from self._swap(number, phones[pairs], partner[pairs])
         silent = np.zeros(len(phones), np.bool_)
         jobs, learned = yield from self._steps.play(
             number, phones, inbox, silent, Kind.EXCHANGE, here=True
         )
+        self._steps.channel.note(number)
         stage.recorder.event(
             "round",
             number,
@@ -69,26 +70,26 @@ class OpportunisticGossip:
             selected=len(phones),
             done=int(jobs.done.sum()),
             length_us=stage.now_us - open_us,
-            met=int((partner >= 0).sum()),
-            messages=0 if inbox is None else len(inbox),
+            met=int(pairs.sum()),
+            messages=sum(len(part) for part in inbox),
             learned=learned,
             version=number + 1,
         )
 
     def _swap(self, number: int, phones: IntArray, partner: IntArray) -> Process:
-        """Play the contacts of *phones* with *partner*; the value is what came across, or None."""
+        """Play the contacts of *phones* with *partner*; the value is what came across, by form."""
         if not len(phones):
-            return None
-        learning, stage = self.learning, self.stage
-        sent = learning.peer.share(phones, learning.store, number, learning.draws)
-        check_private(sent, learning.recommender)
+            return []
+        stage, channel = self.stage, self._steps.channel
+        honest = self._steps.share(phones, number)
+        sent = channel.once(self._steps.mail(honest, number))
         size = sent.nbytes()
         theirs = np.searchsorted(phones, partner)
         jobs = stage.plan(
             self.section,
             phones,
             Kind.EXCHANGE,
-            Cost(0, 0, 0),
+            channel.cost(honest, Cost(0, 0, 0)),
             round=number,
             version=number,
             needs=self.section.needs | Need.DIRECT,
@@ -97,8 +98,10 @@ class OpportunisticGossip:
             deadline_us=self._steps.deadline_us(0.5),
         )
         yield stage.recorder.play(jobs)
+        channel.left(phones[jobs.done], number)
         both = jobs.done & jobs.done[theirs]
-        if not both.any():
-            return None
-        came: Messages = replace(sent, receiver=partner).take(both)
-        return came.take(np.argsort(came.receiver, kind="stable"))
+        came = []
+        for part, place in zip(sent.parts, sent.places, strict=True):
+            part = replace(part, receiver=partner[place]).take(both[place])
+            came += [part.take(np.argsort(part.receiver, kind="stable"))] if len(part) else []
+        return came

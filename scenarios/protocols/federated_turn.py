@@ -1,7 +1,8 @@
 """One step of a federation: phones train on what they received and send what they learned.
 
 Learning happens at the decision, in one call for a cohort; its effects count when they arrive:
-what is private when the phone had computed, what is sent when the upload ended.
+what the server changes on a phone when the download ended, what is private when the phone had
+computed, what is sent when the upload ended.
 """
 
 from dataclasses import dataclass
@@ -10,15 +11,19 @@ import numpy as np
 
 from droidloop.devices.fleets.work import Work
 from droidloop.models.data.interactions import UserItems
-from droidloop.models.interfaces.learning import Cohort, check_private
+from droidloop.models.interfaces.learning import Cohort, Cost
 from droidloop.models.learning.learning import FederatedLearning
-from droidloop.platform.arrays import IntArray
+from droidloop.models.transforms.inspection import Cause
+from droidloop.platform.arrays import BoolArray, IntArray
+from droidloop.platform.engine import Process
 from droidloop.platform.jobs import Jobs, Kind
 from droidloop.platform.messages import Messages
 from droidloop.platform.shards import shards
 from droidloop.platform.state import Stateful, kept_value
 from droidloop.scenarios.runtime.asking import Asking, Policy
+from droidloop.scenarios.runtime.channel import Channel
 from droidloop.scenarios.runtime.context import ProtocolContext
+from droidloop.scenarios.runtime.mail import Mail, by_form
 from droidloop.scenarios.schema.chosen import method_of
 from droidloop.scenarios.schema.turns import PolicyTurns
 
@@ -26,14 +31,27 @@ from .train_work import TrainWork
 
 
 @kept_value
-@dataclass(frozen=True)
+@dataclass
 class Step:
-    """What one cohort received, did and wants to send."""
+    """What one cohort received, did and wants to send.
+
+    Attributes:
+        cohort: the phones, and what is private to them after the step.
+        data: what they learn from.
+        inbox: what they received.
+        sent: what they made by the rule; real devices write theirs over it.
+        mail: what is really sent.
+        heard: which phones' uploads were taken.
+        work: what the jobs carry to real devices.
+    """
 
     cohort: Cohort
     data: UserItems
     inbox: Messages
     sent: Messages
+    mail: Mail
+    heard: BoolArray
+    work: TrainWork | None = None
 
 
 @dataclass
@@ -44,7 +62,7 @@ class FederatedTurns(Stateful):
     learning: FederatedLearning
     section: PolicyTurns
 
-    STATE = ("_asked",)
+    STATE = ("_asked", "channel")
 
     def __post_init__(self) -> None:
         self._asked = np.zeros(len(self.stage.population), np.int64)
@@ -52,13 +70,15 @@ class FederatedTurns(Stateful):
         policy = method_of("policy", self.section.policy)
         self._policy: Policy = policy.build(self.section.policy)
         self.ram_bytes = self.learning.client.cost(everybody, self.learning.data).ram_bytes
+        self.channel = Channel(self.stage, self.learning, self.section, self.learning.server)
 
     def ask(self, number: int, clients: int | None) -> IntArray:
         """Return at most *clients* phones that can work now, sorted; the policy chooses."""
         stage, section = self.stage, self.section
         if clients is None:
-            return stage.ask(section, number, self.ram_bytes, None)
-        return self._policy(
+            phones = stage.ask(section, number, self.ram_bytes, None)
+            return np.asarray(phones[self.channel.may_send(phones)])
+        phones = self._policy(
             Asking(
                 stage,
                 number,
@@ -69,6 +89,7 @@ class FederatedTurns(Stateful):
                 by_rule=self.learning.choose,
             )
         )
+        return np.asarray(phones[self.channel.may_send(phones)])
 
     def take(self, number: int, phones: IntArray) -> list[Step]:
         """Train *phones*, all with the server's present parameters; one step a broadcast."""
@@ -79,6 +100,7 @@ class FederatedTurns(Stateful):
     def plan(self, step: Step) -> Jobs:
         """Return the jobs of *step*."""
         cost = self.learning.client.cost(step.cohort, step.data)
+        cost = self.channel.cost(step.sent, cost)
         return self.stage.plan(
             self.section,
             step.cohort.phones,
@@ -87,7 +109,7 @@ class FederatedTurns(Stateful):
             round=step.cohort.round,
             version=self.learning.server.version,
             down_bytes=step.inbox.nbytes(),
-            up_bytes=step.sent.nbytes(),
+            up_bytes=step.mail.nbytes(),
         )
 
     def work(self, step: Step) -> Work | None:
@@ -95,7 +117,7 @@ class FederatedTurns(Stateful):
         learning, models = self.learning, self.stage.models
         if models is None or learning.steps is None:
             return None
-        return TrainWork(
+        step.work = TrainWork(
             learning.steps,
             learning.store,
             step.cohort,
@@ -105,30 +127,107 @@ class FederatedTurns(Stateful):
             learning.draws,
             models,
         )
+        return step.work
 
-    def keep(self, step: Step, computed: IntArray) -> None:
-        """Keep what the phones at *computed* hold privately."""
-        cohort = step.cohort
-        self.learning.store.commit(
+    def keep(self, step: Step, fetched: IntArray, computed: IntArray) -> None:
+        """Note whom the broadcast has reached; keep what those hold who have *computed*."""
+        cohort, learning = step.cohort, self.learning
+        if learning.on_delivered is not None and len(fetched):
+            learning.on_delivered(step.inbox.take(fetched))
+        learning.store.commit(
             cohort.phones[computed],
             {name: rows[computed] for name, rows in cohort.private.items()},
         )
-        if self.learning.on_computed is not None:
-            self.learning.on_computed(step.inbox.take(computed), step.sent.take(computed))
+        self.channel.left(cohort.phones[computed], cohort.round)
+        if learning.on_computed is not None:
+            learning.on_computed(step.inbox.take(computed), step.sent.take(computed))
+        if step.work is not None and step.work.trained:  # the seal was on what the host made
+            step.mail = self._mail(cohort, step.inbox, step.sent)
 
     def fold(self, step: Step, arrived: IntArray) -> int:
         """Hand the messages at *arrived* to the server; return how many it refused."""
-        refused = 0
+        if self.channel.masking is not None:
+            return self._fold_masked(step, arrived, None)
+        accepted = 0
         for shard in shards(len(arrived)):
-            taken = self.learning.server.absorb(step.sent.take(arrived[shard]))
-            refused += int(np.count_nonzero(~taken))
-        return refused
+            for messages in self._received(step, arrived[shard]):
+                accepted += self._absorb(messages)
+        return len(arrived) - accepted
+
+    def fold_after_answers(self, step: Step, arrived: IntArray, until_us: int) -> Process:
+        """Fold what arrived after what the transforms still ask phones for; the value is as above.
+
+        Answers are waited for until *until_us*.
+        """
+        masking = self.channel.masking
+        if masking is None:
+            return self.fold(step, arrived)
+        together, number = step.cohort.phones, step.cohort.round
+        asked = masking.ask(together, together[arrived], number)
+        answers = None
+        if asked is not None and until_us > self.stage.now_us:
+            sent = masking.answer(self.channel.down(asked), number)
+            jobs = self.stage.plan(
+                self.section,
+                asked.receiver,
+                Kind.EXCHANGE,
+                Cost(0, 0, 0),
+                round=number,
+                version=self.learning.server.version,
+                down_bytes=asked.nbytes(),
+                up_bytes=sent.nbytes(),
+                deadline_us=until_us,
+            )
+            yield self.stage.recorder.play(jobs)
+            answers = sent.take(np.flatnonzero(jobs.done))
+        return self._fold_masked(step, arrived, answers)
+
+    def _fold_masked(self, step: Step, arrived: IntArray, answers: Messages | None) -> int:
+        masking, together = self.channel.masking, step.cohort.phones
+        assert masking is not None
+        sealed = by_form(self._received(step, arrived))
+        if not sealed:
+            return len(arrived)
+        total, used = masking.open_together(sealed[0], together, answers, step.cohort.round)
+        self.channel.count(np.full(int((~used).sum()), Cause.MASK, np.int8))
+        accepted = int(used.sum())
+        if len(total) and not self.learning.server.absorb(total).all():
+            self.channel.count(np.full(accepted, Cause.SUM, np.int8))
+            accepted = 0
+        return len(arrived) - accepted
+
+    def _received(self, step: Step, arrived: IntArray) -> list[Messages]:
+        """Return the messages at *arrived* that are taken, as the server opens them."""
+        parts, server = step.mail.take(arrived), self.learning.server
+        fresh = [self._fresh(server.version - part.base) for part in parts]
+        return self.channel.receive(
+            parts,
+            server.form,
+            step.cohort.round,
+            known=step.cohort.phones,
+            heard=step.heard,
+            fresh=fresh,
+        )
+
+    def _fresh(self, age: IntArray) -> BoolArray:
+        weight = self.section.weight_by_age(np.maximum(age, 0))
+        return np.asarray((age >= 0) & (weight > 0))
+
+    def _absorb(self, messages: Messages) -> int:
+        taken = self.learning.server.absorb(messages)
+        self.channel.count(np.full(int((~taken).sum()), Cause.SUM, np.int8))
+        return int(taken.sum())
+
+    def _mail(self, cohort: Cohort, inbox: Messages, sent: Messages) -> Mail:
+        form = self.learning.server.form
+        return self.channel.send(sent, form, cohort.phones, cohort.round, inbox)
 
     def _step(self, number: int, inbox: Messages) -> Step:
         learning = self.learning
         data = learning.data.take(inbox.receiver)
         cohort = Cohort(inbox.receiver, number, learning.store.gather(inbox.receiver))
-        sent = self.stage.train(learning.client, cohort, inbox, data, learning.draws)
-        for messages in (inbox, sent):
-            check_private(messages, learning.recommender)
-        return Step(cohort, data, inbox, sent)
+        sent = self.stage.train(
+            learning.client, cohort, self.channel.down(inbox), data, learning.draws
+        )
+        heard = np.zeros(len(cohort), np.bool_)
+        return Step(cohort, data, inbox, sent, self._mail(cohort, inbox, sent), heard)

@@ -90,7 +90,7 @@ METHOD = Method(
     section=GossipSection,
     build=build,
     source="Hegedus, Danner, Jelasity: Gossip Learning as a Decentralized Alternative (2019)",
-    gives=frozenset({"peers", "gossip"}),
+    gives=frozenset({"peers", "gossip", "sends"}),
     needs={"rule": frozenset({"peers"})},
     check=check,
 )

@@ -4,13 +4,14 @@ The server sees reports and no model, and trains nothing. Phones that could not 
 group that they have; those that never could are in none and learn alone.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from pydantic import PositiveInt
 
-from droidloop.models.interfaces.learning import check_private
+from droidloop.models.interfaces.learning import Cost
 from droidloop.models.interfaces.peers import Groups
 from droidloop.models.learning.learning import PeerLearning
 from droidloop.network.topology import Topology, from_edges
@@ -20,8 +21,10 @@ from droidloop.platform.engine import Process
 from droidloop.platform.jobs import Jobs, Kind
 from droidloop.platform.messages import HEADER_BYTES
 from droidloop.platform.registry import Method
+from droidloop.platform.state import Stateful, Tree
 from droidloop.platform.units import SECOND_US
 from droidloop.scenarios.runtime.context import ProtocolContext
+from droidloop.scenarios.runtime.mail import by_form
 from droidloop.scenarios.schema.turns import ClosedTurns
 
 from .relayed_gossip import Gossip
@@ -46,12 +49,17 @@ class GroupsSection(ClosedTurns):
 
 
 @dataclass
-class SemiDecentralised:
+class SemiDecentralised(Stateful):
     """The protocol: gossip within groups, made anew every ``regroup_rounds`` turns."""
 
     stage: ProtocolContext
     learning: PeerLearning
     section: GroupsSection
+    _number: int = 0
+    _next_us: int = -1
+    _linked: int = -1
+
+    STATE = ("_gossip", "_group", "_number", "_next_us", "_linked")
 
     def __post_init__(self) -> None:
         assert self.learning.grouping is not None  # what the protocol needs of its rule
@@ -72,34 +80,64 @@ class SemiDecentralised:
     def process(self) -> Process:
         """Run all turns; a grouping takes a turn of its own time before the turns it is for."""
         engine, section = self.stage.recorder.engine, self.section
-        every_us = round(section.every_s * SECOND_US)
-        for number in range(section.rounds):
-            if number % section.regroup_rounds == 0:
-                open_us = engine.now_us
-                yield from self._regroup(number)
-                yield engine.until(open_us + every_us)
-            open_us = engine.now_us
-            yield from self._gossip.turn(number)
-            self.stage.after_round(number)
-            yield engine.until(open_us + every_us)
+        while self._number < section.rounds:
+            if self._number % section.regroup_rounds == 0:
+                yield from self._in_time(self._regroup(self._number))
+            yield from self._in_time(self._gossip.turn(self._number))
+            self._number += 1
+            self.stage.after_round(self._number - 1)
+            yield engine.settled()
+        yield engine.until(self._next_us)
+
+    def _in_time(self, turn: Process) -> Process:
+        """Play *turn* when the time of the one before is over."""
+        engine = self.stage.recorder.engine
+        yield engine.until(self._next_us)
+        self._next_us = engine.now_us + round(self.section.every_s * SECOND_US)
+        yield from turn
+
+    def restore(self, tree: Mapping[str, Tree]) -> None:
+        """Remember what *tree* says, and who is linked with whom; see ``Stateful``."""
+        super().restore(tree)
+        if self._linked >= 0:
+            self._link(self._linked)
+
+    def _link(self, number: int) -> None:
+        """Link the members of each group, as after the grouping of that turn."""
+        draws, self._linked = self.stage.draws.child("links"), number
+        self._topology = within_groups(self._group, self.section.links, draws, number)
 
     def _regroup(self, number: int) -> Process:
         """Have phones report, group those whose report arrived, and tell them."""
         stage, learning, section = self.stage, self.learning, self.section
         phones = stage.ask(section, number, 0, section.clients)
+        channel, form = self._gossip.channel, self._grouping.form(learning.store)
+        phones = phones[channel.may_send(phones)]
         reports = self._grouping.report(phones, learning.store)
-        check_private(reports, learning.recommender)
-        jobs = self._plan(number, phones, up_bytes=reports.nbytes())
+        mail = channel.send(reports, form, phones, number)
+        cost = channel.cost(reports, Cost(0, 0, 0))
+        jobs = self._plan(
+            number,
+            phones,
+            up_bytes=mail.nbytes(),
+            flops=cost.flops,
+            moved_bytes=cost.moved_bytes,
+            ram_bytes=cost.ram_bytes,
+        )
         yield stage.recorder.play(jobs)
         came = np.flatnonzero(jobs.done)
+        channel.left(phones[came], number)
         server_bytes = int(jobs["up_bytes"][came].sum())
-        if len(came):
+        heard = np.zeros(len(phones), np.bool_)
+        taken = by_form(channel.receive(mail.take(came), form, number, known=phones, heard=heard))
+        if taken:
+            [told] = taken  # of one form, as they have been checked
+            told = told.take(np.argsort(told.sender, kind="stable"))
             groups = self._grouping.group(
-                reports.take(came), section.groups, learning.draws.child("groups"), number
+                told, section.groups, learning.draws.child("groups"), number
             )
-            server_bytes += yield from self._tell(number, phones[came], groups)
-            draws = stage.draws.child("links")
-            self._topology = within_groups(self._group, section.links, draws, number)
+            server_bytes += yield from self._tell(number, told.sender, groups)
+            self._link(number)
         stage.recorder.event(
             "groups",
             number,
@@ -111,10 +149,8 @@ class SemiDecentralised:
 
     def _tell(self, number: int, phones: IntArray, groups: Groups) -> Process:
         """Send phones their group and what belongs to it; the value is the bytes that arrived."""
-        answer = groups.answer
-        if answer is not None:
-            check_private(answer, self.learning.recommender)
-        down = GROUP_BYTES if answer is None else answer.nbytes()
+        answer, channel = groups.answer, self._gossip.channel
+        down = GROUP_BYTES if answer is None else channel.down(answer).nbytes()
         jobs = self._plan(number, phones, down_bytes=down)
         yield self.stage.recorder.play(jobs)
         got = np.flatnonzero(jobs.done)
@@ -165,6 +201,6 @@ METHOD = Method(
     section=GroupsSection,
     build=lambda section, context, learning: SemiDecentralised(context, learning, section),
     source="Qu et al.: Semi-decentralized Federated Ego Graph Learning (WWW 2023)",
-    gives=frozenset({"peers", "groups"}),
+    gives=frozenset({"peers", "groups", "sends"}),
     needs={"rule": frozenset({"peers", "grouping"})},
 )

@@ -9,9 +9,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from droidloop.platform.arrays import IntArray
-from droidloop.platform.messages import Messages, joined
+from droidloop.platform.messages import Messages
+from droidloop.platform.state import Stateful, kept_value
+from droidloop.scenarios.runtime.mail import alike, by_form, together
 
 
+@kept_value
 @dataclass
 class _Batch:
     """Messages that came in one turn: when each arrived, in which turn, and which still wait."""
@@ -22,8 +25,10 @@ class _Batch:
     waiting: IntArray
 
 
-class Relay:
+class Relay(Stateful):
     """Keeps messages for their receivers, and the last one of every sender for those who ask."""
+
+    STATE = ("_batches", "_last")
 
     def __init__(self, phones: int) -> None:
         self._batches: list[_Batch] = []
@@ -41,10 +46,10 @@ class Relay:
         for k, sender in enumerate(messages.sender.tolist()):
             self._last[sender] = messages.take(np.array([k]))
 
-    def waiting(self, phones: IntArray) -> Messages | None:
-        """Return what waits for *phones*, by receiver and in the order of arrival; None: nothing.
+    def waiting(self, phones: IntArray) -> list[Messages]:
+        """Return what waits for *phones*, by receiver and in the order of arrival.
 
-        It goes on waiting until ``taken``.
+        It goes on waiting until ``taken``. Messages of one form come together.
         """
         wanted = np.zeros(self._phones, np.bool_)
         wanted[phones] = True
@@ -54,19 +59,23 @@ class Relay:
             if len(mine):
                 parts.append(batch.messages.take(mine))
                 times.append(batch.arrived_us[mine])
-        if not parts:
-            return None
-        found, arrived_us = joined(parts), np.concatenate(times)
-        return found.take(np.lexsort((found.sender, arrived_us, found.receiver)))
+        found = []
+        for group in alike(parts):
+            these = together([parts[k] for k in group])
+            arrived_us = np.concatenate([times[k] for k in group])
+            order = np.lexsort((these.sender, arrived_us, these.receiver))
+            found.append(these.take(order))
+        return found
 
-    def last_of(self, senders: IntArray, receivers: IntArray) -> Messages | None:
+    def last_of(self, senders: IntArray, receivers: IntArray) -> list[Messages]:
         """Return what *senders* said last, for *receivers*; who has said nothing is left out."""
-        known = [k for k, sender in enumerate(senders.tolist()) if sender in self._last]
-        if not known:
-            return None
-        found = joined([self._last[int(senders[k])] for k in known])
-        found = replace(found, receiver=receivers[known])
-        return found.take(np.lexsort((found.sender, found.receiver)))
+        parts = [
+            replace(self._last[sender], receiver=receivers[k : k + 1])
+            for k, sender in enumerate(senders.tolist())
+            if sender in self._last
+        ]
+        found = by_form(parts)
+        return [part.take(np.lexsort((part.sender, part.receiver))) for part in found]
 
     def taken(self, phones: IntArray) -> None:
         """Throw away what *phones* have fetched."""

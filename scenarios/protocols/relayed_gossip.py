@@ -10,20 +10,22 @@ from typing import Literal
 
 import numpy as np
 
-from droidloop.models.interfaces.learning import check_private
 from droidloop.models.learning.learning import PeerLearning
 from droidloop.network.topology import Topology
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.engine import Process
 from droidloop.platform.jobs import Jobs, Kind
-from droidloop.platform.messages import SERVER, Messages, joined
-from droidloop.platform.units import SECOND_US
+from droidloop.platform.messages import SERVER, Messages
+from droidloop.platform.state import Stateful
+from droidloop.scenarios.runtime.channel import Channel
 from droidloop.scenarios.runtime.context import ProtocolContext
+from droidloop.scenarios.runtime.mail import by_form
 from droidloop.scenarios.schema.turns import Turns
 
 from .peer_turn import PeerTurns
 from .relay import Relay
+from .turn_loop import TurnLoop
 
 Mode = Literal["push", "pull", "push-pull"]
 Neighbours = Callable[[], Topology]
@@ -31,7 +33,7 @@ Neighbours = Callable[[], Topology]
 
 
 @dataclass
-class Gossip:
+class Gossip(Stateful):
     """The protocol over the topology that *neighbours* gives at the start of each turn."""
 
     stage: ProtocolContext
@@ -41,21 +43,19 @@ class Gossip:
     keep_turns: int
     neighbours: Neighbours
 
+    STATE = ("_loop", "_steps", "_relay")
+
     def __post_init__(self) -> None:
+        self._loop = TurnLoop(self.stage, self.section)
         self._steps = PeerTurns(self.stage, self.learning, self.section)
         self._relay = Relay(len(self.stage.population))
         self._partners = self.stage.draws.child("partners")
 
     def process(self) -> Process:
         """Open, then run all turns, one every ``every_s``."""
-        yield from self._steps.open()
-        engine, section = self.stage.recorder.engine, self.section
-        start_us, every_us = engine.now_us, round(section.every_s * SECOND_US)
-        for number in range(section.rounds):
-            yield engine.until(start_us + number * every_us)
-            yield from self.turn(number)
-            self.stage.after_round(number)
-        yield engine.until(start_us + section.rounds * every_us)
+        if not self._loop.begun:
+            yield from self._steps.open()
+        yield from self._loop.run(self.turn)
 
     def turn(self, number: int) -> Process:
         """Play one turn of the phones that can work now."""
@@ -64,10 +64,12 @@ class Gossip:
         partner = choose_partners(self.neighbours(), phones, self._partners, number)
         inbox = self._inbox(phones, partner)
         tells = partner >= 0 if self.mode != "pull" else np.ones(len(phones), np.bool_)
+        tells &= self._steps.channel.may_send(phones)
         jobs, learned = yield from self._steps.play(number, phones, inbox, tells, Kind.EXCHANGE)
         self._relay.taken(phones[jobs["down_end_us"] >= 0])
         told = np.flatnonzero(jobs.done & tells)
         self._tell(number, jobs, phones[told], partner[told], jobs["finish_us"][told])
+        self._steps.channel.note(number)
         self.stage.recorder.event(
             "round",
             number,
@@ -75,39 +77,42 @@ class Gossip:
             selected=len(phones),
             done=int(jobs.done.sum()),
             length_us=self.stage.now_us - open_us,
-            messages=0 if inbox is None else len(inbox),
+            messages=sum(len(part) for part in inbox),
             learned=learned,
             expired=expired,
             peer_bytes=int((jobs["down_bytes"] + jobs["up_bytes"])[jobs.done].sum()),
             version=number + 1,
         )
 
-    def _inbox(self, phones: IntArray, partner: IntArray) -> Messages | None:
-        """Return what *phones* fetch in this turn."""
+    @property
+    def channel(self) -> Channel:
+        """The way of the messages."""
+        return self._steps.channel
+
+    def _inbox(self, phones: IntArray, partner: IntArray) -> list[Messages]:
+        """Return what *phones* fetch in this turn, by form, each sorted by receiver."""
         parts = []
         if self.mode != "pull":
-            parts.append(self._relay.waiting(phones))
+            parts += self._relay.waiting(phones)
         if self.mode != "push":
             asks = partner >= 0
-            parts.append(self._relay.last_of(partner[asks], phones[asks]))
-        found = [part for part in parts if part is not None]
-        if not found:
-            return None
-        together = joined(found)
-        return together.take(np.argsort(together.receiver, kind="stable"))
+            parts += self._relay.last_of(partner[asks], phones[asks])
+        found = by_form(parts)
+        return [part.take(np.argsort(part.receiver, kind="stable")) for part in found]
 
     def _tell(
         self, number: int, jobs: Jobs, phones: IntArray, partner: IntArray, arrived_us: IntArray
     ) -> None:
         if not len(phones):
             return
-        learning = self.learning
-        sent = learning.peer.share(phones, learning.store, number, learning.draws)
-        check_private(sent, learning.recommender)
-        if self.mode != "push":
-            self._relay.remember(sent)
-        if self.mode != "pull":
-            self._relay.put(replace(sent, receiver=partner), arrived_us, number)
+        channel = self._steps.channel
+        sent = channel.once(self._steps.mail(self._steps.share(phones, number), number))
+        channel.left(phones, number)
+        for part, place in zip(sent.parts, sent.places, strict=True):
+            if self.mode != "push":
+                self._relay.remember(part)
+            if self.mode != "pull":
+                self._relay.put(replace(part, receiver=partner[place]), arrived_us[place], number)
 
 
 def choose_partners(topology: Topology, phones: IntArray, draws: Draws, number: int) -> IntArray:

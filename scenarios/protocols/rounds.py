@@ -10,14 +10,14 @@ import numpy as np
 
 from droidloop.models.learning.learning import FederatedLearning
 from droidloop.platform.engine import Process
-from droidloop.platform.jobs import Jobs
 from droidloop.platform.registry import Method
 from droidloop.platform.state import Stateful
 from droidloop.platform.units import SECOND_US
 from droidloop.scenarios.runtime.context import ProtocolContext
 from droidloop.scenarios.schema.turns import ClosedTurns, PolicyTurns
 
-from .federated_turn import FederatedTurns, Step
+from .federated_turn import FederatedTurns
+from .turn_loop import TurnLoop
 
 
 class RoundsSection(ClosedTurns, PolicyTurns):
@@ -31,58 +31,42 @@ class Rounds(Stateful):
     stage: ProtocolContext
     learning: FederatedLearning
     section: RoundsSection
-    _start_us: int = -1
-    _number: int = 0
-    _open: list[tuple[Step, Jobs]] | None = None
 
-    STATE = ("_steps", "_start_us", "_number", "_open")
+    STATE = ("_steps", "_loop")
 
     def __post_init__(self) -> None:
         self._steps = FederatedTurns(self.stage, self.learning, self.section)
+        self._loop = TurnLoop(self.stage, self.section)
 
     def process(self) -> Process:
         """Run all rounds, one every ``every_s``."""
-        recorder, section = self.stage.recorder, self.section
-        engine, every_us = recorder.engine, round(section.every_s * SECOND_US)
-        if self._start_us < 0:
-            self._start_us = engine.now_us
-        while self._number < section.rounds:
-            if self._open is None:
-                yield engine.until(self._start_us + self._number * every_us)
-                self._open = self._ask()
-            yield engine.all_of([recorder.end_of(jobs) for _, jobs in self._open])
-            self._close(self._open)
-            self._open = None
-            self._number += 1
-            self.stage.after_round(self._number - 1)
-        yield engine.until(self._start_us + section.rounds * every_us)
+        yield from self._loop.run(self._round)
 
-    def _ask(self) -> list[tuple[Step, Jobs]]:
-        """Ask phones, and have them begin."""
-        steps = self._steps
-        phones = steps.ask(self._number, self.section.clients)
-        open_ = [(step, steps.plan(step)) for step in steps.take(self._number, phones)]
-        for step, jobs in open_:
-            self.stage.recorder.play(jobs, steps.work(step))
-        return open_
-
-    def _close(self, open_: list[tuple[Step, Jobs]]) -> None:
-        """Fold what came in time."""
-        learning, stage = self.learning, self.stage
-        selected = arrived = refused = 0
-        open_us = stage.now_us
-        for step, jobs in open_:
-            self._steps.keep(step, np.flatnonzero(jobs["compute_end_us"] >= 0))
-            selected += len(jobs)
+    def _round(self, number: int) -> Process:
+        learning, stage, open_us = self.learning, self.stage, self.stage.now_us
+        until_us = open_us + round(self.section.every_s * SECOND_US) - 1
+        phones = self._steps.ask(number, self.section.clients)
+        steps = self._steps.take(number, phones)
+        batches = [self._steps.plan(step) for step in steps]
+        events = [
+            stage.recorder.play(jobs, self._steps.work(step))
+            for step, jobs in zip(steps, batches, strict=True)
+        ]
+        yield stage.recorder.engine.all_of(events)
+        arrived = refused = 0
+        for step, jobs in zip(steps, batches, strict=True):
+            fetched = np.flatnonzero(jobs["down_end_us"] >= 0)
+            self._steps.keep(step, fetched, np.flatnonzero(jobs["compute_end_us"] >= 0))
             arrived += int(jobs.done.sum())
-            refused += self._steps.fold(step, np.flatnonzero(jobs.done))
-            open_us = min([open_us, *jobs["plan_us"].tolist()])
+            came = np.flatnonzero(jobs.done)
+            refused += yield from self._steps.fold_after_answers(step, came, until_us)
         learning.server.close()
+        self._steps.channel.note(number)
         stage.recorder.event(
             "round",
-            self._number,
+            number,
             open_us=open_us,
-            selected=selected,
+            selected=len(phones),
             done=arrived,
             refused=refused,
             length_us=stage.now_us - open_us,
@@ -96,6 +80,6 @@ METHOD = Method(
     section=RoundsSection,
     build=lambda section, context, learning: Rounds(context, learning, section),
     source="McMahan et al.: Communication-Efficient Learning of Deep Networks (AISTATS 2017)",
-    gives=frozenset({"server", "rounds"}),
+    gives=frozenset({"server", "rounds", "sends", "phases"}),
     needs={"rule": frozenset({"server"})},
 )

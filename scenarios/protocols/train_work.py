@@ -30,6 +30,7 @@ class TrainWork:
         sent: gets the devices' rows.
         draws: as the rule got them.
         models: the exported steps.
+        trained: the places of the phones whose devices did it.
     """
 
     rule: Uploader
@@ -40,6 +41,7 @@ class TrainWork:
     sent: Messages
     draws: Draws
     models: TrainingModels
+    trained: set[int] = field(default_factory=set)
     _lessons: dict[int, Lesson] = field(default_factory=dict)
 
     def order(self, k: int) -> ModelJob:
@@ -64,6 +66,7 @@ class TrainWork:
         except (ValueError, KeyError) as error:
             raise WrongOutputError(f"the device's training cannot be used: {error}") from error
         self.cohort.private["user"][k] = user[0]
+        self.trained.add(k)
 
     @property
     def _table(self) -> Array:

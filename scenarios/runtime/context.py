@@ -6,6 +6,7 @@ from typing import Any
 
 from droidloop.devices.population.population import Population
 from droidloop.models.interfaces.learning import Cost
+from droidloop.models.interfaces.transforms import Observer
 from droidloop.models.packages.step_export import TrainingModels
 from droidloop.network.topology import Topology
 from droidloop.platform.arrays import IntArray
@@ -31,6 +32,7 @@ class ProtocolContext:
         models: the training steps for real devices; None where all phones are simulated.
         train: says where cohorts do their steps.
         links: who is linked with whom, where that is fixed from the start.
+        observers: see what a curious receiver of any message sees.
     """
 
     recorder: Recorder
@@ -40,6 +42,7 @@ class ProtocolContext:
     models: TrainingModels | None = None
     train: Train = train_here
     links: Topology | None = None
+    observers: tuple[Observer, ...] = ()
 
     @property
     def now_us(self) -> int:

@@ -2,15 +2,23 @@
 
 from typing import ClassVar
 
-from pydantic import PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from droidloop.models.interfaces.staleness import Staleness, within
 from droidloop.platform.jobs import Need
 from droidloop.platform.section import Section, Share
 
+Choices = dict[str, tuple[str, str | None]]
+"""The kind that a key chooses from, and the name that is chosen otherwise; None: a list."""
+
 
 class Turns(Section):
     """Turns: how many, how often, and which phones are asked."""
+
+    choices: ClassVar[Choices] = {
+        "transforms": ("transform", None),
+        "senders": ("sender", None),
+    }
 
     rounds: PositiveInt = 20
     """How many turns."""
@@ -28,6 +36,10 @@ class Turns(Section):
     """Whether phones work only on a charger."""
     unmetered: bool = False
     """Whether phones move bytes only over WiFi."""
+    transforms: list[Section] = Field(default_factory=list)
+    """What is done to messages before they leave a phone, one after the other."""
+    senders: list[Section] = Field(default_factory=list)
+    """Phones that send something else than the rule would have them send."""
 
     @property
     def needs(self) -> Need:
@@ -56,7 +68,7 @@ class ClosedTurns(Turns):
 class PolicyTurns(Turns):
     """Turns in which a policy chooses among the phones that can work."""
 
-    choices: ClassVar = {"policy": ("policy", "rule")}
+    choices: ClassVar[Choices] = {**Turns.choices, "policy": ("policy", "rule")}
 
     policy: Section = Section()
     """Who is asked of those who can."""

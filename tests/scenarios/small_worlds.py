@@ -8,6 +8,7 @@ import numpy as np
 
 from droidloop.devices.fleets.fleet import CohortFleet, ExactFleet
 from droidloop.models.data.interactions import UserItems
+from droidloop.models.interfaces.forms import ArrayForm, Form
 from droidloop.models.interfaces.learning import Cost
 from droidloop.models.interfaces.peers import Groups
 from droidloop.models.interfaces.store import PrivateStore
@@ -29,6 +30,10 @@ Play = Callable[[ProtocolContext], Any]
 
 class Whispers:
     """A peer rule: a phone knows a set of phones, tells all of it, and takes in what it hears."""
+
+    def form(self, store: PrivateStore) -> Form:
+        heard = ArrayForm((PHONES,), "bool", numbered=False, needed=True)
+        return Form(frozenset({"names"}), {"heard": heard})
 
     def share(self, phones: IntArray, store: PrivateStore, round_: int, draws: Draws) -> Messages:
         m = len(phones)
@@ -66,6 +71,10 @@ class Whispers:
 
 class Halves:
     """A grouping by whether a phone's number is odd, which is what it reports."""
+
+    def form(self, store: PrivateStore) -> Form:
+        odd = ArrayForm((1,), "int64", numbered=False, needed=True)
+        return Form(frozenset({"report"}), {"odd": odd})
 
     def report(self, phones: IntArray, store: PrivateStore) -> Messages:
         m = len(phones)

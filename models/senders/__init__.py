@@ -1,0 +1,1 @@
+"""What phones send that do not follow the rule."""

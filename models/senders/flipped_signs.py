@@ -1,0 +1,52 @@
+"""Flipped signs: phones send the opposite of what they learned, larger if they like.
+
+The sign-flipping attack: Li et al., RSA: Byzantine-Robust Stochastic Aggregation Methods for
+Distributed Learning from Heterogeneous Datasets (AAAI 2019).
+"""
+
+from dataclasses import dataclass, replace
+
+from pydantic import PositiveFloat
+
+from droidloop.models.interfaces.transforms import Setting
+from droidloop.platform.messages import Messages
+from droidloop.platform.registry import Method
+
+from .section import SenderSection
+
+
+class FlippedSignsSection(SenderSection):
+    """Phones send the opposite of what they learned."""
+
+    times: PositiveFloat = 1.0
+    """How much larger than what they learned."""
+
+
+@dataclass(frozen=True)
+class FlippedSigns:
+    """The sender: every floating-point number times minus *times*."""
+
+    times: float
+
+    def send(self, honest: Messages, inbox: Messages | None, number: int) -> Messages:
+        """Return the opposite of *honest*."""
+        arrays = {
+            name: values * values.dtype.type(-self.times) if values.dtype.kind == "f" else values
+            for name, values in honest.arrays.items()
+        }
+        return replace(honest, arrays=arrays)
+
+
+def build(section: FlippedSignsSection, setting: Setting) -> FlippedSigns:
+    """Return the sender as *section* wants it."""
+    return FlippedSigns(section.times)
+
+
+METHOD = Method(
+    kind="sender",
+    name="flipped-signs",
+    section=FlippedSignsSection,
+    build=build,
+    source="Li et al.: RSA: Byzantine-Robust Stochastic Aggregation (AAAI 2019)",
+    needs={"protocol": frozenset({"sends"})},
+)

@@ -46,6 +46,7 @@ class Outcome(IntEnum):
     PLANNED = 0
     DONE = 1
     LATE = 2
+    CUT_OFF = 3  # ended, but enough others had answered before
     REFUSED_RAM = 10
     REFUSED_STORAGE = 11
     REFUSED_BATTERY = 12

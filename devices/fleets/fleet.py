@@ -1,6 +1,6 @@
 """Fleets play jobs. The simulated fleet plays them on phones that exist as rows of a table."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
@@ -18,7 +18,7 @@ from droidloop.devices.phone.play import (
 from droidloop.devices.population.population import Population
 from droidloop.platform.engine import Engine, Recurring, Start
 from droidloop.platform.errors import ScenarioError
-from droidloop.platform.jobs import Jobs, Need
+from droidloop.platform.jobs import Jobs, Need, Outcome
 from droidloop.platform.state import Tree, pack, unpack
 
 from .job_handle import Batch
@@ -35,6 +35,13 @@ class Fleet(Protocol):
 
         The outcome columns of *jobs* are filled in place, and the event's value is *jobs*. What
         the jobs carry is in *work*; simulated phones play their costs and leave it alone.
+        """
+        ...
+
+    def arrivals(self, batches: Sequence[Jobs], wanted: int) -> simpy.Event:
+        """Return the event of *wanted* of the jobs in *batches*, all begun, being done.
+
+        It happens when all have ended if that comes first.
         """
         ...
 
@@ -73,6 +80,14 @@ class EndsKnown:
         """Return the end of *jobs*; see ``Lasting.again``."""
         return end_of(self._engine, jobs)
 
+    def arrivals(self, batches: Sequence[Jobs], wanted: int) -> simpy.Event:
+        """Return when that many are done, or all over; see ``Fleet.arrivals``."""
+        rows = np.concatenate([jobs.rows for jobs in batches])
+        done_us = np.sort(rows["finish_us"][rows["outcome"] == Outcome.DONE])
+        if len(done_us) >= wanted:
+            return self._engine.until(done_us[wanted - 1])
+        return end_of(self._engine, Jobs(rows))
+
 
 class CohortFleet(EndsKnown):
     """Plays a whole cohort in one call, at the decision: fast, for phones that share nothing."""
@@ -104,12 +119,14 @@ class ExactFleet:
         self._engine = engine
         self._population = population
         self._last: dict[int, _Playing] = {}
-        self._again: dict[int, _Batch] = {}
+        self._under_way: dict[int, _Batch] = {}
         self._links = SharedLinks(engine, population) if population.cells else None
 
     def run(self, jobs: Jobs, work: Work | None = None) -> simpy.Event:
         """Start one job after the other; see ``Fleet.run``."""
         batch = _Batch(self._engine, Batch(self._population.world, jobs.rows), jobs, self._links)
+        if len(jobs):
+            self._watch(batch)
         for k, phone in enumerate(jobs["phone"].tolist()):
             playing = _Playing(batch, k)
             before = self._last.get(phone)
@@ -119,6 +136,16 @@ class ExactFleet:
             else:  # a phone does one job at a time, in the order of planning
                 playing.wait_for(before)
         return batch.ended
+
+    def _watch(self, batch: "_Batch") -> None:
+        """Know *batch* until it has ended."""
+        first = int(batch.jobs["job"][0])
+        self._under_way[first] = batch
+        batch.watchers.append(partial(self._forget, first))
+
+    def _forget(self, first: int) -> None:
+        if not self._under_way[first].left:
+            del self._under_way[first]
 
     def state(self, places: Mapping[simpy.Event, int]) -> Tree:
         """Return the jobs that have not ended, or that others wait for; see ``Lasting.state``."""
@@ -138,7 +165,8 @@ class ExactFleet:
             jobs = unpack(one["jobs"])
             handle = Batch(self._population.world, jobs.rows)
             batches.append(_Batch(self._engine, handle, jobs, self._links, one["left"]))
-            self._again[int(jobs["job"][0])] = batches[-1]
+            if one["left"]:
+                self._watch(batches[-1])
         starts: list[Start] = []
         self._last = {}
         for row in tree["playing"]:
@@ -150,7 +178,26 @@ class ExactFleet:
 
     def again(self, jobs: Jobs) -> simpy.Event:
         """Return the end of *jobs*; see ``Lasting.again``."""
-        return self._again.pop(int(jobs["job"][0])).ended
+        return self._under_way[int(jobs["job"][0])].ended
+
+    def arrivals(self, batches: Sequence[Jobs], wanted: int) -> simpy.Event:
+        """Return when that many are done, or all over; see ``Fleet.arrivals``."""
+        enough = self._engine.event()
+
+        def look() -> None:
+            now_us, done, left = self._engine.now_us, 0, 0
+            for jobs in batches:
+                over = (jobs["outcome"] != Outcome.PLANNED) & (jobs["finish_us"] <= now_us)
+                done += int((jobs.done & over).sum())
+                left += int((~over).sum())
+            if not enough.triggered and (done >= wanted or not left):
+                enough.succeed()
+
+        for jobs in batches:
+            if len(jobs) and int(jobs["job"][0]) in self._under_way:
+                self._under_way[int(jobs["job"][0])].watchers.append(look)
+        look()
+        return enough
 
 
 PLAYING_DTYPE = np.dtype(
@@ -184,12 +231,15 @@ class _Batch:
         self.handle = handle
         self.ended = engine.event()
         self.jobs = jobs
+        self.watchers: list[Callable[[], None]] = []
         self.left = len(jobs) if left is None else left
         if not len(jobs):
             self.ended.succeed(jobs)
 
     def one_ended(self) -> None:
         self.left -= 1
+        for look in self.watchers:
+            look()
         if self.left == 0:
             self.ended.succeed(self.jobs)
 

@@ -13,16 +13,14 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from droidloop.models.interfaces.staleness import Staleness, fading
 from droidloop.models.learning.learning import FederatedLearning
-from droidloop.platform.arrays import IntArray
 from droidloop.platform.engine import Process
-from droidloop.platform.jobs import Jobs, Outcome
 from droidloop.platform.registry import Method
-from droidloop.platform.state import Stateful, kept_value
+from droidloop.platform.state import Stateful
 from droidloop.platform.units import DAY_US, SECOND_US
 from droidloop.scenarios.runtime.context import ProtocolContext
 from droidloop.scenarios.schema.turns import PolicyTurns
 
-from .federated_turn import FederatedTurns, Step
+from .federated_turn import FederatedTurns, Wave
 
 
 class BufferedSection(PolicyTurns):
@@ -49,16 +47,6 @@ class BufferedSection(PolicyTurns):
         return fading(self.fading, self.staleness)
 
 
-@kept_value
-@dataclass
-class _Wave:
-    """The phones that were asked at one time, and which of them the server has not seen end."""
-
-    step: Step
-    jobs: Jobs
-    left: IntArray
-
-
 @dataclass
 class Buffered(Stateful):
     """The protocol. The server looks every ``every_s``, at what had ended before."""
@@ -69,7 +57,7 @@ class Buffered(Stateful):
     _start_us: int = -1
     _version: int = 0
     _look: int = 0
-    _waves: list[_Wave] = field(default_factory=list)
+    _waves: list[Wave] = field(default_factory=list)
     _folded: int = 0
     _asked: int = 0
     _done: int = 0
@@ -121,20 +109,12 @@ class Buffered(Stateful):
                 made += 1
         return made
 
-    def _arrived(self) -> list[tuple[_Wave, int]]:
+    def _arrived(self) -> list[tuple[Wave, int]]:
         """Take the jobs that have ended out of the waves; return those that uploaded in time."""
         now_us = self.stage.now_us
-        found: list[tuple[int, int, _Wave, int]] = []
+        found: list[tuple[int, int, Wave, int]] = []
         for wave in self._waves:
-            rows = wave.jobs.rows[wave.left]
-            # a cohort knows its future at once: what ends now or later is not known yet
-            ended = (rows["outcome"] != Outcome.PLANNED) & (rows["finish_us"] < now_us)
-            mine = wave.left[ended]
-            computed = mine[wave.jobs["compute_end_us"][mine] >= 0]
-            fetched = mine[wave.jobs["down_end_us"][mine] >= 0]
-            self._steps.keep(wave.step, fetched, computed)
-            wave.left = wave.left[~ended]
-            for k in mine[wave.jobs.done[mine]].tolist():
+            for k in self._steps.ended(wave, now_us).tolist():
                 row = wave.jobs.rows[k]
                 found.append((int(row["finish_us"]), int(row["job"]), wave, k))
         self._waves = [wave for wave in self._waves if len(wave.left)]
@@ -159,10 +139,8 @@ class Buffered(Stateful):
         missing = self._at_work - sum(len(wave.left) for wave in self._waves)
         phones = self._steps.ask(look, missing)
         self._asked += len(phones)
-        for step in self._steps.take(look, phones) if len(phones) else []:
-            jobs = self._steps.plan(step)
-            self.stage.recorder.play(jobs, self._steps.work(step))
-            self._waves.append(_Wave(step, jobs, np.arange(len(jobs))))
+        if len(phones):
+            self._waves += self._steps.begin(look, phones)
 
 
 METHOD = Method(

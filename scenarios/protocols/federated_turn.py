@@ -16,7 +16,7 @@ from droidloop.models.learning.learning import FederatedLearning
 from droidloop.models.transforms.inspection import Cause
 from droidloop.platform.arrays import BoolArray, IntArray
 from droidloop.platform.engine import Process
-from droidloop.platform.jobs import Jobs, Kind
+from droidloop.platform.jobs import Jobs, Kind, Outcome
 from droidloop.platform.messages import Messages
 from droidloop.platform.shards import shards
 from droidloop.platform.state import Stateful, kept_value
@@ -52,6 +52,16 @@ class Step:
     mail: Mail
     heard: BoolArray
     work: TrainWork | None = None
+
+
+@kept_value
+@dataclass
+class Wave:
+    """The phones that were asked at one time, and which of them the server has not seen end."""
+
+    step: Step
+    jobs: Jobs
+    left: IntArray
 
 
 @dataclass
@@ -128,6 +138,30 @@ class FederatedTurns(Stateful):
             models,
         )
         return step.work
+
+    def begin(self, number: int, phones: IntArray) -> list[Wave]:
+        """Have *phones* begin; one wave a broadcast."""
+        waves = []
+        for step in self.take(number, phones):
+            jobs = self.plan(step)
+            self.stage.recorder.play(jobs, self.work(step))
+            waves.append(Wave(step, jobs, np.arange(len(jobs))))
+        return waves
+
+    def ended(self, wave: Wave, before_us: int) -> IntArray:
+        """Take the jobs that ended before that time out of *wave*; keep what their phones hold.
+
+        Returns those that uploaded.
+        """
+        rows = wave.jobs.rows[wave.left]
+        # a cohort knows its future at once: what ends then or later is not known yet
+        ended = (rows["outcome"] != Outcome.PLANNED) & (rows["finish_us"] < before_us)
+        mine = wave.left[ended]
+        wave.left = wave.left[~ended]
+        if len(mine):
+            computed = mine[wave.jobs["compute_end_us"][mine] >= 0]
+            self.keep(wave.step, mine[wave.jobs["down_end_us"][mine] >= 0], computed)
+        return np.asarray(mine[wave.jobs.done[mine]])
 
     def keep(self, step: Step, fetched: IntArray, computed: IntArray) -> None:
         """Note whom the broadcast has reached; keep what those hold who have *computed*."""

@@ -1,5 +1,6 @@
 """Between the protocols and the ledger: numbers the jobs, plays them, writes what came of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,9 +12,10 @@ from droidloop.devices.fleets.fleet import Fleet, Lasting
 from droidloop.devices.fleets.work import Work
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.engine import Engine, Start
-from droidloop.platform.jobs import Jobs, Kind
+from droidloop.platform.jobs import Jobs, Kind, Outcome
 from droidloop.platform.ledger import EVENT_DTYPE, Ledger, Rows
 from droidloop.platform.state import Tree, pack, unpack
+from droidloop.platform.units import NEVER_US
 
 SERVER = -1
 
@@ -25,6 +27,7 @@ class _UnderWay:
     jobs: Jobs
     start_us: int
     ended: simpy.Event
+    cut_us: int = NEVER_US
     moving: simpy.Event | None = None
 
 
@@ -61,6 +64,15 @@ class Recorder:
             return self._open[_first(jobs)].ended
         return self.engine.event().succeed(jobs)
 
+    def arrivals(self, batches: Sequence[Jobs], wanted: int) -> simpy.Event:
+        """Return the event of *wanted* of the jobs in *batches* being done, or all over."""
+        return self._fleet.arrivals(batches, wanted)
+
+    def cut(self, jobs: Jobs) -> None:
+        """Have those of *jobs* that are done later than now count as cut off."""
+        if len(jobs) and _first(jobs) in self._open:
+            self._open[_first(jobs)].cut_us = self.engine.now_us
+
     def _note(self, jobs: Jobs, start_us: int) -> None:
         self._open[_first(jobs)] = _UnderWay(jobs, start_us, self.engine.event())
 
@@ -75,6 +87,8 @@ class Recorder:
         if not event.ok:  # the engine raises what went wrong
             return
         del self._open[_first(one.jobs)]
+        late = one.jobs.done & (one.jobs["finish_us"] > one.cut_us)
+        one.jobs.rows["outcome"][late] = Outcome.CUT_OFF
         self.write("jobs", one.jobs.rows)
         starts = [other.start_us for other in self._open.values()]
         self._ledger.advance(min([self.engine.now_us, *starts]))
@@ -88,6 +102,7 @@ class Recorder:
             {
                 "jobs": pack(one.jobs),
                 "start_us": one.start_us,
+                "cut_us": one.cut_us,
                 "place": -1 if one.moving is None else places.get(one.moving, -1),
             }
             for one in self._open.values()
@@ -108,6 +123,7 @@ class Recorder:
         for one in tree["under_way"]:
             jobs = unpack(one["jobs"])
             self._note(jobs, one["start_us"])
+            self._open[_first(jobs)].cut_us = one["cut_us"]
             starts.append((one["place"], partial(self._again, self._fleet, jobs)))
         return starts
 

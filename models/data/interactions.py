@@ -88,6 +88,10 @@ class UserItems:
         where, offsets = ragged(self.offsets, users)
         return UserItems(self.items[where], offsets, self.times_s[where], self.ratings[where])
 
+    def by(self, time_s: float) -> "UserItems":
+        """Return the events that had happened at *time_s*; all whose times are unknown."""
+        return self.keep(self.times_s <= time_s)
+
     def keep(self, wanted: BoolArray) -> "UserItems":
         """Return the events where *wanted* is true, of the same users."""
         before = np.concatenate([[0], np.cumsum(wanted)]).astype(np.int64)

@@ -258,7 +258,7 @@ class FederatedTurns(Stateful):
 
     def _step(self, number: int, inbox: Messages) -> Step:
         learning = self.learning
-        data = learning.data.take(inbox.receiver)
+        data = self.stage.local(learning.data, inbox.receiver)
         cohort = Cohort(inbox.receiver, number, learning.store.gather(inbox.receiver))
         sent = self.stage.train(
             learning.client, cohort, self.channel.down(inbox), data, learning.draws

@@ -6,7 +6,7 @@ group that they have; those that never could are in none and learn alone.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import PositiveInt
@@ -18,6 +18,7 @@ from droidloop.network.topology import Topology, from_edges
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.engine import Process
+from droidloop.platform.errors import ScenarioError
 from droidloop.platform.jobs import Jobs, Kind
 from droidloop.platform.messages import HEADER_BYTES
 from droidloop.platform.registry import Method
@@ -195,6 +196,15 @@ def within_groups(group: IntArray, links: int, draws: Draws, counter: int) -> To
     return from_edges(len(group), together)
 
 
+def check(scenario: Any) -> None:
+    """Raise ScenarioError where a server would group phones by what has not happened yet."""
+    if scenario.data.clock_starts_s is not None:
+        raise ScenarioError(
+            f"data.clock_starts_s = {scenario.data.clock_starts_s}: groups are made by all events "
+            "of the data; leave the key out or choose another protocol.kind"
+        )
+
+
 METHOD = Method(
     kind="protocol",
     name="groups",
@@ -203,4 +213,5 @@ METHOD = Method(
     source="Qu et al.: Semi-decentralized Federated Ego Graph Learning (WWW 2023)",
     gives=frozenset({"peers", "groups", "sends"}),
     needs={"rule": frozenset({"peers", "grouping"})},
+    check=check,
 )

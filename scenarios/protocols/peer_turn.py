@@ -87,7 +87,7 @@ class PeerTurns(Stateful):
         taken the first half of the turn's time.
         """
         learning, channel = self.learning, self.channel
-        data = learning.data.take(phones)
+        data = self.stage.local(learning.data, phones)
         merged, down = np.zeros(len(phones), np.int64), np.zeros(len(phones), np.int64)
         for part in inbox:
             place = np.searchsorted(phones, part.receiver)

@@ -70,6 +70,7 @@ class Whole(Stateful):
             training_models() if attached.phones else None,
             train,
             study.links,
+            scenario.data.clock_starts_s,
         )
         protocol = method_of("protocol", scenario.protocol)
         self._protocol = protocol.build(scenario.protocol, context, study.learning)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, create_model, model_validator
 
 from droidloop.platform.registry import Method
-from droidloop.platform.section import Section
+from droidloop.platform.section import NotNegative, Section
 
 from .chosen import chosen, method_of, section_of
 from .population_section import PopulationSection
@@ -37,6 +37,9 @@ class DataSection(Section):
     """Mean number of interactions of a synthetic user."""
     places: bool = False
     """Synthetic items are places in a city, interactions check-ins; people come back."""
+    clock_starts_s: NotNegative | None = None
+    """The time of the data, in their own seconds, at which the run begins: what happens later than
+    the clock is not yet learned from, weighed or paid for. All is known if not given."""
 
 
 class DeliverySection(Section):

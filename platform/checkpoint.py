@@ -42,7 +42,7 @@ def write_checkpoint(folder: Path, tree: Tree) -> int:
     return path.stat().st_size
 
 
-def read_checkpoint(folder: Path) -> Tree | None:
+def read_checkpoint(folder: Path) -> Tree:
     """Return the tree of the checkpoint in *folder*; None where there is none.
 
     Raises:

@@ -9,7 +9,7 @@ from typing import Any
 
 import simpy
 
-_LAST = 2
+_LAST: Any = 2
 """A priority below those of SimPy: after all other events of an instant."""
 
 Process = Generator[simpy.Event, Any, Any]

@@ -106,8 +106,8 @@ class RunDirectory:
         return content
 
     def write_manifest(self, content: dict[str, Any]) -> None:
-        """Replace ``run.json``, in one step."""
-        replace_text(self.path / MANIFEST, json.dumps(content, indent=2, sort_keys=True) + "\n")
+        """Replace ``run.json``, in one step; the order of keys is kept, as that of weights counts."""
+        replace_text(self.path / MANIFEST, json.dumps(content, indent=2) + "\n")
 
     def finish(self, **facts: Any) -> None:
         """Note in the manifest that the run is complete, with *facts* (wall times)."""

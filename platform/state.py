@@ -95,7 +95,8 @@ def unpack(tree: Tree, into: Any = None) -> Any:
         ValueError: the tree names a value that is not known here.
     """
     if isinstance(tree, list):
-        mine = into if isinstance(into, list) and len(into) == len(tree) else [None] * len(tree)
+        alike = isinstance(into, list) and len(into) == len(tree)
+        mine: list[Any] = into if alike else [None] * len(tree)
         return [unpack(part, one) for part, one in zip(tree, mine, strict=True)]
     if not isinstance(tree, dict):
         return tree
@@ -106,9 +107,9 @@ def unpack(tree: Tree, into: Any = None) -> Any:
     if name == "tuple":
         return tuple(unpack(of, list(into) if isinstance(into, tuple) else None))
     if name == "map":
-        mine = into if isinstance(into, Mapping) else {}
+        present = into if isinstance(into, Mapping) else {}
         pairs = [(unpack(key), part) for key, part in of]
-        made = {key: unpack(part, mine.get(key)) for key, part in pairs}
+        made = {key: unpack(part, present.get(key)) for key, part in pairs}
         return Counter(made) if isinstance(into, Counter) else made
     if name not in _Known.by_name:
         raise ValueError(f"{name}: not a value of this version")

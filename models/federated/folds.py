@@ -70,7 +70,7 @@ class Fold(Stateful):
     combine that remembers something is part of the fold's state.
     """
 
-    STATE = ("_params", "_version", "refused", "_weight", "_absorbed", "_sums", "_memory")
+    STATE = ("_params", "_version", "_weight", "_absorbed", "_sums", "_memory")
 
     def __init__(
         self,

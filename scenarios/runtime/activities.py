@@ -28,8 +28,8 @@ class Activities:
         event.callbacks.append(partial(self._ended, name))
 
     def _ended(self, name: str, event: simpy.Event) -> None:
-        if not event.ok:
-            raise event.value
+        if not event.ok:  # the engine raises what went wrong
+            return
         del self._under_way[name]
         if not self._under_way:
             self.over.succeed()

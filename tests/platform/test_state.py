@@ -86,7 +86,7 @@ def test_what_keeps_no_state_is_refused_when_it_is_taken_apart() -> None:
 
 
 def test_a_value_that_is_not_known_is_not_made() -> None:
-    with pytest.raises(ValueError, match="os.system: not a value"):
+    with pytest.raises(ValueError, match=r"os\.system: not a value"):
         unpack({"~": "os.system", "of": "true"})
 
 

@@ -2,11 +2,10 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-PARTS := platform network models devices scenarios
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev kernels demo test check bench reference phone phone-stop pins clean
+.PHONY: help install dev demo test check bench reference phone phone-stop pins clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 18
@@ -35,19 +34,11 @@ dev: install .venv/developed
 	@$(PIP) --editable '.[cluster]' --group dev >&2
 	@touch $@
 
-# numba knows when a kernel's own file has changed, not when a kernel that it calls has.
-.venv/kernels: .venv/installed $(shell grep -rls -e njit -e @law --include='*.py' $(PARTS))
-	@$(MAKE) --no-print-directory kernels
-	@touch $@
-
-kernels:  ## throw away what numba has compiled
-	@find $(PARTS) -name '*.nb[ic]' -delete
-
-demo: install .venv/kernels  ## run the quickstart scenario and print its table
+demo: install  ## run the quickstart scenario and print its table
 	@mkdir -p runs
 	@$(BIN)/droidloop run quickstart --out "runs/demo-$$(date +%Y%m%d-%H%M%S)"
 
-test: dev .venv/kernels  ## run all tests; ARGS="-k radio" for some
+test: dev  ## run all tests; ARGS="-k radio" for some
 	@.ci/packages.sh $(wildcard .ci/*-packages) || echo "the tests that need them are skipped" >&2
 	@$(BIN)/python -m pytest $(ARGS)
 
@@ -59,10 +50,10 @@ check: dev  ## lint, formatting, types, and what the wheel holds
 	@$(BIN)/python -m build --no-isolation --outdir dist . > dist/log 2>&1 || { cat dist/log >&2; exit 1; }
 	@$(BIN)/python .ci/check_wheel.py dist/*.whl
 
-bench: dev .venv/kernels  ## print the benchmark table; ROW=name for one row as a JSON line
+bench: dev  ## print the benchmark table; ROW=name for one row as a JSON line
 	@$(BIN)/python -m tests.benchmarks.bench $(ROW)
 
-reference: dev .venv/kernels  ## reproduce published figures (an hour); ROW=name for one row as JSON
+reference: dev  ## reproduce published figures (an hour); ROW=name for one row as JSON
 	@$(BIN)/python -m tests.reference $(ROW)
 
 phone: dev  ## start two small machines that answer adb like phones

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from droidloop.platform.draws import Key, normal_at, uniform_at
+from droidloop.platform.law import law
 from droidloop.platform.units import SECOND_US
 
 QUALITY_DTYPE = np.dtype(
@@ -108,7 +108,7 @@ QUALITY = {
 }
 
 
-@njit(cache=True)
+@law
 def bad_at(key: Key, row: int, step: int, bad: float, good: float) -> bool:
     """Return whether the chain of *row* is bad at *step*; any step may be asked about."""
     low, high = min(bad, 1.0 - good), max(bad, 1.0 - good)
@@ -125,7 +125,7 @@ def bad_at(key: Key, row: int, step: int, bad: float, good: float) -> bool:
     return turned
 
 
-@njit(cache=True)
+@law
 def lost_at(key: Key, row: int, t_us: int, law: Any) -> bool:
     """Return whether what *row* sends at *t_us* is lost."""
     step = t_us // law.step_us
@@ -133,13 +133,13 @@ def lost_at(key: Key, row: int, t_us: int, law: Any) -> bool:
     return bool(uniform_at(key, row, 2 * step + 1) < chance)
 
 
-@njit(cache=True)
+@law
 def rtt_at(key: Key, row: int, counter: int, law: Any) -> int:
     """Return the round-trip time number *counter* of *row*, in microseconds."""
     return int(np.rint(law.rtt_us * np.exp(law.rtt_sigma * normal_at(key, row, counter))))
 
 
-@njit(cache=True)
+@law
 def handshake_us(key: Key, row: int, t_us: int, rtt_us: int, round_trips: int, law: Any) -> int:
     """Return how long *round_trips* take that begin at *t_us*: a lost one waits for its timeout.
 
@@ -157,7 +157,7 @@ def handshake_us(key: Key, row: int, t_us: int, rtt_us: int, round_trips: int, l
     return int(now_us - t_us)
 
 
-@njit(cache=True)
+@law
 def goodput(rate: int, rtt_us: int, law: Any) -> int:
     """Return what loss leaves of a link of *rate* bytes/s, at least 1 where there is a link.
 

@@ -8,10 +8,10 @@ by (phone, number of the stop), so any time can be asked about without walking t
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Key, uniform_at
+from droidloop.platform.law import law
 from droidloop.platform.units import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 
 MOVER_DTYPE = np.dtype(
@@ -46,7 +46,7 @@ class Map(NamedTuple):
     key: Key
 
 
-@njit(cache=True)
+@law
 def _outing(world: Map, phone: int, counter: int) -> tuple[int, int]:
     """Return a place within reach of home, the nearer the likelier."""
     mover = world.movers[phone]
@@ -58,7 +58,7 @@ def _outing(world: Map, phone: int, counter: int) -> tuple[int, int]:
     return min(max(x_m, 0), side_m - 1), min(max(y_m, 0), side_m - 1)
 
 
-@njit(cache=True)
+@law
 def stop_at(world: Map, phone: int, number: int) -> tuple[int, int, int]:
     """Return stop *number* of *phone*: place in metres, and when it sets out for it.
 
@@ -88,14 +88,14 @@ def stop_at(world: Map, phone: int, number: int) -> tuple[int, int, int]:
     return x_m, y_m, start_us
 
 
-@njit(cache=True)
+@law
 def _trip_us(mover: Any, x_m: int, y_m: int, to_x_m: int, to_y_m: int) -> int:
     """Return how long a trip takes: its length at the phone's speed, two hours at most."""
     length_m = np.sqrt(float((to_x_m - x_m) ** 2 + (to_y_m - y_m) ** 2))
     return min(int(length_m / mover.speed_m_per_s) * SECOND_US, _LONGEST_TRIP_US)
 
 
-@njit(cache=True)
+@law
 def _leg(world: Map, phone: int, t_us: int) -> tuple[int, int, int, int, int, int, int]:
     """Return the trip that *phone* is on or has last ended: from, to, start, end; next start."""
     mover = world.movers[phone]
@@ -111,7 +111,7 @@ def _leg(world: Map, phone: int, t_us: int) -> tuple[int, int, int, int, int, in
     return x_m, y_m, to_x_m, to_y_m, start_us, end_us, next_us
 
 
-@njit(cache=True)
+@law
 def position_at(world: Map, phone: int, t_us: int) -> tuple[int, int]:
     """Return where *phone* is at *t_us*: x and y in metres from the corner of the map."""
     x_m, y_m, to_x_m, to_y_m, start_us, end_us, _ = _leg(world, phone, t_us)
@@ -124,7 +124,7 @@ def position_at(world: Map, phone: int, t_us: int) -> tuple[int, int]:
     )
 
 
-@njit(cache=True)
+@law
 def _leaves_us(from_m: int, to_m: int, now_m: int, cell_m: int, length_us: int) -> int:
     """Return how long after the start of a trip it leaves the cell of *now_m* on one axis."""
     way_m = to_m - from_m
@@ -136,7 +136,7 @@ def _leaves_us(from_m: int, to_m: int, now_m: int, cell_m: int, length_us: int) 
     return 2**62
 
 
-@njit(cache=True)
+@law
 def cell_at(world: Map, phone: int, t_us: int) -> tuple[int, int, int]:
     """Return the cell that *phone* is in at *t_us*, and until when at least."""
     x_m, y_m, to_x_m, to_y_m, start_us, end_us, next_us = _leg(world, phone, t_us)
@@ -153,7 +153,7 @@ def cell_at(world: Map, phone: int, t_us: int) -> tuple[int, int, int]:
     return now_x_m // cell_m, now_y_m // cell_m, start_us + leaves_us
 
 
-@njit(cache=True)
+@law
 def map_covered_at(world: Map, phone: int, t_us: int) -> tuple[bool, int]:
     """Return whether *phone* is covered at *t_us*, and until when at least.
 
@@ -169,7 +169,7 @@ def map_covered_at(world: Map, phone: int, t_us: int) -> tuple[bool, int]:
     return bool(covered), until_us
 
 
-@njit(cache=True)
+@law
 def at_home(world: Map, phone: int, t_us: int) -> tuple[bool, int]:
     """Return whether *phone* is at home at *t_us*, and until when at least."""
     _, _, to_x_m, to_y_m, _, end_us, next_us = _leg(world, phone, t_us)
@@ -180,7 +180,7 @@ def at_home(world: Map, phone: int, t_us: int) -> tuple[bool, int]:
     return False, end_us
 
 
-@njit(cache=True)
+@law
 def covered_us(world: Map, phones: IntArray, start_us: int, end_us: int) -> int:
     """Return for how long *phones* are covered between start and end, all together."""
     total_us = 0

@@ -3,10 +3,10 @@
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from droidloop.platform.arrays import FloatArray, IntArray
 from droidloop.platform.draws import Draws
+from droidloop.platform.law import kernel
 
 EXACT_POINTS = 20_000
 """Up to here every pair is looked at; beyond, only the pairs of cells that lie close."""
@@ -63,7 +63,7 @@ def _probes(table: FloatArray, centres: FloatArray, probes: int) -> IntArray:
     return probed
 
 
-@njit(cache=True)
+@kernel
 def _search(
     columns: FloatArray, ids: IntArray, starts: IntArray, probed: IntArray, k: int
 ) -> tuple[IntArray, FloatArray]:
@@ -83,7 +83,7 @@ def _search(
     return rows, squares
 
 
-@njit(cache=True)
+@kernel
 def _distances(columns: FloatArray, i: int, start: int, end: int, tile: FloatArray) -> None:
     """Fill *tile* with the squared distances from point *i*: axis by axis, in one order always."""
     out = tile[: end - start]
@@ -96,7 +96,7 @@ def _distances(columns: FloatArray, i: int, start: int, end: int, tile: FloatArr
             out[j] += off * off
 
 
-@njit(cache=True)
+@kernel
 def _keep(best: FloatArray, found: IntArray, square: float, row: int) -> None:
     """Put *row* among the k best where it belongs."""
     place = len(best)

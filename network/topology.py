@@ -9,11 +9,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import ScenarioError
+from droidloop.platform.law import kernel
 
 MAX_EDGES = 20_000_000
 
@@ -97,7 +97,7 @@ def from_edges(nodes: int, edges: Any, costs: Any = None) -> Topology:
     return Topology(nodes, np.ascontiguousarray(pairs[first]), prices[first])
 
 
-@njit(cache=True)
+@kernel
 def _label(nodes: int, edges: IntArray) -> IntArray:
     """Return for each node the smallest node that it is connected with (union-find)."""
     root = np.arange(nodes)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.law import law
@@ -66,7 +65,7 @@ def value_at(
     return values[low], lap * series.span_us + end_us - offset_us
 
 
-@njit(cache=True)
+@law
 def cumulate(index: SeriesArray, times_us: IntArray, values: IntArray) -> IntArray:
     """Return for each knot what its series amounts to from its first knot up to this one.
 
@@ -79,14 +78,14 @@ def cumulate(index: SeriesArray, times_us: IntArray, values: IntArray) -> IntArr
     return sums
 
 
-@njit(cache=True)
+@law
 def lap_amount(series: Any, times_us: IntArray, values: IntArray, sums: IntArray) -> int:
     """Return what one lap of *series* amounts to."""
     last = series.first + series.count - 1
     return int(sums[last] + between(values[last], times_us[last], series.span_us))
 
 
-@njit(cache=True)
+@law
 def amount_at(
     series: Any, times_us: IntArray, values: IntArray, sums: IntArray, t_us: int, offset_us: int
 ) -> int:
@@ -107,7 +106,7 @@ def amount_at(
     return int(laps + sums[low] + between(values[low], times_us[low], within_us))
 
 
-@njit(cache=True)
+@law
 def amounts_at(
     series: Any,
     times_us: IntArray,
@@ -123,7 +122,7 @@ def amounts_at(
     return amounts
 
 
-@njit(cache=True)
+@law
 def finish_at(
     series: Any,
     times_us: IntArray,

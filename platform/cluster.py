@@ -74,10 +74,7 @@ class Cluster:
 
 
 def _call(module: str, name: str, shared: list[Any], blob: bytes) -> bytes:
-    """Run in a process of a node; import what it calls after the place of kernels is known."""
-    from .kernels import keep_kernels
-
-    keep_kernels()
+    """Run in a process of a node."""
     function = getattr(importlib.import_module(module), name)
     return pickle.dumps(function(_value_of(shared[0]), *pickle.loads(blob)), protocol=5)
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit, uint64
+from numba import uint64
 
 from .arrays import FloatArray, IntArray
+from .law import kernel, law
 
 BitArray = np.ndarray[Any, np.dtype[np.uint64]]
 Key = Any
@@ -22,7 +23,7 @@ _GOLDEN: Any = np.uint64(0x9E3779B97F4A7C15)
 _TURN = 2.0 * np.pi
 
 
-@njit(cache=True, inline="always")
+@law
 def _mix(word: Any) -> Any:
     word = uint64(word)
     word = (word ^ (word >> uint64(30))) * uint64(0xBF58476D1CE4E5B9)
@@ -30,63 +31,63 @@ def _mix(word: Any) -> Any:
     return word ^ (word >> uint64(31))
 
 
-@njit(cache=True, inline="always")
+@law
 def bits_at(key: Key, row: int, counter: int) -> Any:
     """Return 64 random bits for (*key*, *row*, *counter*)."""
     word = _mix(uint64(key) + _GOLDEN * (uint64(row) + uint64(1)))
     return _mix(word + _GOLDEN * (uint64(counter) + uint64(1)))
 
 
-@njit(cache=True, inline="always")
+@law
 def uniform_at(key: Key, row: int, counter: int) -> float:
     """Return a uniform draw in [0, 1), a multiple of 2**-53."""
     return float((bits_at(key, row, counter) >> uint64(11)) * (1.0 / 9007199254740992.0))
 
 
-@njit(cache=True, inline="always")
+@law
 def below_at(key: Key, row: int, counter: int, high: int) -> int:
     """Return a draw from 0..high-1 (32 random bits scaled; *high* below 2**31)."""
     return int((bits_at(key, row, counter) >> uint64(32)) * uint64(high) >> uint64(32))
 
 
-@njit(cache=True, inline="always")
+@law
 def exponential_at(key: Key, row: int, counter: int, mean: float) -> float:
     """Return an exponential draw with *mean*; callers round it before use."""
     return float(-np.log(1.0 - uniform_at(key, row, counter)) * mean)
 
 
-@njit(cache=True, inline="always")
+@law
 def normal_at(key: Key, row: int, counter: int) -> float:
     """Return a standard normal draw (Box and Muller 1958); callers round it before use."""
     radius = np.sqrt(-2.0 * np.log(1.0 - uniform_at(key, row, 2 * counter)))
     return float(radius * np.cos(_TURN * uniform_at(key, row, 2 * counter + 1)))
 
 
-@njit(cache=True)
+@kernel
 def _bits(key: Key, rows: IntArray, counters: IntArray, out: BitArray) -> None:
     for k in range(out.size):
         out[k] = bits_at(key, rows[k], counters[k])
 
 
-@njit(cache=True)
+@kernel
 def _uniform(key: Key, rows: IntArray, counters: IntArray, out: FloatArray) -> None:
     for k in range(out.size):
         out[k] = uniform_at(key, rows[k], counters[k])
 
 
-@njit(cache=True)
+@kernel
 def _below(key: Key, rows: IntArray, counters: IntArray, high: int, out: IntArray) -> None:
     for k in range(out.size):
         out[k] = below_at(key, rows[k], counters[k], high)
 
 
-@njit(cache=True)
+@kernel
 def _normal(key: Key, rows: IntArray, counters: IntArray, out: FloatArray) -> None:
     for k in range(out.size):
         out[k] = normal_at(key, rows[k], counters[k])
 
 
-@njit(cache=True)
+@kernel
 def _exponential(
     key: Key, rows: IntArray, counters: IntArray, mean: float, out: FloatArray
 ) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from .arrays import BoolArray, IntArray
+from .columns import Column, dtype_of
 from .state import kept_value
 from .units import NEVER_US
 
@@ -56,6 +57,9 @@ class Outcome(IntEnum):
     LOST_LEFT = 21
     LOST_DEAD = 22
     LOST_KILLED = 23
+    INTERRUPTED_UNPLUGGED = 24
+    INTERRUPTED_IN_USE = 25
+    INTERRUPTED_WIFI = 26
     FAILED_LINK = 30
     FAILED_OFFLINE = 31
     FAILED_TIMEOUT = 32
@@ -72,7 +76,12 @@ class Outcome(IntEnum):
     @property
     def lost(self) -> bool:
         """Whether the job began, or waited, and the phone never came to its end."""
-        return Outcome.LOST_COVERAGE <= self <= Outcome.LOST_KILLED
+        return Outcome.LOST_COVERAGE <= self <= Outcome.INTERRUPTED_WIFI
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the job ran, and what its policy asks for ended before it did."""
+        return Outcome.INTERRUPTED_UNPLUGGED <= self <= Outcome.INTERRUPTED_WIFI
 
     @property
     def failed(self) -> bool:
@@ -83,51 +92,48 @@ class Outcome(IntEnum):
 ENERGY_PARTS = ("promotion_uj", "radio_uj", "tail_uj", "cpu_uj", "own_uj")
 """The columns that sum to a job's ``energy_uj``."""
 
-JOB_DTYPE = np.dtype(
-    [
-        # the plan
-        ("job", np.int64),  # number of the job in the run, in the order of planning
-        ("round", np.int32),
-        ("phone", np.int32),
-        ("kind", np.int8),
-        ("needs", np.int8),
-        ("version", np.int32),  # of the model that is delivered, run or trained from
-        ("plan_us", np.int64),
-        ("deadline_us", np.int64),
-        ("down_bytes", np.int64),
-        ("up_bytes", np.int64),
-        ("flops", np.int64),
-        ("moved_bytes", np.int64),  # memory traffic of the computation
-        ("load_bytes", np.int64),  # read from storage before the computation; -1: no process starts
-        ("ram_bytes", np.int64),
-        ("storage_bytes", np.int64),
-        ("runtime", np.int32),  # lowest runtime version that can do it
-        # what came of it
-        ("outcome", np.int8),
-        ("measured", np.bool_),  # by a real device, or modelled
-        ("start_us", np.int64),
-        ("down_end_us", np.int64),  # -1 where the phase was not reached
-        ("compute_end_us", np.int64),
-        ("finish_us", np.int64),
-        ("downloaded_bytes", np.int64),
-        ("uploaded_bytes", np.int64),
-        ("promotion_uj", np.int64),
-        ("radio_uj", np.int64),
-        (
-            "tail_uj",
-            np.int64,
-        ),  # since the last job: a tail ends with the next transfer
-        ("cpu_uj", np.int64),
-        ("own_uj", np.int64),  # the phone's own life from start to finish
-        ("energy_uj", np.int64),
-        ("accepted_uj", np.int64),  # from the charger, from start to finish
-        # the phone afterwards, so that a recorded job can stand in for a played one; -1 where the
-        # job was given up while its phone was busy with another
-        ("battery_uj", np.int64),
-        ("cell_end_us", np.int64),
-        ("wifi_end_us", np.int64),
-    ]
+JOB_COLUMNS = (
+    # the plan
+    Column("job", np.int64, "its number in the run, in the order of planning"),
+    Column("round", np.int32, "the round or turn that it belongs to"),
+    Column("phone", np.int32, "who does it"),
+    Column("kind", np.int8, "what it is for: see Kind in platform/jobs.py"),
+    Column("needs", np.int8, "what must hold for it to start: see Need"),
+    Column("version", np.int32, "of the model that is delivered, run or trained from"),
+    Column("plan_us", np.int64, "when it was planned"),
+    Column("deadline_us", np.int64, "when it is given up"),
+    Column("down_bytes", np.int64, "to fetch"),
+    Column("up_bytes", np.int64, "to send"),
+    Column("flops", np.int64, "of the computation"),
+    Column("moved_bytes", np.int64, "memory traffic of the computation"),
+    Column("operators", np.int64, "that a runtime dispatches, one after the other", since=2),
+    Column("load_bytes", np.int64, "read from storage before it; -1: it needs no process"),
+    Column("ram_bytes", np.int64, "that it needs"),
+    Column("storage_bytes", np.int64, "that it needs"),
+    Column("runtime", np.int32, "lowest runtime version that can do it"),
+    # what came of it
+    Column("outcome", np.int8, "how it ended: see Outcome"),
+    Column("measured", np.bool_, "by a real device, or modelled"),
+    Column("start_us", np.int64, "when it began; -1 here and below: it did not get that far"),
+    Column("down_end_us", np.int64, "when all was fetched"),
+    Column("compute_end_us", np.int64, "when it was computed"),
+    Column("finish_us", np.int64, "when it ended"),
+    Column("downloaded_bytes", np.int64, "that really moved"),
+    Column("uploaded_bytes", np.int64, "that really moved"),
+    Column("promotion_uj", np.int64, "waking the radio"),
+    Column("radio_uj", np.int64, "the transfers"),
+    Column("tail_uj", np.int64, "since the last job: a tail ends with the next transfer"),
+    Column("cpu_uj", np.int64, "the computation"),
+    Column("own_uj", np.int64, "the phone's own life from start to finish"),
+    Column("energy_uj", np.int64, "the five above together"),
+    Column("accepted_uj", np.int64, "from the charger, from start to finish"),
+    # the phone afterwards, so that a recorded job can stand in for a played one; -1 where the
+    # job was given up while its phone was busy with another
+    Column("battery_uj", np.int64, "what the phone had left"),
+    Column("cell_end_us", np.int64, "when its cellular radio last moved something"),
+    Column("wifi_end_us", np.int64, "when its WiFi last moved something"),
 )
+JOB_DTYPE = dtype_of(JOB_COLUMNS)
 
 
 @kept_value

@@ -1,19 +1,94 @@
-"""How a law of physics is compiled.
+"""How kernels and laws of physics are compiled.
 
-A law reads and writes rows of arrays that its caller holds, and allocates nothing. So numba need
-not count references to the eight arrays of a world at every call, which would take half the time
-of a job. A law that does allocate fails to compile.
+numba wraps what it compiles for callers in Python, C and numba; unpacking a world for the first
+two takes half the time of a compilation. So each kernel has two forms: a whole one, compiled when
+Python calls it, and a bare one for other kernels. Both are kept between runs by what they reach.
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from types import FunctionType, MappingProxyType
+from typing import Any, TypeVar, cast, overload
 
-from numba import njit
+from numba.core import types
+from numba.core.registry import CPUDispatcher
 
-_Law = TypeVar("_Law", bound=Callable[..., Any])
+from .kernel_cache import KernelCache
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_BARE = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
-def law(function: _Law) -> _Law:
-    """Compile *function*: kept between runs, without the interpreter lock or reference counts."""
-    compiler: Any = njit
-    return cast(_Law, compiler(cache=True, nogil=True, _nrt=False)(function))
+class _Kept(CPUDispatcher):  # type: ignore[misc]
+    """A compiled function whose compiled forms outlive the process."""
+
+    def __init__(
+        self,
+        py_func: FunctionType,
+        locals: Any = MappingProxyType({}),  # noqa: A002  # numba's name
+        targetoptions: Any = MappingProxyType({}),
+    ) -> None:
+        super().__init__(py_func, locals, dict(targetoptions))
+        self._cache = KernelCache(py_func, self.targetoptions)
+
+
+class _Bare(_Kept):
+    """The form that other kernels call."""
+
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        """Resolve a call; a law is compiled once for all integers, not once a literal."""
+        if not self.targetoptions.get("_nrt", True):
+            args = tuple(map(_plain, args))
+            kws = {name: _plain(kind) for name, kind in kws.items()}
+        return super().get_call_template(args, kws)
+
+
+class _Kernel(_Kept):
+    """The form that Python calls; compiled code that names it gets the bare one."""
+
+    def __init__(
+        self,
+        py_func: FunctionType,
+        locals: Any = MappingProxyType({}),  # noqa: A002  # numba's name
+        targetoptions: Any = MappingProxyType({}),
+    ) -> None:
+        super().__init__(py_func, locals, targetoptions)
+        self._bare = _Bare(py_func, locals, {**targetoptions, **_BARE})
+
+    @property
+    def _numba_type_(self) -> Any:
+        return types.Dispatcher(self._bare)
+
+
+def _plain(kind: Any) -> Any:
+    """Return int64 for all signed integers, and no literals."""
+    kind = types.unliteral(kind)
+    signed = isinstance(kind, types.Integer) and kind.signed
+    return types.int64 if signed else kind
+
+
+@overload
+def kernel(function: _Function) -> _Function: ...
+@overload
+def kernel(*, error_model: str = ..., inline: str = ...) -> Callable[[_Function], _Function]: ...
+def kernel(function: Any = None, **options: Any) -> Any:
+    """Compile *function* as ``numba.njit`` does with *options*, without the interpreter lock.
+
+    It is kept between runs, and compiled anew when something that it reaches has changed.
+    """
+    if function is None:
+        return lambda function: _compiled(function, options)
+    return _compiled(function, options)
+
+
+def law(function: _Function) -> _Function:
+    """Compile *function*, which reads and writes rows of its caller's arrays and allocates nothing.
+
+    So numba need not count references to the eight arrays of a world at every call, which would
+    take half the time of a job. A law that does allocate fails to compile.
+    """
+    return cast(_Function, _compiled(function, {"_nrt": False}))
+
+
+def _compiled(function: Any, options: dict[str, Any]) -> _Kernel:
+    usual = {"nopython": True, "boundscheck": None, "nogil": True}
+    return _Kernel(function, targetoptions=usual | options)

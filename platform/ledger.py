@@ -4,117 +4,45 @@ A segment holds the rows of one window of virtual time, never more than ``SEGMEN
 time, kind, phone and the table's own sequence; so its bytes do not depend on who wrote first, on
 the number of workers, or on a crash. It is written beside and renamed: a reader sees whole
 segments or none. Every table and plot of a run is made from these files alone.
+
+Words are kept as numbers in a list until they are written, so they are of any length. A segment
+says of which version its columns are; older ones are read with the defaults of what they lack.
 """
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from .arrays import IntArray
+from .columns import Table
 from .errors import LedgerError
-from .jobs import JOB_DTYPE
 from .shards import shards
 from .state import Tree
+from .tables import TABLES
 from .units import HOUR_US
 
+if TYPE_CHECKING:  # imported only where they are needed
+    import pyarrow as pa
+
 SCHEMA_VERSION = 1
+"""Of the run directory: which files there are. Tables have versions of their own."""
 WINDOW_US = 6 * HOUR_US
 SEGMENT_ROWS = 1 << 20
+_VERSION = b"droidloop.version"
 
 Rows = np.ndarray[Any, np.dtype[np.void]]
 
-EVENT_DTYPE = np.dtype(
-    [
-        ("t_us", np.int64),
-        ("kind", "S16"),  # round, package, leave, join, ...
-        ("phone", np.int32),  # -1: the server
-        ("round", np.int32),
-        ("name", "S24"),  # of the value
-        ("value", np.int64),
-    ]
-)
 
-METRIC_DTYPE = np.dtype(
-    [
-        ("t_us", np.int64),
-        ("round", np.int32),
-        ("phone", np.int32),  # the user's phone
-        ("model", "S16"),  # global, int8, popularity, ...
-        ("ranking", "S8"),  # sampled or full; rated: AUC
-        ("part", "S8"),  # valid or test
-        ("name", "S16"),  # hr@10, ...
-        ("value", np.float64),
-    ]
-)
+class Words(NamedTuple):
+    """A column of words: some *names*, and for each row the number of its own."""
 
-DEVICE_DTYPE = np.dtype(
-    [
-        ("t_us", np.int64),
-        ("phone", np.int32),
-        ("profile", "S24"),
-        ("region", "S16"),
-        ("radio", "S8"),
-        ("capacity_uj", np.int64),
-        ("battery_before_uj", np.int64),
-        ("battery_after_uj", np.int64),
-        ("accepted_uj", np.int64),
-        ("promotion_uj", np.int64),
-        ("radio_uj", np.int64),
-        ("tail_uj", np.int64),
-        ("cpu_uj", np.int64),
-        ("own_uj", np.int64),
-        ("downloaded_bytes", np.int64),
-        ("uploaded_bytes", np.int64),
-        ("deaths", np.int32),
-        ("version", np.int32),
-        ("measured", np.bool_),
-    ]
-)
-
-MEASURE_DTYPE = np.dtype(
-    [
-        # what a real device took for a job; -1 where it did not get that far
-        ("t_us", np.int64),
-        ("job", np.int64),
-        ("phone", np.int32),
-        ("kind", np.int8),
-        ("sent_bytes", np.int64),
-        ("sent_us", np.int64),
-        ("load_us", np.int64),
-        ("invoke_us", np.int64),  # of all steps
-        ("wall_us", np.int64),  # of the process
-        ("cpu_us", np.int64),
-        ("peak_rss_bytes", np.int64),
-        ("received_bytes", np.int64),
-        ("received_us", np.int64),
-        ("energy_uj", np.int64),  # of the whole device, as its battery told; -1: it did not
-        ("energy_source", "S16"),  # power_supply, or modelled: power profile x measured CPU time
-        # what the laws say of the same job on the same phone
-        ("modelled_outcome", np.int8),
-        ("modelled_down_us", np.int64),
-        ("modelled_compute_us", np.int64),
-        ("modelled_up_us", np.int64),
-        ("modelled_energy_uj", np.int64),
-    ]
-)
-
-TABLES: dict[str, tuple[np.dtype[Any], str, tuple[str, ...]]] = {
-    "jobs": (JOB_DTYPE, "finish_us", ("finish_us", "kind", "phone", "job")),
-    "events": (EVENT_DTYPE, "t_us", ("t_us", "kind", "phone", "round", "name", "value")),
-    "metrics": (
-        METRIC_DTYPE,
-        "t_us",
-        ("t_us", "model", "ranking", "part", "name", "phone", "round", "value"),
-    ),
-    "devices": (DEVICE_DTYPE, "t_us", ("t_us", "phone")),
-    "measures": (MEASURE_DTYPE, "t_us", ("t_us", "phone", "job")),
-}
-"""For each table its row, the column that is its time, and the order of its rows."""
+    names: Sequence[str]
+    of: IntArray
 
 
 class Ledger:
@@ -126,6 +54,7 @@ class Ledger:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._words: dict[str, int] = {}
         self._waiting: dict[str, dict[int, list[Rows]]] = {name: {} for name in TABLES}
         self._next = dict.fromkeys(TABLES, 0)
         self._written = 0
@@ -136,11 +65,14 @@ class Ledger:
         """Keep a copy of *rows* until their window is over; their times may lie in the future.
 
         Raises:
-            ValueError: a row belongs to a window that has been written.
+            ValueError: a row belongs to a window that has been written, or *table* has words.
         """
-        dtype, time, _ = TABLES[table]
-        if rows.dtype != dtype:
-            raise ValueError(f"rows of {table!r} have another dtype")
+        if rows.dtype != TABLES[table].dtype or TABLES[table].words:
+            raise ValueError(f"rows of {table!r} have another dtype, or words: note them")
+        self._keep(table, rows)
+
+    def _keep(self, table: str, rows: Rows) -> None:
+        dtype, time = TABLES[table].dtype, TABLES[table].time
         if not len(rows):
             return
         windows = rows[time] // WINDOW_US
@@ -153,6 +85,33 @@ class Ledger:
         for window in np.unique(windows):
             mine = _raw(rows)[windows == window].view(dtype)
             self._waiting[table].setdefault(int(window), []).append(mine)
+
+    def note(self, table: str, **columns: Any) -> None:
+        """Write rows that are given as columns: an array each, or one value for all rows.
+
+        A column of words is one word, a list with one for each row, or ``Words``.
+
+        Raises:
+            ValueError: there are not exactly the columns of *table*, or as for ``write``.
+        """
+        dtype = TABLES[table].dtype
+        if set(columns) != set(dtype.names or ()):
+            odd = ", ".join(sorted(set(columns) ^ set(dtype.names or ())))
+            raise ValueError(f"{table}: a column is missing or unknown: {odd}")
+        for name in TABLES[table].words:
+            columns[name] = self._numbers(columns[name])
+        rows = np.empty(np.broadcast(*columns.values()).shape or (1,), dtype)
+        for name, values in columns.items():
+            rows[name] = values
+        self._keep(table, rows)
+
+    def _numbers(self, words: str | Sequence[str] | Words) -> Any:
+        """Return the numbers of *words* in the list of all words so far, which grows with them."""
+        if isinstance(words, Words):
+            return np.array(self._numbers(words.names), np.int32)[words.of]
+        if isinstance(words, str):
+            return self._words.setdefault(words, len(self._words))
+        return [self._words.setdefault(word, len(self._words)) for word in words]
 
     def advance(self, now_us: int) -> None:
         """Begin to write every window that ends at or before *now_us*; nothing older may come.
@@ -193,12 +152,19 @@ class Ledger:
         self.wait()
         waiting = {
             table: {
-                str(window): np.concatenate([_raw(part) for part in parts]).view(TABLES[table][0])
+                str(window): np.concatenate([_raw(part) for part in parts]).view(
+                    TABLES[table].dtype
+                )
                 for window, parts in windows.items()
             }
             for table, windows in self._waiting.items()
         }
-        return {"waiting": waiting, "next": dict(self._next), "written": self._written}
+        return {
+            "words": list(self._words),
+            "waiting": waiting,
+            "next": dict(self._next),
+            "written": self._written,
+        }
 
     def begin_again(self) -> None:
         """Remove all segments: the run begins anew.
@@ -206,7 +172,7 @@ class Ledger:
         Raises:
             LedgerError: the run directory cannot be changed.
         """
-        self.restore({"waiting": {}, "next": dict.fromkeys(TABLES, 0), "written": 0})
+        self._remove_following()
 
     def restore(self, tree: Tree) -> None:
         """Go on from *tree*; segments that were written after it are removed, to be written again.
@@ -214,9 +180,13 @@ class Ledger:
         Raises:
             LedgerError: the run directory cannot be changed.
         """
+        self._words = {word: number for number, word in enumerate(tree["words"])}
         self._written, self._next = tree["written"], dict(tree["next"])
         for table, windows in tree["waiting"].items():
             self._waiting[table] = {int(window): [rows] for window, rows in windows.items()}
+        self._remove_following()
+
+    def _remove_following(self) -> None:
         for table, following in self._next.items():
             for path in sorted((self.folder / table).glob("*")):
                 if path.suffix != ".parquet" or int(path.stem) >= following:
@@ -237,16 +207,21 @@ class Ledger:
         while over:
             self._segments(*over.pop())  # what has been written is held no longer
 
-    def _segments(self, table: str, parts: list[Rows]) -> None:
-        dtype, _, order = TABLES[table]
-        rows = np.concatenate([_raw(part) for part in parts]).view(dtype)
+    def _segments(self, name: str, parts: list[Rows]) -> None:
+        table, words = TABLES[name], list(self._words)
+        rows = _together(parts, table.dtype)
         parts.clear()
-        sorted_ = _sorted(rows, order)
-        folder = self.folder / table
+        sorted_ = _sorted(rows, table, words)
+        folder = self.folder / name
         for start in range(0, len(rows), SEGMENT_ROWS):
-            path = folder / f"{self._next[table]:06d}.parquet"
-            _write_parquet(path, _columns(rows, sorted_[start : start + SEGMENT_ROWS]), dtype)
-            self._next[table] += 1
+            path = folder / f"{self._next[name]:06d}.parquet"
+            columns = _columns(rows, sorted_[start : start + SEGMENT_ROWS])
+            _write_parquet(path, columns, table, words)
+            self._next[name] += 1
+
+
+def _together(parts: list[Rows], dtype: np.dtype[Any]) -> Rows:
+    return np.concatenate([_raw(part) for part in parts]).view(dtype)
 
 
 def _remove(path: Path) -> None:
@@ -261,16 +236,19 @@ def _raw(rows: Rows) -> Rows:
     return np.ascontiguousarray(rows).view(f"V{rows.dtype.itemsize}")
 
 
-def _sorted(rows: Rows, order: tuple[str, ...]) -> IntArray:
-    """Return the numbers of *rows* in the order of the columns *order*."""
-    first = np.ascontiguousarray(rows[order[0]])
+def _sorted(rows: Rows, table: Table, words: list[str]) -> IntArray:
+    """Return the numbers of *rows* in the order of *table*; words in the order of their letters."""
+    first = np.ascontiguousarray(rows[table.order[0]])
     found = np.argsort(first, kind="stable")
     values = first[found]
     same = np.flatnonzero(values[1:] == values[:-1])
     if len(same):  # the other columns are asked only where the first does not decide
+        place = np.empty(len(words), np.int32)
+        place[sorted(range(len(words)), key=words.__getitem__)] = np.arange(len(words))
         tied = np.union1d(same, same + 1)
-        few = rows[list(order)][found[tied]]
-        found[tied] = found[tied][np.lexsort([few[name] for name in reversed(order)])]
+        few = rows[list(table.order)][found[tied]]
+        keys = [place[few[n]] if n in table.words else few[n] for n in reversed(table.order)]
+        found[tied] = found[tied][np.lexsort(keys)]
     return found
 
 
@@ -285,26 +263,36 @@ def _columns(rows: Rows, picked: IntArray) -> dict[str, Any]:
     return columns
 
 
-def _write_parquet(path: Path, columns: dict[str, Any], dtype: np.dtype[Any]) -> None:
+def _write_parquet(path: Path, columns: dict[str, Any], table: Table, words: list[str]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    dtype, texts = table.dtype, pa.array(words, pa.string())
     arrays = {
-        name: pa.array(column.astype(str) if column.dtype.kind == "S" else column)
+        name: pa.DictionaryArray.from_arrays(column, texts).dictionary_decode()
+        if name in table.words
+        else pa.array(column)
         for name, column in columns.items()
     }
     # rows are in the order of time, so that differences of neighbours are small numbers
-    words: Any = [name for name in arrays if dtype[name].kind in "Sf"]
-    whole = [name for name in arrays if dtype[name].kind == "i" and dtype[name].itemsize >= 4]
+    few: Any = [name for name in arrays if name in table.words or dtype[name].kind == "f"]
+    whole = [
+        name
+        for name in arrays
+        if name not in table.words and dtype[name].kind == "i" and dtype[name].itemsize >= 4
+    ]
+    marked = pa.table(arrays)
+    if table.version > 1:  # a segment that says nothing is of the first version
+        marked = marked.replace_schema_metadata({_VERSION: str(table.version)})
     beside = path.with_suffix(".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # one thread's order, one codec and one row group size: equal rows give equal bytes
         pq.write_table(
-            pa.table(arrays),
+            marked,
             beside,
             compression="zstd",
-            use_dictionary=words,
+            use_dictionary=few,
             column_encoding=dict.fromkeys(whole, "DELTA_BINARY_PACKED"),
             row_group_size=1 << 16,
             write_page_checksum=True,
@@ -322,39 +310,77 @@ def segments(folder: Path, table: str) -> Iterator[Path]:
 
 
 def read(folder: Path, table: str) -> Rows:
-    """Return all rows of *table* as one structured array.
+    """Return all rows of *table* as one structured array; words as bytes, see ``texts``.
 
     Raises:
-        LedgerError: a segment is damaged or of another schema.
+        LedgerError: a segment is damaged, of another schema, or of a newer version.
     """
     import pyarrow.lib as lib
 
-    dtype = TABLES[table][0]
     parts = []
     for path in segments(folder, table):
         try:
-            parts.append(_read_parquet(path, dtype))
+            parts.append(_read_parquet(path, TABLES[table]))
         except (lib.ArrowException, ValueError, OSError) as error:
             message = f"{path}: not a segment of {table!r} ({_reason(error)})"
             raise LedgerError(message) from error
-    return np.concatenate(parts) if parts else np.empty(0, dtype)
+    if not parts:
+        return np.empty(0, _row(TABLES[table], {}))
+    wide = {name: max(part.dtype[name].itemsize for part in parts) for name in TABLES[table].words}
+    return np.concatenate([part.astype(_row(TABLES[table], wide), copy=False) for part in parts])
 
 
-def _read_parquet(path: Path, dtype: np.dtype[Any]) -> Rows:
+def texts(column: Any) -> list[str]:
+    """Return the words of a column that was read, as text."""
+    return [word.decode() for word in column.tolist()]
+
+
+def columns_of(table: str, rows: Rows) -> dict[str, Any]:
+    """Return *rows* as they were read from *table* as columns that ``Ledger.note`` takes."""
+    words = TABLES[table].words
+    return {n: texts(rows[n]) if n in words else rows[n] for n in rows.dtype.names or ()}
+
+
+def _row(table: Table, widths: dict[str, int]) -> np.dtype[Any]:
+    """Return the rows of *table* as they are read, with words of at most *widths* bytes."""
+    return np.dtype(
+        [(c.name, f"S{widths.get(c.name, 1)}" if c.kind is str else c.kind) for c in table.columns]
+    )
+
+
+def _read_parquet(path: Path, table: Table) -> Rows:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    names = dtype.names or ()
-    columns = pq.read_table(path, partitioning=None, page_checksum_verification=True)
-    types = [pa.string() if dtype[n].kind == "S" else pa.from_numpy_dtype(dtype[n]) for n in names]
-    if not columns.schema.equals(pa.schema(list(zip(names, types, strict=True)))):
-        raise ValueError("its columns are others")
-    rows = np.empty(columns.num_rows, dtype)
-    for name in names:
-        if columns[name].null_count:
+    found = pq.read_table(path, partitioning=None, page_checksum_verification=True)
+    said = (found.schema.metadata or {}).get(_VERSION, b"1").decode()
+    if not said.isdecimal() or int(said) > table.version:
+        raise ValueError(
+            f"its columns are of version {said}, this droidloop reads up to {table.version}; "
+            "read it with a newer one"
+        )
+    there = table.of_version(int(said))
+    kinds = [pa.string() if c.kind is str else pa.from_numpy_dtype(np.dtype(c.kind)) for c in there]
+    wanted = pa.schema(list(zip((c.name for c in there), kinds, strict=True)))
+    if not found.schema.equals(wanted):
+        raise ValueError(f"its columns are not those of version {said}")
+    for name in wanted.names:
+        if found[name].null_count:
             raise ValueError(f"{name} is not given in every row")
-        rows[name] = columns[name].to_numpy()
+    read_: dict[str, Any] = {c.name: _values(found[c.name], c.kind) for c in there}
+    widths = {n: read_[n].itemsize for n in table.words if n in read_}
+    rows = np.empty(found.num_rows, _row(table, widths))
+    for column in table.columns:
+        rows[column.name] = read_.get(column.name, column.default)
     return rows
+
+
+def _values(column: "pa.ChunkedArray[Any]", kind: type) -> Any:
+    if kind is not str:
+        return column.to_numpy()
+    coded: Any = column.combine_chunks().dictionary_encode()
+    words = [word.encode() for word in coded.dictionary.to_pylist()]
+    return np.array(words or [b""])[coded.indices.to_numpy()]
 
 
 def _reason(error: BaseException) -> str:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from .arrays import Array, FloatArray, IntArray
+from .law import kernel
 from .state import kept_value
 
 SERVER = -1
@@ -148,7 +148,7 @@ def ragged(offsets: IntArray, picked: IntArray) -> tuple[IntArray, IntArray]:
     return where, out
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _fill(offsets: IntArray, picked: IntArray, out: IntArray, where: IntArray) -> None:
     for k in range(picked.size):
         shift = offsets[picked[k]] - out[k]

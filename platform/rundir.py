@@ -65,8 +65,11 @@ class RunDirectory:
         """
         directory = cls(path)
         schema = directory.manifest().get("schema")
-        if schema != SCHEMA_VERSION:
-            raise LedgerError(f"{path}: ledger schema {schema}, but this is {SCHEMA_VERSION}")
+        if not isinstance(schema, int) or not 1 <= schema <= SCHEMA_VERSION:
+            raise LedgerError(
+                f"{path}: ledger schema {schema}, but this is {SCHEMA_VERSION}; "
+                "read it with the droidloop that wrote it, or a newer one"
+            )
         return directory
 
     def require_resumable(self) -> None:
@@ -106,12 +109,16 @@ class RunDirectory:
         return content
 
     def write_manifest(self, content: dict[str, Any]) -> None:
-        """Replace ``run.json``, in one step; the order of keys is kept, as that of weights counts."""
+        """Replace ``run.json``, in one step; keys keep their order, as that of weights counts."""
         replace_text(self.path / MANIFEST, json.dumps(content, indent=2) + "\n")
+
+    def add(self, **facts: Any) -> None:
+        """Note *facts* in the manifest."""
+        self.write_manifest({**self.manifest(), **facts})
 
     def finish(self, **facts: Any) -> None:
         """Note in the manifest that the run is complete, with *facts* (wall times)."""
-        self.write_manifest({**self.manifest(), **facts, "state": "complete"})
+        self.add(**facts, state="complete")
 
     def ledger(self) -> Ledger:
         """Return a writer for the run's tables."""

@@ -4,7 +4,7 @@ Sums of differences of one integer integral are exact, so energy by parts equals
 closed-form times equal a step-by-step walk. Seconds and joules appear in reports alone.
 """
 
-from numba import njit
+from .law import law
 
 MILLISECOND_US = 1_000
 SECOND_US = 1_000_000
@@ -16,7 +16,7 @@ NEVER_US = 2**62
 """A time that no run reaches; leaves room to add to it."""
 
 
-@njit(cache=True, inline="always")
+@law
 def integral(rate: int, t_us: int) -> int:
     """Return ``floor(rate * t_us / 1e6)`` for a non-negative *rate* per second, without overflow.
 
@@ -26,13 +26,13 @@ def integral(rate: int, t_us: int) -> int:
     return rate * (t_us // 1_000_000) + rate * (t_us % 1_000_000) // 1_000_000
 
 
-@njit(cache=True, inline="always")
+@law
 def between(rate: int, start_us: int, end_us: int) -> int:
     """Return what a constant *rate* per second amounts to from *start_us* to *end_us*."""
     return integral(rate, end_us) - integral(rate, start_us)
 
 
-@njit(cache=True)
+@law
 def reached(rate: int, start_us: int, amount: int) -> int:
     """Return the first time at which ``between(rate, start_us, time) >= amount``; *rate* > 0.
 

@@ -5,9 +5,6 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from droidloop.platform.kernels import keep_kernels
-
-keep_kernels()
 # The first call of a kernel compiles it, which no deadline allows for; examples are the same in
 # every run, so that a failure can be repeated.
 hypothesis.settings.register_profile("droidloop", deadline=None, derandomize=True)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from droidloop.devices.phone.battery import advance
+from droidloop.devices.phone.play import PROCESS_KEPT_US
 from droidloop.devices.phone.thermal import heat_up
 from droidloop.devices.population.population import Population
 
@@ -28,6 +29,9 @@ def follow(population: Population, row: np.void) -> None:
         state[name] = row[name]
     for name in ("downloaded_bytes", "uploaded_bytes"):
         state[name] += row[name]
+    if row["load_bytes"] >= 0 and row["down_end_us"] >= 0:
+        end_us = int(row["compute_end_us"])
+        state["process_until_us"] = end_us + PROCESS_KEPT_US if end_us >= 0 else 0
     died = not state["dead"] and row["battery_uj"] == 0 and row["finish_us"] > row["start_us"]
     state["deaths"] += died
     state["dead"] = state["dead"] or died

@@ -1,4 +1,4 @@
-"""What a run keeps of its real devices: their outputs, what they took, and why they failed.
+"""What a run keeps of its real devices: outputs, what they took, and what went wrong with them.
 
 Outputs are files of their own (``uploads/JOB.npz``): with them and the ledger the run can be
 replayed without a device.
@@ -8,25 +8,44 @@ import os
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import final
+from types import MappingProxyType
+from typing import Any, final
 
 import numpy as np
 
 from droidloop.platform.arrays import Array
 from droidloop.platform.errors import LedgerError
-from droidloop.platform.ledger import Rows
 
 UPLOADS = "uploads"
 LOG = "devices.log"
+FAILED = "failed"
 
 
 @final
 class Evidence:
-    """Writes into the run directory *folder*; *measured* takes rows of the table ``measures``."""
+    """Writes into the run directory *folder*.
 
-    def __init__(self, folder: Path, measured: Callable[[Rows], None]) -> None:
+    *measured* takes a row of the table ``measures``; *event* takes time, phone and name of what
+    happened to a device.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        measured: Callable[[dict[str, Any]], None],
+        event: Callable[[int, int, str], None] = lambda *_: None,
+    ) -> None:
         self._folder = folder
         self.measured = measured
+        self._event = event
+        self._noted: set[tuple[int, str]] = set()
+
+    def not_imposed(self, t_us: int, phone: int, what: str, reason: str) -> None:
+        """Note, once a *reason*, that *what* (``rate``, ``battery``) is modelled only."""
+        if (phone, reason) not in self._noted:
+            self._noted.add((phone, reason))
+            self._event(t_us, phone, what)
+            self._write(f"phone {phone}: its {what} is not imposed: {reason}")
 
     def keep(self, job: int, outputs: Mapping[str, Array]) -> None:
         """Write the outputs of *job*: beside their place first, then renamed.
@@ -44,10 +63,23 @@ class Evidence:
         except OSError as error:
             raise LedgerError(f"{path}: cannot be written ({error.strerror})") from error
 
-    def failed(self, job: int, phone: int, message: str) -> None:
-        """Write down, for people, why *job* failed; the ledger has the outcome."""
+    def failed(
+        self, job: int, phone: int, message: str, logs: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """Write down, for people, why *job* failed; the ledger has the outcome.
+
+        What *logs* hold by their names goes to files of their own (``failed/JOB-NAME.log``).
+        """
+        for name, text in logs.items():
+            if text:
+                path = self._folder / FAILED / f"{job}-{name}.log"
+                path.parent.mkdir(exist_ok=True)
+                path.write_text(text)
+        self._write(f"job {job} on phone {phone}: {message}")
+
+    def _write(self, line: str) -> None:
         with (self._folder / LOG).open("a") as file:
-            file.write(f"job {job} on phone {phone}: {message}\n")
+            file.write(f"{line}\n")
 
 
 def outputs_of(folder: Path, job: int) -> dict[str, Array]:

@@ -6,11 +6,12 @@ its arrays costs 3 us each time, a reference to this handle 0.5 us.
 
 from typing import Any
 
-from numba import njit, types
+from numba import types
 from numba.experimental import structref
 
 from droidloop.devices.phone.world import World
 from droidloop.platform.jobs import JobArray
+from droidloop.platform.law import kernel
 
 
 @structref.register
@@ -33,7 +34,7 @@ _define: Any = structref.define_proxy
 _define(Batch, _BatchType, ["world", "rows"])
 
 
-@njit(cache=True)
+@kernel
 def _made(world: World, rows: JobArray) -> Any:
     # the constructor of the proxy is compiled anew in every process, this one is kept
     return Batch(world, rows)

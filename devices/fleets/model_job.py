@@ -22,6 +22,7 @@ from droidloop.platform.jobs import Outcome
 
 MAX_STEPS = 100_000
 MAX_TENSORS = 64
+MAX_CORES = 1024  # of a set of the kernel's interface
 MAX_TIMEOUT_S = 86_400
 
 
@@ -47,6 +48,7 @@ class ModelJob:
         signature: of the model; None takes its first.
         steps: how often the model runs in the one process.
         threads: of the runtime.
+        cores: numbers of the processor's cores that it keeps to; none: all.
         timeout_s: a runner that has not finished then is ended.
         memory_bytes: limit of the runner's address space; None leaves it to the device.
         max_output_bytes: limit of all outputs together.
@@ -61,6 +63,7 @@ class ModelJob:
     signature: str | None = None
     steps: int = 1
     threads: int = 1
+    cores: Sequence[int] = ()
     timeout_s: int = 120
     memory_bytes: int | None = None
     max_output_bytes: int = 1 << 26
@@ -68,6 +71,8 @@ class ModelJob:
     def __post_init__(self) -> None:
         _within("steps", self.steps, 1, MAX_STEPS)
         _within("threads", self.threads, 1, 64)
+        for core in self.cores:
+            _within("a core", core, 0, MAX_CORES - 1)
         _within("timeout_s", self.timeout_s, 1, MAX_TIMEOUT_S)
         _within("max_output_bytes", self.max_output_bytes, 0, 1 << 40)
         _within("number of inputs", len(self.inputs), 0, MAX_TENSORS)
@@ -117,10 +122,12 @@ class Failed:
             load, ``FAILED_MEMORY``, ``FAILED_TIMEOUT``, ``FAILED_OUTPUT``, ``FAILED_STORAGE``,
             ``FAILED_OFFLINE`` and ``FAILED_LINK`` for what their names say, ``FAILED_RUNNER`` else.
         message: one line for people.
+        log: the end of what the runner had printed.
     """
 
     outcome: Outcome
     message: str
+    log: str = field(default="", compare=False)
 
 
 Result = Ran | Failed

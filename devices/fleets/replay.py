@@ -14,7 +14,7 @@ from droidloop.devices.population.population import Population
 from droidloop.platform.engine import Engine
 from droidloop.platform.errors import LedgerError
 from droidloop.platform.jobs import JOB_DTYPE, LEARNING, Jobs
-from droidloop.platform.ledger import read
+from droidloop.platform.ledger import columns_of, read
 
 from .apply_job import follow
 from .device_outputs import Evidence, outputs_of
@@ -69,7 +69,8 @@ class ReplayFleet(EndsKnown):
         for k in np.flatnonzero(jobs["measured"]):
             job = int(jobs["job"][k])
             if self._evidence is not None:
-                self._evidence.measured(self._measures[self._measures["job"] == job])
+                taken = self._measures[self._measures["job"] == job]
+                self._evidence.measured(columns_of("measures", taken))
             if work is None or jobs["compute_end_us"][k] < 0 or jobs["kind"][k] not in LEARNING:
                 continue  # nothing that counts elsewhere was computed
             outputs = outputs_of(self._folder, job)

@@ -8,7 +8,6 @@ cohort play does it: each transfer is a process here.
 from typing import Any
 
 import simpy
-from numba import njit
 
 from droidloop.devices.phone.battery import advance
 from droidloop.devices.phone.cells import fair_shares
@@ -21,6 +20,7 @@ from droidloop.devices.phone.play import (
     needs_unmetered,
     rate_of,
     rest,
+    transfer_interrupted_at,
     window_of,
 )
 from droidloop.devices.population.population import Population
@@ -28,12 +28,13 @@ from droidloop.network.radio import CELLULAR, NO_RADIO, active_uw
 from droidloop.network.slow_start import next_round
 from droidloop.platform.engine import Engine, Process
 from droidloop.platform.jobs import Outcome
+from droidloop.platform.law import kernel
 from droidloop.platform.units import between, reached
 
 from .job_handle import Batch
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _found(batch: Any, k: int, up: bool) -> tuple[int, int, int]:
     """Return the radio of job *k* now, its rate, and until when at least."""
     world, row = batch.world, batch.rows[k]
@@ -43,32 +44,38 @@ def _found(batch: Any, k: int, up: bool) -> tuple[int, int, int]:
     return (radio if rate > 0 else NO_RADIO), rate, until_us
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _connect(batch: Any, k: int, radio: int, limit_us: int) -> int:
     return int(connect(batch.world, batch.rows[k], radio, limit_us))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _rest(batch: Any, k: int, radio: int) -> None:
     rest(batch.world.state[batch.rows[k].phone], radio)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _cut(batch: Any, k: int, otherwise: int) -> int:
     return int(cut_at(batch.world, batch.rows[k], otherwise))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _rate(batch: Any, k: int, radio: int, rate: int, rtt_us: int) -> int:
     return int(rate_of(batch.world, batch.rows[k].phone, radio, rate, rtt_us))
 
 
-@njit(cache=True, nogil=True)
+@kernel
+def _interrupted(batch: Any, k: int) -> tuple[int, int]:
+    row = batch.rows[k]
+    return transfer_interrupted_at(batch.world, row, batch.world.state[row.phone].t_us)
+
+
+@kernel
 def _window(batch: Any, k: int, radio: int) -> int:
     return int(window_of(batch.world, batch.rows[k].phone, radio))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _move(batch: Any, k: int, radio: int, rate: int, up: bool, end_us: int) -> int:
     """Bring the phone to *end_us*, or to its death, *radio* active at *rate*; return the time."""
     world, phone = batch.world, batch.rows[k].phone
@@ -80,7 +87,7 @@ def _move(batch: Any, k: int, radio: int, rate: int, up: bool, end_us: int) -> i
     return int(advance(world, phone, end_us, 0, power_uw, 0, True))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _end(batch: Any, k: int, up: bool, moved: int, outcome: int) -> bool:
     if up:
         end_upload(batch.world, batch.rows[k], moved, outcome)
@@ -159,6 +166,11 @@ class SharedLinks:
                 _rest(batch, k, radio)
                 late = Outcome.LOST_COVERAGE if found == NO_RADIO else Outcome.LATE
                 return moved, _cut(batch, k, int(late))
+            cause, watched_us = _interrupted(batch, k)
+            if cause:
+                _rest(batch, k, radio)
+                return moved, cause
+            until_us = min(until_us, watched_us)
             if found != radio:
                 link.demand(phone, 0)
                 _rest(batch, k, radio)

@@ -102,6 +102,7 @@ def _live(
         state.battery_uj = 0
         state.dead = True
         state.deaths += 1
+        state.process_until_us = 0
         state.cell_end_us = -1
         state.wifi_end_us = -1
     else:

@@ -6,14 +6,12 @@ from a SimPy process at its virtual time: the same law, two callers, equal rows.
 
 from typing import Any
 
-from numba import njit
-
 from droidloop.network.loss import goodput, handshake_us, rtt_at
 from droidloop.network.radio import CELLULAR, NO_RADIO, active_uw, promotion_at
 from droidloop.network.slow_start import next_round
-from droidloop.platform.jobs import JobArray, Outcome
-from droidloop.platform.law import law
-from droidloop.platform.units import NEVER_US, between, reached
+from droidloop.platform.jobs import JobArray, Kind, Outcome
+from droidloop.platform.law import kernel, law
+from droidloop.platform.units import NEVER_US, SECOND_US, between, reached
 from droidloop.platform.workers import in_threads
 
 from .battery import advance
@@ -34,6 +32,12 @@ _LOST_COVERAGE = int(Outcome.LOST_COVERAGE)
 _LOST_LEFT = int(Outcome.LOST_LEFT)
 _LOST_DEAD = int(Outcome.LOST_DEAD)
 _LOST_KILLED = int(Outcome.LOST_KILLED)
+_UNPLUGGED = int(Outcome.INTERRUPTED_UNPLUGGED)
+_TAKEN_UP = int(Outcome.INTERRUPTED_IN_USE)
+_OFF_WIFI = int(Outcome.INTERRUPTED_WIFI)
+_DELIVER = int(Kind.DELIVER)
+PROCESS_KEPT_US = 1800 * SECOND_US  # Android's MAX_EMPTY_TIME (AOSP, ProcessList.java)
+_WAKE_US = 300_000  # from suspend to running: assumed
 DOWNLOAD, COMPUTE, UPLOAD = 1, 2, 3
 """Numbers of the phases of a job; 0 is the wait before them."""
 
@@ -119,6 +123,41 @@ def _hindered(world: World, row: Any, t_us: int) -> tuple[int, int]:
             return _REFUSED_POLICY, home_until_us
         until_us = min(until_us, home_until_us)
     return 0, until_us
+
+
+@law
+def interrupted_at(world: World, row: Any, t_us: int) -> tuple[int, int]:
+    """Return which need of a running job does not hold at *t_us* (0: all do), until when at least.
+
+    An outcome: the plug was pulled, somebody uses the phone, it left its WiFi.
+    """
+    phone, until_us = row.phone, NEVER_US
+    if row.needs & _NEED_IDLE:
+        presence, until_us = presence_at(world, phone, t_us)
+        if presence == IN_USE:
+            return _TAKEN_UP, until_us
+    if row.needs & _NEED_CHARGING:
+        charger_uw, charge_until_us = charger_at(world, phone, t_us)
+        if charger_uw == 0:
+            return _UNPLUGGED, charge_until_us
+        until_us = min(until_us, charge_until_us)
+    if row.needs & _NEED_UNMETERED:
+        home, home_until_us = home_at(world, phone, t_us)
+        if not home:
+            return _OFF_WIFI, home_until_us
+        until_us = min(until_us, home_until_us)
+    return 0, until_us
+
+
+@law
+def transfer_interrupted_at(world: World, row: Any, t_us: int) -> tuple[int, int]:
+    """Return what ends a transfer at *t_us* (0: nothing), and until when at least nothing does.
+
+    Deliveries wait and go on, as a system's downloads do; their needs are those of the start.
+    """
+    if row.kind == _DELIVER or row.needs == 0:
+        return 0, NEVER_US
+    return interrupted_at(world, row, t_us)
 
 
 @law
@@ -255,6 +294,10 @@ def _meet(world: World, row: Any, nbytes: int, up: bool) -> tuple[int, int]:
             return moved, cut_at(world, row, _LATE)
         if presence <= OFF:
             return moved, _LOST_COVERAGE
+        cause, watched_us = transfer_interrupted_at(world, row, state.t_us)
+        if cause:
+            return moved, cause
+        until_us = min(until_us, watched_us)
         start_us = state.t_us
         end_us = min(reached(link.rate, start_us, nbytes - moved), until_us, limit_us)
         end_us = advance(world, phone, end_us, 0, power_uw, 0, True)
@@ -281,6 +324,11 @@ def _transfer(world: World, row: Any, nbytes: int, up: bool) -> tuple[int, int]:
         if state.t_us >= limit_us:
             rest(state, radio)
             return moved, cut_at(world, row, _LOST_COVERAGE if found == NO_RADIO else _LATE)
+        cause, watched_us = transfer_interrupted_at(world, row, state.t_us)
+        if cause:
+            rest(state, radio)
+            return moved, cause
+        until_us = min(until_us, watched_us)
         if found != radio:
             rest(state, radio)
             radio = found
@@ -328,19 +376,23 @@ def download(world: World, row: Any) -> bool:
 
 @law
 def compute_us(world: World, row: Any) -> int:
-    """Return how long the phone computes at full speed: the slower of arithmetic and memory.
+    """Return how long the phone computes at full speed: operators, arithmetic, memory traffic.
 
-    A job with ``load_bytes >= 0`` starts a process and reads its model first.
+    A job with ``load_bytes >= 0`` reads its model and data first. Where no process is left of the
+    job before, the phone wakes up and starts one.
     """
-    traits = world.traits[row.phone]
-    work_us = max(
-        reached(traits.flops_per_s, 0, row.flops),
-        reached(traits.memory_bytes_per_s, 0, row.moved_bytes),
+    traits, state = world.traits[row.phone], world.state[row.phone]
+    work_us = (
+        row.operators * traits.operator_ns // 1000
+        + reached(traits.flops_per_s, 0, row.flops)
+        + reached(traits.memory_bytes_per_s, 0, row.moved_bytes)
     )
     if row.load_bytes < 0:
-        return work_us
-    load_us = reached(traits.storage_bytes_per_s, 0, row.load_bytes)
-    return int(work_us + traits.process_start_us + load_us)
+        return int(work_us)
+    work_us += reached(traits.storage_bytes_per_s, 0, row.load_bytes)
+    if state.t_us >= state.process_until_us:
+        work_us += _WAKE_US + traits.process_start_us
+    return int(work_us)
 
 
 @law
@@ -355,12 +407,14 @@ def compute(world: World, row: Any) -> bool:
     outcome = _DONE
     while state.t_us < end_us:
         presence, until_us = presence_at(world, phone, state.t_us)
-        hindrance, needed_us = _hindered(world, row, state.t_us)
+        cause, needed_us = interrupted_at(world, row, state.t_us)
         if state.t_us >= limit_us:
             outcome = cut_at(world, row, _LATE)
         elif presence == GONE:
             outcome = _LOST_LEFT
-        elif hindrance or (presence == IN_USE and row.ram_bytes > spare_bytes):
+        elif cause:
+            outcome = cause
+        elif presence == OFF or (presence == IN_USE and row.ram_bytes > spare_bytes):
             outcome = _LOST_KILLED
         if outcome != _DONE:
             break
@@ -374,6 +428,8 @@ def compute(world: World, row: Any) -> bool:
             outcome = _LOST_DEAD
             break
     heat_up(traits, state, start_us, state.t_us)
+    if row.load_bytes >= 0:
+        state.process_until_us = state.t_us + PROCESS_KEPT_US if outcome == _DONE else 0
     if outcome != _DONE:
         _finish(world, row, outcome)
         return False
@@ -437,7 +493,7 @@ def _takes_no_time(world: World, row: Any, phase: int) -> bool:
     return bool(row.up_bytes == 0)
 
 
-@njit(cache=True)
+@kernel
 def play_phase(batch: Any, k: int, phase: int) -> int:
     """Play one phase (0: begin, 1: download, 2: compute, 3: upload) of job *k* of a ``Batch``.
 
@@ -456,7 +512,7 @@ def play_phase(batch: Any, k: int, phase: int) -> int:
     return int(4 * row.finish_us)
 
 
-@njit(cache=True)
+@kernel
 def limit_of(batch: Any, k: int) -> int:
     """Return the time at which job *k* of a ``Batch`` ends whatever its phone does."""
     return max(_limit_us(batch.world, batch.rows[k]), int(batch.rows[k].plan_us))

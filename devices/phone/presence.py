@@ -18,6 +18,8 @@ GONE = 0
 OFF = 1
 IDLE = 2
 IN_USE = 3
+DIGITS = 1 << 20
+"""What is left of a uniform number beyond its first 20 digits is uniform again."""
 
 # Mean share of an hour in use, by local hour: about 3.4 h a day.
 # fmt: off
@@ -26,7 +28,6 @@ _USE_SHARE = np.array(
      0.18, 0.16, 0.14, 0.14, 0.16, 0.19, 0.21, 0.23, 0.26, 0.27, 0.22, 0.13]
 )
 # fmt: on
-_SHIFT = 1 << 40  # a counter that no hour has
 
 
 @law
@@ -38,6 +39,19 @@ def asleep_at(world: World, phone: int, t_us: int) -> tuple[bool, int]:
     if since_us < traits.sleep_us:
         return True, t_us + traits.sleep_us - since_us
     return False, t_us + DAY_US - since_us
+
+
+@law
+def _session(world: World, phone: int, hour: int) -> tuple[int, int]:
+    """Return start and end of the use in one of the phone's hours, were its owner awake."""
+    traits = world.traits[phone]
+    hour_us = hour * HOUR_US - traits.zone_us - traits.use_shift_us
+    local_hour = (hour * HOUR_US - traits.use_shift_us + HOUR_US // 2) // HOUR_US % 24
+    # one draw says both: how long it is used, and with its last digits when
+    chance = uniform_at(world.keys.presence, phone, hour)
+    length_us = int(_USE_SHARE[local_hour] * 2.0 * chance * HOUR_US)
+    start_us = hour_us + int((HOUR_US - length_us) * (chance * DIGITS % 1.0))
+    return start_us, start_us + length_us
 
 
 @law
@@ -54,21 +68,13 @@ def presence_at(world: World, phone: int, t_us: int) -> tuple[int, int]:
     until_us = min(wake_us, traits.leave_us)
     if asleep:
         return OFF if traits.off_at_night else IDLE, until_us
-    # hours of use begin at another minute on each phone: else nobody would use one on the hour
-    shift_us = int(uniform_at(world.keys.presence, phone, _SHIFT) * HOUR_US)
-    hour = (t_us + traits.zone_us + shift_us) // HOUR_US
-    hour_us = hour * HOUR_US - traits.zone_us - shift_us
-    local_hour = (hour * HOUR_US - shift_us + HOUR_US // 2) // HOUR_US % 24
-    share = _USE_SHARE[local_hour] * 2.0 * uniform_at(world.keys.presence, phone, 2 * hour)
-    length_us = int(share * HOUR_US)
-    start_us = hour_us + int(
-        (HOUR_US - length_us) * uniform_at(world.keys.presence, phone, 2 * hour + 1)
-    )
+    hour = (t_us + traits.zone_us + traits.use_shift_us) // HOUR_US
+    start_us, end_us = _session(world, phone, hour)
     if t_us < start_us:
         return IDLE, min(until_us, start_us)
-    if t_us < start_us + length_us:
-        return IN_USE, min(until_us, start_us + length_us)
-    return IDLE, min(until_us, hour_us + HOUR_US)
+    if t_us < end_us:
+        return IN_USE, min(until_us, end_us)
+    return IDLE, min(until_us, _session(world, phone, hour + 1)[0])
 
 
 @law

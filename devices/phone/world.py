@@ -31,6 +31,7 @@ TRAITS_DTYPE = np.dtype(
         ("memory_bytes_per_s", np.int64),
         ("storage_bytes_per_s", np.int64),
         ("process_start_us", np.int64),
+        ("operator_ns", np.int64),  # to dispatch one operator of a network
         ("capacity_uj", np.int64),
         ("boot_uj", np.int64),  # an empty phone on a charger starts again at this level
         ("floor_uj", np.int64),  # below this level the phone refuses work
@@ -45,6 +46,8 @@ TRAITS_DTYPE = np.dtype(
         ("zone_us", np.int64),  # local time = virtual time + zone
         ("bed_us", np.int64),  # local time of day, may pass 24 h
         ("sleep_us", np.int64),
+        ("use_shift_us", np.int64),  # at which hours of use begin
+        ("charge_shift_us", np.int64),  # at which slots of charging begin
         ("away_us", np.int64),  # local time of day at which the phone leaves home
         ("home_us", np.int64),
         ("join_us", np.int64),
@@ -75,6 +78,7 @@ STATE_DTYPE = np.dtype(
         ("booked_tail_uj", np.int64),  # the part of tail_uj that jobs have paid for
         ("downloaded_bytes", np.int64),
         ("uploaded_bytes", np.int64),
+        ("process_until_us", np.int64),  # the process of the last job is kept until then
         ("heat_us", np.int64),  # of computing, at heat_at_us, not yet cooled down from
         ("heat_at_us", np.int64),
         ("deaths", np.int32),

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from droidloop.devices.phone.cells import Cells, CellSpec, assign
+from droidloop.devices.phone.charging import SLOT_H
 from droidloop.devices.phone.thermal import SUSTAINED_US, THROTTLED_PERCENT
 from droidloop.devices.phone.world import STATE_DTYPE, TRAITS_DTYPE, Keys, Table, World
 from droidloop.network.coverage import REGION_DTYPE, Region
@@ -19,7 +20,7 @@ from droidloop.platform.draws import Draws
 from droidloop.platform.units import DAY_US, HOUR_US, NEVER_US
 
 from .profiles import GIB, PROFILES, Profile
-from .radios import DEFAULT_RADIOS, RATES, quality_rows, radio_rows, technology
+from .radios import BY_PHONE, RATES, quality_rows, radio_table, technology
 from .radios import MBIT as MBIT
 
 REGIONS = {
@@ -40,8 +41,10 @@ class PopulationSpec:
         default_factory=lambda: {"urban": 0.5, "suburban": 0.3, "rural": 0.15, "remote": 0.05}
     )
     radios: dict[str, float] | None = None
-    """``DEFAULT_RADIOS`` of the year if not given."""
-    radio_year: str = "2012"
+    """Those of the year if not given, ``radio_table``."""
+    radio_year: str = BY_PHONE
+    operator: str = "verizon"
+    """Whose timers radios of 2021 keep to."""
     loss: bool = False
     slow_start: bool = False
     throttling: bool = False
@@ -53,6 +56,10 @@ class PopulationSpec:
     battery_floor: float = 0.15
     lifetime_days: float | None = None
     arrivals_days: float = 0.0
+    start_hour: float = 0.0
+    """Local time at which the run starts, in the middle of the population."""
+    time_spread_h: float = 0.0
+    """Between the earliest and the latest local time: time zones."""
     ideal: bool = False
     region_table: dict[str, Region] = field(default_factory=lambda: dict(REGIONS))
     profile_table: dict[str, Profile] = field(default_factory=lambda: dict(PROFILES))
@@ -90,13 +97,23 @@ def build(spec: PopulationSpec, draws: Draws) -> Population:
     """Return the population of *spec*; phone *i* is the same whatever the number of phones."""
     phones = np.arange(spec.phones)
     traits = np.zeros(spec.phones, TRAITS_DTYPE)
-    weights = spec.radios or DEFAULT_RADIOS[spec.radio_year]
-    profiles, regions, radios = list(spec.profiles), list(spec.regions), list(weights)
+    profiles, regions = list(spec.profiles), list(spec.regions)
+    table = radio_table(
+        spec.radio_year,
+        [spec.profile_table[name].year for name in profiles],
+        spec.radios,
+        operator=spec.operator,
+        slow_start=spec.slow_start,
+    )
+    radios = table.names
     traits["profile"] = _assign(spec.profiles, phones, draws.child("profile"))
     traits["region"] = _assign(spec.regions, phones, draws.child("region"))
-    traits["radio"] = _assign(weights, phones, draws.child("radio"))
+    edges = np.cumsum(table.chances, axis=1)
+    chance = draws.child("radio").uniform(phones, 0)
+    passed = chance[:, None] >= (edges / edges[:, -1:])[traits["profile"]]
+    traits["radio"] = passed.sum(axis=1)
     has_wifi = draws.child("wifi").uniform(phones, 0) < spec.wifi_share
-    traits["wifi"] = np.where(has_wifi | spec.ideal, len(radios), -1)
+    traits["wifi"] = np.where(has_wifi | spec.ideal, table.wifi[traits["profile"]], -1)
     traits["ideal"] = spec.ideal
     _hardware(traits, [spec.profile_table[name] for name in profiles], phones, draws)
     _links(traits, radios, phones, draws.child("rate"))
@@ -110,11 +127,11 @@ def build(spec: PopulationSpec, draws: Draws) -> Population:
     world = World(
         traits,
         _initial_state(traits, phones, draws.child("battery")),
-        radio_rows(spec.radio_year, radios, slow_start=spec.slow_start),
+        table.rows,
         np.concatenate([spec.region_table[name].row() for name in regions]).astype(REGION_DTYPE),
         *pack(spec.rate_series + spec.charge_series + spec.up_series),
         Keys(*(draws.child(name).key for name in Keys._fields)),
-        quality_rows(radios) if spec.loss else np.zeros(0, QUALITY_DTYPE),
+        quality_rows(table) if spec.loss else np.zeros(0, QUALITY_DTYPE),
         _map(spec, traits, draws.child("map")),
         np.zeros(0, DIRECT_DTYPE) if spec.direct is None else spec.direct.row(),
     )
@@ -145,6 +162,7 @@ def _hardware(traits: Table, profiles: list[Profile], phones: IntArray, draws: D
     for name in ("ram_bytes", "capacity_uj", "idle_uw", "use_uw", "cpu_uw", "flops_per_s"):
         traits[name] = column([getattr(profile, name) for profile in profiles])
     traits["process_start_us"] = column([profile.process_start_us for profile in profiles])
+    traits["operator_ns"] = column([profile.operator_ns for profile in profiles])
     traits["runtime"] = column([profile.runtime for profile in profiles])
     traits["system_ram_bytes"] = column([round(p.system_ram_gib * GIB) for p in profiles])
     traits["memory_bytes_per_s"] = column([round(p.memory_gb_per_s * 1e9) for p in profiles])
@@ -184,6 +202,11 @@ def _habits(traits: Table, spec: PopulationSpec, phones: IntArray, draws: Draws)
     traits["sleep_us"] = around(7.25, 1.0, 1)
     traits["away_us"] = around(8.0, 1.5, 2)
     traits["home_us"] = around(17.5, 2.0, 3)
+    spread_h = spec.time_spread_h * (draws.uniform(phones, 11) - 0.5)
+    traits["zone_us"] = ((spec.start_hour + spread_h) * HOUR_US).astype(np.int64)
+    # hours of use and slots of charging begin at another minute on each phone
+    traits["use_shift_us"] = (draws.uniform(phones, 12) * HOUR_US).astype(np.int64)
+    traits["charge_shift_us"] = (draws.uniform(phones, 13) * SLOT_H * HOUR_US).astype(np.int64)
     traits["off_at_night"] = draws.uniform(phones, 8) < spec.off_at_night_share
     traits["leave_us"] = NEVER_US
     if spec.arrivals_days:
@@ -206,7 +229,12 @@ def _series(traits: Table, spec: PopulationSpec, phones: IntArray, draws: Draws)
             continue
         which = draws.integers(phones, first, len(series))
         traits[name] = first + which
-        if name == "rate_series":
+        if name == "charge_series":
+            # local time, on any day of the recording
+            days = np.array([one.span_us for one in series])[which] // DAY_US
+            day = (draws.uniform(phones, first + 2_000_000) * days).astype(np.int64)
+            traits[offset] = traits["zone_us"] + day * DAY_US
+        else:
             # whole seconds, so that playback is exact to the byte
             spans_s = np.array([one.span_us for one in series])[which] // 1_000_000
             shift = draws.uniform(phones, first + 1_000_000) * spans_s

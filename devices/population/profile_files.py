@@ -10,7 +10,7 @@ from droidloop.platform.errors import ScenarioError
 
 from .profiles import PROFILES, Profile
 
-_NAME_BYTES = 24  # of the ledger's column
+NAME_BYTES = 24  # of the ledger's column
 
 
 def profile_table(files: Sequence[str]) -> dict[str, Profile]:
@@ -32,18 +32,22 @@ def read_profile(path: Path) -> Profile:
         content = tomllib.loads(path.read_text())
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ScenarioError(f"{path}: not a profile: {error}") from error
-    kinds = {field.name: field.type for field in dataclasses.fields(Profile)}
-    for name in sorted(kinds.keys() ^ content.keys()):
+    fields = dataclasses.fields(Profile)
+    kinds = {field.name: field.type for field in fields}
+    optional = {field.name for field in fields if field.default is not dataclasses.MISSING}
+    for name in sorted((kinds.keys() ^ content.keys()) - (optional - content.keys())):
         what = "has no key" if name in content else "needs the key"
         raise ScenarioError(f"{path}: a profile {what} {name!r}")
     for name, kind in kinds.items():
+        if name not in content:
+            continue
         value = content[name]
         wanted = (int, float) if kind is float else kind
         right = isinstance(value, wanted) and not isinstance(value, bool)  # type: ignore[arg-type]
         if not right or (kind is not str and not 0 <= value < 1e12):
             raise ScenarioError(f"{path}: {name} = {value!r}: give a {_word(kind)}")
-    if len(content["name"].encode()) > _NAME_BYTES:
-        raise ScenarioError(f"{path}: name = {content['name']!r}: at most {_NAME_BYTES} bytes")
+    if len(content["name"].encode()) > NAME_BYTES:
+        raise ScenarioError(f"{path}: name = {content['name']!r}: at most {NAME_BYTES} bytes")
     return Profile(**content)
 
 

@@ -1,11 +1,13 @@
 """Classes of phones from real figures: RAM, processor, storage, battery and power.
 
 Battery sizes and currents are those of the phone's own ``power_profile.xml`` (named as source);
-power is current x 3.8 V, Android's own model of a phone. Rates of arithmetic are for one big core:
-TensorFlow's published MobileNet v1 times (1.14 GFLOP in 23.9 ms on four Cortex-A75 of a Pixel 3, in
-14.0 ms on four A76 of a Pixel 4) give 4.8 and 7.2 operations a cycle and core; other cores are
-scaled by their vector width. Memory, storage and start-up rates are those of the memory and flash
-generation (LPDDR, eMMC, UFS), sustained.
+power is current x 3.8 V, Android's own model of a phone. Rates of arithmetic are of one big core,
+by its kind. Kryo, A73 and A75 are fitted to published one-thread times of MobileNets on Pixel 1, 2,
+3 and 3a (XNNPACK and TensorFlow; ``tests/devices/phone/latencies.py`` has all of them). The others
+follow from ratios: A76 is 1.95 of A75 (Paddle-Lite's one-thread times on Snapdragon 855 and 845),
+A53 takes XNNPACK's four-thread time on a Raspberry Pi 3+, of which threads keep 80 %; A77 is taken
+as A76, and X4, with twice its vector pipes, as twice A76: neither is measured. Memory, storage and
+start-up rates are those of the memory and flash generation (LPDDR, eMMC, UFS), sustained.
 """
 
 from dataclasses import dataclass
@@ -13,6 +15,10 @@ from dataclasses import dataclass
 from droidloop.platform.units import MILLISECOND_US
 
 GIB = 2**30
+OPERATOR_CYCLES = 16_000
+"""Of a core, to dispatch one operator of a network: see ``tests/devices/phone/latencies.py``."""
+FLOPS_PER_CYCLE = {"A53": 2.2, "Kryo": 6.5, "A73": 5.4, "A75": 7.3, "A76": 14.2, "X4": 28.4}
+"""Sustained single-precision operations a cycle of one core, by kind."""
 _VOLT = 3.8
 
 
@@ -38,6 +44,16 @@ class Profile:
     process_start_ms: int
     charger_w: float
     runtime: int
+    step_us: float = 0.0
+    """What a step of training costs a real device in LiteRT whatever its size, and ..."""
+    cell_ns: float = 0.0
+    """... for each pair of a touched row and an example: ``devices calibrate`` measures both."""
+
+    @property
+    def year(self) -> int:
+        """The year in the name; a phone of one's own without one is taken as new."""
+        year = self.name[:4]
+        return int(year) if year.isdigit() else 2021
 
     @property
     def ram_bytes(self) -> int:
@@ -68,6 +84,11 @@ class Profile:
     def flops_per_s(self) -> int:
         """Sustained single-precision operations per second of one big core."""
         return round(self.core_ghz * self.flops_per_cycle * 1e9)
+
+    @property
+    def operator_ns(self) -> int:
+        """From one operator of a network to the next."""
+        return round(OPERATOR_CYCLES / self.core_ghz)
 
     @property
     def process_start_us(self) -> int:
@@ -121,7 +142,7 @@ PROFILES: dict[str, Profile] = {
             4.0,
             3000,
             (2.8, 314.0, 126.8),
-            (1.4, 1.8),
+            (1.4, FLOPS_PER_CYCLE["A53"]),
             (3.0, 200, 450),
             5.0,
             14,
@@ -134,7 +155,7 @@ PROFILES: dict[str, Profile] = {
             9.0,
             3080,
             (3.0, 255.0, 76.0),
-            (2.0, 1.8),
+            (2.0, FLOPS_PER_CYCLE["A53"]),
             (4.0, 250, 380),
             10.0,
             14,
@@ -147,7 +168,7 @@ PROFILES: dict[str, Profile] = {
             20.0,
             4100,
             (5.6, 288.0, 222.0),
-            (1.8, 3.6),
+            (1.8, FLOPS_PER_CYCLE["A73"]),
             (6.0, 280, 300),
             10.0,
             200,
@@ -160,7 +181,7 @@ PROFILES: dict[str, Profile] = {
             45.0,
             5160,
             (11.1, 421.6, 347.2),
-            (2.3, 7.2),
+            (2.3, FLOPS_PER_CYCLE["A76"]),
             (9.0, 700, 220),
             18.0,
             200,
@@ -173,7 +194,7 @@ PROFILES: dict[str, Profile] = {
             70.0,
             4300,
             (7.7, 430.0, 366.0),
-            (2.84, 7.8),
+            (2.84, FLOPS_PER_CYCLE["A76"]),
             (16.0, 1200, 160),
             18.0,
             200,
@@ -186,7 +207,7 @@ PROFILES: dict[str, Profile] = {
             80.0,
             4520,
             (12.9, 503.7, 493.3),
-            (3.2, 7.8),
+            (3.2, FLOPS_PER_CYCLE["A76"]),
             (18.0, 1300, 150),
             18.0,
             200,
@@ -199,7 +220,7 @@ PROFILES: dict[str, Profile] = {
             150.0,
             4880,
             (7.1, 504.5, 1333.2),
-            (3.3, 12.0),
+            (3.3, FLOPS_PER_CYCLE["X4"]),
             (30.0, 2500, 110),
             30.0,
             200,

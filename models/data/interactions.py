@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from droidloop.platform.arrays import BoolArray, FloatArray, IntArray
+from droidloop.platform.law import kernel
 from droidloop.platform.messages import ragged
 from droidloop.platform.state import kept_value
 
@@ -117,15 +117,17 @@ def chronological(interactions: Interactions) -> tuple[IntArray, IntArray]:
     counts = np.bincount(interactions.users, minlength=interactions.n_users)
     offsets = np.zeros(interactions.n_users + 1, np.int64)
     np.cumsum(counts, out=offsets[1:])
-    return _chronological(interactions.users, interactions.times_s, offsets), offsets
+    return _grouped(_oldest_first(interactions.times_s), interactions.users, offsets), offsets
 
 
 def union(*parts: UserItems) -> UserItems:
     """Return the items that a user has in any of *parts*, sorted, each once, without times."""
-    starts = np.cumsum([0, *(len(part.items) for part in parts)])
+    users = np.concatenate([np.repeat(np.arange(part.n_users), part.counts) for part in parts])
     items = np.concatenate([part.items for part in parts])
-    bounds = np.stack([part.offsets + start for part, start in zip(parts, starts, strict=False)])
-    return UserItems.bare(*_union(items, bounds))
+    width = int(items.max(initial=0)) + 1
+    users, items = np.divmod(np.unique(users * width + items), width)
+    counts = np.bincount(users, minlength=parts[0].n_users)
+    return UserItems.bare(items, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
 
 
 def _renumber(numbers: IntArray, labels: Labels) -> tuple[IntArray, Labels]:
@@ -133,20 +135,26 @@ def _renumber(numbers: IntArray, labels: Labels) -> tuple[IntArray, Labels]:
     return (np.cumsum(used) - 1)[numbers], labels[used]
 
 
-@njit(cache=True)
-def _chronological(users: IntArray, times_s: IntArray, offsets: IntArray) -> IntArray:
-    order = np.empty(users.size, np.int64)
-    place = offsets[:-1].copy()
-    for row in range(users.size):
-        order[place[users[row]]] = row
-        place[users[row]] += 1
-    for user in range(offsets.size - 1):
-        rows = order[offsets[user] : offsets[user + 1]]
-        rows[:] = rows[oldest_first(times_s[rows])]
+def _oldest_first(times_s: IntArray) -> IntArray:
+    """Return the order of all events by time alone; see ``by_user``."""
+    order: IntArray = times_s.size - 1 - np.argsort(times_s[::-1], kind="stable")
+    unknown = np.count_nonzero(times_s < 0)
+    order[:unknown] = np.sort(order[:unknown])
     return order
 
 
-@njit(cache=True)
+@kernel
+def _grouped(rows: IntArray, users: IntArray, offsets: IntArray) -> IntArray:
+    """Return *rows* user by user, each user's in the order in which they come."""
+    order = np.empty(rows.size, np.int64)
+    place = offsets[:-1].copy()
+    for row in rows:
+        order[place[users[row]]] = row
+        place[users[row]] += 1
+    return order
+
+
+@kernel
 def oldest_first(times_s: IntArray) -> IntArray:
     """Return the order of one user's events, given in the order of the file; see ``by_user``."""
     rising = True
@@ -158,24 +166,3 @@ def oldest_first(times_s: IntArray) -> IntArray:
     unknown = np.count_nonzero(times_s < 0)
     order[:unknown] = order[:unknown][::-1].copy()
     return order
-
-
-@njit(cache=True)
-def _union(items: IntArray, bounds: IntArray) -> tuple[IntArray, IntArray]:
-    n_parts, n_users = bounds.shape[0], bounds.shape[1] - 1
-    offsets = np.zeros(n_users + 1, np.int64)
-    held = np.empty(items.size, np.int64)
-    for user in range(n_users):
-        start = end = offsets[user]
-        for part in range(n_parts):
-            mine = items[bounds[part, user] : bounds[part, user + 1]]
-            held[end : end + mine.size] = mine
-            end += mine.size
-        held[start:end] = np.sort(held[start:end])
-        kept = start
-        for k in range(start, end):
-            if k == start or held[k] != held[kept - 1]:
-                held[kept] = held[k]
-                kept += 1
-        offsets[user + 1] = kept
-    return held[: offsets[-1]].copy(), offsets

@@ -1,10 +1,11 @@
 """Negatives for a cohort, the rows that its local training touches."""
 
 import numpy as np
-from numba import njit, uint64
+from numba import uint64
 
 from droidloop.platform.arrays import Int32Array, IntArray
 from droidloop.platform.draws import BitArray, Draws, below_at
+from droidloop.platform.law import kernel
 from droidloop.platform.workers import for_chunks
 
 from .interactions import UserItems
@@ -69,17 +70,17 @@ def touched_rows(
     return ids, offsets
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _mark(words: BitArray, item: int) -> None:
     words[item >> 6] |= uint64(1) << uint64(item & 63)
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _marked(words: BitArray, item: int) -> bool:
     return bool((words[item >> 6] >> uint64(item & 63)) & uint64(1))
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _popcount(word: np.uint64) -> int:
     pairs = word - ((word >> uint64(1)) & uint64(0x5555555555555555))
     fours = (pairs & uint64(0x3333333333333333)) + (
@@ -89,7 +90,7 @@ def _popcount(word: np.uint64) -> int:
     return int((eights * uint64(0x0101010101010101)) >> uint64(56))
 
 
-@njit(cache=True)
+@kernel
 def _mark_examples(
     words: BitArray, items: IntArray, negatives: Int32Array, start: int, end: int
 ) -> None:
@@ -100,7 +101,7 @@ def _mark_examples(
                 _mark(words, negatives[example, s])
 
 
-@njit(cache=True)
+@kernel
 def _free_item(words: BitArray, rank: int) -> int:
     """Return the unmarked item that has *rank* unmarked items before it; there must be one."""
     item = -1
@@ -111,7 +112,7 @@ def _free_item(words: BitArray, rank: int) -> int:
     return item
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _draw(
     low: int,
     high: int,
@@ -148,7 +149,7 @@ def _draw(
             words[item >> 6] = uint64(0)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _count(
     low: int,
     high: int,
@@ -168,7 +169,7 @@ def _count(
         counts[client] = total
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _collect(
     low: int,
     high: int,

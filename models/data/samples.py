@@ -9,10 +9,10 @@ had before (``next_samples``; the samples of Zhou et al., KDD 2018, on Amazon).
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numba import njit
 
 from droidloop.platform.arrays import Array, Float32Array, Int32Array, IntArray
 from droidloop.platform.draws import Draws
+from droidloop.platform.law import kernel
 
 from .interactions import UserItems, union
 from .negatives import draw_negatives
@@ -130,7 +130,7 @@ def _offsets(counts: IntArray) -> IntArray:
     return offsets
 
 
-@njit(cache=True)
+@kernel
 def _look_back(items: IntArray, liked: Array, offsets: IntArray, history: Int32Array) -> None:
     length = history.shape[1]
     for user in range(offsets.size - 1):

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from droidloop.platform.arrays import FloatArray, IntArray
 from droidloop.platform.errors import DataError
+from droidloop.platform.law import kernel
 
 from . import text_columns as cells
 from .interactions import Labels, UserItems, oldest_first
@@ -145,7 +145,7 @@ def _filled(
     return UserItems(data.items, offsets, times_s, ratings)
 
 
-@njit(cache=True)
+@kernel
 def _places(users: IntArray, place: IntArray) -> IntArray:
     """Return where each event goes; *place* is the next free one of each user."""
     where = np.empty(users.size, np.int64)
@@ -155,7 +155,7 @@ def _places(users: IntArray, place: IntArray) -> IntArray:
     return where
 
 
-@njit(cache=True)
+@kernel
 def _sort(offsets: IntArray, items: IntArray, times_s: IntArray, ratings: FloatArray) -> None:
     for user in range(offsets.size - 1):
         start, end = offsets[user], offsets[user + 1]

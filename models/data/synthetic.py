@@ -8,10 +8,10 @@ some of what a user does ignores taste and follows popularity alone.
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from droidloop.platform.arrays import FloatArray, IntArray
 from droidloop.platform.draws import Draws, bits_at, exponential_at, normal_at, uniform_at
+from droidloop.platform.law import kernel
 
 from .interactions import Interactions
 
@@ -137,7 +137,7 @@ def _tables(
     return starts, items, kept, other
 
 
-@njit(cache=True)
+@kernel
 def _alias(scaled: FloatArray, items: IntArray, kept: FloatArray, other: IntArray) -> None:
     """Fill an alias table (Vose 1991) for weights *scaled* to mean 1."""
     small = np.empty(scaled.size, np.int64)
@@ -163,7 +163,7 @@ def _alias(scaled: FloatArray, items: IntArray, kept: FloatArray, other: IntArra
             n_small += 1
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _source(bounds: FloatArray, uniform: float) -> int:
     """Return 0 for popularity alone, 1 to 3 for a user's tastes; *bounds* are sums of shares."""
     source = 0
@@ -172,7 +172,7 @@ def _source(bounds: FloatArray, uniform: float) -> int:
     return source
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _drawn(
     start: int, end: int, items: IntArray, kept: FloatArray, other: IntArray, word: int
 ) -> int:
@@ -182,7 +182,7 @@ def _drawn(
     return int(items[slot] if coin < kept[slot] else other[slot])
 
 
-@njit(cache=True)
+@kernel
 def _choose(
     key: np.uint64,
     offsets: IntArray,
@@ -217,7 +217,7 @@ def _choose(
     return items, tasted
 
 
-@njit(cache=True)
+@kernel
 def _rate(key: np.uint64, offsets: IntArray, tasted: IntArray) -> FloatArray:
     """Return ratings 1 to 5: on average about 4.3 for the first taste, 3.3 for none."""
     ratings = np.empty(tasted.size, np.float64)
@@ -229,7 +229,7 @@ def _rate(key: np.uint64, offsets: IntArray, tasted: IntArray) -> FloatArray:
     return ratings
 
 
-@njit(cache=True)
+@kernel
 def _times(key: np.uint64, offsets: IntArray, start_s: int, span_s: int) -> IntArray:
     """Return rising times: the order statistics of uniform times since the user joined."""
     times_s = np.empty(offsets[-1], np.int64)

@@ -10,10 +10,10 @@ second district.
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from droidloop.platform.arrays import FloatArray, IntArray
 from droidloop.platform.draws import Draws, below_at, normal_at, uniform_at
+from droidloop.platform.law import kernel
 
 from .interactions import Interactions
 from .places import HOURS, KM_A_DEGREE, Places
@@ -124,7 +124,7 @@ def _city(
     return places, district, starts, order, sums
 
 
-@njit(cache=True)
+@kernel
 def _new_place(
     low: int, high: int, order: IntArray, sums: FloatArray, uniform: float
 ) -> int:  # fmt: skip
@@ -134,7 +134,7 @@ def _new_place(
     return int(order[min(low + np.searchsorted(sums[low:high], wanted), high - 1)])
 
 
-@njit(cache=True)
+@kernel
 def _times(
     key: np.uint64, user: int, n: int, days: int, taste: FloatArray, peak: IntArray
 ) -> tuple[IntArray, IntArray]:
@@ -155,7 +155,7 @@ def _times(
     return times_s, kinds
 
 
-@njit(cache=True)
+@kernel
 def _walk(
     key: np.uint64,
     offsets: IntArray,

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numba import njit
 
 from droidloop.models.data.interactions import UserItems, union
 from droidloop.models.data.split import Part, Split
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws, below_at
+from droidloop.platform.law import kernel
 
 Protocol = Literal["clean", "pfedrec"]
 PROTOCOLS: tuple[Protocol, ...] = ("clean", "pfedrec")
@@ -70,7 +70,7 @@ def exclusions(split: Split, protocol: Protocol) -> UserItems:
             raise ValueError(f"protocol must be one of {', '.join(PROTOCOLS)}, not {protocol!r}")
 
 
-@njit(cache=True)
+@kernel
 def _sample(
     key: np.uint64, seen: IntArray, seen_offsets: IntArray, offsets: IntArray, n_items: int
 ) -> IntArray:
@@ -95,7 +95,7 @@ def _sample(
     return out
 
 
-@njit(cache=True)
+@kernel
 def _reject(key: np.uint64, user: int, owner: IntArray, chosen: IntArray) -> None:
     """Fill *chosen* by drawing until the item is new; at least half of the items are."""
     counter = 0
@@ -109,7 +109,7 @@ def _reject(key: np.uint64, user: int, owner: IntArray, chosen: IntArray) -> Non
         chosen[k] = item
 
 
-@njit(cache=True)
+@kernel
 def _shuffle(key: np.uint64, user: int, pool: IntArray, chosen: IntArray) -> None:
     """Fill *chosen* from *pool* by the first steps of a shuffle (Fisher and Yates 1938)."""
     for k in range(chosen.size):

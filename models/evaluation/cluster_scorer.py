@@ -1,32 +1,36 @@
 """Scores by user vectors and a table of item vectors for each cluster of users."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from droidloop.platform.arrays import Float32Array, IntArray
-from droidloop.platform.messages import Messages
 
 from .metrics import Scores
 
 _BATCH_NUMBERS = 2**24
 
 
+OwnVectors = Callable[[IntArray], Float32Array]
+"""Returns the item vectors of each of some users' own models, (users, n_items, dim)."""
+
+
 @dataclass(frozen=True)
 class ClusterScorer:
-    """Scores by the products of user vectors and of the rows of a table for each cluster.
+    """Scores by the products of user vectors and of the item vectors of each cluster.
 
     Attributes:
         users: (n_users, dim).
-        labels: the table of each user, (n_users,).
+        labels: the cluster of each user, (n_users,).
         tables: (clusters, n_items, dim).
-        own: changes of rows for each user alone, or None.
+        own: the item vectors of each user alone, instead of the cluster's; or None.
     """
 
     users: Float32Array
     labels: IntArray
     tables: Float32Array
-    own: Messages | None = None
+    own: OwnVectors | None = None
 
     def every(self, users: IntArray) -> Scores:
         """Return the scores of all items, shape (users, items)."""
@@ -34,16 +38,9 @@ class ClusterScorer:
         size = max(1, _BATCH_NUMBERS // self.tables[0].size)
         for start in range(0, len(users), size):
             part = users[start : start + size]
-            rows, mine = self.tables[self.labels[part]], self.users[part]
+            rows = self.tables[self.labels[part]] if self.own is None else self.own(part)
             # products and sums row by row: the same bits whoever else is in the batch
-            scores = (rows * mine[:, None]).sum(-1)
-            if self.own is not None:
-                changes = self.own.take(part)
-                [name] = changes.arrays
-                owner = np.repeat(np.arange(len(part)), np.diff(changes.offsets[name]))
-                more = (changes.arrays[name] * mine[owner]).sum(-1)
-                scores[owner, changes.rows[name]] += more
-            out[start : start + size] = scores
+            out[start : start + size] = (rows * self.users[part][:, None]).sum(-1)
         return out
 
     def some(self, users: IntArray, items: IntArray) -> Scores:

@@ -1,17 +1,22 @@
 """Evaluate a model on held-out events: full or sampled ranking, in batches of bounded memory."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import overload
 
 import numpy as np
 
 from droidloop.models.data.interactions import UserItems, union
 from droidloop.models.data.split import Part, Split
+from droidloop.models.interfaces.metrics import Listed, Metric, Ranked, Rated
+from droidloop.models.metrics.hr import hit
+from droidloop.models.metrics.ndcg import ndcg
+from droidloop.models.metrics.recall import recall
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.errors import DataError
 
 from .candidates import Candidates
-from .metrics import Scores, UserMetrics, from_ranks, full_ranks, sampled_ranks
+from .metrics import Scores, UserMetrics, full_ranks, sampled_ranks, top_lists
 
 FullScores = Callable[[IntArray], Scores]
 """Returns the scores of all items for *users*, shape (users, items)."""
@@ -21,6 +26,20 @@ CandidateScores = Callable[[IntArray, IntArray], Scores]
 
 BATCH_SCORES = 2**24
 """Scores in one batch, at most: 64 MiB of float32."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a model did for each of *users*, as metrics ask for it; None: that was not asked."""
+
+    users: IntArray
+    ranked: Ranked | None = None
+    rated: Rated | None = None
+    listed: Listed | None = None
+
+    def of(self, metric: Metric) -> Ranked | Rated | Listed | None:
+        """Return what *metric* is a function of."""
+        return {"ranks": self.ranked, "ratings": self.rated, "lists": self.listed}[metric.of]
 
 
 @overload
@@ -59,13 +78,41 @@ def evaluate(
     strict: bool = False,
     batch: int | None = None,
 ) -> UserMetrics:
-    """Return HR@k, NDCG@k and Recall@k of every user with held-out events in *part*.
+    """Return HR@k, NDCG@k and Recall@k of every user; the other arguments are those of ``judge``.
+
+    Raises:
+        ValueError: *k* is not positive; or as for ``judge``.
+    """
+    if k < 1:
+        raise ValueError(f"k must be at least 1, not {k}")
+    judged = judge(score, split, candidates, part=part, strict=strict, batch=batch)
+    functions = {"hr": hit, "ndcg": ndcg, "recall": recall}
+    assert judged.ranked is not None
+    values = {f"{name}_at_{k}": f(judged.ranked, k) for name, f in functions.items()}
+    return UserMetrics(judged.users, values)
+
+
+def judge(
+    score: Callable[..., Scores],
+    split: Split,
+    candidates: Candidates | None = None,
+    *,
+    part: Part = "test",
+    strict: bool = False,
+    batch: int | None = None,
+    depth: int = 0,
+    rated: bool = False,
+) -> Judged:
+    """Return the ranks of the held-out events in *part* of every user that has some there.
 
     Without *candidates*, *score* gives the scores of all items, and those that the user is known
     to have (training; for test also validation) are left out of the ranking unless they are held
     out as well. With *candidates* it gives the scores of the items that it is handed. Events of
     one item count once. Ties count against the held-out item unless *strict*. *batch* is the
     number of users in a batch; by default as many as keep within ``BATCH_SCORES``.
+
+    Without *candidates* each user's *depth* best items are listed too; with them, and *rated*,
+    the scores of held-out items (liked) and candidates (not) are kept.
 
     Raises:
         DataError: no user has a held-out event in *part*.
@@ -81,16 +128,31 @@ def evaluate(
         rivals = candidates.of(part)
         width = int((held.counts + rivals.counts)[users].max())
         size = batch or max(1, BATCH_SCORES // width)
-    values = []
+    ranks, lists, ratings = [], [], []
     for start in range(0, len(users), size):
         now = users[start : start + size]
         mine = held.take(now)
         if candidates is None:
-            ranks = _among_all(score, now, mine, split, part, strict)
+            found, listed = _among_all(score, now, mine, split, part, strict, depth)
+            lists.append(listed)
         else:
-            ranks = _among_few(score, now, mine, rivals.take(now), strict)
-        values.append(from_ranks(ranks, mine.offsets, k))
-    return UserMetrics(users, {n: np.concatenate([v[n] for v in values]) for n in values[0]})
+            found, some = _among_few(score, now, mine, rivals.take(now), strict, rated)
+            ratings.append(some)
+        ranks.append(found)
+    mine = held.take(users)
+    return Judged(
+        users,
+        Ranked(np.concatenate(ranks), mine.offsets),
+        _rated(mine, rivals.take(users), np.concatenate(ratings)) if candidates and rated else None,
+        Listed(users, np.concatenate(lists), split) if depth and candidates is None else None,
+    )
+
+
+def _rated(held: UserItems, rivals: UserItems, scores: Scores) -> Rated:
+    """Return *scores*, of each user's held-out items and then of the rivals, with their labels."""
+    labels = np.tile(np.array([1.0, 0.0]), len(held.counts))
+    counts = np.column_stack([held.counts, rivals.counts]).ravel()
+    return Rated(np.repeat(labels, counts), scores, held.offsets + rivals.offsets)
 
 
 def on_candidates(score: FullScores) -> CandidateScores:
@@ -99,17 +161,34 @@ def on_candidates(score: FullScores) -> CandidateScores:
 
 
 def _among_all(
-    score: FullScores, users: IntArray, held: UserItems, split: Split, part: Part, strict: bool
-) -> IntArray:
+    score: FullScores,
+    users: IntArray,
+    held: UserItems,
+    split: Split,
+    part: Part,
+    strict: bool,
+    depth: int,
+) -> tuple[IntArray, IntArray]:
+    """Return the ranks of held-out items, and the *depth* best items of each user."""
     scores = _shaped(score(users), (len(users), split.n_items))
     known = union(*(known.take(users) for known in split.known(part)))
-    return full_ranks(scores, held.items, held.offsets, known.items, known.offsets, strict)
+    rows = (scores, held.items, held.offsets, known.items, known.offsets)
+    ranks = full_ranks(*rows, strict)
+    return ranks, top_lists(*rows, depth) if depth else np.empty((0, 0), np.int64)
 
 
 def _among_few(
-    score: CandidateScores, users: IntArray, held: UserItems, rivals: UserItems, strict: bool
-) -> IntArray:
-    """Rank held-out items among *rivals*; rows are padded with the user's first held-out item."""
+    score: CandidateScores,
+    users: IntArray,
+    held: UserItems,
+    rivals: UserItems,
+    strict: bool,
+    rated: bool,
+) -> tuple[IntArray, Scores]:
+    """Rank held-out items among *rivals*; rows are padded with the user's first held-out item.
+
+    The scores of held-out items and rivals, user by user, come with the ranks if they are *rated*.
+    """
     lengths = held.counts + rivals.counts
     items = np.repeat(held.items[held.offsets[:-1]][:, None], lengths.max(), axis=1)
     for values, shift in ((held, np.zeros_like(lengths)), (rivals, held.counts)):
@@ -117,7 +196,9 @@ def _among_few(
         place = np.arange(len(values.items)) - values.offsets[rows] + shift[rows]
         items[rows, place] = values.items
     scores = _shaped(score(users, items), items.shape)
-    return sampled_ranks(scores, held.counts, rivals.counts, strict)
+    ranks = sampled_ranks(scores, held.counts, rivals.counts, strict)
+    inside = np.arange(items.shape[1]) < lengths[:, None]
+    return ranks, scores[inside] if rated else scores[:0, 0]
 
 
 def _shaped(scores: Scores, shape: tuple[int, ...]) -> Scores:

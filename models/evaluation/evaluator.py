@@ -1,6 +1,6 @@
 """Quality, per user: the trained model, its exported variants, and the baselines beside it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -8,13 +8,15 @@ import numpy as np
 import torch
 
 from droidloop.models.data.split import Part, Split
-from droidloop.models.evaluation.candidates import Candidates
-from droidloop.models.evaluation.evaluate import evaluate
-from droidloop.models.evaluation.metrics import Scores, UserMetrics
-from droidloop.models.evaluation.overlap import overlap_by_user
 from droidloop.models.interfaces.learning import Params, Recommender
+from droidloop.models.interfaces.metrics import Metric
+from droidloop.models.metrics.hr import hit
 from droidloop.platform.arrays import Array, IntArray
-from droidloop.platform.ledger import METRIC_DTYPE, Rows
+
+from .candidates import Candidates
+from .evaluate import Judged, judge
+from .metrics import Scores, UserMetrics
+from .overlap import overlap_by_user
 
 _BATCH = 256
 
@@ -112,31 +114,60 @@ class FunctionScorer:
 
 @dataclass(frozen=True)
 class Evaluator:
-    """Ranks the held-out items of every user, among candidates and among all items."""
+    """Measures what models do for the held-out items of every user.
+
+    Attributes:
+        split: who had what.
+        candidates: the rivals of sampled rankings.
+        k: how many items a list has.
+        metrics: what is measured.
+        by: the metric by which rounds and epochs are chosen; None: HR@k.
+    """
 
     split: Split
     candidates: Candidates
     k: int
+    metrics: Sequence[Metric] = ()
+    by: Metric | None = None
 
-    def hit_rate(self, scorer: Scorer, part: Part) -> float:
-        """Return the mean HR@k among candidates."""
-        values = evaluate(scorer.some, self.split, self.candidates, self.k, part=part)
-        return float(values.values[f"hr_at_{self.k}"].mean())
+    @property
+    def yardstick(self) -> Metric:
+        """The metric by which rounds and epochs are chosen."""
+        return self.by or Metric("hr", "HR", "ranks", hit).at(self.k)
 
-    def rows(self, scorer: Scorer, model: str, *, t_us: int, round_: int) -> Rows:
-        """Return the metrics of *model* on the test part, one row a user, ranking and metric."""
-        sampled = evaluate(scorer.some, self.split, self.candidates, self.k, part="test")
-        full = evaluate(scorer.every, self.split, k=self.k, part="test")
-        return np.concatenate(
-            [
-                metric_rows(values, model, ranking, t_us=t_us, round_=round_)
-                for ranking, values in (("sampled", sampled), ("full", full))
-            ]
-        )
+    def quality(self, scorer: Scorer, part: Part) -> float:
+        """Return what the yardstick says of *scorer*, among candidates unless it is of lists."""
+        return self.qualities(scorer, part, [self.yardstick])[self.yardstick.name]
 
-    def overlap_rows(
-        self, one: Scorer, other: Scorer, model: str, *, t_us: int, round_: int
-    ) -> Rows:
+    def qualities(
+        self, scorer: Scorer, part: Part, metrics: Sequence[Metric] | None = None
+    ) -> dict[str, float]:
+        """Return the means of *metrics*; of the yardstick and of all that need no list, if None."""
+        if metrics is None:
+            quick = {one.name: one for one in self.metrics if one.of != "lists"}
+            metrics = list((quick | {self.yardstick.name: self.yardstick}).values())
+        judged: dict[bool, Judged] = {}
+        means = {}
+        for metric in metrics:
+            among_all = metric.of == "lists"
+            if among_all not in judged:
+                judged[among_all] = self._judged(scorer, part, among_all=among_all)
+            means[metric.name] = _mean(metric, judged[among_all])
+        return means
+
+    def judged(self, scorer: Scorer) -> dict[str, Judged]:
+        """Return what *scorer* does on the test part, by ranking: sampled and full."""
+        rankings = {"sampled": False, "full": True}
+        return {n: self._judged(scorer, "test", among_all=full) for n, full in rankings.items()}
+
+    def _judged(self, scorer: Scorer, part: Part, *, among_all: bool) -> Judged:
+        if among_all:
+            depth = max([self.k, *(metric.depth for metric in (*self.metrics, self.yardstick))])
+            return judge(scorer.every, self.split, part=part, depth=depth)
+        rated = any(metric.of == "ratings" for metric in (*self.metrics, self.yardstick))
+        return judge(scorer.some, self.split, self.candidates, part=part, rated=rated)
+
+    def overlap(self, one: Scorer, other: Scorer) -> UserMetrics:
         """Return for each user the share of items that the top k of two scorers have in common.
 
         Items of the training part are left out of both lists: a phone does not show them.
@@ -151,25 +182,10 @@ class Evaluator:
             shares[start : start + _BATCH] = overlap_by_user(
                 one.every(now), other.every(now), self.k, seen
             )
-        values = UserMetrics(users, {f"top{self.k}_overlap": shares})
-        return metric_rows(values, model, "sampled", t_us=t_us, round_=round_)
+        return UserMetrics(users, {f"top{self.k}_overlap": shares})
 
 
-def metric_rows(
-    metrics: UserMetrics,
-    model: str,
-    ranking: str,
-    *,
-    t_us: int,
-    round_: int,
-    part: Part = "test",
-) -> Rows:
-    """Return *metrics* as rows of the ledger; a user's row number is that of the phone."""
-    parts = []
-    for name, values in metrics.values.items():
-        rows = np.zeros(len(metrics.users), METRIC_DTYPE)
-        rows["t_us"], rows["round"], rows["phone"] = t_us, round_, metrics.users
-        rows["model"], rows["ranking"], rows["part"], rows["name"] = model, ranking, part, name
-        rows["value"] = values
-        parts.append(rows)
-    return np.concatenate(parts)
+def _mean(metric: Metric, judged: Judged) -> float:
+    shown = judged.of(metric)
+    assert shown is not None
+    return metric.mean(shown)

@@ -1,4 +1,4 @@
-"""Ranking metrics by user: HR@k, NDCG@k, Recall@k from ranks, and ranks from scores.
+"""Ranks from scores, and what metrics then say by user.
 
 A rank counts from 1. An item of the same score as a held-out item is ahead of it, so that a
 model that scores everything alike is not rewarded; with ``strict`` it is behind, which the
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from droidloop.platform.arrays import FloatArray, IntArray
+from droidloop.platform.law import kernel
 
 Scores = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -26,34 +26,6 @@ class UserMetrics:
     def means(self) -> dict[str, float]:
         """Return the mean over users of each metric."""
         return {name: float(values.mean()) for name, values in self.values.items()}
-
-
-def from_ranks(ranks: IntArray, offsets: IntArray, k: int) -> dict[str, FloatArray]:
-    """Return ``hr_at_k``, ``ndcg_at_k`` and ``recall_at_k`` of each user.
-
-    User *u* has the held-out items ``offsets[u]:offsets[u + 1]``, one at least, at different
-    *ranks*. HR is 1 if one of them is among the best k, recall the share of them that is; NDCG is
-    the sum of 1 / log2(rank + 1) over those, divided by its largest possible value (Järvelin and
-    Kekäläinen 2002, binary relevance).
-
-    >>> values = from_ranks(np.array([1, 3, 11]), np.array([0, 3]), 10)
-    >>> [round(float(value[0]), 4) for value in values.values()]
-    [1.0, 0.7039, 0.6667]
-    """
-    if k < 1:
-        raise ValueError(f"k must be at least 1, not {k}")
-    counts = np.diff(offsets)
-    rows = np.repeat(np.arange(len(counts)), counts)
-    inside = ranks <= k
-    gains = np.where(inside, 1 / np.log2(ranks + 1.0), 0.0)
-    ideal = np.cumsum(1 / np.log2(np.arange(k) + 2.0))
-    hits = np.bincount(rows, inside, len(counts))
-    found = np.bincount(rows, gains, len(counts))
-    return {
-        f"hr_at_{k}": (hits > 0).astype(np.float64),
-        f"ndcg_at_{k}": found / ideal[np.minimum(counts, k) - 1],
-        f"recall_at_{k}": hits / counts,
-    }
 
 
 def full_ranks(
@@ -92,13 +64,29 @@ def sampled_ranks(
     return _sampled(scores, n_held, n_candidates, strict)
 
 
+def top_lists(
+    scores: Scores,
+    held: IntArray,
+    held_offsets: IntArray,
+    known: IntArray,
+    known_offsets: IntArray,
+    k: int,
+) -> IntArray:
+    """Return the *k* best items of each row (users, k), the best first; -1: there are no more.
+
+    The arguments are those of ``full_ranks``, and the same items are left out. Of equal scores
+    the lower item is first.
+    """
+    return _top(scores, held, held_offsets, known, known_offsets, k)
+
+
 def _refuse_nan(scores: Scores) -> None:
     wrong = np.isnan(scores).any(axis=1)
     if wrong.any():
         raise ValueError(f"scores of row {int(np.argmax(wrong))} contain NaN; the model diverged")
 
 
-@njit(cache=True)
+@kernel
 def _rank(own: Scores, k: int, rivals: Scores, strict: bool) -> int:
     """Return the rank of item k of *own* among *rivals* and the rest of *own*."""
     ahead = 0
@@ -109,7 +97,7 @@ def _rank(own: Scores, k: int, rivals: Scores, strict: bool) -> int:
     return ahead + 1
 
 
-@njit(cache=True)
+@kernel
 def _full(
     scores: Scores,
     held: IntArray,
@@ -136,7 +124,7 @@ def _full(
     return ranks
 
 
-@njit(cache=True)
+@kernel
 def _sampled(scores: Scores, n_held: IntArray, n_candidates: IntArray, strict: bool) -> IntArray:
     ranks = np.empty(n_held.sum(), np.int64)
     out = 0
@@ -147,3 +135,32 @@ def _sampled(scores: Scores, n_held: IntArray, n_candidates: IntArray, strict: b
             ranks[out] = _rank(own, k, rivals, strict)
             out += 1
     return ranks
+
+
+@kernel
+def _top(
+    scores: Scores,
+    held: IntArray,
+    held_offsets: IntArray,
+    known: IntArray,
+    known_offsets: IntArray,
+    k: int,
+) -> IntArray:
+    out = np.full((scores.shape[0], k), -1, np.int64)
+    owner = np.full(scores.shape[1], -1, np.int64)  # the last row that does not list the item
+    best = np.empty(k, scores.dtype)
+    for row in range(scores.shape[0]):
+        owner[known[known_offsets[row] : known_offsets[row + 1]]] = row
+        owner[held[held_offsets[row] : held_offsets[row + 1]]] = -1
+        count = 0
+        for item in range(scores.shape[1]):
+            score = scores[row, item]
+            if owner[item] == row or (count == k and score <= best[k - 1]):
+                continue
+            place = min(count, k - 1)
+            while place > 0 and best[place - 1] < score:
+                best[place], out[row, place] = best[place - 1], out[row, place - 1]
+                place -= 1
+            best[place], out[row, place] = score, item
+            count = min(count + 1, k)
+    return out

@@ -9,10 +9,10 @@ from typing import final
 
 import numpy as np
 import torch
-from numba import njit
 
-from droidloop.models.interfaces.learning import Params, Recommender
+from droidloop.models.interfaces.learning import ItemRecommender, Params
 from droidloop.platform.arrays import Float32Array, IntArray
+from droidloop.platform.law import kernel
 from droidloop.platform.messages import Messages
 from droidloop.platform.state import Stateful, kept_value
 
@@ -27,13 +27,15 @@ _BATCH_NUMBERS = 2**24
 class _Layer:
     """What phones that trained from the same table hold: that table, and their changes of rows."""
 
-    table: Float32Array
+    table: dict[str, Float32Array]
     sent: Messages
 
 
 @final
 class PersonalTables(Stateful):
     """The item table that each phone holds: what it received last, with the rows it changed then.
+
+    *name* is the table's; the parameters that it owns have names that start with it.
 
     A phone that has trained nothing has no table of its own: where one is needed, the caller's
     stands in, such as the one that the server would send it now.
@@ -65,13 +67,15 @@ class PersonalTables(Stateful):
         Raises:
             ValueError: *sent* holds whole tables or something else than changes, or a phone twice.
         """
-        if sent.kind != "delta" or self.name not in sent.rows or self.name in inbox.offsets:
+        names = [name for name in inbox.arrays if name.startswith(self.name)]
+        shared = all(name in sent.rows and name not in inbox.offsets for name in names)
+        if sent.kind != "delta" or not names or not shared:
             raise ValueError(
                 f"personal tables need changes of rows of one table, not whole {sent.kind!r}"
             )
         if len(np.unique(sent.sender)) < len(sent):
             raise ValueError("a phone has sent two tables at once")
-        table = np.ascontiguousarray(inbox.arrays[self.name], np.float32)
+        table = {name: np.ascontiguousarray(inbox.arrays[name], np.float32) for name in names}
         self._layer[sent.sender] = len(self._layers)
         self._place[sent.sender] = np.arange(len(sent))
         self._layers.append(_Layer(table, sent))
@@ -87,17 +91,24 @@ class PersonalTables(Stateful):
     @property
     def nbytes(self) -> int:
         """The bytes of all tables and changes together; a table that layers share counts once."""
-        shared = {id(layer.table): layer.table.nbytes for layer in self._layers}
-        held = (layer.sent for layer in self._layers)
-        own = sum(one.arrays[self.name].nbytes + one.rows[self.name].nbytes for one in held)
+        shared: dict[int, int] = {}
+        own = 0
+        for layer in self._layers:
+            for name, table in layer.table.items():
+                shared[id(table)] = table.nbytes
+                own += layer.sent.arrays[name].nbytes + layer.sent.rows[name].nbytes
         return own + sum(shared.values())
 
-    def rows(self, phones: IntArray, items: IntArray, otherwise: Float32Array) -> Float32Array:
-        """Return the vectors of *items* (phones, width) in the table of the phone of each row.
+    def rows(
+        self, phones: IntArray, items: IntArray, otherwise: Float32Array, name: str | None = None
+    ) -> Float32Array:
+        """Return the rows *items* (phones, width) of each phone's own parameter *name*.
 
         A change that is NaN or infinite counts as none: a phone whose training diverged has the
         table that it received. A phone without a table has *otherwise*. Shape (phones, width, dim).
+        *name* is the table's own unless given.
         """
+        name = name or self.name
         out = np.empty((*items.shape, otherwise.shape[1]), np.float32)
         none = np.empty(0, np.int64), np.zeros(2, np.int64), np.empty((0, 1), np.float32)
         for number in np.unique(self._layer[phones]):
@@ -106,10 +117,10 @@ class PersonalTables(Stateful):
                 _gather(chosen, np.zeros_like(chosen), items, otherwise, *none, out)
                 continue
             layer = self._layers[number]
-            ids, offsets = layer.sent.rows[self.name], layer.sent.offsets[self.name]
-            changes = layer.sent.arrays[self.name]
+            ids, offsets = layer.sent.rows[name], layer.sent.offsets[name]
+            changes = layer.sent.arrays[name]
             places = self._place[phones[chosen]]
-            _gather(chosen, places, items, layer.table, ids, offsets, changes, out)
+            _gather(chosen, places, items, layer.table[name], ids, offsets, changes, out)
         return out
 
     def _tidy(self) -> None:
@@ -136,23 +147,19 @@ class PersonalScorer:
     """Scores of each user by the user's own item table and private parameters.
 
     Attributes:
-        recommender: any one whose scores look up one item table by its name.
+        recommender: any one of a table that is read by row.
         params: shared parameters and private ones; the item table among them is that of phones
             without their own.
         tables: of the phones, user *u* on phone *u*.
     """
 
-    recommender: Recommender
+    recommender: ItemRecommender
     params: Params
     tables: PersonalTables
 
-    @property
-    def _shared(self) -> Float32Array:
-        return np.asarray(self.params[self.tables.name].numpy(), np.float32)
-
     def every(self, users: IntArray) -> Scores:
         """Return the scores of all items, shape (users, items)."""
-        n_items = len(self._shared)
+        n_items = self.recommender.n_items
         return self.some(users, np.broadcast_to(np.arange(n_items), (len(users), n_items)))
 
     def some(self, users: IntArray, items: IntArray) -> Scores:
@@ -162,23 +169,27 @@ class PersonalScorer:
     def crossed(self, users: IntArray, owners: IntArray, items: IntArray) -> Scores:
         """Return the scores of *items* for *users* with the tables of *owners*, row by row."""
         out = np.empty(items.shape, np.float32)
-        size = max(1, _BATCH_NUMBERS // max(1, items.shape[1] * self._shared.shape[1]))
+        size = max(1, _BATCH_NUMBERS // max(1, items.shape[1] * self.recommender.dim))
         for start in range(0, len(users), size):
             part = slice(start, start + size)
             out[part] = self._batch(users[part], owners[part], items[part])
         return out
 
     def _batch(self, users: IntArray, owners: IntArray, items: IntArray) -> Scores:
-        rows = self.tables.rows(owners, items, self._shared)
-        places = torch.arange(items.size).reshape(items.shape)
-        # the gathered rows stand in for the table: an item is looked up by its place among them
-        params = self.params | {self.tables.name: torch.from_numpy(rows.reshape(items.size, -1))}
+        parts = {}
+        for name, rows in self.recommender.items.rows_of(items).items():
+            flat = np.asarray(rows, np.int64).reshape(len(items), -1)
+            shared = np.asarray(self.params[name].numpy(), np.float32)
+            found = self.tables.rows(owners, flat, shared, name)
+            parts[name] = torch.from_numpy(found.reshape(*rows.shape, *shared.shape[1:]))
         with torch.no_grad():
-            scores = self.recommender.score(params, torch.from_numpy(users)[:, None], places)
+            vectors = self.recommender.items.compose(parts)
+            users_of = torch.from_numpy(users)[:, None]
+            scores = self.recommender.score_vectors(self.params, users_of, vectors)
         return np.asarray(scores.numpy(), np.float32)
 
 
-@njit(cache=True)
+@kernel
 def _gather(
     chosen: IntArray,
     places: IntArray,

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from droidloop.models.data.interactions import Interactions, UserItems
 from droidloop.models.data.places import Places
 from droidloop.models.data.split import Split
-from droidloop.models.evaluation.evaluator import Evaluator
 from droidloop.models.interfaces.staleness import Staleness
 from droidloop.platform.draws import Draws
+
+from .evaluator import Evaluator
 
 
 @dataclass(frozen=True)

@@ -13,21 +13,28 @@ server rule is ``adaptive.adam`` with the same ``l2``.
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
+import torch
 from pydantic import PositiveFloat
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.interfaces.client_checks import check_local, received
-from droidloop.models.interfaces.learning import Cohort, Cost, check_private
+from droidloop.models.interfaces.learning import (
+    Cohort,
+    Cost,
+    EmbeddingTable,
+    Params,
+    check_private,
+)
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.learning.learning import FederatedLearning
 from droidloop.models.learning.shared_model import shared_snapshot
 from droidloop.models.recommenders.mf import MF
-from droidloop.models.tables.dense import DenseTable
+from droidloop.models.tables.float_rows import every_vector, own_rows
 from droidloop.platform.arrays import Array, Float32Array, FloatArray, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import ScenarioError
+from droidloop.platform.law import kernel
 from droidloop.platform.messages import SERVER, Messages
 from droidloop.platform.registry import Method
 from droidloop.platform.section import NotNegative, Section
@@ -41,7 +48,9 @@ class FCF:
     """Client rule of federated collaborative filtering; nothing in it is random.
 
     Attributes:
-        recommender: MF on a dense table; gives names and scores, its loss is not used.
+        recommender: MF on any table; gives names and scores, its loss is not used. What the
+            gradient of an item's vector means for the rows that it is made of, the table says;
+            the server's ``l2`` falls on these rows.
         alpha: how much an event of rating 1 adds to the confidence of its item.
         l2: weight of the regulariser; above 0.
         threads: None: one a processor. The result does not depend on it.
@@ -53,15 +62,13 @@ class FCF:
     threads: int | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.recommender.items, DenseTable):
-            raise TypeError(f"FCF trains a dense table, not {self.recommender.items!r}")
         if self.alpha < 0 or self.l2 <= 0:
             raise ValueError(f"alpha {self.alpha} must not be negative, l2 {self.l2} above 0")
 
     def step(
         self, cohort: Cohort, inbox: Messages | None, data: UserItems, draws: Draws
     ) -> Messages:
-        """Solve for ``user``, given the received table; return the gradient of every item's row.
+        """Solve for ``user``, given the received table; return the gradient of all its rows.
 
         The vector minimises the user's part of J; one of a user without items is 0, and so is the
         gradient. A phone on which the solution is not a number keeps its old vector; its upload
@@ -71,10 +78,12 @@ class FCF:
             ValueError: the inbox is not one table, *data* not one row a phone, or items are
                 unknown.
         """
-        name, n, dim = self.recommender.items.name, self.recommender.n_items, self.recommender.dim
-        shared, base = received(cohort, inbox, {name: (n, dim)})
+        items, n, dim = self.recommender.items, self.recommender.n_items, self.recommender.dim
+        wanted = {name: one.shape for name, one in items.parameters.items()}
+        shared, base = received(cohort, inbox, wanted)
         check_local(cohort, data, n)
-        table, m = shared[name], len(cohort)
+        params = {name: torch.from_numpy(values) for name, values in shared.items()}
+        table, m = every_vector(items, params), len(cohort)
         user, gradient = np.empty((m, dim), np.float32), np.empty((m * n, dim), np.float32)
         gram = np.empty((dim, dim))
         _gram(table, self.l2, gram)
@@ -86,14 +95,15 @@ class FCF:
         for_chunks(work, m, self.threads)
         finite = np.isfinite(user).all(axis=1)
         cohort.private["user"][finite] = user[finite]
+        arrays = {items.name: gradient} if own_rows(items) else _chained(items, params, gradient)
         messages = Messages(
             kind="gradient",
             sender=cohort.phones,
             receiver=np.full(m, SERVER, np.int64),
-            arrays={name: gradient},
+            arrays=arrays,
             weight=data.counts.astype(np.float64),
             base=base,
-            offsets={name: np.arange(m + 1) * n},
+            offsets={name: np.arange(m + 1) * wanted[name][0] for name in arrays},
         )
         return check_private(messages, self.recommender)
 
@@ -102,20 +112,43 @@ class FCF:
 
         2 flops for each pair of numbers of a row, of every item (in the product of the table with
         itself) and of each local item again; a third of the cube for Cholesky's factors and 2
-        squares to solve; 3 dim + 3 for an item's gradient. The table is read twice and the
-        gradient, as large, written once. In memory at once: both and two matrices of float64.
+        squares to solve; 3 dim + 3 for an item's gradient, and what its vector takes. Vectors are
+        read twice and the gradient, as large as the table, written once. In memory at once: both
+        and two matrices of float64.
         """
-        n, dim = self.recommender.n_items, self.recommender.dim
+        n, dim, items = self.recommender.n_items, self.recommender.dim, self.recommender.items
         solve = n * dim * (dim + 1) + dim**3 // 3 + 2 * dim**2 + n * (3 * dim + 3)
+        solve += int(items.cost(n).flops)
         every = np.ones(len(cohort), np.int64)
         return Cost(
             flops=solve + data.counts * dim * (dim + 1),
-            moved_bytes=12 * n * dim + 4 * dim * data.counts,
-            ram_bytes=(8 * n * dim + 16 * dim**2) * every,
+            moved_bytes=8 * n * dim + items.nbytes + 4 * dim * data.counts,
+            ram_bytes=(2 * items.nbytes + 16 * dim**2) * every,
         )
 
 
-@njit(cache=True, nogil=True)
+def _chained(
+    items: EmbeddingTable, params: Params, gradient: Float32Array
+) -> dict[str, Float32Array]:
+    """Return what *gradient* (phones x n, dim) of all vectors is for the parameters, by name.
+
+    Shapes (phones x rows, ...): a row's is the sum over the vectors that are made of it.
+    """
+    leaves = {name: value.requires_grad_(True) for name, value in params.items()}
+    vectors = items.lookup(leaves, torch.arange(items.n))
+    moved = [name for name, one in items.parameters.items() if one.trained]
+    phones = torch.from_numpy(gradient.reshape(-1, items.n, items.dim))
+    out = {name: np.empty((len(phones), *params[name].shape), np.float32) for name in moved}
+    for k, mine in enumerate(phones):
+        slopes = torch.autograd.grad(
+            vectors, [leaves[name] for name in moved], mine, retain_graph=True
+        )
+        for name, slope in zip(moved, slopes, strict=True):
+            out[name][k] = slope.numpy()
+    return {name: values.reshape(-1, *values.shape[2:]) for name, values in out.items()}
+
+
+@kernel
 def _gram(table: Float32Array, l2: float, out: FloatArray) -> None:
     """Write table^T table + *l2* to the lower half of *out*."""
     out[:] = 0.0
@@ -127,7 +160,7 @@ def _gram(table: Float32Array, l2: float, out: FloatArray) -> None:
         out[a, a] += l2
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _solve(matrix: FloatArray, vector: FloatArray) -> None:
     """Replace *vector* by the solution of the symmetric *matrix*, whose lower half is lost."""
     dim = vector.size
@@ -146,7 +179,7 @@ def _solve(matrix: FloatArray, vector: FloatArray) -> None:
         vector[a] /= matrix[a, a]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _solve_all(
     low: int,
     high: int,
@@ -234,7 +267,6 @@ METHOD = Method(
     gives=frozenset({"server", "sums", "ships"}),
     needs={
         "recommender": frozenset({"mf"}),
-        "table": frozenset({"dense"}),
         "protocol": frozenset({"server"}),
     },
 )

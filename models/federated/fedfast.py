@@ -138,18 +138,9 @@ class FedFastServer(Stateful):
         return np.array(self._drift[phones])
 
     def absorb(self, messages: Messages) -> BoolArray:
-        """Fold the changes of rows, keep the embeddings; return which messages were accepted.
-
-        Raises:
-            ValueError: a message has no embedding of one row.
-        """
-        sizes = np.diff(messages.offsets.get(EMBEDDING, np.empty(0, np.int64)))
-        if len(sizes) != len(messages) or (sizes != 1).any():
-            raise ValueError("FedFast takes changes with one user embedding each")
+        """Fold the changes of rows, keep the embeddings; return which messages were accepted."""
         vectors = messages.arrays[EMBEDDING]
-        sound = np.asarray(np.isfinite(vectors).all(axis=1), np.bool_)
-        accepted = sound.copy()
-        accepted[sound] = self._fold.absorb(without(messages, EMBEDDING).take(sound))
+        accepted = self._fold.absorb(without(messages, EMBEDDING))
         for k in np.flatnonzero(accepted).tolist():
             self._heard[int(messages.sender[k])] = vectors[k].astype(np.float64)
         return accepted
@@ -200,7 +191,7 @@ def _usable(drift: Array) -> Array:
     return np.where(np.isfinite(drift).all(axis=1, keepdims=True), drift, np.float32(0))
 
 
-def _delivered(server: FedFastServer, store: PrivateStore, messages: Messages) -> None:
+def deliver(server: FedFastServer, store: PrivateStore, messages: Messages) -> None:
     """Move the user vectors of those whom *messages* have reached, whatever they do with them."""
     server.delivered(messages)
     users = store.gather(messages.receiver)
@@ -241,7 +232,7 @@ def build(section: FedFastSection, recommender: MF, task: TaskData) -> Federated
         client=FedFast(FedMF(recommender, section.sgd, section.negatives, task.exclude)),
         server=server,
         choose=partial(_choose, server, draws.child("clients")),
-        on_delivered=partial(_delivered, server, store),
+        on_delivered=partial(deliver, server, store),
     )
 
 

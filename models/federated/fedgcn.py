@@ -12,27 +12,35 @@ import numpy as np
 from pydantic import Field, PositiveFloat
 
 from droidloop.models.data.interactions import UserItems
-from droidloop.models.data.negatives import draw_negatives, touched_rows
+from droidloop.models.data.negatives import draw_negatives
 from droidloop.models.evaluation.cluster_scorer import ClusterScorer
 from droidloop.models.evaluation.task_data import TaskData
-from droidloop.models.graphs.ego_graphs import Neighbours, ego_graphs, ego_vectors
+from droidloop.models.graphs.ego_graphs import ego_vectors
 from droidloop.models.interfaces.client_checks import check_local, received
-from droidloop.models.interfaces.learning import Cohort, Cost, ServerRule, check_private
+from droidloop.models.interfaces.learning import (
+    Cohort,
+    Cost,
+    ServerRule,
+    check_private,
+    shared_parameters,
+)
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.learning.learning import FederatedLearning, Snapshot
-from droidloop.models.local.ego_sgd import train_on_ego_graphs
+from droidloop.models.local.cohort import Engine, Examples
+from droidloop.models.local.ego_cohort import EgoTraining, train_on_own_graphs
 from droidloop.models.local.local_training import LocalTraining
 from droidloop.models.local.mf_sgd import Sgd
-from droidloop.models.packages.exportable import scoring
+from droidloop.models.packages.exportable import scoring_table
 from droidloop.models.packages.shipped import Shipped
 from droidloop.models.recommenders.mf import MF
-from droidloop.models.tables.dense import DenseTable
+from droidloop.models.tables.float_rows import every_vector
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import SERVER, Messages
 from droidloop.platform.registry import Method
 
 from .folds import row_average
+from .uploads import keep_finite, upload_of
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,7 @@ class FedLightGCN:
     """Client rule of LightGCN on ego graphs; without layers it trains what FedMF trains.
 
     Attributes:
-        recommender: MF on a dense table: the parameters, the loss and the regulariser.
+        recommender: MF: the parameters, the loss and the regulariser.
         layers: of LightGCN.
         sgd: steps, local epochs and batch.
         negatives: items drawn for each local item, anew in every round.
@@ -48,6 +56,7 @@ class FedLightGCN:
         degrees: by item, how many users have it, where that is known (a catalogue's counts);
             None: each item counts as if the phone alone had it. Then what a user has scores high
             for being connected alone, so the loss has little left to teach.
+        engine: ``numba``, the compiled kernel where every item has a row of its own, or ``torch``.
         threads: of the kernels; None: one a processor. The result does not depend on it.
     """
 
@@ -57,11 +66,10 @@ class FedLightGCN:
     negatives: int = 4
     exclude: UserItems | None = None
     degrees: IntArray | None = None
+    engine: Engine = "numba"
     threads: int | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.recommender.items, DenseTable):
-            raise TypeError(f"ego graphs need a dense table, not {self.recommender.items!r}")
         if self.layers < 0 or self.negatives < 1:
             raise ValueError(f"{self.layers} layers and {self.negatives} negatives teach nothing")
 
@@ -77,46 +85,35 @@ class FedLightGCN:
             ValueError: the inbox is not one table, *data* not one row a phone, or items are
                 unknown.
         """
-        model, m = self.recommender, len(cohort)
-        name = model.items.name
-        shared, base = received(cohort, inbox, {name: (model.n_items, model.dim)})
+        model = self.recommender
+        wanted = {name: one.shape for name, one in shared_parameters(model).items()}
+        shared, base = received(cohort, inbox, wanted)
         check_local(cohort, data, model.n_items)
-        exclude = data if self.exclude is None else self.exclude.take(cohort.phones)
         drawn = draw_negatives(
-            *(data, self.negatives, model.n_items, exclude),
+            *(data, self.negatives, model.n_items),
+            data if self.exclude is None else self.exclude.take(cohort.phones),
             phones=cohort.phones,
             draws=draws,
             counter=cohort.round,
             threads=self.threads,
         )
-        ids, offsets = touched_rows(data, drawn, model.n_items, self.threads)
-        rows = ids.astype(np.int64), offsets
-        ego = ego_graphs(data, Neighbours.none(m, model.dim), rows, self.degrees)
-        user, item = np.array(cohort.private["user"], np.float32), shared[name][ids]
-        train_on_ego_graphs(
-            *(ego, data, drawn),
-            phones=cohort.phones,
-            user=user,
-            item=item,
-            layers=self.layers,
-            sgd=self.sgd,
-            loss_name=model.loss_name,
-            l2=model.l2,
-            draws=draws,
-            counter=cohort.round,
-            threads=self.threads,
+        examples = Examples(cohort.phones, data, drawn, draws, cohort.round)
+        private = {"user": np.array(cohort.private["user"], np.float32)}
+        training = EgoTraining(model, self.layers, self.sgd, self.degrees)
+        changes = train_on_own_graphs(
+            *(training, shared, private, examples, self.engine, self.threads)
         )
-        finite = np.isfinite(user).all(axis=1)
-        cohort.private["user"][finite] = user[finite]
+        keep_finite(cohort, private)
+        values, rows, offsets = upload_of(changes, shared, "delta", False, self.sgd)
         sent = Messages(
             kind="delta",
             sender=cohort.phones,
-            receiver=np.full(m, SERVER, np.int64),
-            arrays={name: item - shared[name][ids]},
+            receiver=np.full(len(cohort), SERVER, np.int64),
+            arrays=values,
             weight=data.counts.astype(np.float64),
             base=base,
-            rows={name: rows[0]},
-            offsets={name: offsets},
+            rows=rows,
+            offsets=offsets,
         )
         return check_private(sent, model)
 
@@ -138,6 +135,7 @@ class FedLightGCN:
             flops=trained.flops + passes * 3 * (edges + rows) * model.dim,
             moved_bytes=trained.moved_bytes + passes * 4 * (edges + 2 * rows) * model.dim,
             ram_bytes=once.ram_bytes + 12 * rows * model.dim + 4 * edges,
+            operators=self.sgd.operators(data.counts, self.negatives),
         )
 
 
@@ -186,11 +184,17 @@ def _snapshot(
     client: FedLightGCN, server: ServerRule, store: PrivateStore, train: UserItems
 ) -> Snapshot:
     """Return the vectors of users and items after propagation, as they are now."""
-    [table] = server.params.values()
+    table = every_vector(client.recommender.items, server.params)
     user = store.gather(np.arange(len(store)))["user"]
-    users, items = ego_vectors(train, user, table.numpy(), client.layers, client.degrees)
+    users, items = ego_vectors(train, user, table, client.layers, client.degrees)
     everybody = ClusterScorer(users, np.zeros(len(users), np.int64), items[None])
-    return Snapshot({"trained": everybody}, lambda: Shipped(scoring(items), users))
+
+    def ship() -> Shipped:
+        # an item that nobody on the phone has is its vector over the layers: users bear that here
+        graph = scoring_table(client.recommender.items, server.params)
+        return Shipped(graph, users / np.float32(client.layers + 1))
+
+    return Snapshot({"trained": everybody}, ship)
 
 
 METHOD = Method(

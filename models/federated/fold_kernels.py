@@ -1,13 +1,13 @@
 """What a fold does with every number of a message, compiled; see ``folds.py``."""
 
 import numpy as np
-from numba import njit
 
 from droidloop.models.numerics.bounds import LARGEST
 from droidloop.platform.arrays import BoolArray, Float32Array, FloatArray, IntArray
+from droidloop.platform.law import kernel
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def find_peaks(
     low: int, high: int, values: Float32Array, offsets: IntArray, peaks: FloatArray
 ) -> None:
@@ -22,7 +22,7 @@ def find_peaks(
         peaks[k] = peak if good else np.inf
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def encode(
     low: int,
     high: int,
@@ -53,7 +53,7 @@ def encode(
                 out[k, row, j] = np.int64(np.rint(np.float64(change) * scale[k]))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def fold(
     low: int,
     high: int,

@@ -15,7 +15,7 @@ import numpy as np
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.interfaces.forms import Form
-from droidloop.models.interfaces.learning import Cohort, Cost, Params
+from droidloop.models.interfaces.learning import Cohort, Cost, Params, shared_parameters
 from droidloop.models.numerics.kmeans import kmeans
 from droidloop.platform.arrays import BoolArray, IntArray
 from droidloop.platform.draws import Draws
@@ -58,9 +58,10 @@ class PerFedRec:
         Raises:
             ValueError: the inbox is not the table of one cluster, or data are of other phones.
         """
-        name, dim = self.inner.recommender.items.name, self.inner.recommender.dim
-        if inbox is not None and name in inbox.arrays:
-            inbox = replace(inbox, arrays={name: inbox.arrays[name]})
+        dim, names = self.inner.recommender.dim, shared_parameters(self.inner.recommender)
+        if inbox is not None:
+            kept = {name: array for name, array in inbox.arrays.items() if name in names}
+            inbox = replace(inbox, arrays=kept)
         sent = self.inner.step(cohort, inbox, data, draws)
         vectors = np.array(cohort.private["user"], np.float32).reshape(len(cohort), dim)
         return replace(
@@ -71,8 +72,8 @@ class PerFedRec:
 
     def cost(self, cohort: Cohort, data: UserItems) -> Cost:
         """Return what the step takes: that of the inner rule, and room for the second table."""
-        inner, model = self.inner.cost(cohort, data), self.inner.recommender
-        return replace(inner, ram_bytes=inner.ram_bytes + 4 * model.n_items * model.dim)
+        inner, items = self.inner.cost(cohort, data), self.inner.recommender.items
+        return replace(inner, ram_bytes=inner.ram_bytes + items.nbytes)
 
 
 @final
@@ -96,11 +97,10 @@ class ClusterServer(Stateful):
     ) -> None:
         if clusters < 1:
             raise ValueError(f"{clusters} clusters hold nobody")
-        [(self._name, table)] = params.items()
         self._everyone = fold(params)
         self._groups = [fold(params) for _ in range(clusters)]
         self._draws = draws
-        self._embeddings = np.zeros((n_phones, table.shape[1]), np.float32)
+        self._embeddings = np.zeros((n_phones, 0), np.float32)  # as wide as the first that arrives
         self._known = np.zeros(n_phones, np.bool_)
         self._centers: np.ndarray[tuple[int, int], np.dtype[np.float64]] | None = None
         self.labels = np.zeros(n_phones, np.int64)
@@ -138,10 +138,9 @@ class ClusterServer(Stateful):
         for cluster in np.unique(self.labels[phones]):
             receiver = phones[self.labels[phones] == cluster]
             m = len(receiver)
-            arrays = {
-                self._name: self._groups[cluster].params[self._name].numpy(),
-                self._name + GLOBAL: self.params[self._name].numpy(),
-            }
+            own, every = self._groups[cluster].params, self.params
+            arrays = {name: value.numpy() for name, value in own.items()}
+            arrays |= {name + GLOBAL: value.numpy() for name, value in every.items()}
             sender, base = np.full(m, SERVER, np.int64), np.full(m, self.version, np.int64)
             batches.append(Messages("parameters", sender, receiver, arrays, np.ones(m), base))
         return batches or self._everyone.broadcast(phones)
@@ -150,23 +149,16 @@ class ClusterServer(Stateful):
         """Fold *messages* into everybody's and their clusters' tables; keep the embeddings.
 
         Returns:
-            Which ones were accepted: those with an embedding whose change the fold accepts.
-
-        Raises:
-            ValueError: a message has no embedding of one row, or no changes.
+            Which ones were accepted: those whose change the fold accepts.
         """
-        sizes = np.diff(messages.offsets.get(EMBEDDING, np.empty(0, np.int64)))
-        if messages.kind != "delta" or len(sizes) != len(messages) or (sizes != 1).any():
-            raise ValueError("PerFedRec takes changes with one user embedding each")
-        vectors = messages.arrays[EMBEDDING]
-        sound: BoolArray = np.asarray(np.isfinite(vectors).all(axis=1), np.bool_)
-        changes = without(messages, EMBEDDING)
-        accepted = sound.copy()
-        accepted[sound] = self._everyone.absorb(changes.take(sound))
+        vectors, changes = messages.arrays[EMBEDDING], without(messages, EMBEDDING)
+        accepted = self._everyone.absorb(changes)
         labels, age = self._received[messages.sender], self.version - messages.base
         for cluster in np.unique(labels[accepted]):
             group, mine = self._groups[cluster], accepted & (labels == cluster)
             group.absorb(replace(changes.take(mine), base=group.version - age[mine]))
+        if not self._known.any():
+            self._embeddings = np.zeros((len(self._known), vectors.shape[1]), np.float32)
         self._embeddings[messages.sender[accepted]] = vectors[accepted]
         self._known[messages.sender[accepted]] = True
         return accepted

@@ -8,22 +8,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from droidloop.models.data.interactions import UserItems
-from droidloop.models.evaluation.cluster_scorer import ClusterScorer
+from droidloop.models.evaluation.cluster_scorer import ClusterScorer, OwnVectors
 from droidloop.models.evaluation.metrics import Scores
 from droidloop.models.graphs.ego_graphs import Neighbours, ego_graphs
 from droidloop.models.graphs.propagation import propagate
-from droidloop.models.interfaces.learning import Cohort
+from droidloop.models.interfaces.learning import Cohort, EmbeddingTable, Params
 from droidloop.models.interfaces.store import PrivateStore
+from droidloop.models.tables.float_rows import every_vector
 from droidloop.platform.arrays import Float32Array, IntArray
 from droidloop.platform.draws import Draws
-from droidloop.platform.messages import Messages
+from droidloop.platform.messages import Messages, joined
 
 from .fedgcn import FedLightGCN
-from .perfedrec_rules import ClusterServer, PerFedRec
-
-_BATCH_NUMBERS = 2**24
+from .perfedrec_rules import EMBEDDING, ClusterServer, PerFedRec, without
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,7 @@ def mixture(
         data: the phones' training items.
         draws: the chance of that tuning.
     """
-    phones = np.arange(len(store))
-    [name] = server.params
+    phones, items = np.arange(len(store)), client.inner.recommender.items
     user = np.array(store.gather(phones)["user"], np.float32)
     tuned, changes = user.copy(), []
     for inbox in server.broadcast(phones):
@@ -69,11 +68,13 @@ def mixture(
         cohort = Cohort(mine, server.version, {"user": user[mine]})
         sent = client.step(cohort, inbox, data.take(mine), draws.child("own"))
         tuned[mine] = cohort.private["user"]
-        changes.append(sent)
-    own = _by_phone(changes, name)
+        changes.append(without(sent, EMBEDDING))
     nobody, clusters = np.zeros(len(phones), np.int64), int(server.labels.max(initial=0)) + 1
-    everyone = server.params[name].numpy()[None]
-    tables = np.stack([server.group_params(c)[name].numpy() for c in range(clusters)])
+    groups = [server.group_params(cluster) for cluster in range(clusters)]
+    stacked = {name: torch.stack([one[name] for one in groups]) for name in server.params}
+    everyone, tables = every_vector(items, server.params)[None], every_vector(items, stacked)
+    every = joined(changes)
+    own = own_vectors(items, stacked, server.labels, every.take(np.argsort(every.sender)))
     parts = {
         "global": _part(client, data, user, nobody, everyone),
         "cluster": _part(client, data, user, server.labels, tables),
@@ -82,24 +83,34 @@ def mixture(
     return {"trained": MeanScorer(list(parts.values())), **parts}
 
 
-def _by_phone(batches: Sequence[Messages], name: str) -> Messages:
-    """Return the changes of *name* of all phones as one batch, in the order of phones."""
-    senders = np.concatenate([sent.sender for sent in batches])
-    counts = np.concatenate([np.diff(sent.offsets[name]) for sent in batches])
-    values = np.concatenate([sent.arrays[name] for sent in batches])
-    # a phone whose training diverged has what it received
-    values[~np.isfinite(values).all(axis=1)] = 0
-    joined = Messages(
-        "delta",
-        senders,
-        np.full(len(senders), -1),
-        {name: values},
-        np.ones(len(senders)),
-        np.zeros(len(senders), np.int64),
-        {name: np.concatenate([sent.rows[name] for sent in batches])},
-        {name: np.concatenate([[0], np.cumsum(counts)])},
-    )
-    return joined.take(np.argsort(senders))
+def own_vectors(
+    items: EmbeddingTable, params: Params, labels: IntArray, changes: Messages
+) -> OwnVectors:
+    """Return what gives users' own item vectors: those of their cluster's parameters, changed.
+
+    Args:
+        items: the table.
+        params: of all clusters, stacked.
+        labels: the cluster of each user.
+        changes: of the parameters of each user, row k of user k; those that are no numbers count
+            as none, as a phone whose training diverged has what it received.
+    """
+
+    def vectors(users: IntArray) -> Float32Array:
+        mine, own = changes.take(users), {}
+        for name, values in params.items():
+            table = values.numpy()[labels[users]]
+            moved = mine.arrays[name]
+            moved = np.where(np.isfinite(moved).all(axis=-1, keepdims=True), moved, np.float32(0))
+            if name in mine.rows:
+                owner = np.repeat(np.arange(len(users)), np.diff(mine.offsets[name]))
+                table[owner, mine.rows[name]] += moved
+            else:
+                table += moved.reshape(table.shape)
+            own[name] = torch.from_numpy(table)
+        return every_vector(items, own)
+
+    return vectors
 
 
 def _part(
@@ -108,7 +119,7 @@ def _part(
     user: Float32Array,
     labels: IntArray,
     tables: Float32Array,
-    own: Messages | None = None,
+    own: OwnVectors | None = None,
 ) -> ClusterScorer:
     """Return the scorer of vectors that were propagated where the inner rule does so."""
     rule = client.inner
@@ -119,12 +130,9 @@ def _part(
     owner = np.repeat(np.arange(data.n_users), np.diff(ego.item_offsets))
     rows = tables[labels[owner], ego.ids]
     if own is not None:
-        [name] = own.arrays
-        senders = np.repeat(np.arange(data.n_users), np.diff(own.offsets[name]))
-        trained = np.isin(
-            own.rows[name] + senders * tables.shape[1], ego.ids + owner * tables.shape[1]
-        )
-        rows[ego.places(senders[trained], own.rows[name][trained])] += own.arrays[name][trained]
+        for phone in range(data.n_users):
+            mine = slice(ego.item_offsets[phone], ego.item_offsets[phone + 1])
+            rows[mine] = own(np.array([phone]))[0, ego.ids[mine]]
     users, _ = propagate(ego.graph, ego.users(user, none), rows, rule.layers)
     share = np.float32(1 / (rule.layers + 1))
     return ClusterScorer(users[ego.own] * share, labels, tables, own)

@@ -4,36 +4,42 @@ A step adds up the slopes of a batch and lets Adam (Kingma and Ba 2015) move eve
 does the same to float32 rounding and takes several times as long, most of it for copies of rows.
 """
 
-from typing import final
+from typing import TypeGuard, final
 
 import numpy as np
 import torch
-from numba import njit
 
 from droidloop.models.graphs.propagation import propagate
 from droidloop.models.interfaces.learning import Params, Recommender
 from droidloop.models.numerics.pair_gradients import LOSSES, add_l2, add_slopes
 from droidloop.models.recommenders.lightgcn import LightGCN
 from droidloop.models.recommenders.mf import MF
-from droidloop.models.tables.dense import DenseTable
+from droidloop.models.tables.float_rows import own_rows
 from droidloop.platform.arrays import Array, Float32Array, Int32Array, IntArray
+from droidloop.platform.law import kernel
 
 _BETA1, _BETA2, _EPSILON = np.float32(0.9), np.float32(0.999), np.float32(1e-8)
 _ONE = np.float32(1)
 
 
+def _compiles(recommender: Recommender) -> TypeGuard[MF | LightGCN]:
+    """Return whether ``Descent`` trains *recommender*: with a row for each item."""
+    # one that inherits may score otherwise
+    return type(recommender) in (MF, LightGCN) and own_rows(*recommender.tables.values())
+
+
 @final
 class Descent:
-    """Adam on the vectors of MF or LightGCN with a dense table; one thread, the same bits."""
+    """Adam on the vectors of MF or LightGCN, one row each; one thread, the same bits."""
 
     def __init__(
         self, recommender: Recommender, params: Params, lr: float, weight_decay: float = 0.0
     ) -> None:
-        exact = type(recommender) in (MF, LightGCN)  # one that inherits may score otherwise
-        if not exact or not isinstance(recommender, MF | LightGCN):
-            raise TypeError(f"the compiled engine trains MF and LightGCN, not {recommender!r}")
-        if not isinstance(recommender.items, DenseTable):
-            raise TypeError(f"the compiled engine trains a dense table, not {recommender.items!r}")
+        if not _compiles(recommender):
+            raise TypeError(
+                "the compiled engine trains MF and LightGCN on a table with a row for each item, "
+                f"not {recommender!r}"
+            )
         self._recommender, self._lr, self._steps = recommender, lr, 0
         self._decay = np.float32(weight_decay)
         self._code = LOSSES[recommender.loss_name]
@@ -85,7 +91,7 @@ class Descent:
         return loss
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _adam(
     value: Float32Array,
     slope: Float32Array,

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 from droidloop.models.data.samples import Samples
-from droidloop.models.evaluation.auc import auc
 from droidloop.models.interfaces.learning import Batch, Context, Params, init_all
+from droidloop.models.metrics.auc import auc
 from droidloop.models.numerics.one_thread import one_thread
 from droidloop.models.recommenders.din import DIN
 from droidloop.platform.arrays import Float32Array, IntArray

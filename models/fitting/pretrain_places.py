@@ -6,12 +6,12 @@ near it, and the places of its category. Each signal is a skip-gram with negativ
 """
 
 import numpy as np
-from numba import njit
 
 from droidloop.models.data.places import Places
-from droidloop.models.tables.dense import normal_rows
+from droidloop.models.tables.float_rows import normal_rows
 from droidloop.platform.arrays import Float32Array, IntArray
 from droidloop.platform.draws import Draws, below_at
+from droidloop.platform.law import kernel
 
 
 def pretrained(
@@ -49,7 +49,7 @@ def pretrained(
     return np.asarray(vectors * (length / max(norm, 1e-9)), np.float32)
 
 
-@njit(cache=True)
+@kernel
 def nearest(at_km: Float32Array, items: IntArray, k: int) -> IntArray:
     """Return the *k* places nearest to each of *items*, itself left out, nearest first."""
     out = np.empty((items.size, k), np.int64)
@@ -64,7 +64,7 @@ def nearest(at_km: Float32Array, items: IntArray, k: int) -> IntArray:
     return out
 
 
-@njit(cache=True)
+@kernel
 def _pull(
     vectors: Float32Array, one: int, other: int, negatives: int, step: float, key: np.uint64,
     counter: int,
@@ -87,7 +87,7 @@ def _pull(
             vectors[item, j] -= np.float32(step) * slope * before
 
 
-@njit(cache=True)
+@kernel
 def _train(
     vectors: Float32Array,
     around: IntArray,

@@ -22,8 +22,11 @@ def train_centrally(recommender: Recommender, task: TaskData) -> Params:
     """
     split, draws = task.split, task.central
 
-    def hit_rate(params: Params) -> float:
-        return task.evaluator.hit_rate(ModelScorer(recommender, params), "valid")
+    def quality(params: Params) -> float:
+        evaluator = task.evaluator
+        return evaluator.yardstick.sign * evaluator.quality(
+            ModelScorer(recommender, params), "valid"
+        )
 
     users = np.arange(split.n_users)
     return fit(
@@ -37,6 +40,6 @@ def train_centrally(recommender: Recommender, task: TaskData) -> Params:
         batch=BATCH,
         negatives=NEGATIVES,
         draws=draws,
-        validate=hit_rate,
+        validate=quality,
         patience=PATIENCE,
     )

@@ -11,10 +11,10 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from numba import njit
 
 from droidloop.models.data.interactions import UserItems, union
 from droidloop.platform.arrays import Float32Array, Int32Array, IntArray
+from droidloop.platform.law import kernel
 from droidloop.platform.workers import for_chunks
 
 
@@ -168,7 +168,7 @@ def _scale(degrees: IntArray) -> Float32Array:
     return np.where(degrees > 0, 1 / np.sqrt(np.maximum(degrees, 1)), 0).astype(np.float32)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def hop(
     low: int,
     high: int,

@@ -76,7 +76,4 @@ class Form:
         good &= form.numbered is None or numbered == form.numbered
         good &= not (form.ragged and numbered)
         good &= name in messages.offsets or len(messages) == 1
-        if form.like is not None and good:
-            one, other = messages.offsets.get(name), messages.offsets.get(form.like)
-            good = one is not None and other is not None and np.array_equal(one, other)
         return good

@@ -6,6 +6,7 @@ link. Functions, not interfaces, are: fitting (central training, search, distill
 selection and observation.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -14,12 +15,15 @@ import numpy as np
 import torch
 
 from droidloop.models.data.interactions import UserItems
-from droidloop.platform.arrays import Array, BoolArray, IntArray
+from droidloop.platform.arrays import Array, BoolArray, Int32Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
 from droidloop.platform.state import Tree, kept_value
 
 from .forms import Form
+
+Ids = IntArray | Int32Array
+"""Ids or row numbers, of either width."""
 
 Params = dict[str, torch.Tensor]
 """Named parameters. A table is (n, dim); stacked for a cohort it is (phones, n, dim)."""
@@ -36,11 +40,13 @@ class Cost:
         flops: floating-point operations, int or int64 array (phones,).
         moved_bytes: memory traffic, likewise.
         ram_bytes: peak memory of the computation's data, likewise; without the process itself.
+        operators: of a network, dispatched one after the other, likewise; 0 for plain loops.
     """
 
     flops: int | IntArray
     moved_bytes: int | IntArray
     ram_bytes: int | IntArray
+    operators: int | IntArray = 0
 
 
 @dataclass(frozen=True)
@@ -92,10 +98,36 @@ class Cohort:
         return len(self.phones)
 
 
+@dataclass(frozen=True)
+class Parameter:
+    """A shared parameter and how it is read.
+
+    Attributes:
+        shape: without the axis of phones.
+        by_row: whether an id reads single rows of it, those of ``EmbeddingTable.rows_of``; else
+            every id reads all of it, as the weights of a network.
+        trained: whether training moves it; masks and codes that were found once only ship.
+    """
+
+    shape: tuple[int, ...]
+    by_row: bool = False
+    trained: bool = True
+
+    @property
+    def row_numbers(self) -> int:
+        """How many numbers one row has."""
+        return math.prod(self.shape[1:])
+
+
 class EmbeddingTable(Protocol):
     """Turns ids into vectors under a byte budget (dense, hashed, pruned, binary, ...).
 
-    A table owns the parameters whose names start with its own.
+    A table says which rows of which parameters an id reads, and what makes a vector of them. That
+    is all a learning rule needs: it trains the rows that its examples read, and sends those.
+
+    A table owns the parameters whose names start with its own. Phones may hold tables of several
+    sizes: each size is a table object of its own, whose parameters have the same names, so that
+    the rows which a phone with the smaller one sends are rows of the larger.
     """
 
     @property
@@ -111,6 +143,40 @@ class EmbeddingTable(Protocol):
     @property
     def dim(self) -> int:
         """The length of a vector."""
+        ...
+
+    @property
+    def parameters(self) -> dict[str, Parameter]:
+        """All its parameters by name."""
+        ...
+
+    @property
+    def plain(self) -> bool:
+        """Whether a vector is one row of its one parameter, as it stands.
+
+        That is what compiled kernels train.
+        """
+        ...
+
+    @property
+    def nbytes(self) -> int:
+        """What ships, without the header of ``pack``."""
+        ...
+
+    def rows_of(self, ids: Ids) -> dict[str, Ids]:
+        """Return the rows that *ids* read, of every parameter that is read by row.
+
+        Of shape ``ids.shape``, or ``ids.shape + (k,)`` where an id reads k rows. An id below 0 is
+        none and reads the row -1.
+        """
+        ...
+
+    def compose(self, parts: Params) -> torch.Tensor:
+        """Return the vectors that *parts* make, shape ``ids.shape + (dim,)``.
+
+        *parts* are, of each parameter that is read by row, the rows of ``rows_of`` of some ids,
+        and all of every other one.
+        """
         ...
 
     def lookup(self, params: Params, ids: torch.Tensor) -> torch.Tensor:
@@ -133,6 +199,23 @@ class EmbeddingTable(Protocol):
 
         Raises:
             PackageError: *data* is not what this table's ``pack`` returns.
+        """
+        ...
+
+    def cost(self, lookups: int | IntArray) -> Cost:
+        """Return what looking up and training so many vectors takes, beside what is done with them.
+
+        The memory is that of the table and of the rows that are trained.
+        """
+        ...
+
+    def scorer(self, params: Params) -> tuple[str, dict[str, Array]]:
+        """Return what scores every id in a ``.tflite`` file: a builder, and its constants.
+
+        The builder (``module:function``, or a name of ``exportable.BUILDERS``) makes of the
+        constants, by name, a torch module from ``user``, (1, dim), to
+        ``{"scores": (1, n)}``, the products with all vectors. The file is as small as the
+        constants: what is computed from them depends on ``user``, so that no converter folds it.
         """
         ...
 
@@ -177,6 +260,41 @@ class Recommender(Protocol):
 
     def cost(self, examples: int | IntArray) -> Cost:
         """Return what forward and backward over *examples* take."""
+        ...
+
+
+class ItemRecommender(Recommender, Protocol):
+    """A recommender whose shared part is one table of items and, maybe, dense parameters."""
+
+    @property
+    def n_items(self) -> int:
+        """How many items there are."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """The length of an item's vector."""
+        ...
+
+    @property
+    def items(self) -> EmbeddingTable:
+        """The table of item vectors."""
+        ...
+
+    @property
+    def dense(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of the shared parameters that are no table's, by name."""
+        ...
+
+    @property
+    def needs_negatives(self) -> bool:
+        """Whether items that were chosen teach nothing without others that were not."""
+        ...
+
+    def score_vectors(
+        self, params: Params, users: torch.Tensor, vectors: torch.Tensor
+    ) -> torch.Tensor:
+        """Return scores of items of these *vectors*, ``users.shape + (dim,)`` or broadcasting."""
         ...
 
 
@@ -264,3 +382,9 @@ def check_private(messages: Messages, recommender: Recommender) -> Messages:
     if leaked:
         raise ValueError(f"private parameter {leaked[0]!r} in a message of kind {messages.kind!r}")
     return messages
+
+
+def shared_parameters(recommender: ItemRecommender) -> dict[str, Parameter]:
+    """Return all shared parameters by name, those of the table first."""
+    dense = {name: Parameter(shape) for name, shape in recommender.dense.items()}
+    return {**recommender.items.parameters, **dense}

@@ -116,11 +116,12 @@ class Masking(Transform, Protocol):
 class Sender(Protocol):
     """What a phone sends in the place of what the rule would have it send, honest or not."""
 
-    def send(self, honest: Messages, inbox: Messages | None, number: int) -> Messages:
+    def send(self, honest: Messages, form: Form, inbox: Messages | None, number: int) -> Messages:
         """Return what is sent in turn *number*; a pure function, one message or more a phone.
 
         Args:
             honest: what the rule made, one message a phone; not to be changed in place.
+            form: of what is taken.
             inbox: what these phones received from the server; None where they have no server.
             number: of the turn.
         """

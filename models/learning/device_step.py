@@ -6,13 +6,15 @@ so a phone's result can stand in for what the host computes.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 import numpy as np
 
 from droidloop.models.data.interactions import UserItems
-from droidloop.models.data.negatives import draw_negatives, touched_rows
-from droidloop.models.local.mf_sgd import Sgd, order_of
+from droidloop.models.data.negatives import draw_negatives
+from droidloop.models.interfaces.learning import ItemRecommender, Recommender
+from droidloop.models.local.cohort import Examples, in_rows, rows_touched
+from droidloop.models.local.mf_sgd import Sgd, batches, order_of
 from droidloop.models.packages.step_export import StepShape, shape_of
 from droidloop.models.recommenders.mf import MF
 from droidloop.platform.arrays import Array, IntArray
@@ -24,8 +26,8 @@ class Trainer(Protocol):
     """A rule whose phones take steps of local SGD on matrix factorisation."""
 
     @property
-    def recommender(self) -> MF:
-        """The model."""
+    def recommender(self) -> ItemRecommender:
+        """The model; see ``trains_on_devices``."""
         ...
 
     @property
@@ -44,6 +46,11 @@ class Trainer(Protocol):
         ...
 
 
+def trains_on_devices(model: Recommender) -> TypeGuard[MF]:
+    """Return whether an exported step trains *model*: MF itself, of vectors that are rows."""
+    return type(model) is MF and model.items.plain
+
+
 class Uploader(Trainer, Protocol):
     """A trainer whose phones send what they trained, in one of three ways."""
 
@@ -59,7 +66,7 @@ class Lesson:
 
     Attributes:
         shape: of the step.
-        ids: the item of each row that is touched, sorted.
+        ids: the numbers of the rows that are touched, sorted.
         inputs: of the step by name; those in ``BY_STEP`` have a leading axis of steps.
         steps: how often the step runs.
     """
@@ -89,12 +96,17 @@ def lesson_of(
         phone: its number.
         round_: the round's number.
         data: its own items, one row.
-        table: the received item table, (n_items, dim).
+        table: the received item table, (rows, dim).
         user: its vector before the round, (1, dim).
         draws: as ``rule.step`` gets them.
+
+    Raises:
+        TypeError: no exported step trains the model.
     """
-    phones = np.array([phone])
-    n_items, recommender = rule.recommender.n_items, rule.recommender
+    phones, recommender = np.array([phone]), rule.recommender
+    if not trains_on_devices(recommender):
+        raise TypeError(f"no exported step trains {recommender!r}")
+    n_items = recommender.n_items
     drawn = draw_negatives(
         data,
         rule.negatives,
@@ -105,12 +117,14 @@ def lesson_of(
         counter=round_,
         threads=1,
     )
-    touched, _ = touched_rows(data, drawn, n_items, 1)
+    examples = Examples(phones, data, drawn, draws, round_)
+    [touched] = rows_touched(recommender.items, examples, 1).rows.values()
+    mine, others = in_rows(recommender.items, data, drawn)
     ids, count, width = touched.astype(np.int64), len(data.items), 1 + rule.negatives
     group = rule.sgd.group(rule.negatives)
     shape = shape_of(recommender.loss_name, recommender.dim, len(ids), count, group, width)
     order = order_of(draws, phone, round_, count, rule.sgd.epochs)
-    pairs = np.concatenate([data.items[:, None], drawn], axis=1)
+    pairs = np.concatenate([mine.items[:, None], others], axis=1)
     slots = np.where(pairs >= 0, np.searchsorted(ids, np.maximum(pairs, 0)), -1)
     labels = np.zeros(pairs.shape, np.float32)
     labels[:, 0] = data.ratings if recommender.loss_name == "squared" else 1.0
@@ -127,13 +141,11 @@ def lesson_of(
 
 def _batches(shape: StepShape, order: IntArray, slots: IntArray, labels: Array) -> dict[str, Array]:
     """Return slots, labels and mask of every step, padded, shape (steps, batch)."""
-    per_epoch = -(-order.shape[1] // shape.group)
+    parts = list(batches(order, shape.group))
     # an axis of no steps is no job: somebody without items takes one step on nothing
-    places = np.full((max(1, len(order) * per_epoch), shape.group), -1)
-    for step in range(len(order) * per_epoch):
-        epoch, part = divmod(step, per_epoch)
-        now = order[epoch, part * shape.group : (part + 1) * shape.group]
-        places[step, : len(now)] = now
+    places = np.full((max(1, len(parts)), shape.group), -1)
+    for step, part in enumerate(parts):
+        places[step, : len(part)] = part
     real = places >= 0
     found = np.where(real[:, :, None], slots[places], -1) if len(slots) else None
     if found is None:

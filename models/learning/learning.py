@@ -1,13 +1,13 @@
 """What a protocol moves about: a rule of learning, its data and its state, and what came of it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.data.split import Part
 from droidloop.models.evaluation.evaluator import Scorer
-from droidloop.models.evaluation.metrics import UserMetrics
 from droidloop.models.interfaces.learning import ClientRule, Recommender, ServerRule
+from droidloop.models.interfaces.metrics import Answers, Rated
 from droidloop.models.interfaces.peers import Grouping, PeerRule
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.packages.shipped import Shipped
@@ -26,13 +26,13 @@ class Snapshot:
     Attributes:
         scorers: by name; ``trained`` is the one that counts, others are printed beside it.
         ship: makes what is delivered; None where no phone's model is another's.
-        aucs: for what does not rank all items: instead of scorers, the AUC of each user on the
-            validation or the test part, by the same names.
+        rated: for what does not rank all items: instead of scorers, scores and labels of samples
+            of the validation or the test part, by the same names.
     """
 
     scorers: dict[str, Scorer]
     ship: Callable[[], Shipped] | None = None
-    aucs: Callable[[Part], dict[str, UserMetrics]] | None = None
+    rated: Callable[[Part], dict[str, Rated]] | None = None
 
 
 @dataclass
@@ -45,6 +45,7 @@ class Learning(Stateful):
         data: what they learn from.
         draws: the chance of training.
         snapshot: returns what has been learned by now.
+        answers: whether what has been learned ranks all items, or only rates samples.
     """
 
     recommender: Recommender
@@ -52,6 +53,7 @@ class Learning(Stateful):
     data: UserItems
     draws: Draws
     snapshot: Callable[[], Snapshot]
+    answers: Answers = field(default="ranks", kw_only=True)
 
     STATE = ("store",)
 

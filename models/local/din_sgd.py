@@ -7,13 +7,13 @@ add is within the bias of its hidden layer, and tuning that bias is tuning them.
 
 import numpy as np
 import torch
-from numba import njit
 
 from droidloop.models.data.samples import Samples
 from droidloop.models.interfaces.learning import Params
 from droidloop.models.recommenders.din import DIN
 from droidloop.platform.arrays import Float32Array, Int32Array, IntArray
 from droidloop.platform.draws import Key, below_at
+from droidloop.platform.law import kernel
 
 _ONE = np.float32(1)
 
@@ -55,7 +55,7 @@ def network_scores(
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _read(
     items: Int32Array,
     history: Int32Array,
@@ -100,7 +100,7 @@ def _read(
         out[row, 2 * dim :] = vector * target
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _forward(
     network: Float32Array, reading: Float32Array, hidden: int, layer: Float32Array
 ) -> float:
@@ -115,7 +115,7 @@ def _forward(
     return score
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _scores(
     networks: Float32Array, readings: Float32Array, users: IntArray, hidden: int, out: Float32Array
 ) -> None:
@@ -124,7 +124,7 @@ def _scores(
         out[k] = _forward(networks[users[k]], readings[k], hidden, layer)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def loss_of(
     network: Float32Array, readings: Float32Array, labels: Float32Array, low: int, high: int
 ) -> float:
@@ -139,7 +139,7 @@ def loss_of(
     return mean
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def train_network(
     network: Float32Array,
     readings: Float32Array,

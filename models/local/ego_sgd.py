@@ -5,7 +5,6 @@ of threads gives the same bits. ``local.py`` does the same with torch for one ph
 """
 
 import numpy as np
-from numba import njit
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.graphs.ego_graphs import EgoGraphs
@@ -13,6 +12,7 @@ from droidloop.models.graphs.propagation import hop
 from droidloop.models.numerics.pair_gradients import LOSSES, add_l2, add_slopes
 from droidloop.platform.arrays import Float32Array, Int32Array, IntArray
 from droidloop.platform.draws import Draws
+from droidloop.platform.law import kernel
 from droidloop.platform.workers import for_chunks
 
 from .mf_sgd import Sgd, shuffle
@@ -86,14 +86,14 @@ _Edges = tuple[Int32Array, IntArray, Int32Array, IntArray]
 """The items of users and their offsets, the users of items and theirs."""
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _copy(source: Float32Array, target: Float32Array) -> None:
     for r in range(source.shape[0]):
         for j in range(source.shape[1]):
             target[r, j] = source[r, j]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _gather(
     batch: IntArray,
     slots: IntArray,
@@ -109,7 +109,7 @@ def _gather(
             others[k, s] = negatives[batch[k], s]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _mean_of_layers(
     edges: _Edges,
     scales: _Pair,
@@ -138,7 +138,7 @@ def _mean_of_layers(
         _copy(spare[1], out[1])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _train(
     low: int,
     high: int,

@@ -2,22 +2,25 @@
 
 Every client works on its own copy of the rows that it touches: the items of its examples and the
 negatives drawn for them. Clients are independent, so any number of threads gives the same bits.
-``local.py`` does the same arithmetic with torch, for any recommender and at a tenth of the speed.
+``torch_sgd.py`` does the same with torch, for any recommender and at a tenth of the speed.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from droidloop.models.data.interactions import UserItems
-from droidloop.models.numerics.pair_gradients import LOSSES
+from droidloop.models.numerics.pair_gradients import LOSSES, differentiate
 from droidloop.platform.arrays import Array, Float32Array, Int32Array, IntArray
 from droidloop.platform.draws import Draws, below_at
+from droidloop.platform.law import kernel
 from droidloop.platform.workers import for_chunks
 
 _ONE = np.float32(1)
 _ZERO = np.float32(0)
+STEP_OPERATORS = 37
+"""Of the exported step of MF with the log loss; those of a network's are not many more."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,8 @@ class Sgd:
         lr_rows: step of what is shared.
         epochs: passes over the local data.
         batch: pairs of user and item in a batch; an item and its negatives stay together.
-        lr_dense: step of what is shared and no table, such as the weights of a network, on which
-            every pair of a batch pulls; None: ``lr_rows``.
+        lr_dense: step of what is shared and not read by row, such as the weights of a network, on
+            which every pair of a batch pulls; None: ``lr_rows``.
     """
 
     lr_user: float = 0.05
@@ -39,12 +42,20 @@ class Sgd:
     batch: int = 256
     lr_dense: float | None = None
 
+    def rate(self, by_row: bool) -> float:
+        """Return the step of a shared parameter that is read *by_row*, or of another one."""
+        return self.lr_rows if by_row or self.lr_dense is None else self.lr_dense
+
     def group(self, negatives: int) -> int:
         """Return how many items with their *negatives* make a batch."""
         return max(1, self.batch // (1 + negatives))
 
+    def operators(self, counts: IntArray, negatives: int) -> IntArray:
+        """Return how many operators a runtime dispatches to train on *counts* items, by phone."""
+        return STEP_OPERATORS * self.epochs * -(-counts // self.group(negatives))
 
-def train_cohort(
+
+def train_mf_cohort(
     data: UserItems,
     negatives: Int32Array,
     ids: Int32Array,
@@ -94,7 +105,14 @@ def order_of(draws: Draws, phone: int, counter: int, count: int, epochs: int) ->
     return out
 
 
-@njit(cache=True)
+def batches(order: IntArray, group: int) -> Iterator[IntArray]:
+    """Yield the examples of each batch of at most *group*, epoch after epoch of *order*."""
+    for epoch in order:
+        for start in range(0, len(epoch), group):
+            yield epoch[start : start + group]
+
+
+@kernel
 def shuffle(order: IntArray, key: np.uint64, phone: int, epoch: int) -> None:
     """Shuffle *order*, the examples of *phone* before *epoch*, in place."""
     count = order.size
@@ -103,7 +121,7 @@ def shuffle(order: IntArray, key: np.uint64, phone: int, epoch: int) -> None:
         order[last], order[other] = order[other], order[last]
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def dot(rows: Float32Array, r: int, vector: Float32Array) -> np.float32:
     """Return the product of row *r* and *vector*."""
     # Eight sums, so that the compiler may use vectors without being allowed to reorder.
@@ -124,35 +142,29 @@ def dot(rows: Float32Array, r: int, vector: Float32Array) -> np.float32:
     return ((a + b) + (c + d)) + ((e + f) + (g + h))
 
 
-@njit(cache=True, inline="always", error_model="numpy")
-def sigmoid(score: np.float32) -> np.float32:
-    """Return the logistic function of *score*."""
-    return np.float32(_ONE / (_ONE + np.exp(-score)))
-
-
-@njit(cache=True, error_model="numpy")
-def _differentiate(
-    scores: Float32Array, slots: Int32Array, labels: Float32Array, width: int, code: int
+@kernel(inline="always")
+def fill_slots(
+    batch: IntArray,
+    items: IntArray,
+    negatives: Int32Array,
+    first: int,
+    slot: Int32Array,
+    slots: Int32Array,
 ) -> None:
-    """Replace the *scores* of a batch by the derivatives of its loss; -1 in *slots*: no pair."""
-    for first in range(0, scores.size, width):
-        if code == 1:
-            chosen, pull = scores[first], _ZERO
-            for s in range(first + 1, first + width):
-                if slots[s] >= 0:
-                    scores[s] = sigmoid(scores[s] - chosen)
-                    pull += scores[s]
-            scores[first] = -pull
-            continue
-        for s in range(first, first + width):
-            label = labels[first // width] if s == first else _ZERO
-            if code == 2:
-                scores[s] = (scores[s] - label) + (scores[s] - label)
-            else:
-                scores[s] = sigmoid(scores[s]) - label
+    """Write the rows of the pairs of a *batch*, -1 for none: each item, then its negatives.
+
+    *slot* gives the row of an item; row 0 of *negatives* is that of the example *first*.
+    """
+    width = 1 + negatives.shape[1]
+    for k in range(batch.size):
+        example, q = batch[k], k * width
+        slots[q] = slot[items[example]]
+        for s in range(width - 1):
+            other = negatives[example - first, s]
+            slots[q + 1 + s] = slot[other] if other >= 0 else -1
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def step_rows(
     slots: Int32Array,
     labels: Float32Array,
@@ -178,7 +190,7 @@ def step_rows(
     for q in range(slots.size):
         if slots[q] >= 0:
             scores[q] = dot(rows, slots[q], vector) + bias
-    _differentiate(scores[: slots.size], slots, labels, width, code)
+    differentiate(scores[: slots.size], slots, labels, width, code)
     pairs = 0
     for q in range(slots.size):
         r = slots[q]
@@ -208,7 +220,7 @@ def step_rows(
         gradient[j] = _ZERO
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _train(
     low: int,
     high: int,
@@ -250,16 +262,12 @@ def _train(
         for epoch in range(epochs):
             shuffle(order, key, phones[client], epoch)
             for start in range(0, order.size, group):
-                end = min(start + group, order.size)
-                for k in range(start, end):
-                    example, q = order[k], (k - start) * width
-                    batch_labels[k - start] = labels[example]
-                    slots[q] = slot[items[example]]
-                    for s in range(width - 1):
-                        other = negatives[example, s]
-                        slots[q + 1 + s] = slot[other] if other >= 0 else -1
+                batch = order[start : start + group]
+                for k in range(batch.size):
+                    batch_labels[k] = labels[batch[k]]
+                fill_slots(batch, items, negatives, 0, slot, slots)
                 step_rows(
-                    slots[: (end - start) * width], batch_labels, width, code, rows, vector,
+                    slots[: batch.size * width], batch_labels, width, code, rows, vector,
                     steps, scores, slopes, hits, gradient,
                 )  # fmt: skip
         for j in range(length):

@@ -7,10 +7,10 @@ allowed to reorder sums.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from droidloop.models.recommenders.neumf import NeuMF
 from droidloop.platform.arrays import Array, Float32Array, IntArray
+from droidloop.platform.law import kernel
 
 _ZERO = np.float32(0)
 
@@ -61,7 +61,7 @@ def unpacked(model: NeuMF, net: Network) -> dict[str, Array]:
     return {**named, "out": net.out, "out_bias": net.out_bias}
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def forward(
     row: Float32Array,
     vector: Float32Array,
@@ -94,7 +94,7 @@ def forward(
     return np.float32(logit)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def backward(
     slope: np.float32,
     row: Float32Array,
@@ -145,7 +145,7 @@ def backward(
                 above[i] = below[i] if value[k - 1, i] > _ZERO else _ZERO
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def begin(
     vector: Float32Array, net: Network, widths: IntArray, cut: int, start: Float32Array
 ) -> None:
@@ -158,7 +158,7 @@ def begin(
                 start[o] += vector[cut + i] * net.weight[0, i, o]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def descend(
     lr_user: np.float32,
     lr_dense: np.float32,
@@ -194,7 +194,7 @@ def descend(
         pull[j] = _ZERO
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def add(net: Network, other: Network, sign: np.float32) -> None:
     """Add *sign* times the parameters of *other*, in place; ``turned`` stays as it is."""
     for k in range(net.bias.shape[0]):

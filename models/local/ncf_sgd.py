@@ -5,15 +5,16 @@ does the same arithmetic with torch.
 """
 
 import numpy as np
-from numba import njit
 
 from droidloop.models.data.interactions import UserItems
+from droidloop.models.numerics.pair_gradients import sigmoid
 from droidloop.models.recommenders.neumf import NeuMF
 from droidloop.platform.arrays import Array, Float32Array, Int32Array, IntArray
 from droidloop.platform.draws import Draws
+from droidloop.platform.law import kernel
 from droidloop.platform.workers import for_chunks
 
-from .mf_sgd import Sgd, shuffle, sigmoid
+from .mf_sgd import Sgd, fill_slots, shuffle
 from .ncf_network import Network, Scratch, add, backward, begin, descend, forward, packed, unpacked
 
 _ONE = np.float32(1)
@@ -61,7 +62,7 @@ def train_ncf_cohort(
     return {"item": change, **unpacked(model, moved)}
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _step(
     slots: Int32Array,
     width: int,
@@ -97,7 +98,7 @@ def _step(
     descend(steps[0], steps[2], vector, pull, net, grad, widths, cut)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _train(
     low: int,
     high: int,
@@ -151,15 +152,10 @@ def _train(
         for epoch in range(epochs):
             shuffle(order, key, phones[client], epoch)
             for first_of in range(0, order.size, group):
-                end = min(first_of + group, order.size)
-                for k in range(first_of, end):
-                    example, q = order[k], (k - first_of) * width
-                    slots[q] = slot[items[example]]
-                    for s in range(width - 1):
-                        other = negatives[example, s]
-                        slots[q + 1 + s] = slot[other] if other >= 0 else -1
+                batch = order[first_of : first_of + group]
+                fill_slots(batch, items, negatives, 0, slot, slots)
                 _step(
-                    slots[: (end - first_of) * width], width, rows, push, hit, vector, pull,
+                    slots[: batch.size * width], width, rows, push, hit, vector, pull,
                     net, grad, widths, cut, scratch, steps,
                 )  # fmt: skip
         for r in range(rows.shape[0]):

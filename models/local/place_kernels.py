@@ -12,7 +12,6 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from droidloop.models.recommenders.place_features import (
     Ground,
@@ -24,6 +23,7 @@ from droidloop.models.recommenders.place_features import (
     visits_of,
 )
 from droidloop.platform.arrays import Float32Array, FloatArray, IntArray
+from droidloop.platform.law import kernel
 
 _ZERO = np.float32(0)
 _ONE = np.float32(1)
@@ -49,7 +49,7 @@ class Desk(NamedTuple):
     copied: Float32Array
 
 
-@njit(cache=True)
+@kernel
 def desk(length: int, candidates: int, dim: int) -> Desk:
     """Return memory for questions after *length* visits at most, about *candidates* at most."""
     f = np.float32
@@ -63,7 +63,7 @@ def desk(length: int, candidates: int, dim: int) -> Desk:
     )  # fmt: skip
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _place(w: Weights, ground: Ground, slot: IntArray, item: int, out: Float32Array) -> None:
     held, kind = slot[item], ground.category[item]
     for j in range(out.size):
@@ -71,7 +71,7 @@ def _place(w: Weights, ground: Ground, slot: IntArray, item: int, out: Float32Ar
         out[j] = vector + w.category[kind, j]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def answer(
     w: Weights,
     ground: Ground,
@@ -115,7 +115,7 @@ def answer(
             b.u[i] += w.value[i, j] * b.mean[j]
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def score(
     w: Weights, ground: Ground, slot: IntArray, items: IntArray, item: int, visits: int, b: Desk,
     k: int,
@@ -138,7 +138,7 @@ def score(
     return np.float32(total)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def softmax(values: Float32Array, candidates: IntArray) -> float:
     """Replace *values* by their softmax over the candidates that are there (not -1).
 
@@ -158,7 +158,7 @@ def softmax(values: Float32Array, candidates: IntArray) -> float:
     return float(first - np.log(total))
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def descend(
     w: Weights,
     ground: Ground,
@@ -221,7 +221,7 @@ def descend(
     _move_places(w, ground, slot, items, candidates, visits, rate, slow, b)
 
 
-@njit(cache=True)
+@kernel
 def _move_places(
     w: Weights,
     ground: Ground,
@@ -256,7 +256,7 @@ def _move_places(
             w.category[kind, j] -= slow * b.dx[r, j]
 
 
-@njit(cache=True)
+@kernel
 def contrast(
     own: Float32Array, theirs: Float32Array, mine: int, others: int, tau: float, weight: float,
     out: Float32Array, logits: FloatArray,

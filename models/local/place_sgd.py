@@ -3,12 +3,12 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from droidloop.models.numerics.bounds import LARGEST
 from droidloop.models.recommenders.place_features import Ground, Weights
 from droidloop.platform.arrays import Float32Array, IntArray
 from droidloop.platform.draws import below_at
+from droidloop.platform.law import kernel
 
 from .place_kernels import Desk, answer, contrast, descend, score, softmax
 
@@ -34,7 +34,7 @@ class Lesson(NamedTuple):
     others: int
 
 
-@njit(cache=True)
+@kernel
 def hold(slot: IntArray, area: IntArray) -> None:
     """Note in *slot* (all -1) which row each of the places *area* has; -1 ends the area."""
     for row in range(area.size):
@@ -42,7 +42,7 @@ def hold(slot: IntArray, area: IntArray) -> None:
             slot[area[row]] = row
 
 
-@njit(cache=True)
+@kernel
 def let_go(slot: IntArray, area: IntArray) -> None:
     """Undo ``hold``."""
     for row in range(area.size):
@@ -50,7 +50,7 @@ def let_go(slot: IntArray, area: IntArray) -> None:
             slot[area[row]] = -1
 
 
-@njit(cache=True)
+@kernel
 def chosen_visits(count: int, most: int, key: np.uint64, phone: int) -> IntArray:
     """Return *most* of the visits 1..count-1, rising; all of them, if they are fewer."""
     every = np.arange(1, max(count, 1))
@@ -62,7 +62,7 @@ def chosen_visits(count: int, most: int, key: np.uint64, phone: int) -> IntArray
     return np.sort(every[:most])
 
 
-@njit(cache=True)
+@kernel
 def moderate(values: Float32Array) -> bool:
     """Return whether all of *values* are numbers of a sensible size."""
     sound = True
@@ -71,7 +71,7 @@ def moderate(values: Float32Array) -> bool:
     return sound
 
 
-@njit(cache=True)
+@kernel
 def answers_to(
     w: Weights, ground: Ground, own: Local, chosen: IntArray, length: int, b: Desk
 ) -> Float32Array:
@@ -87,7 +87,7 @@ def answers_to(
     return out
 
 
-@njit(cache=True)
+@kernel
 def draw_candidates(
     own: Local,
     held: int,
@@ -115,7 +115,7 @@ def draw_candidates(
         candidates[k] = -1 if known or other == candidates[0] else other
 
 
-@njit(cache=True)
+@kernel
 def practise(
     w: Weights,
     ground: Ground,

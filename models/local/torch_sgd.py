@@ -1,14 +1,20 @@
-"""Local SGD of any recommender with torch, one phone at a time: what ``kernels.py`` is held to."""
+"""Local SGD of any recommender on any table with torch, one phone at a time.
+
+What compiled kernels are held to, and what trains where there is none.
+"""
+
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.interfaces.learning import Batch, Params, Recommender
+from droidloop.models.numerics.one_thread import one_thread
 from droidloop.platform.arrays import Array, Int32Array, IntArray
 from droidloop.platform.draws import Draws
 
-from .mf_sgd import Sgd, order_of
+from .mf_sgd import Sgd, batches, order_of
 
 
 def train_phone(
@@ -32,28 +38,26 @@ def train_phone(
         sgd: steps and batch; its number of epochs is that of *order*.
     """
     params = {name: value.clone() for name, value in params.items()}
-    group = sgd.group(negatives.shape[1])
-    for epoch in order:
-        for start in range(0, len(epoch), group):
-            part = epoch[start : start + group]
-            batch = Batch(
-                users=torch.zeros(len(part), dtype=torch.int64),
-                items=torch.from_numpy(items[part]),
-                labels=torch.from_numpy(labels[part].astype(np.float32)),
-                negatives=torch.from_numpy(negatives[part].astype(np.int64)),
-            )
-            _descend(recommender, params, batch, sgd)
+    rates = _rates(recommender, params, sgd)
+    for part in batches(order, sgd.group(negatives.shape[1])):
+        batch = Batch(
+            users=torch.zeros(len(part), dtype=torch.int64),
+            items=torch.from_numpy(items[part]),
+            labels=torch.from_numpy(labels[part].astype(np.float32)),
+            negatives=torch.from_numpy(negatives[part].astype(np.int64)),
+        )
+        _descend(recommender, params, batch, rates)
     return params
 
 
 def train_cohort_in_torch(
-    recommender: Recommender,
-    shared: Params,
+    model_of: Callable[[int], Recommender],
+    shared: dict[str, Array],
     private: dict[str, Array],
     data: UserItems,
     negatives: Int32Array,
-    ids: Int32Array,
-    offsets: IntArray,
+    rows: dict[str, Int32Array],
+    offsets: dict[str, IntArray],
     *,
     phones: IntArray,
     sgd: Sgd,
@@ -62,54 +66,67 @@ def train_cohort_in_torch(
 ) -> dict[str, Array]:
     """Train each phone on a copy of *shared*; return the changes by name.
 
-    Of a table, which has one row for each item, those of the rows *ids*: (len(ids), ...); of
-    everything else those of the whole: (phones, ...). *private* (phones first) is trained in
-    place. Like the compiled kernels, for any recommender.
+    Of what *rows* has row numbers of, (len(rows), ...), those of each phone from *offsets* on; of
+    every other parameter that is trained (phones, ...). *private* (phones first) is trained in
+    place. Like the compiled kernels, for any recommender: that of phone *k* is ``model_of(k)``.
     """
-    tables = recommender.tables.keys()
+    tensors = {name: torch.from_numpy(array) for name, array in shared.items()}
+    fixed = _fixed(model_of(0)) if len(phones) else set()
     change = {
         name: np.empty(
-            (len(ids), *value.shape[1:]) if name in tables else (len(phones), *value.shape),
+            (len(rows[name]) if name in rows else len(phones), *value.shape[name in rows :]),
             np.float32,
         )
         for name, value in shared.items()
+        if name not in fixed
     }
-    for k in range(len(phones)):
-        mine = slice(int(data.offsets[k]), int(data.offsets[k + 1]))
-        rows = slice(int(offsets[k]), int(offsets[k + 1]))
-        own = {name: torch.from_numpy(column[k : k + 1]) for name, column in private.items()}
-        order = order_of(draws, int(phones[k]), counter, mine.stop - mine.start, sgd.epochs)
-        trained = train_phone(
-            recommender,
-            shared | own,
-            data.items[mine],
-            data.ratings[mine],
-            negatives[mine],
-            order,
-            sgd,
-        )
-        touched = torch.from_numpy(ids[rows].astype(np.int64))
-        for name, old in shared.items():
-            moved = trained[name] - old
-            change[name][rows if name in tables else k] = (
-                moved[touched] if name in tables else moved
-            ).numpy()
-        for name, column in private.items():
-            column[k] = trained[name][0].numpy()
+    with one_thread():  # a phone is too small to share
+        for k in range(len(phones)):
+            mine = slice(int(data.offsets[k]), int(data.offsets[k + 1]))
+            own = {name: torch.from_numpy(column[k : k + 1]) for name, column in private.items()}
+            order = order_of(draws, int(phones[k]), counter, mine.stop - mine.start, sgd.epochs)
+            trained = train_phone(
+                *(model_of(k), tensors | own, data.items[mine], data.ratings[mine]),
+                *(negatives[mine], order, sgd),
+            )
+            for name, moved in change.items():
+                if name in rows:
+                    part = slice(int(offsets[name][k]), int(offsets[name][k + 1]))
+                    touched = rows[name][part]
+                    moved[part] = trained[name].numpy()[touched] - shared[name][touched]
+                else:
+                    moved[k] = trained[name].numpy() - shared[name]
+            for name, column in private.items():
+                column[k] = trained[name][0].numpy()
     return change
 
 
-def _descend(recommender: Recommender, params: Params, batch: Batch, sgd: Sgd) -> None:
-    for value in params.values():
-        value.requires_grad_(True)
+def _fixed(model: Recommender) -> set[str]:
+    """Return the names of shared parameters that no training moves."""
+    tables = model.tables.values()
+    return {name for table in tables for name, one in table.parameters.items() if not one.trained}
+
+
+def _descend(
+    recommender: Recommender, params: Params, batch: Batch, rates: dict[str, float]
+) -> None:
+    for name in rates:
+        params[name].requires_grad_(True)
     loss = recommender.loss(params, batch).sum()
-    slopes = torch.autograd.grad(loss, list(params.values()), allow_unused=True)
+    slopes = torch.autograd.grad(loss, [params[name] for name in rates], allow_unused=True)
     with torch.no_grad():
-        for name, slope in zip(list(params), slopes, strict=True):
-            lr = sgd.lr_rows
-            if name in recommender.private:
-                lr = sgd.lr_user
-            elif name not in recommender.tables and sgd.lr_dense is not None:
-                lr = sgd.lr_dense
+        for (name, rate), slope in zip(rates.items(), slopes, strict=True):
             value = params[name].detach()
-            params[name] = value if slope is None else value - lr * slope
+            params[name] = value if slope is None else value - rate * slope
+
+
+def _rates(recommender: Recommender, names: Iterable[str], sgd: Sgd) -> dict[str, float]:
+    """Return the step of each parameter that is trained."""
+    tables = recommender.tables.values()
+    by_row = {n for table in tables for n, one in table.parameters.items() if one.by_row}
+    fixed = _fixed(recommender)
+    return {
+        name: sgd.lr_user if name in recommender.private else sgd.rate(name in by_row)
+        for name in names
+        if name not in fixed
+    }

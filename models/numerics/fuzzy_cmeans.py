@@ -7,10 +7,10 @@ k-means++. Sums run in the order of the points, so neither threads nor a library
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from droidloop.platform.arrays import Array, FloatArray, IntArray
 from droidloop.platform.draws import Draws
+from droidloop.platform.law import kernel
 
 from .kmeans import spread
 
@@ -79,7 +79,7 @@ def fuzzy_cmeans(
     return Fuzzy(memberships, centers, rounds)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _belong(
     points: FloatArray, centers: FloatArray, memberships: FloatArray, fuzziness: float
 ) -> None:
@@ -104,7 +104,7 @@ def _belong(
             mine[c] /= total
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _iterate(
     points: FloatArray,
     centers: FloatArray,

@@ -7,10 +7,10 @@ order of the points, so neither threads nor a library's version matter.
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from droidloop.platform.arrays import Array, FloatArray, IntArray
 from droidloop.platform.draws import Draws
+from droidloop.platform.law import kernel
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def some_of_each(
     return np.sort(order[np.lexsort((np.arange(len(order)), turn))[:count]])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _distance(one: FloatArray, other: FloatArray) -> float:
     total = 0.0
     for j in range(one.size):
@@ -155,7 +155,7 @@ def _distance(one: FloatArray, other: FloatArray) -> float:
     return total
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _spread(points: FloatArray, chance: FloatArray) -> FloatArray:
     centers = np.empty((chance.size, points.shape[1]))
     nearest_squared = np.full(len(points), np.inf)
@@ -176,7 +176,7 @@ def _spread(points: FloatArray, chance: FloatArray) -> FloatArray:
     return centers
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _assign(
     points: FloatArray, centers: FloatArray, labels: IntArray, distances: FloatArray
 ) -> bool:
@@ -193,7 +193,7 @@ def _assign(
     return moved
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _lloyd(
     points: FloatArray,
     centers: FloatArray,

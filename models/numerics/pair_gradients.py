@@ -1,32 +1,68 @@
 """Slopes of the pair losses with respect to the vectors of users and items, compiled.
 
-Example by example, in their order, into arrays that the caller brings: central training and
-training on ego graphs share it.
+All kernels take the derivatives of the losses from here. ``add_slopes`` adds them up example by
+example, in their order, into arrays that the caller brings: for central training and ego graphs.
 """
 
 import numpy as np
-from numba import njit
 
 from droidloop.platform.arrays import Float32Array, Int32Array, IntArray
+from droidloop.platform.law import kernel
 
 LOSSES = {"log": 0, "bpr": 1, "squared": 2}
-"""The numbers by which ``add_slopes`` knows the losses."""
+"""The numbers by which kernels know the losses."""
 
 _ONE, _ZERO = np.float32(1), np.float32(0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _slope(score: np.float32, label: np.float32, code: int) -> tuple[np.float32, float]:
-    """Return the derivative of the log or the squared loss, and the loss."""
-    if code == 2:
-        gap = score - label
-        return gap + gap, float(gap * gap)
-    decay = np.exp(-abs(score))
-    sigmoid = (_ONE if score >= 0 else decay) / (_ONE + decay)
-    return np.float32(sigmoid - label), float(max(score, _ZERO) - label * score + np.log1p(decay))
+@kernel(inline="always", error_model="numpy")
+def sigmoid(score: np.float32) -> np.float32:
+    """Return the logistic function of *score*."""
+    return np.float32(_ONE / (_ONE + np.exp(-score)))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
+def differentiate(
+    scores: Float32Array, slots: Int32Array, labels: Float32Array, width: int, code: int
+) -> None:
+    """Replace the *scores* of a batch by the derivatives of its loss; -1 in *slots*: no pair.
+
+    There are *width* pairs for each of *labels*: an item and its negatives. The derivatives of
+    pairs that are none are not to be used.
+    """
+    for first in range(0, scores.size, width):
+        if code == 1:
+            chosen, pull = scores[first], _ZERO
+            for s in range(first + 1, first + width):
+                if slots[s] >= 0:
+                    scores[s] = sigmoid(scores[s] - chosen)
+                    pull += scores[s]
+            scores[first] = -pull
+            continue
+        for s in range(first, first + width):
+            label = labels[first // width] if s == first else _ZERO
+            if code == 2:
+                scores[s] = (scores[s] - label) + (scores[s] - label)
+            else:
+                scores[s] = sigmoid(scores[s]) - label
+
+
+@kernel
+def _loss(scores: Float32Array, slots: Int32Array, label: np.float32, code: int) -> float:
+    """Return the loss of an item, the first pair, and its negatives."""
+    loss = 0.0
+    for s in range(1 if code == 1 else 0, scores.size):
+        if slots[s] >= 0:
+            wanted = label if s == 0 else _ZERO
+            if code == 2:
+                loss += float((scores[s] - wanted) * (scores[s] - wanted))
+                continue
+            score = scores[s] - scores[0] if code == 1 else scores[s]
+            loss += float(max(score, _ZERO) - wanted * score + np.log1p(np.exp(-abs(score))))
+    return loss
+
+
+@kernel(error_model="numpy")
 def add_slopes(
     users: IntArray,
     items: IntArray,
@@ -40,30 +76,18 @@ def add_slopes(
 ) -> float:
     """Add the slopes of the losses of a batch, example by example; return the sum of the losses."""
     width, dim = 1 + negatives.shape[1], user.shape[1]
-    slots, scores = np.empty(width, np.int64), np.empty(width, np.float32)
-    pull = np.empty(dim, np.float32)
+    slots, scores = np.empty(width, np.int32), np.empty(width, np.float32)
+    pull, label = np.empty(dim, np.float32), np.ones(1, np.float32)
     loss = 0.0
     for e in range(users.size):
         u = users[e]
         for s in range(width):
             slots[s] = items[e] if s == 0 else negatives[e, s - 1]
-            scores[s] = _ZERO
-            if slots[s] >= 0:
-                scores[s] = _product(user, u, item, slots[s])
-        if code == 1:
-            chosen = scores[0]
-            scores[0] = _ZERO
-            for s in range(1, width):
-                if slots[s] >= 0:
-                    scores[s], more = _slope(scores[s] - chosen, _ZERO, 0)
-                    scores[0] -= scores[s]
-                    loss += more
-        else:
-            for s in range(width):
-                label = _ZERO if s > 0 else (labels[e] if code == 2 else _ONE)
-                if slots[s] >= 0:
-                    scores[s], more = _slope(scores[s], label, code)
-                    loss += more
+            scores[s] = _product(user, u, item, slots[s]) if slots[s] >= 0 else _ZERO
+        if code == 2:
+            label[0] = labels[e]
+        loss += _loss(scores, slots, label[0], code)
+        differentiate(scores, slots, label, width, code)
         pull[:] = _ZERO
         for s in range(width):
             i, slope = slots[s], scores[s]
@@ -76,7 +100,7 @@ def add_slopes(
     return loss
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def _product(user: Float32Array, u: int, item: Float32Array, i: int) -> np.float32:
     # Eight sums, so that the compiler may use vectors without being allowed to reorder.
     a = b = c = d = e = f = g = h = _ZERO
@@ -95,7 +119,7 @@ def _product(user: Float32Array, u: int, item: Float32Array, i: int) -> np.float
     return np.float32(((a + b) + (c + d)) + ((e + f) + (g + h)))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def add_l2(
     users: IntArray,
     items: IntArray,

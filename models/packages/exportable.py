@@ -4,6 +4,7 @@ A graph is described by a builder's name, arrays and tensor specifications, so t
 process that exports it gets plain files and no pickled code.
 """
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,8 +12,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from droidloop.models.interfaces.learning import EmbeddingTable, Params
 from droidloop.platform.arrays import Array
 from droidloop.platform.draws import Draws
+from droidloop.platform.errors import PackageError
 
 from .manifest import TensorSpec
 from .neumf_module import neural_scorer
@@ -39,17 +42,31 @@ class Scorer(nn.Module):
         return {"scores": nn.functional.linear(user, self.table)}
 
 
-def scorer(table: torch.Tensor) -> nn.Module:
-    """Return the module that scores with matrix factorisation; *table* is (n_items, dim)."""
-    return Scorer(table)
-
-
 BUILDERS: dict[str, Callable[..., nn.Module]] = {
-    "scorer": scorer,
+    "scorer": Scorer,
     "neural-scorer": neural_scorer,
     **STEP_BUILDERS,
 }
-"""How to make a module of each kind of graph from its constants, given by name."""
+"""How to make a module of each kind of graph from its constants, given by name.
+
+Any other kind is a place, ``module:function``, as a table's ``scorer`` names it.
+"""
+
+
+def builder_of(kind: str) -> Callable[..., nn.Module]:
+    """Return what makes the module of *kind*.
+
+    Raises:
+        PackageError: there is no such place.
+    """
+    if kind in BUILDERS:
+        return BUILDERS[kind]
+    module, _, function = kind.partition(":")
+    try:
+        found: Callable[..., nn.Module] = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise PackageError(f"graph {kind!r} cannot be built ({error})") from error
+    return found
 
 
 @dataclass(frozen=True)
@@ -65,7 +82,7 @@ class Graph:
     def module(self) -> nn.Module:
         """Return the torch module, ready for evaluation."""
         tensors = {name: torch.from_numpy(array) for name, array in self.constants.items()}
-        return BUILDERS[self.kind](**tensors).eval()
+        return builder_of(self.kind)(**tensors).eval()
 
     def golden_inputs(self, count: int) -> dict[str, Array]:
         """Return *count* inputs of each name, shape (count, *shape*): chance, never a user's data.
@@ -102,12 +119,32 @@ def scoring(table: Array) -> Graph:
     """
     if table.ndim != 2 or 0 in table.shape:
         raise ValueError(f"an item table is (n_items, dim), not {table.shape}")
-    if 4 * table.size > FLATBUFFER_LIMIT_BYTES:
-        raise ValueError(f"a table of {4 * table.size} bytes does not fit a .tflite file (2 GiB)")
-    values = np.ascontiguousarray(table, np.float32)
-    if not np.isfinite(values).all():
-        raise ValueError("the item table has values that are not finite float32 numbers")
-    n_items, dim = values.shape
+    _require_fitting(4 * table.size)
+    return _scoring("scorer", {"table": table}, *table.shape)
+
+
+def scoring_table(table: EmbeddingTable, params: Params) -> Graph:
+    """Return the graph of matrix factorisation on any *table*, from the parameters that ship.
+
+    Raises:
+        ValueError: a parameter is not finite, or all are too large for a ``.tflite`` file.
+    """
+    _require_fitting(table.nbytes)
+    kind, constants = table.scorer(params)
+    return _scoring(kind, constants, table.n, table.dim)
+
+
+def _scoring(kind: str, constants: dict[str, Array], n_items: int, dim: int) -> Graph:
+    for name, array in constants.items():
+        real = np.issubdtype(array.dtype, np.floating)
+        constants[name] = np.ascontiguousarray(array, np.float32 if real else array.dtype)
+        if not np.isfinite(constants[name]).all():
+            raise ValueError("the item table has values that are not finite float32 numbers")
     user = TensorSpec(name="user", shape=(1, dim), dtype="float32")
     scores = TensorSpec(name="scores", shape=(1, n_items), dtype="float32")
-    return Graph("scorer", "score", {"table": values}, (user,), (scores,))
+    return Graph(kind, "score", constants, (user,), (scores,))
+
+
+def _require_fitting(nbytes: int) -> None:
+    if nbytes > FLATBUFFER_LIMIT_BYTES:
+        raise ValueError(f"a table of {nbytes} bytes does not fit a .tflite file (2 GiB)")

@@ -6,12 +6,12 @@ the edges undirected. Social links are such pairs as they stand, and isolation i
 """
 
 import numpy as np
-from numba import njit
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.data.places import Places
 from droidloop.platform.arrays import FloatArray, IntArray
 from droidloop.platform.draws import Draws
+from droidloop.platform.law import kernel
 
 NOBODY: IntArray = np.empty((0, 2), np.int64)
 """Isolation: no pairs."""
@@ -67,7 +67,7 @@ def most_alike(visits: UserItems, group: IntArray, k: int) -> IntArray:
     return np.column_stack([rows, chosen[rows, places]])
 
 
-@njit(cache=True)
+@kernel
 def _alike(roots: FloatArray, k: int) -> IntArray:
     """Return the *k* rows with the largest products with each row, -1 where there are fewer."""
     n = roots.shape[0]

@@ -4,7 +4,6 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from droidloop.models.local.place_kernels import Desk, desk
 from droidloop.models.local.place_sgd import (
@@ -19,6 +18,7 @@ from droidloop.models.local.place_sgd import (
 )
 from droidloop.models.recommenders.place_features import Ground
 from droidloop.platform.arrays import Float32Array, IntArray
+from droidloop.platform.law import kernel
 
 from .place_phones import Held, State, ground_of, model
 
@@ -62,7 +62,7 @@ class Tally(NamedTuple):
     diverged: IntArray
 
 
-@njit(cache=True)
+@kernel
 def _sound(inbox: Inbox, m: int, n_places: int) -> bool:
     """Return whether message *m* can be used."""
     low, high = inbox.offsets[m], inbox.offsets[m + 1]
@@ -73,7 +73,7 @@ def _sound(inbox: Inbox, m: int, n_places: int) -> bool:
     return bool(whole and inbox.ages[m] >= 0)
 
 
-@njit(cache=True)
+@kernel
 def _worn(inbox: Inbox, m: int, slot: IntArray, rows: Float32Array, out: Float32Array) -> None:
     """Put on message *m*: its rows where the phone holds the place, one's own elsewhere."""
     out[:] = rows
@@ -83,7 +83,7 @@ def _worn(inbox: Inbox, m: int, slot: IntArray, rows: Float32Array, out: Float32
             out[held] = inbox.values[k]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _agreement(one: Float32Array, other: Float32Array) -> float:
     """Return the cosine of two sets of answers."""
     dot, size, length = 0.0, 1e-12, 1e-12
@@ -95,7 +95,7 @@ def _agreement(one: Float32Array, other: Float32Array) -> float:
     return dot / math.sqrt(size * length)
 
 
-@njit(cache=True)
+@kernel
 def _average(
     inbox: Inbox,
     used: IntArray,
@@ -134,7 +134,7 @@ def _average(
             sums[r] = rows[r]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def learn_from_models(
     low: int,
     high: int,
@@ -181,7 +181,7 @@ def learn_from_models(
             tally.diverged[phone] += 1
 
 
-@njit(cache=True)
+@kernel
 def _merge(
     known: Held,
     phone: int,

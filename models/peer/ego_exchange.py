@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from droidloop.models.numerics.bounds import LARGEST
 from droidloop.platform.arrays import Array, Float32Array, IntArray
+from droidloop.platform.law import kernel
 from droidloop.platform.messages import Messages
 
 from .gossip_kernels import share_of
@@ -56,7 +56,7 @@ def merge_exchanged(
     )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _moderate(values: Float32Array) -> bool:
     good = True
     flat = values.reshape(-1)
@@ -65,7 +65,7 @@ def _moderate(values: Float32Array) -> bool:
     return good
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _average(
     rows: Float32Array, ids: IntArray, values: Float32Array, theirs: IntArray, share: float
 ) -> None:
@@ -79,7 +79,7 @@ def _average(
                 rows[at, j] = keep * rows[at, j] + take * values[t, j]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _merge(
     first: IntArray,
     count: IntArray,

@@ -22,7 +22,7 @@ from droidloop.models.local.ego_sgd import train_on_ego_graphs
 from droidloop.models.local.mf_sgd import Sgd
 from droidloop.models.numerics.bounds import LARGEST
 from droidloop.models.recommenders.mf import MF
-from droidloop.models.tables.dense import DenseTable
+from droidloop.models.tables.float_rows import own_rows
 from droidloop.platform.arrays import Array, Float32Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import SERVER, Messages
@@ -63,7 +63,8 @@ class SemiDFEGL:
     """Peer rule; the store is that of ``ego_store``. Phones without a group wait.
 
     Attributes:
-        recommender: MF on a dense table: dimensions, loss and regulariser.
+        recommender: MF, dimensions, loss and regulariser, on a table in which every item has a row
+            of its own: what members hold, send and average are rows under the numbers of items.
         rows: how many item rows a group has, the same for all groups.
         fakes: how many of these are neighbours of every member; 0 leaves ego graphs apart.
         neighbours: how many members' ego vectors a phone keeps, the latest.
@@ -85,8 +86,8 @@ class SemiDFEGL:
     threads: int | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.recommender.items, DenseTable):
-            raise TypeError(f"ego graphs need a dense table, not {self.recommender.items!r}")
+        if not own_rows(self.recommender.items):
+            raise TypeError(f"groups hold one row an item, not {self.recommender.items!r}")
         if not 1 <= self.rows <= self.recommender.n_items:
             raise ValueError(f"rows must lie in 1..{self.recommender.n_items}, not {self.rows}")
         if not 0 <= self.fakes <= self.rows:
@@ -212,6 +213,7 @@ class SemiDFEGL:
             + passes * 4 * (edges + 2 * nodes) * mf.dim
             + 12 * numbers * merged,
             ram_bytes=once.ram_bytes + 12 * nodes * mf.dim + 4 * edges + 4 * numbers * merged,
+            operators=self.sgd.operators(data.counts, self.negatives),
         )
 
     def scores(self, columns: dict[str, Array], data: UserItems) -> Scores:

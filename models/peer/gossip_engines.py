@@ -7,11 +7,20 @@ import numpy as np
 import torch
 
 from droidloop.models.data.interactions import UserItems
+from droidloop.models.interfaces.learning import (
+    EmbeddingTable,
+    ItemRecommender,
+    Parameter,
+    Params,
+    shared_parameters,
+)
 from droidloop.models.interfaces.peers import by_receiver
 from droidloop.models.interfaces.store import PrivateStore
+from droidloop.models.local.cohort import in_rows
 from droidloop.models.local.mf_sgd import Sgd, order_of
 from droidloop.models.local.torch_sgd import train_phone
 from droidloop.models.numerics.bounds import LARGEST
+from droidloop.models.numerics.one_thread import one_thread
 from droidloop.models.numerics.pair_gradients import LOSSES
 from droidloop.models.recommenders.mf import MF
 from droidloop.platform.arrays import Float32Array, Int32Array, IntArray
@@ -25,50 +34,77 @@ ROW_AGE = "row_age"
 """In a store that has this column, rows are merged by how often each was trained."""
 
 
+def row_age_of(name: str, table: EmbeddingTable) -> str:
+    """Return the column of the ages of the rows of the parameter *name* of *table*."""
+    return ROW_AGE + name.removeprefix(table.name)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What messages hold of one parameter: rows, all if *rows* is empty, and maybe their ages."""
+
+    values: Float32Array
+    rows: IntArray
+    offsets: IntArray
+    row_ages: Float32Array
+
+
 @dataclass(frozen=True)
 class Received:
-    """The tables that receivers got: receiver k has *count[k]* of them from *first[k]* on.
+    """The models that receivers got: receiver k has *count[k]* of them from *first[k]* on.
 
-    It makes ``passes[k + 1] - passes[k]`` passes over its examples: one after each table and one
-    where there is none, or one after all of them.
+    It makes ``passes[k + 1] - passes[k]`` passes over its examples: one after each model and one
+    where there is none, or one after all of them. *parts* are the messages' by parameter.
     """
 
     first: IntArray
     count: IntArray
     passes: IntArray
-    values: Float32Array
-    rows: IntArray
-    offsets: IntArray
     ages: IntArray
-    row_ages: Float32Array
+    parts: dict[str, Part]
 
     @classmethod
     def of(
-        cls, phones: IntArray, inbox: Messages | None, recommender: MF, once: bool
+        cls, phones: IntArray, inbox: Messages | None, recommender: ItemRecommender, once: bool
     ) -> "Received":
         """Read *inbox*; with *once* all of it is followed by a single pass.
 
         Raises:
-            ValueError: it is not addressed to *phones* in order, or holds other tables.
+            ValueError: it is not addressed to *phones* in order, or holds other parameters.
         """
         first, count = by_receiver(phones, inbox)
         passes = np.zeros(len(phones) + 1, np.int64)
         np.cumsum(np.ones_like(count) if once else np.maximum(count, 1), out=passes[1:])
-        [name], none = recommender.tables, np.empty(0, np.int64)
-        if inbox is None:
-            values, unknown = np.empty((0, recommender.dim), np.float32), np.empty(0, np.float32)
-            return cls(first, count, passes, values, none, none, none, unknown)
-        if inbox.arrays.keys() - {ROW_AGE} != {name} or inbox.arrays[name].shape[1:] != (
-            recommender.dim,
-        ):
-            shapes = {key: array.shape[1:] for key, array in inbox.arrays.items()}
-            raise ValueError(f"gossip needs rows of {name!r} of {recommender.dim}, not {shapes}")
-        if name not in inbox.offsets:
-            raise ValueError(f"{name!r} belongs to all messages; a snapshot belongs to one phone")
-        values = np.ascontiguousarray(inbox.arrays[name], np.float32)
-        rows = inbox.rows.get(name, none)
-        row_ages = np.asarray(inbox.arrays.get(ROW_AGE, np.empty(0)), np.float32)
-        return cls(first, count, passes, values, rows, inbox.offsets[name], inbox.base, row_ages)
+        wanted, none = trained_parameters(recommender), np.empty(0, np.int64)
+        ages = {name: row_age_of(name, recommender.items) for name in wanted}
+        if inbox is not None and inbox.arrays.keys() - ages.values() != wanted.keys():
+            raise ValueError(f"gossip needs {', '.join(wanted)}, not {', '.join(inbox.arrays)}")
+        parts = {}
+        for name, parameter in wanted.items():
+            row = parameter.shape[1:]
+            if inbox is None:
+                nothing = np.empty((0, *row), np.float32)
+                parts[name] = Part(nothing, none, none, np.empty(0, np.float32))
+                continue
+            if inbox.arrays[name].shape[1:] != row:
+                width = " x ".join(map(str, row))
+                raise ValueError(
+                    f"gossip needs rows of {name!r} of {width}, not {inbox.arrays[name].shape}"
+                )
+            if name not in inbox.offsets:
+                raise ValueError(
+                    f"{name!r} belongs to all messages; a snapshot belongs to one phone"
+                )
+            values = np.ascontiguousarray(inbox.arrays[name], np.float32)
+            row_ages = np.asarray(inbox.arrays.get(ages[name], np.empty(0)), np.float32)
+            parts[name] = Part(values, inbox.rows.get(name, none), inbox.offsets[name], row_ages)
+        return cls(first, count, passes, none if inbox is None else inbox.base, parts)
+
+
+def trained_parameters(recommender: ItemRecommender) -> dict[str, Parameter]:
+    """Return the shared parameters that phones train and exchange."""
+    every = shared_parameters(recommender)
+    return {name: parameter for name, parameter in every.items() if parameter.trained}
 
 
 @dataclass(frozen=True)
@@ -78,7 +114,7 @@ class Updates:
     ``negatives[offsets[p]:offsets[p + 1]]`` are those of pass p, in the order of the examples.
     """
 
-    recommender: MF
+    recommender: ItemRecommender
     sgd: Sgd
     phones: IntArray
     received: Received
@@ -94,60 +130,75 @@ def chance_row(phones: Any, turn: Any) -> Any:
     return phones + (turn << 32)
 
 
-def learn_in_numba(work: Updates, store: PrivateStore, threads: int | None) -> None:
-    """Merge and train in place, on *threads* threads."""
-    data, got, columns = work.data, work.received, store.columns
-    mf, sgd = work.recommender, work.sgd
+def learn_in_numba(work: Updates, store: PrivateStore, mf: MF, threads: int | None) -> None:
+    """Merge and train in place, on *threads* threads; *mf* is the model, on a plain table."""
+    got, columns, sgd = work.received, store.columns, work.sgd
+    data, negatives = in_rows(mf.items, work.data, work.negatives)
     squared = mf.loss_name == "squared"
     labels = data.ratings if squared else np.broadcast_to(1.0, len(data.items))
     steps = np.array([sgd.lr_user, sgd.lr_rows, mf.l2], np.float32)
     largest = int(data.counts.max(initial=1))
-    group = max(1, min(sgd.group(work.negatives.shape[1]), largest))
+    group = max(1, min(sgd.group(negatives.shape[1]), largest))
     key = np.uint64(work.draws.child(f"order/{work.round}").key)
-    row_ages = columns.get(ROW_AGE, np.empty((0, 0), np.float32))
-    state = (columns["user"], columns[mf.items.name], columns["age"], row_ages)
+    [(name, part)] = got.parts.items()
+    [own] = mf.private
+    row_ages = columns.get(row_age_of(name, mf.items), np.empty((0, 0), np.float32))
+    state = (columns[own], columns[name], columns["age"], row_ages)
 
     fixed: Any = (
         *(work.phones, got.passes, got.first, got.count),
-        (got.values, got.rows, got.offsets, got.ages, got.row_ages),
-        *(data.items, data.offsets, labels, work.negatives, work.offsets),
+        (part.values, part.rows, part.offsets, got.ages, part.row_ages),
+        *(data.items, data.offsets, labels, negatives, work.offsets),
         *(*state, columns["refused"], columns["diverged"]),
         *(steps, sgd.epochs, group, LOSSES[mf.loss_name], key),
     )
 
-    def part(low: int, high: int) -> None:
+    def learn(low: int, high: int) -> None:
         learn_tables(low, high, *fixed)
 
-    for_chunks(part, len(work.phones), threads)
+    for_chunks(learn, len(work.phones), threads)
 
 
 def learn_in_torch(work: Updates, store: PrivateStore) -> None:
-    """Merge and train in numpy and torch, phone by phone; to float32 rounding the same."""
-    got, columns, name = work.received, store.columns, work.recommender.items.name
+    """Merge and train in numpy and torch, phone by phone, on any table.
+
+    To float32 rounding the same as the kernel.
+    """
+    got, columns = work.received, store.columns
+    ages = {
+        name: column
+        for name in got.parts
+        if (column := row_age_of(name, work.recommender.items)) in columns
+    }
+    [own] = work.recommender.private
     for k, phone in enumerate(work.phones):
-        mine = {"user": columns["user"][phone][None], name: columns[name][phone]}
-        params = {key: torch.from_numpy(value.copy()) for key, value in mine.items()}
+        params = {name: torch.from_numpy(columns[name][phone].copy()) for name in got.parts}
+        params[own] = torch.from_numpy(columns[own][phone][None].copy())
         age = int(columns["age"][phone])
-        row_age = columns[ROW_AGE][phone].copy() if ROW_AGE in columns else None
+        row_ages = {name: columns[column][phone].copy() for name, column in ages.items()}
         m, end = int(got.first[k]), int(got.first[k] + got.count[k])
         turns = int(got.passes[k + 1] - got.passes[k])
         for turn in range(turns):
             until = end if turn == turns - 1 else m + 1
             while m < until:
-                merged = _merge(got, m, params[name].numpy(), age, row_age)
+                merged = _merge(got, m, params, age, row_ages)
                 columns["refused"][phone] += merged is None
                 age = age if merged is None else merged
                 m += 1
             if work.data.counts[k] > 0:
-                params, age = _update(work, k, turn, params), age + 1
-                if row_age is not None:
-                    row_age[_touched(work, k, turn)] += np.float32(1)
+                with one_thread():
+                    params = _update(work, k, turn, params)
+                age += 1
+                for name, rows in _touched(work, k, turn).items():
+                    if name in row_ages:
+                        row_ages[name][rows] += np.float32(1)
         if all(_moderate(value.numpy()) for value in params.values()):
-            columns["user"][phone] = params["user"][0].numpy()
-            columns[name][phone] = params[name].numpy()
+            for name in got.parts:
+                columns[name][phone] = params[name].numpy()
+            columns[own][phone] = params[own][0].numpy()
             columns["age"][phone] = age
-            if row_age is not None:
-                columns[ROW_AGE][phone] = row_age
+            for name, column in ages.items():
+                columns[column][phone] = row_ages[name]
         else:
             columns["diverged"][phone] += 1
 
@@ -157,45 +208,48 @@ def _moderate(values: Float32Array) -> bool:
 
 
 def _merge(
-    got: Received, m: int, table: Float32Array, age: int, row_age: Float32Array | None
+    got: Received, m: int, params: Params, age: int, row_ages: dict[str, Float32Array]
 ) -> int | None:
-    """Merge message *m* into *table*; return the new age, or None if it is refused."""
-    part = slice(int(got.offsets[m]), int(got.offsets[m + 1]))
-    values, rows, other = got.values[part], got.rows[part], int(got.ages[m])
-    if len(got.rows) == 0:
-        rows = np.arange(len(values))
-        whole = len(values) in (0, len(table))
-    else:
-        whole = bool(((rows >= 0) & (rows < len(table))).all())
-    if other < 0 or not whole or not _moderate(values):
-        return None
-    if row_age is not None:
-        theirs = got.row_ages[part]
-        if not ((theirs >= 0) & (theirs <= LARGEST)).all():
+    """Merge message *m* into *params*; return the new age, or None if it is refused, whole."""
+    other, found = int(got.ages[m]), {}
+    for name, part in got.parts.items():
+        mine, n = slice(int(part.offsets[m]), int(part.offsets[m + 1])), len(params[name])
+        values, rows = part.values[mine], part.rows[mine]
+        if len(part.rows) == 0:
+            rows = np.arange(len(values))
+            whole = len(values) in (0, n)
+        else:
+            whole = bool(((rows >= 0) & (rows < n)).all())
+        theirs = part.row_ages[mine]
+        known = name not in row_ages or bool(((theirs >= 0) & (theirs <= LARGEST)).all())
+        if other < 0 or not whole or not known or not _moderate(values):
             return None
-        taken = (theirs / np.maximum(row_age[rows] + theirs, np.float32(1e-30)))[:, None]
-        table[rows] = (1 - taken) * table[rows] + taken * values
-        row_age[rows] = (1 - taken[:, 0]) * row_age[rows] + taken[:, 0] * theirs
-        return max(age, other)
+        found[name] = values, rows, theirs
     share = np.float32(other / (age + other) if age + other > 0 else 0.5)
-    table[rows] = (1 - share) * table[rows] + share * values
+    for name, (values, rows, theirs) in found.items():
+        table, taken = params[name].numpy(), np.full(len(rows), share)
+        if name in row_ages:
+            ages = row_ages[name]
+            taken = theirs / np.maximum(ages[rows] + theirs, np.float32(1e-30))
+            ages[rows] = (1 - taken) * ages[rows] + taken * theirs
+        taken = taken.reshape(-1, *[1] * (table.ndim - 1))
+        table[rows] = (1 - taken) * table[rows] + taken * values
     return max(age, other)
 
 
-def _touched(work: Updates, k: int, turn: int) -> IntArray:
-    """Return the rows that receiver k's pass trains."""
+def _touched(work: Updates, k: int, turn: int) -> dict[str, IntArray]:
+    """Return the rows that receiver k's pass trains, by parameter."""
     mine = slice(int(work.data.offsets[k]), int(work.data.offsets[k + 1]))
     touched = work.data.items[mine]
     if work.negatives.shape[1]:
         start = int(work.offsets[work.received.passes[k] + turn])
         drawn = work.negatives[start : start + len(touched)].reshape(-1)
         touched = np.concatenate([touched, drawn[drawn >= 0]])
-    return np.unique(touched)
+    rows = work.recommender.items.rows_of(touched)
+    return {name: np.unique(numbers) for name, numbers in rows.items()}
 
 
-def _update(
-    work: Updates, k: int, turn: int, params: dict[str, torch.Tensor]
-) -> dict[str, torch.Tensor]:
+def _update(work: Updates, k: int, turn: int, params: Params) -> Params:
     """Return *params* after receiver k's local training of one pass."""
     data, row = work.data, int(chance_row(int(work.phones[k]), turn))
     mine = slice(int(data.offsets[k]), int(data.offsets[k + 1]))

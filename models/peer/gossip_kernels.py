@@ -4,15 +4,15 @@ Receivers are independent of one another, so any number of threads gives the sam
 """
 
 import numpy as np
-from numba import njit
 
-from droidloop.models.local.mf_sgd import dot, shuffle, step_rows
+from droidloop.models.local.mf_sgd import dot, fill_slots, shuffle, step_rows
 from droidloop.models.numerics.bounds import LARGEST
 from droidloop.platform.arrays import Array, Float32Array, Int32Array, IntArray
 from droidloop.platform.draws import uniform_at
+from droidloop.platform.law import kernel
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def copy_tables(
     low: int, high: int, phones: IntArray, column: Float32Array, out: Float32Array
 ) -> None:
@@ -22,7 +22,7 @@ def copy_tables(
         out[k * n : (k + 1) * n] = column[phones[k]]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def copy_some_rows(
     low: int,
     high: int,
@@ -45,7 +45,7 @@ def copy_some_rows(
                 at += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def sound(values: Float32Array, rows: IntArray, n: int, age: int) -> bool:
     """Return whether a neighbour's model can be merged: numbers, of moderate size, rows there."""
     good = age >= 0 and (rows.size > 0 or values.shape[0] in (0, n))
@@ -57,7 +57,7 @@ def sound(values: Float32Array, rows: IntArray, n: int, age: int) -> bool:
     return good
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def credible(ages: Float32Array) -> bool:
     """Return whether a neighbour's row ages are numbers from 0 to ``LARGEST``."""
     good = True
@@ -66,13 +66,13 @@ def credible(ages: Float32Array) -> bool:
     return good
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def share_of(mine: int, theirs: int) -> float:
     """Return the weight of a table of age *theirs* beside one of age *mine*."""
     return theirs / (mine + theirs) if mine + theirs > 0 else 0.5
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def merge_into(table: Float32Array, values: Float32Array, rows: IntArray, share: float) -> None:
     """Move *table* towards *values* (of *rows*; of all if there are none) by *share*."""
     take = np.float32(share)
@@ -87,7 +87,7 @@ def merge_into(table: Float32Array, values: Float32Array, rows: IntArray, share:
             table[rows[t], j] = keep * table[rows[t], j] + take * values[t, j]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def fit_ratings(
     order: IntArray,
     items: IntArray,
@@ -113,7 +113,7 @@ def fit_ratings(
             vector[j] = keep_user * vector[j] - lr_user * (slope * old)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def merge_rows(
     table: Float32Array,
     row_age: Float32Array,
@@ -137,7 +137,7 @@ def merge_rows(
             table[row, j] = keep * table[row, j] + take * values[t, j]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def grow_older(
     row_age: Float32Array, items: IntArray, negatives: Int32Array, seen_at: IntArray, now: int
 ) -> None:
@@ -157,7 +157,7 @@ Sent = tuple[Float32Array, IntArray, IntArray, IntArray, Float32Array]
 """Messages: values, row numbers (none: all rows), where each begins, ages, and ages of rows."""
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def merge_tables(
     first: int, until: int, sent: Sent, table: Float32Array, age: int, row_age: Float32Array
 ) -> tuple[int, int]:
@@ -181,11 +181,16 @@ def merge_tables(
     return age, broken
 
 
-Room = tuple[Int32Array, Float32Array, Float32Array, Float32Array, Int32Array, Float32Array]
-"""Room for a batch: slots and scores of pairs, labels, slopes and hits of rows, the gradient."""
+Room = tuple[
+    Int32Array, Float32Array, Float32Array, Float32Array, Int32Array, Float32Array, Int32Array
+]
+"""Room for a batch: slots and scores of pairs, labels, slopes and hits of rows, the gradient.
+
+Last the row of each item, which is its number: a phone's own table has all rows.
+"""
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def fit_batches(
     order: IntArray,
     items: IntArray,
@@ -199,23 +204,20 @@ def fit_batches(
     room: Room,
 ) -> None:
     """Take a step on each batch of the examples in *order*; of *first* the negatives are row 0."""
-    slots, scores, batch_labels, slopes, hits, gradient = room
+    slots, scores, batch_labels, slopes, hits, gradient, itself = room
     width, group = 1 + negatives.shape[1], batch_labels.size
     for start in range(0, order.size, group):
-        end = min(start + group, order.size)
-        for e in range(start, end):
-            example, q = order[e], (e - start) * width
-            batch_labels[e - start] = labels[example]
-            slots[q] = items[example]
-            for s in range(width - 1):
-                slots[q + 1 + s] = negatives[example - first, s]
+        batch = order[start : start + group]
+        for k in range(batch.size):
+            batch_labels[k] = labels[batch[k]]
+        fill_slots(batch, items, negatives, first, itself, slots)
         step_rows(
-            slots[: (end - start) * width], batch_labels, width, code, table, vector,
+            slots[: batch.size * width], batch_labels, width, code, table, vector,
             steps, scores, slopes, hits, gradient,
         )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def learn_tables(
     low: int,
     high: int,
@@ -252,8 +254,8 @@ def learn_tables(
     table, vector = np.empty_like(item[0]), np.empty(item.shape[2], np.float32)
     slots, scores = np.empty(group * width, np.int32), np.empty(group * width, np.float32)
     slopes, hits, gradient = np.zeros(n, np.float32), np.zeros(n, np.int32), np.zeros_like(vector)
-    room = (slots, scores, np.empty(group, np.float32), slopes, hits, gradient)
-    row_age = np.zeros(row_ages.shape[1], np.float32)
+    row_age, itself = np.zeros(row_ages.shape[1], np.float32), np.arange(n).astype(np.int32)
+    room = (slots, scores, np.empty(group, np.float32), slopes, hits, gradient, itself)
     by_row, stamp, seen_at = row_age.size > 0, 0, np.zeros(row_age.size, np.int64)
     for k in range(low, high):
         phone, mine = phones[k], slice(offsets[k], offsets[k + 1])

@@ -5,10 +5,13 @@ workshops 2019): the user vector stays, the item table travels, a received table
 one's own by age and then trained on local data (merge, then update).
 """
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, get_args
 
 import numpy as np
+import torch
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from droidloop.models.data.interactions import UserItems
@@ -16,49 +19,82 @@ from droidloop.models.data.negatives import draw_negatives
 from droidloop.models.evaluation.evaluator import OwnTablesScorer
 from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.interfaces.forms import ArrayForm, Form
-from droidloop.models.interfaces.learning import Cost, check_private
+from droidloop.models.interfaces.learning import (
+    Cost,
+    ItemRecommender,
+    Parameter,
+    Params,
+    check_private,
+    shared_parameters,
+)
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.learning.learning import PeerLearning, Snapshot
+from droidloop.models.local.cohort import Engine, compiled_mf
 from droidloop.models.local.local_training import LocalTraining
 from droidloop.models.local.mf_sgd import Sgd
 from droidloop.models.recommenders.mf import MF
-from droidloop.models.tables.dense import DenseTable
-from droidloop.platform.arrays import Array, Int32Array, IntArray
+from droidloop.models.tables.float_rows import every_vector
+from droidloop.platform.arrays import Array, Float32Array, Int32Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import SERVER, Messages
 from droidloop.platform.registry import Method
 from droidloop.platform.workers import for_chunks
 
-from .gossip_engines import ROW_AGE, Received, Updates, chance_row, learn_in_numba, learn_in_torch
+from .gossip_engines import (
+    Received,
+    Updates,
+    chance_row,
+    learn_in_numba,
+    learn_in_torch,
+    row_age_of,
+    trained_parameters,
+)
 from .gossip_kernels import copy_some_rows, copy_tables
 from .group_by_taste import Tastes
 
-Engine = Literal["numba", "torch"]
-
 
 def gossip_store(
-    recommender: MF, draws: Draws, n_phones: int, *, by_row: bool = False
+    recommender: ItemRecommender, draws: Draws, n_phones: int, *, by_row: bool = False
 ) -> PrivateStore:
-    """Return what phones know at first: a user vector each, and all the same item table.
+    """Return what phones know at first: a user vector each, and all the same shared parameters.
 
-    Columns: ``user`` and the item table under its name; ``age``, the updates that the table has
-    seen; ``refused``, the broken tables that the phone was sent; ``diverged``, the times that its
-    own training ran away and was taken back; with *by_row* also ``row_age``, how often each row
-    was trained (float32), and phones merge row by row.
+    See ``store_from``.
     """
-    [name] = recommender.tables
-    first = recommender.init(draws)[name].numpy()
+    [own] = recommender.private
+
+    def users(phones: IntArray) -> Array:
+        return recommender.init_private(draws, phones)[own].numpy()
+
+    return store_from(recommender, recommender.init(draws), users, n_phones, by_row=by_row)
+
+
+def store_from(
+    recommender: ItemRecommender,
+    shared: Params,
+    users: Callable[[IntArray], Array],
+    n_phones: int,
+    *,
+    by_row: bool = False,
+) -> PrivateStore:
+    """Return a store in which every phone begins with *shared* and its row of *users*.
+
+    Columns: the private parameter and the shared ones under their names; ``age``, the updates that
+    the model has seen; ``refused``, the broken models that the phone was sent; ``diverged``, the
+    times that its own training ran away and was taken back; with *by_row* also, for each parameter
+    that is read by row, how often each row was trained (float32, see ``row_age_of``), and phones
+    merge row by row.
+    """
+    [own] = recommender.private
 
     def fill(phones: IntArray) -> dict[str, Array]:
-        m = len(phones)
-        return {
-            "user": recommender.init_private(draws, phones)["user"].numpy(),
-            name: np.broadcast_to(first, (m, *first.shape)),
-            "age": np.zeros(m, np.int64),
-            "refused": np.zeros(m, np.int64),
-            "diverged": np.zeros(m, np.int64),
-            **({ROW_AGE: np.zeros((m, recommender.n_items), np.float32)} if by_row else {}),
-        }
+        m, columns = len(phones), {own: users(phones)}
+        for name, parameter in shared_parameters(recommender).items():
+            first = shared[name].numpy()
+            columns[name] = np.broadcast_to(first, (m, *first.shape))
+            if by_row and parameter.by_row:
+                ages = np.zeros((m, len(first)), np.float32)
+                columns[row_age_of(name, recommender.items)] = ages
+        return columns | {name: np.zeros(m, np.int64) for name in ("age", "refused", "diverged")}
 
     return PrivateStore(n_phones, fill)
 
@@ -73,18 +109,19 @@ class GossipMF:
     row on a server (Perifanis and Efraimidis 2022), and what nobody has trained stays.
 
     Attributes:
-        recommender: MF on a dense table; gives the loss and the regulariser.
+        recommender: any one of a table of items; gives the loss and the regulariser.
         sgd: steps, epochs and batch of the update after each merge.
         negatives: items drawn for each local item, anew for every update.
         exclude: by phone, the items never drawn as negatives; None: the local data.
         updates: train ``each`` time that a table was merged, or ``once`` after all of a turn.
         share_of_rows: how much of the table a message holds, rows drawn anew for each (Hegedus et
-            al., Decentralized learning works, JPDC 2021: subsampling); 1 sends all of it.
-        engine: ``numba``, or ``torch`` which is slower and gives the same to float32 rounding.
-        threads: of the numba engine; None: one a processor. The result does not depend on it.
+            al., Decentralized learning works, JPDC 2021: subsampling); 1 sends all of it. What is
+            not read by row is always sent whole.
+        engine: ``numba``, the compiled kernel for MF on vectors that are rows, or ``torch``.
+        threads: of the kernel; None: one a processor. The result does not depend on it.
     """
 
-    recommender: MF
+    recommender: ItemRecommender
     sgd: Sgd = field(default_factory=Sgd)
     negatives: int = 4
     exclude: UserItems | None = None
@@ -94,56 +131,49 @@ class GossipMF:
     threads: int | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.recommender.items, DenseTable):
-            raise TypeError(f"gossip trains a dense table, not {self.recommender.items!r}")
         if self.engine not in get_args(Engine):
             raise ValueError(f"{self.engine!r} is none of {', '.join(get_args(Engine))}")
-        if self.negatives < 0 or (self.negatives == 0 and self.recommender.loss_name != "squared"):
-            loss = self.recommender.loss_name
-            raise ValueError(f"{self.negatives} negatives teach nothing with the loss {loss!r}")
+        if self.negatives < int(self.recommender.needs_negatives):
+            raise ValueError(f"{self.negatives} negatives teach nothing to {self.recommender!r}")
         if not 0.0 < self.share_of_rows <= 1.0:
             raise ValueError(f"share_of_rows must lie in (0, 1], not {self.share_of_rows}")
 
     def form(self, store: PrivateStore) -> Form:
         """Return the form of item tables, or of rows of them; with ages, where *store* has them."""
-        [name], n = self.recommender.tables, self.recommender.n_items
-        some = self._rows_sent < n
-        table = ArrayForm((n, self.recommender.dim), numbered=some, needed=True)
-        age = ArrayForm((n,), numbered=False, low=0.0, like=name, needed=True)
-        arrays = {name: table, ROW_AGE: age} if ROW_AGE in store.columns else {name: table}
+        arrays = {}
+        for name, parameter in trained_parameters(self.recommender).items():
+            some = self._rows_sent(parameter) < parameter.shape[0]
+            age = row_age_of(name, self.recommender.items)
+            arrays[name] = ArrayForm(parameter.shape, numbered=some, needed=True)
+            if age in store.columns:
+                rows = (parameter.shape[0],)
+                arrays[age] = ArrayForm(rows, numbered=False, low=0.0, like=name, needed=True)
         return Form(frozenset({"parameters"}), arrays)
 
-    @property
-    def _rows_sent(self) -> int:
-        return max(1, round(self.share_of_rows * self.recommender.n_items))
-
     def share(self, phones: IntArray, store: PrivateStore, round_: int, draws: Draws) -> Messages:
-        """Return snapshots of the item tables of *phones*, in any order, with their ages.
+        """Return snapshots of the shared parameters of *phones*, in any order, with their ages.
 
         Whoever sorts the senders by receiver before asking saves a copy of all tables.
         """
         store.ensure(phones)
-        [name] = self.recommender.tables
-        n, column, m = self.recommender.n_items, store.columns[name], len(phones)
-        each = self._rows_sent
-        out = np.empty((m * each, self.recommender.dim), np.float32)
-        rows = np.empty(m * each if each < n else 0, np.int64)
-        key = np.uint64(draws.child(f"rows/{round_}").key)
-
-        def work(low: int, high: int) -> None:
-            if each == n:
-                copy_tables(low, high, phones, column, out)
-            else:
-                copy_some_rows(low, high, phones, column, each, key, rows, out)
-
-        for_chunks(work, m, self.threads)
-        arrays: dict[str, Array] = {name: out}
-        offsets = np.arange(m + 1) * each
-        if ROW_AGE in store.columns:
-            ages = store.columns[ROW_AGE][phones]
-            picked = rows.reshape(m, each) if each < n else None
-            ages = ages if picked is None else np.take_along_axis(ages, picked, axis=1)
-            arrays[ROW_AGE] = np.ascontiguousarray(ages).reshape(-1)
+        m, items = len(phones), self.recommender.items
+        arrays: dict[str, Array] = {}
+        rows: dict[str, IntArray] = {}
+        offsets: dict[str, IntArray] = {}
+        for name, parameter in trained_parameters(self.recommender).items():
+            each, age = self._rows_sent(parameter), row_age_of(name, items)
+            purpose = f"rows/{round_}{name.removeprefix(items.name)}"
+            key = np.uint64(draws.child(purpose).key)
+            arrays[name], picked = self._snapshot(store.columns[name], phones, each, key)
+            offsets[name] = np.arange(m + 1) * each
+            if each < parameter.shape[0]:
+                rows[name] = picked
+            if age in store.columns:
+                ages = store.columns[age][phones]
+                if name in rows:
+                    ages = np.take_along_axis(ages, picked.reshape(m, each), axis=1)
+                arrays[age] = np.ascontiguousarray(ages).reshape(-1)
+                offsets[age] = offsets[name]
         messages = Messages(
             kind="parameters",
             sender=phones,
@@ -151,8 +181,8 @@ class GossipMF:
             arrays=arrays,
             weight=np.ones(m),
             base=store.columns["age"][phones],
-            rows={name: rows} if each < n else {},
-            offsets=dict.fromkeys(arrays, offsets),
+            rows=rows,
+            offsets=offsets,
         )
         return check_private(messages, self.recommender)
 
@@ -181,10 +211,10 @@ class GossipMF:
         work = Updates(
             self.recommender, self.sgd, phones, received, data, negatives, offsets, draws, round_
         )
-        if self.engine == "torch":
-            learn_in_torch(work, store)
+        if self.engine == "numba" and compiled_mf(self.recommender):
+            learn_in_numba(work, store, self.recommender, self.threads)
         else:
-            learn_in_numba(work, store, self.threads)
+            learn_in_torch(work, store)
 
     def cost(self, phones: IntArray, merged: IntArray, data: UserItems) -> Cost:
         """Return what ``learn`` takes: merges, and an update after each, of the memory of one.
@@ -192,8 +222,9 @@ class GossipMF:
         A merge is 3 flops for each number that arrives, which is read with one's own and written:
         12 bytes. Working copy and message lie in memory with the table.
         """
-        numbers = self.recommender.n_items * self.recommender.dim
-        sent = self._rows_sent * self.recommender.dim
+        parameters = trained_parameters(self.recommender).values()
+        numbers = sum(math.prod(one.shape) for one in parameters)
+        sent = sum(self._rows_sent(one) * one.row_numbers for one in parameters)
         pairs = data.counts * (1 + self.negatives)
         updates = np.maximum(merged, 1) if self.updates == "each" else 1
         trained = self.recommender.cost(pairs * self.sgd.epochs * updates)
@@ -202,7 +233,31 @@ class GossipMF:
             trained.flops + 3 * sent * merged,
             trained.moved_bytes + 12 * sent * merged + 16 * numbers,
             one.ram_bytes + 4 * numbers + 4 * sent * merged,
+            self.sgd.operators(data.counts, self.negatives) * updates,
         )
+
+    def _rows_sent(self, parameter: Parameter) -> int:
+        """Return how many rows of *parameter* a message holds."""
+        n = parameter.shape[0]
+        return max(1, round(self.share_of_rows * n)) if parameter.by_row else n
+
+    def _snapshot(
+        self, column: Float32Array, phones: IntArray, each: int, key: np.uint64
+    ) -> tuple[Float32Array, IntArray]:
+        """Return *each* rows of the parameter of each of *phones*, and their numbers if not all."""
+        m, n = len(phones), column.shape[1]
+        flat = column.reshape(*column.shape[:2], math.prod(column.shape[2:]))
+        out = np.empty((m * each, flat.shape[2]), np.float32)
+        rows = np.empty(m * each if each < n else 0, np.int64)
+
+        def work(low: int, high: int) -> None:
+            if each == n:
+                copy_tables(low, high, phones, flat, out)
+            else:
+                copy_some_rows(low, high, phones, flat, each, key, rows, out)
+
+        for_chunks(work, m, self.threads)
+        return out.reshape(m * each, *column.shape[2:]), rows
 
     def _check(self, phones: IntArray, data: UserItems) -> None:
         if data.n_users != len(phones):
@@ -263,15 +318,16 @@ def build(section: GossipMFSection, recommender: MF, task: TaskData) -> PeerLear
         draws=task.draws.child("training"),
         snapshot=lambda: Snapshot({"trained": own_tables(recommender, store)}),
         peer=peer,
-        grouping=Tastes(recommender.items.name, task.split.train),
+        grouping=Tastes(recommender.items.name, task.split.train, recommender.items),
         steps=peer,
     )
 
 
 def own_tables(recommender: MF, store: PrivateStore) -> OwnTablesScorer:
     """Return every phone's own model, as it is now."""
-    columns = store.gather(np.arange(len(store)))
-    return OwnTablesScorer(columns["user"], columns[recommender.items.name])
+    columns, items = store.gather(np.arange(len(store))), recommender.items
+    params = {name: torch.from_numpy(columns[name]) for name in items.parameters}
+    return OwnTablesScorer(columns["user"], every_vector(items, params))
 
 
 METHOD = Method(

@@ -4,7 +4,6 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from droidloop.models.local.place_kernels import Desk, answer, descend, desk, score, softmax
 from droidloop.models.local.place_sgd import (
@@ -18,6 +17,7 @@ from droidloop.models.local.place_sgd import (
 )
 from droidloop.models.recommenders.place_features import Ground, Weights
 from droidloop.platform.arrays import Float32Array, FloatArray, IntArray
+from droidloop.platform.law import kernel
 
 from .dclr_kernels import Tally
 from .place_phones import Held, State, ground_of, model
@@ -67,7 +67,7 @@ class Agree(NamedTuple):
     settle: int
 
 
-@njit(cache=True)
+@kernel
 def _ask(w: Weights, ground: Ground, slot: IntArray, questions: Questions, q: int, b: Desk) -> None:
     """Leave the scores of the candidates of question *q* in ``b.p``.
 
@@ -80,7 +80,7 @@ def _ask(w: Weights, ground: Ground, slot: IntArray, questions: Questions, q: in
         b.p[k] = score(w, ground, slot, items, questions.candidates[q, k], 0, b, k)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def answer_questions(
     low: int,
     high: int,
@@ -106,7 +106,7 @@ def answer_questions(
         let_go(slot, known.areas[phone])
 
 
-@njit(cache=True)
+@kernel
 def _sound(got: Answers, m: int, questions: Questions) -> bool:
     low, high = got.offsets[m], got.offsets[m + 1]
     for k in range(low, high):
@@ -116,7 +116,7 @@ def _sound(got: Answers, m: int, questions: Questions) -> bool:
     return bool(moderate(got.values[low:high]) and got.ages[m] >= 0 and 0.0 <= weight < np.inf)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _divergence(one: Float32Array, other: Float32Array) -> float:
     """Return the Kullback-Leibler divergence of *other* from *one*."""
     total = 0.0
@@ -126,7 +126,7 @@ def _divergence(one: Float32Array, other: Float32Array) -> float:
     return total
 
 
-@njit(cache=True)
+@kernel
 def _shared_opinion(
     got: Answers, m: int, asked: IntArray, candidates: IntArray, out: Float32Array
 ) -> IntArray:
@@ -143,7 +143,7 @@ def _shared_opinion(
     return there
 
 
-@njit(cache=True)
+@kernel
 def _opinions(
     got: Answers,
     receiver: int,
@@ -193,7 +193,7 @@ def _opinions(
     return mean, weight
 
 
-@njit(cache=True)
+@kernel
 def _agree(
     w: Weights,
     ground: Ground,
@@ -222,7 +222,7 @@ def _agree(
         )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def learn_from_answers(
     low: int,
     high: int,

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numba import njit
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.data.places import Places
@@ -30,9 +29,10 @@ from droidloop.models.recommenders.place_features import (
     network_size,
     weights_in,
 )
-from droidloop.models.tables.dense import normal_rows
+from droidloop.models.tables.float_rows import normal_rows
 from droidloop.platform.arrays import Array, Float32Array, IntArray
 from droidloop.platform.draws import Draws
+from droidloop.platform.law import kernel
 from droidloop.platform.workers import for_chunks
 
 COLUMNS = ("rows", "user", "network")
@@ -214,7 +214,7 @@ def state_of(store: PrivateStore) -> State:
     return State(*(store.columns[name] for name in COLUMNS))
 
 
-@njit(cache=True)
+@kernel
 def areas_of(at_km: Float32Array, items: IntArray, offsets: IntArray, most: int) -> IntArray:
     """Return for each user the places of its area, rising, -1 behind the last, (users, most).
 
@@ -244,19 +244,19 @@ def areas_of(at_km: Float32Array, items: IntArray, offsets: IntArray, most: int)
     return out
 
 
-@njit(cache=True)
+@kernel
 def model(known: Held, phone: int, rows: Float32Array, user: Float32Array, network: Float32Array) -> Weights:  # fmt: skip  # noqa: E501
     """Return the model of *phone* as views of its *rows*, *user* and *network*."""
     return weights_in(rows, user[: known.dims[phone]], network, known.categories)
 
 
-@njit(cache=True)
+@kernel
 def ground_of(known: Held, phone: int) -> Ground:
     """Return what *phone* was given."""
     return Ground(known.bases[known.kind[phone]], known.at_km, known.category)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _score(
     low: int,
     high: int,

@@ -3,11 +3,11 @@
 from typing import final
 
 import numpy as np
-from numba import njit
 
 from droidloop.models.data.interactions import UserItems, union
 from droidloop.models.evaluation.metrics import Scores
 from droidloop.platform.arrays import IntArray
+from droidloop.platform.law import kernel
 
 
 @final
@@ -63,7 +63,7 @@ def _owners(histories: UserItems, n_items: int) -> tuple[IntArray, IntArray]:
     return users[order], np.searchsorted(histories.items[order], np.arange(n_items + 1))
 
 
-@njit(cache=True)
+@kernel
 def _neighbours(
     items: IntArray, offsets: IntArray, users: IntArray, starts: IntArray, k: int, shrink: float
 ) -> tuple[IntArray, Scores]:
@@ -90,7 +90,7 @@ def _neighbours(
     return nearest, similarity
 
 
-@njit(cache=True)
+@kernel
 def _vote(
     items: IntArray,
     offsets: IntArray,

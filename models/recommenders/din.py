@@ -20,7 +20,8 @@ from droidloop.models.data.fields import Fields, has_movielens_fields, movielens
 from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.interfaces.learning import Batch, Context, Cost, EmbeddingTable, Params
 from droidloop.models.numerics.losses import log_loss
-from droidloop.models.tables.dense import DenseTable, normal_rows
+from droidloop.models.tables.dense import DenseTable
+from droidloop.models.tables.float_rows import normal_rows
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.registry import Method

@@ -130,8 +130,6 @@ class LightGCN:
         )
 
     def _item(self, params: Params) -> torch.Tensor:
-        if isinstance(self.items, DenseTable):
-            return params[self.items.name]
         return self.items.lookup(params, torch.from_numpy(np.arange(self.n_items)))
 
 

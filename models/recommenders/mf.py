@@ -11,10 +11,11 @@ from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.interfaces.learning import Batch, Context, Cost, EmbeddingTable, Params
 from droidloop.models.numerics.losses import bpr, log_loss, squared_error
 from droidloop.models.numerics.one_thread import one_thread
-from droidloop.models.packages.exportable import scoring
+from droidloop.models.packages.exportable import scoring_table
 from droidloop.models.packages.shipped import Shipped
 from droidloop.models.tables.choose import table_of
-from droidloop.models.tables.dense import DenseSection, DenseTable, normal_rows
+from droidloop.models.tables.dense import DenseSection, DenseTable
+from droidloop.models.tables.float_rows import normal_rows
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.registry import Method
@@ -65,6 +66,16 @@ class MF:
         [table] = self.tables.values()
         return table
 
+    @property
+    def dense(self) -> dict[str, tuple[int, ...]]:
+        """Nothing is shared but the table."""
+        return {}
+
+    @property
+    def needs_negatives(self) -> bool:
+        """Whether no ratings are learned."""
+        return self.loss_name != "squared"
+
     def init(self, draws: Draws) -> Params:
         """Return fresh item vectors."""
         return self.items.init(draws)
@@ -99,6 +110,12 @@ class MF:
                 parts.append(self._score(self._user(params, users[some]), item))
         return torch.cat(parts)
 
+    def score_vectors(
+        self, params: Params, users: torch.Tensor, vectors: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the products of users' vectors with these, ``users.shape + (dim,)``."""
+        return self._score(self._user(params, users), vectors)
+
     def loss(self, params: Params, batch: Batch) -> torch.Tensor:
         """Return the loss of each example with its negatives, shape (batch,)."""
         return self.total(self.pair_losses(params, batch), params, batch)
@@ -132,20 +149,19 @@ class MF:
         """Return what forward and backward over *examples* pairs of a user and an item take.
 
         Of each pair: 2 dim flops for the score, 2 dim for the user's gradient, 2 dim for the
-        item's step, 8 for the logistic function; 12 dim bytes (the row read, read again and
-        written; the user stays in the cache). Of each item once: 16 dim bytes to copy its row and
-        to take the difference. In memory at once: the table, the copied rows and 8 bytes a pair.
+        item's step, 8 for the logistic function; the user stays in the cache. What the item's
+        vector takes is the table's. In memory at once: the table, its rows and 8 bytes a pair.
         """
-        rows: IntArray = np.minimum(np.asarray(examples, np.int64), self.n_items)
+        table = self.items.cost(examples)
         return Cost(
-            flops=examples * (6 * self.dim + 8),
-            moved_bytes=12 * self.dim * examples + 16 * self.dim * rows,
-            ram_bytes=4 * self.dim * (self.n_items + rows) + 8 * examples,
+            flops=table.flops + examples * (6 * self.dim + 8),
+            moved_bytes=table.moved_bytes,
+            ram_bytes=table.ram_bytes + 8 * examples,
         )
 
     def ship(self, params: Params) -> Shipped:
         """Return the item vectors as a graph, and the users' vectors that it takes."""
-        return Shipped(scoring(params[self.items.name].numpy()), params["user"].numpy())
+        return Shipped(scoring_table(self.items, params), params["user"].numpy())
 
     def _user(self, params: Params, users: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.embedding(users, params["user"])

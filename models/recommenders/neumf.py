@@ -5,7 +5,7 @@ He et al., Neural Collaborative Filtering (WWW 2017).
 
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
@@ -15,7 +15,9 @@ from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.interfaces.learning import Batch, Context, Cost, EmbeddingTable, Params
 from droidloop.models.numerics.losses import log_loss
 from droidloop.models.packages.shipped import Shipped
-from droidloop.models.tables.dense import DenseTable, normal_rows
+from droidloop.models.tables.choose import table_of
+from droidloop.models.tables.dense import DenseSection, DenseTable
+from droidloop.models.tables.float_rows import normal_rows
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.registry import Method
@@ -40,6 +42,7 @@ class NeuMF:
         mlp_dim: the length of a user's and of an item's vector that enter the network.
         hidden: the widths of its layers; empty where ``mlp_dim`` is 0.
         sd: standard deviation of the first vectors.
+        table: where item vectors come from; dense unless given.
     """
 
     n_items: int
@@ -47,6 +50,7 @@ class NeuMF:
     mlp_dim: int = 16
     hidden: tuple[int, ...] = (16, 8)
     sd: float = 0.01
+    table: EmbeddingTable | None = None
     tables: dict[str, EmbeddingTable] = field(init=False, repr=False)
     private: frozenset[str] = field(init=False, repr=False, default=frozenset({"user"}))
 
@@ -54,8 +58,21 @@ class NeuMF:
         sizes = (self.gmf_dim, self.mlp_dim, *self.hidden)
         if min(sizes) < 0 or (self.mlp_dim > 0) != (len(self.hidden) > 0) or 0 in self.hidden:
             raise ValueError(f"no network has vectors of {self.mlp_dim} and layers {self.hidden}")
-        table = DenseTable(self.n_items, self.dim, sd=self.sd)
+        table = self.table or DenseTable(self.n_items, self.dim, sd=self.sd)
+        if (table.n, table.dim) != (self.n_items, self.dim):
+            raise ValueError(f"a table of {table.n} x {table.dim} for {self.n_items} x {self.dim}")
         object.__setattr__(self, "tables", {table.name: table})
+
+    @property
+    def items(self) -> EmbeddingTable:
+        """The table of item vectors."""
+        [table] = self.tables.values()
+        return table
+
+    @property
+    def needs_negatives(self) -> bool:
+        """The log loss does."""
+        return True
 
     @property
     def dim(self) -> int:
@@ -88,7 +105,7 @@ class NeuMF:
         layers are drawn from N(0, 2 / (inputs + outputs)) (Glorot and Bengio 2010), those of the
         network's outputs uniformly with the variance 1 / inputs; biases are 0.
         """
-        params = self.tables["item"].init(draws)
+        params = self.items.init(draws)
         for name, shape in self.dense.items():
             values = np.zeros(shape, np.float32)
             if name == "out":
@@ -119,8 +136,14 @@ class NeuMF:
         cohort, which a matrix product does not. The user's half of the first layer is computed
         once for all items.
         """
+        return self.score_vectors(params, users, self.items.lookup(params, items))
+
+    def score_vectors(
+        self, params: Params, users: torch.Tensor, vectors: torch.Tensor
+    ) -> torch.Tensor:
+        """Return logits of users and these vectors, ``users.shape + (dim,)``."""
         user = torch.nn.functional.embedding(users, params["user"])
-        return self._logits(params, user, self.tables["item"].lookup(params, items))
+        return self._logits(params, user, vectors)
 
     def loss(self, params: Params, batch: Batch) -> torch.Tensor:
         """Return the log loss of each example with its negatives, shape (batch,)."""
@@ -129,7 +152,7 @@ class NeuMF:
             ids = torch.cat([ids, batch.negatives], dim=1)
         there = (ids >= 0).to(torch.float32)
         user = torch.nn.functional.embedding(batch.users, params["user"])[:, None]
-        item = self.tables["item"].lookup(params, ids.clamp(min=0))
+        item = self.items.lookup(params, ids.clamp(min=0))
         scores = self._logits(params, user, item)
         labels = torch.zeros_like(scores)
         labels[:, 0] = 1
@@ -140,18 +163,18 @@ class NeuMF:
 
         Of each pair: 2 flops forward and 4 backward for each weight of the network (the user's
         half of the first layer, once a batch, is left out), 9 for each factor of the product, 2
-        for each number of the row, 8 for the logistic function; 16 dim bytes (the row read, its
-        gradient added to, both read again for the step) and 12 bytes for each weight. Of each
-        item once: 16 dim bytes to copy its row and to take the difference. In memory at once: the
-        table, the copied rows and their gradients, four copies of the weights, 8 bytes a pair.
+        for each number of the vector, 8 for the logistic function; 4 dim bytes for the vector's
+        gradient and 12 bytes for each weight, beside what the table takes. In memory at once: the
+        table, its rows and the vectors' gradients, four copies of the weights, 8 bytes a pair.
         """
-        rows: IntArray = np.minimum(np.asarray(examples, np.int64), self.n_items)
+        table = self.items.cost(examples)
+        vectors: IntArray = np.minimum(np.asarray(examples, np.int64), self.n_items)
         every = sum(int(np.prod(shape)) for shape in self.dense.values())
         weights = every - self.mlp_dim * (self.hidden[0] if self.hidden else 0)
         return Cost(
-            flops=examples * (6 * weights + 9 * self.gmf_dim + 2 * self.dim + 8),
-            moved_bytes=(16 * self.dim + 12 * weights) * examples + 16 * self.dim * rows,
-            ram_bytes=4 * self.dim * (self.n_items + 2 * rows) + 16 * every + 8 * examples,
+            flops=table.flops + examples * (6 * weights + 9 * self.gmf_dim + 2 * self.dim + 8),
+            moved_bytes=table.moved_bytes + (4 * self.dim + 12 * weights) * examples,
+            ram_bytes=table.ram_bytes + 4 * self.dim * vectors + 16 * every + 8 * examples,
         )
 
     def _logits(self, params: Params, user: torch.Tensor, item: torch.Tensor) -> torch.Tensor:
@@ -179,12 +202,16 @@ def _through(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
 class NeuMFSection(Section):
     """Neural matrix factorisation: a product of vectors and a network, joined before one logit."""
 
+    choices: ClassVar = {"table": ("table", "dense")}
+
     dim: PositiveInt = 32
     """The length of the vectors that are multiplied."""
     mlp_dim: PositiveInt = 16
     """The length of a user's and of an item's vector that enter the network."""
     hidden: Annotated[list[PositiveInt], Field(min_length=1)] = Field(default=[16, 8])
     """The widths of its layers."""
+    table: Section = DenseSection()
+    """Where item vectors come from."""
 
 
 _SD = 0.1
@@ -193,7 +220,9 @@ _SD = 0.1
 
 def build(section: NeuMFSection, task: TaskData) -> NeuMF:
     """Return NeuMF on the items of *task*."""
-    return NeuMF(task.split.n_items, section.dim, section.mlp_dim, tuple(section.hidden), _SD)
+    n, hidden = task.split.n_items, tuple(section.hidden)
+    table = table_of(section.table, n, section.dim + section.mlp_dim, sd=_SD)
+    return NeuMF(n, section.dim, section.mlp_dim, hidden, _SD, table)
 
 
 METHOD = Method(

@@ -9,6 +9,7 @@ from droidloop.models.interfaces.learning import Cost, Params
 from droidloop.models.packages.exportable import FLATBUFFER_LIMIT_BYTES, Graph
 from droidloop.models.packages.manifest import TensorSpec
 from droidloop.models.packages.shipped import Shipped
+from droidloop.models.tables.float_rows import every_vector
 from droidloop.platform.arrays import Array
 
 if TYPE_CHECKING:
@@ -18,11 +19,14 @@ if TYPE_CHECKING:
 def scoring_neumf(model: "NeuMF", params: Params) -> Graph:
     """Return the graph of *model*: ``user`` (1, dim) in, ``scores`` (1, n_items) out.
 
+    What the network makes of an item's vector alone is a constant for each item, of ``gmf_dim`` and
+    ``hidden[0]`` numbers: a smaller table makes training and messages smaller, not this file.
+
     Raises:
         ValueError: a parameter is not finite, or there are too many for a ``.tflite`` file.
     """
-    arrays = {name: params[name].numpy() for name in ("item", *model.dense)}
-    cut, size, item = model.gmf_dim, model.mlp_dim, arrays["item"]
+    arrays = {name: params[name].numpy() for name in model.dense}
+    cut, size, item = model.gmf_dim, model.mlp_dim, every_vector(model.items, params)
     constants: dict[str, Array] = {"out_bias": arrays["out_bias"]}
     if cut:
         constants["product"] = item[:, :cut] * arrays["out"][:cut]

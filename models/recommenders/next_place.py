@@ -8,17 +8,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from numba import njit
 from pydantic import PositiveInt
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.data.places import Places, by_hours
 from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.interfaces.learning import Batch, Context, Cost, EmbeddingTable, Params
-from droidloop.models.tables.dense import DenseTable, normal_rows
+from droidloop.models.tables.dense import DenseTable
+from droidloop.models.tables.float_rows import normal_rows
 from droidloop.platform.arrays import Float32Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import ScenarioError
+from droidloop.platform.law import kernel
 from droidloop.platform.registry import Method
 from droidloop.platform.section import Section
 
@@ -203,7 +204,7 @@ def turn_cost(practice: Practice, dim: int, examples: IntArray) -> Cost:
     )
 
 
-@njit(cache=True)
+@kernel
 def _nears(at_km: Float32Array, last: IntArray, items: IntArray) -> IntArray:
     out = np.empty(items.shape, np.int64)
     for r in range(items.shape[0]):
@@ -212,7 +213,7 @@ def _nears(at_km: Float32Array, last: IntArray, items: IntArray) -> IntArray:
     return out
 
 
-@njit(cache=True)
+@kernel
 def _look_back(
     every: IntArray,
     times_s: IntArray,

@@ -11,7 +11,7 @@ import torch
 from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.interfaces.learning import Cost, Params
 from droidloop.models.tables.choose import table_of
-from droidloop.models.tables.dense import normal_rows
+from droidloop.models.tables.float_rows import normal_rows
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.registry import Method

@@ -8,37 +8,37 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from droidloop.models.data.places import HOURS
 from droidloop.platform.arrays import Float32Array, IntArray
+from droidloop.platform.law import kernel
 
 GAPS, TURNS, NEARS, VISITS = 12, HOURS // 2 + 1, 12, 7
 
 _HOUR_S = 3600
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def hour_of(time_s: int) -> int:
     """Return the hour of the day, 0..23."""
     return time_s // _HOUR_S % HOURS
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def gap_of(age_s: int) -> int:
     """Return the bucket of an age: an hour, two, four, ... up to some weeks and more."""
     hours = max(age_s, 0) / _HOUR_S
     return min(GAPS - 1, int(1.2 * math.log2(hours + 1.0)))
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def turn_of(hour: int, other: int) -> int:
     """Return how many hours of the day lie between two, 0..12."""
     apart = abs(hour - other)
     return min(apart, HOURS - apart)
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def near_of(at_km: Float32Array, one: int, other: int) -> int:
     """Return the bucket of the distance of two places: 0.1 km, 0.25, ... up to 12 km and more."""
     east = at_km[one, 0] - at_km[other, 0]
@@ -46,7 +46,7 @@ def near_of(at_km: Float32Array, one: int, other: int) -> int:
     return min(NEARS - 1, int(2.0 * math.log2(1.0 + 4.0 * math.sqrt(east * east + north * north))))
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def visits_of(count: int) -> int:
     """Return the bucket of a number of visits: 0, 1, 2, to 4, to 8, to 16, more."""
     if count < 3:
@@ -113,7 +113,7 @@ def first_network(dim: int, categories: int, vectors: Float32Array) -> Float32Ar
     return np.concatenate([part.ravel() for part in parts.values()])
 
 
-@njit(cache=True)
+@kernel
 def weights_in(
     rows: Float32Array, user: Float32Array, network: Float32Array, categories: int
 ) -> Weights:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from pydantic import PositiveFloat
 
+from droidloop.models.interfaces.forms import Form
 from droidloop.models.interfaces.transforms import Setting
 from droidloop.platform.messages import Messages
 from droidloop.platform.registry import Method
@@ -24,17 +25,23 @@ class FlippedSignsSection(SenderSection):
 
 @dataclass(frozen=True)
 class FlippedSigns:
-    """The sender: every floating-point number times minus *times*."""
+    """The sender: every number that may be negative, times minus *times*."""
 
     times: float
 
-    def send(self, honest: Messages, inbox: Messages | None, number: int) -> Messages:
+    def send(self, honest: Messages, form: Form, inbox: Messages | None, number: int) -> Messages:
         """Return the opposite of *honest*."""
         arrays = {
-            name: values * values.dtype.type(-self.times) if values.dtype.kind == "f" else values
+            name: values * values.dtype.type(-self.times) if self._flips(form, name) else values
             for name, values in honest.arrays.items()
         }
         return replace(honest, arrays=arrays)
+
+    @staticmethod
+    def _flips(form: Form, name: str) -> bool:
+        """Return whether the array *name* holds numbers that may be negative."""
+        array = form.arrays.get(name)
+        return array is not None and array.dtype.startswith("float") and array.low < 0
 
 
 def build(section: FlippedSignsSection, setting: Setting) -> FlippedSigns:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from numba import njit
 from pydantic import PositiveFloat
 
 from droidloop.models.interfaces.forms import Form
@@ -20,6 +19,7 @@ from droidloop.models.interfaces.learning import Cost
 from droidloop.models.interfaces.transforms import Setting, State, no_cost
 from droidloop.platform.arrays import Array, BoolArray, FloatArray, IntArray
 from droidloop.platform.draws import Draws, uniform_at
+from droidloop.platform.law import kernel
 from droidloop.platform.messages import Messages
 from droidloop.platform.registry import Method
 from droidloop.platform.section import Section
@@ -127,7 +127,8 @@ class ClipLaplace:
         for name, offsets in messages.offsets.items():
             values = messages.arrays[name]
             if values.dtype.kind == "f":
-                each = np.abs(values.reshape(len(values), -1).astype(np.float64)).sum(axis=1)
+                axes = tuple(range(1, values.ndim))
+                each = np.abs(values.astype(np.float64)).sum(axis=axes)
                 sums = np.concatenate([[0.0], np.cumsum(each)])
                 total += sums[offsets[1:]] - sums[offsets[:-1]]
         return self.section.clip / np.maximum(total, self.section.clip)
@@ -146,7 +147,7 @@ class ClipLaplace:
         for_chunks(work, len(messages), None)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _blur(
     low: int,
     high: int,

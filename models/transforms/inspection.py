@@ -5,10 +5,10 @@ from enum import IntEnum
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from droidloop.models.interfaces.forms import Form
 from droidloop.platform.arrays import Array, BoolArray, FloatArray, Int8Array, IntArray
+from droidloop.platform.law import kernel
 from droidloop.platform.messages import Messages
 from droidloop.platform.workers import for_chunks
 
@@ -25,7 +25,7 @@ class Cause(IntEnum):
     STALE = 3  # too old, or from a version to come
     TWICE = 4  # its sender was heard already
     WEIGHT = 5  # no number, negative, or more items than its sender can have
-    SIZE = 6  # neither no rows nor all of them
+    SIZE = 6  # neither no rows nor all of them, or not those of another array
     ROWS = 7  # a row that does not exist, or one twice
     NUMBER = 8  # NaN or infinity
     BOUND = 9  # beyond what a number may be
@@ -99,16 +99,19 @@ def _inspect_array(
     threads: int | None,
 ) -> None:
     wanted = form.arrays[name]
-    offsets = messages.offsets.get(name, np.array([0, len(values)]))
+    offsets = _offsets(messages, name)
     width = int(np.prod(values.shape[1:], dtype=np.int64))
     flat = np.ascontiguousarray(values).reshape(len(values), width)
     rows = messages.rows.get(name, np.empty(0, np.int64))
+    like = None if wanted.like is None else _offsets(messages, wanted.like)
     n_rows = -1 if wanted.ragged else wanted.shape[0]
 
     def work(low: int, high: int) -> None:
         if flat.dtype.kind in "fi":  # others have no number that is wrong
             bounds = flat.dtype.type(wanted.low), flat.dtype.type(wanted.high)
             _find_wrong_numbers(low, high, flat, offsets, *bounds, cause)
+        if like is not None:
+            _find_unlike_sizes(low, high, offsets, like, cause)
         if name in messages.rows:
             _find_wrong_rows(low, high, rows, offsets, n_rows, cause)
         elif wanted.like is None and not wanted.ragged:
@@ -117,7 +120,21 @@ def _inspect_array(
     for_chunks(work, len(messages), threads)
 
 
-@njit(cache=True, nogil=True)
+def _offsets(messages: Messages, name: str) -> IntArray:
+    return messages.offsets.get(name, np.array([0, len(messages.arrays.get(name, ()))]))
+
+
+@kernel
+def _find_unlike_sizes(
+    first: int, until: int, offsets: IntArray, like: IntArray, cause: Int8Array
+) -> None:
+    for k in range(first, until):
+        unlike = offsets[k + 1] - offsets[k] != like[k + 1] - like[k]
+        if unlike and (cause[k] == 0 or cause[k] > 6):
+            cause[k] = 6
+
+
+@kernel
 def _find_wrong_numbers(
     first: int,
     until: int,
@@ -141,7 +158,7 @@ def _find_wrong_numbers(
                     cause[k] = 8
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _find_wrong_rows(
     first: int, until: int, rows: IntArray, offsets: IntArray, n_rows: int, cause: Int8Array
 ) -> None:
@@ -158,7 +175,7 @@ def _find_wrong_rows(
             cause[k] = 7
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _find_wrong_sizes(
     first: int, until: int, offsets: IntArray, n_rows: int, cause: Int8Array
 ) -> None:

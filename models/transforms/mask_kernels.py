@@ -1,13 +1,14 @@
 """Masks of a pair of phones, compiled: streams of bits that one adds and the other takes off."""
 
 import numpy as np
-from numba import njit, uint64
+from numba import uint64
 
 from droidloop.platform.arrays import IntArray, UInt64Array
 from droidloop.platform.draws import bits_at
+from droidloop.platform.law import kernel
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def add_stream(seed: np.uint64, first: int, sign: int, out: UInt64Array) -> None:
     """Add (*sign* 1) or take off (-1) the numbers of *seed* from place *first* on, modulo 2^64."""
     for t in range(out.size):
@@ -15,7 +16,7 @@ def add_stream(seed: np.uint64, first: int, sign: int, out: UInt64Array) -> None
         out[t] = out[t] + bits if sign > 0 else out[t] - bits
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def mask_all(
     low: int,
     high: int,

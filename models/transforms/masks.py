@@ -150,7 +150,7 @@ class Masks:
     ) -> tuple[Messages, BoolArray]:
         """Return the sum of the groups that can be opened, and which messages are in it."""
         flat = {
-            name: values.reshape(len(sealed), -1).astype(np.uint64, copy=False)
+            name: values.reshape(len(sealed), len(values) // len(sealed) * values.shape[1])
             for name, values in sealed.arrays.items()
         }
         total = {name: np.zeros(rows.shape[1], np.uint64) for name, rows in flat.items()}

@@ -137,7 +137,7 @@ def _places(offsets: IntArray) -> IntArray:
 
 def _sums(values: FloatArray, offsets: IntArray) -> FloatArray:
     """Return the sum of the rows of each message, by itself: independent of who comes with it."""
-    each = values.reshape(len(values), -1).sum(axis=1)
+    each = values.sum(axis=tuple(range(1, values.ndim)))
     return np.array([each[a:b].sum() for a, b in pairwise(offsets.tolist())])
 
 

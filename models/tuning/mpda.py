@@ -23,14 +23,14 @@ from droidloop.models.data.samples import (
     samples_of,
 )
 from droidloop.models.data.split import Part
-from droidloop.models.evaluation.auc import user_auc
-from droidloop.models.evaluation.metrics import UserMetrics
 from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.fitting.fit_din import train_din
 from droidloop.models.interfaces.learning import Params
+from droidloop.models.interfaces.metrics import Rated
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.learning.learning import Offers, PeerLearning, Snapshot
 from droidloop.models.local.din_sgd import network_scores, networks_of, readings_of
+from droidloop.models.metrics.auc import aucs
 from droidloop.models.recommenders.din import DIN
 from droidloop.platform.arrays import Float32Array, IntArray
 from droidloop.platform.draws import Draws
@@ -86,6 +86,7 @@ def build(section: MPDASection, recommender: DIN, task: TaskData) -> PeerLearnin
         data=events.keep(part == TRAIN),
         draws=draws.child("training"),
         snapshot=_Snapshots(recommender, cloud, store, valid, test),
+        answers="ratings",
         peer=MPDA(
             *(recommender, cloud, section.learning_rate, section.epochs, section.held_share),
             samples=section.samples,
@@ -110,7 +111,8 @@ def _samples(
         each = np.repeat(part, 2)
     made = [samples.take(each == which) for which in (TRAIN, VALID, TEST)]
     for name, some in zip(("training", "validation", "test"), made, strict=True):
-        if not len(user_auc(some, np.zeros(len(some), np.float32)).users):
+        rated = Rated(some.labels, np.zeros(len(some), np.float32), some.offsets)
+        if np.isnan(aucs(rated)).all():
             raise DataError(
                 f"{task.source}: training.samples = {section.samples!r}: no user has samples of "
                 f"both kinds in the {name} part; give more events of each user, rated below 4 and "
@@ -157,7 +159,7 @@ def _offers(
 
 @dataclass(frozen=True)
 class _Snapshots:
-    """Returns the AUC of every phone's own network, as it is now, and of the cloud's."""
+    """Returns what every phone's own network, as it is now, says of samples, and the cloud's."""
 
     din: DIN
     cloud: Params
@@ -167,20 +169,20 @@ class _Snapshots:
 
     def __call__(self) -> Snapshot:
         now: Float32Array = self.store.gather(np.arange(len(self.store)))["network"]
-        return Snapshot({}, aucs=self._judge(now))
+        return Snapshot({}, rated=self._rated(now))
 
-    def _judge(self, networks: Float32Array) -> Callable[[Part], dict[str, UserMetrics]]:
-        def aucs(part: Part) -> dict[str, UserMetrics]:
+    def _rated(self, networks: Float32Array) -> Callable[[Part], dict[str, Rated]]:
+        def rated(part: Part) -> dict[str, Rated]:
             some = self.valid if part == "valid" else self.test
             readings = readings_of(self.din, self.cloud, some.items, some.history)
             first = networks_of(self.din, self.cloud, len(networks))
             models = {"trained": networks, "cloud": first}
             return {
-                name: user_auc(some, network_scores(values, readings, some))
+                name: Rated(some.labels, network_scores(values, readings, some), some.offsets)
                 for name, values in models.items()
             }
 
-        return aucs
+        return rated
 
 
 METHOD = Method(

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numba import njit
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.data.samples import Samples, next_samples, samples_of
@@ -28,6 +27,7 @@ from droidloop.models.local.din_sgd import (
 from droidloop.models.recommenders.din import DIN
 from droidloop.platform.arrays import Array, Float32Array, FloatArray, IntArray
 from droidloop.platform.draws import Draws, Key
+from droidloop.platform.law import kernel
 from droidloop.platform.messages import SERVER, Messages
 from droidloop.platform.workers import for_chunks
 
@@ -178,7 +178,7 @@ class MPDA:
         return np.asarray(bad[ends[1:]] == bad[ends[:-1]], np.bool_)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _learn(
     low: int,
     high: int,

@@ -11,14 +11,12 @@ import numpy as np
 from droidloop.models.evaluation.evaluator import ModelScorer
 from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.fitting.train_centrally import train_centrally
-from droidloop.models.interfaces.learning import Params
-from droidloop.models.interfaces.store import PrivateStore
+from droidloop.models.interfaces.learning import Params, shared_parameters
 from droidloop.models.learning.learning import PeerLearning, Snapshot
 from droidloop.models.local.local_training import LocalTraining
 from droidloop.models.local.mf_sgd import Sgd
-from droidloop.models.peer.gossip_mf import GossipMF, own_tables
+from droidloop.models.peer.gossip_mf import GossipMF, own_tables, store_from
 from droidloop.models.recommenders.mf import MF
-from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.messages import SERVER, Messages
 from droidloop.platform.registry import Method
 
@@ -35,7 +33,8 @@ def build(section: TuneSection, recommender: MF, task: TaskData) -> PeerLearning
     base, n_phones = train_centrally(recommender, task), task.split.n_users
     step = section.learning_rate
     sgd = Sgd(step, 0.0 if section.part == "user" else step, section.epochs, section.batch)
-    store = store_of(recommender, base, n_phones)
+    users = base["user"].numpy()
+    store = store_from(recommender, base, lambda phones: users[phones], n_phones)
     cloud = ModelScorer(recommender, base)
     peer = GossipMF(recommender, sgd, section.negatives, task.exclude, updates="once")
     return PeerLearning(
@@ -50,26 +49,10 @@ def build(section: TuneSection, recommender: MF, task: TaskData) -> PeerLearning
     )
 
 
-def store_of(recommender: MF, base: Params, n_phones: int) -> PrivateStore:
-    """Return a store in which every phone begins with *base*."""
-    name = recommender.items.name
-    table, users = base[name].numpy(), base["user"].numpy()
-
-    def fill(phones: IntArray) -> dict[str, Array]:
-        zero = np.zeros(len(phones), np.int64)
-        return {
-            "user": users[phones],
-            name: np.broadcast_to(table, (len(phones), *table.shape)),
-            **{counter: zero for counter in ("age", "refused", "diverged")},
-        }
-
-    return PrivateStore(n_phones, fill)
-
-
 def _initial_download(recommender: MF, base: Params, n_phones: int) -> Messages:
     """Return what every phone fetches first: the table, and its user's vector as a start."""
     server = np.full(n_phones, SERVER)
-    arrays = {recommender.items.name: base[recommender.items.name].numpy()}
+    arrays = {name: base[name].numpy() for name in shared_parameters(recommender)}
     arrays["start"] = base["user"].numpy()
     return Messages(
         kind="parameters",

@@ -10,6 +10,9 @@ import click
 
 from droidloop.platform.errors import UsageError
 
+from .bench import bench
+from .device_options import FailedDevicesError, adb_server, bundle_files
+
 if TYPE_CHECKING:
     from droidloop.devices.android.adb.adb import Adb
     from droidloop.devices.android.adb.connection import Connection
@@ -21,36 +24,59 @@ def devices() -> None:
     """List, probe, start, stop and calibrate real devices."""
 
 
+devices.add_command(bench)
+
+
 @devices.command("list")
 @click.option("--connect", multiple=True, metavar="HOST:PORT", help="Remember this address.")
 @click.option("--forget", multiple=True, metavar="HOST:PORT", help="Do not look there any more.")
-def list_devices(connect: tuple[str, ...], forget: tuple[str, ...]) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON list and nothing else.")
+@adb_server
+def list_devices(
+    connect: tuple[str, ...], forget: tuple[str, ...], as_json: bool, adb_server: str | None
+) -> None:
     """List the devices that droidloop finds: on USB, at remembered addresses, its emulators."""
-    from droidloop.devices.android.adb.adb import Adb
+    from dataclasses import asdict
+
+    from droidloop.devices.android.adb.server import DEFAULT_PORT, held_elsewhere, open_adb
     from droidloop.devices.android.emulator import finding as addresses
+    from droidloop.devices.android.errors import one_line
+    from droidloop.devices.android.probing.summary import summaries
 
     for address in forget:
         addresses.forget(address)
-    with Adb.start() as adb:
+    with open_adb(adb_server) as adb:
         for address in connect:
             try:
                 addresses.remember(adb.connect(address))
             except ValueError as error:
                 raise UsageError(f"--connect {error}") from error
-        for one in addresses.look(adb):
-            click.echo(f"{one.serial:24} {one.detail}")
+        found = summaries(adb, addresses.look(adb))
+        held = held_elsewhere(adb)
+    if as_json:
+        click.echo(json.dumps([asdict(one) for one in found]))
+    else:
+        for one in found:
+            click.echo(one.line)
+    if held:
+        click.echo(
+            f"held by the adb server on port {DEFAULT_PORT}: {', '.join(map(one_line, held))}; "
+            f"use it with --adb-server 127.0.0.1:{DEFAULT_PORT}",
+            err=True,
+        )
 
 
 @devices.command()
-@click.argument("serial")
+@click.argument("serial", envvar="ANDROID_SERIAL")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-def probe(serial: str, as_json: bool) -> None:
+@adb_server
+def probe(serial: str, as_json: bool, adb_server: str | None) -> None:
     """Print what the device SERIAL says of itself, and why it does not say the rest."""
     from dataclasses import asdict
 
     from droidloop.devices.android.probing.probe import probe as ask
 
-    with _connected(serial) as (_, connection):
+    with _connected(serial, adb_server) as connection:
         facts = asdict(ask(connection))
     unknown = facts.pop("unknown")
     if as_json:
@@ -128,21 +154,60 @@ def bundle(abi: tuple[str, ...], out: Path | None) -> None:
 
 
 @devices.command()
-@click.argument("serials", nargs=-1, required=True, metavar="SERIAL...")
+@click.argument("serials", nargs=-1, required=True, metavar="SERIAL...", envvar="ANDROID_SERIAL")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("."), help="Folder [.].")
 @click.option("--base", default="2020-6gb", help="Profile that gives what is not measured.")
-def calibrate(serials: tuple[str, ...], out: Path, base: str) -> None:
+@adb_server
+@bundle_files
+def calibrate(
+    serials: tuple[str, ...],
+    out: Path,
+    base: str,
+    adb_server: str | None,
+    bundles: tuple[Path, ...],
+) -> None:
     """Measure the devices SERIAL... and write a profile of each that a population can use."""
-    from droidloop.devices.android.probing.calibrate import calibrate as measure
-    from droidloop.devices.population.profile_files import write_profile
+    from concurrent.futures import ThreadPoolExecutor
+    from contextlib import ExitStack
 
-    for serial in serials:
-        with _connected(serial) as (_, connection):
-            found = measure(connection)
-        path = write_profile(found.profile(base), out)
-        for line in found.lines():
+    from droidloop.devices.android.adb.server import open_adb
+    from droidloop.devices.android.emulator.finding import look
+    from droidloop.devices.android.fleet.attaching import Ready, made_ready
+    from droidloop.devices.android.probing import calibrate as calibrating
+    from droidloop.devices.population.profile_files import write_profile
+    from droidloop.platform.errors import DeviceError
+
+    def say(line: str) -> None:
+        click.echo(line, err=True)
+
+    def measure(ready: Ready) -> "calibrating.Calibration | DeviceError":
+        serial = ready.connection.serial
+        try:
+            return calibrating.calibrate(ready, workloads, lambda line: say(f"{serial}: {line}"))
+        except DeviceError as error:
+            return error
+
+    calibrating.require_base(base)
+    with ExitStack() as stack:
+        adb = stack.enter_context(open_adb(adb_server))
+        look(adb)
+        say("preparing models (exported the first time)")
+        workloads = calibrating.all_workloads()
+        ready = [
+            stack.enter_context(made_ready(adb, serial, bundles, say))
+            for serial in dict.fromkeys(serials)
+        ]
+        with ThreadPoolExecutor(len(ready), "droidloop-calibrate") as pool:
+            found = list(pool.map(measure, ready))
+    for one in found:
+        if isinstance(one, DeviceError):
+            continue
+        for line in one.lines():
             click.echo(line)
-        click.echo(f"profile: {path}")
+        click.echo(f"points: {one.save(out)}")
+        click.echo(f"profile: {write_profile(one.profile(base), out)}")
+    if failed := [str(one) for one in found if isinstance(one, DeviceError)]:
+        raise FailedDevicesError("; ".join(failed))
 
 
 def _brief(name: str, value: object) -> str:
@@ -175,16 +240,11 @@ def _boot(adb: "Adb", configs: "list[EmulatorConfig]") -> list[str]:
 
 
 @contextmanager
-def _connected(serial: str) -> "Iterator[tuple[Adb, Connection]]":
-    from droidloop.devices.android.adb.adb import Adb
-    from droidloop.devices.android.adb.connection import Connection
-    from droidloop.devices.android.emulator.finding import look
+def _connected(serial: str, server: str | None) -> "Iterator[Connection]":
+    from droidloop.devices.android.adb.server import open_adb
+    from droidloop.devices.android.emulator.finding import reach
 
     if not serial:
         raise UsageError("SERIAL is empty; `droidloop devices list` shows what there is")
-    with Adb.start() as adb:
-        look(adb)
-        adb.attach(serial)
-        connection = Connection(adb, serial)
-        connection.wait(30.0)
-        yield adb, connection
+    with open_adb(server) as adb:
+        yield reach(adb, serial)

@@ -10,6 +10,7 @@ import click
 
 from droidloop.platform.errors import DroidloopError, UsageError
 
+from .device_options import adb_server, bundle_files, setup_of
 from .devices import devices
 
 if TYPE_CHECKING:  # imported only where they are needed
@@ -35,9 +36,6 @@ class _Group(click.Group):
 @click.version_option(package_name="droidloop")
 def main() -> None:
     """A laboratory for on-device recommender systems."""
-    from droidloop.platform.kernels import keep_kernels
-
-    keep_kernels()
 
 
 @main.command()
@@ -57,6 +55,13 @@ def main() -> None:
     help="Have this device take part, in the place of the first phone that is free.",
 )
 @click.option(
+    "--testbed",
+    type=click.Path(path_type=Path),
+    help="A TOML file with [[devices.android]] tables: devices, and how each of them works.",
+)
+@adb_server
+@bundle_files
+@click.option(
     "--workers",
     type=click.IntRange(min=1),
     help="Threads for phones and training [one a processor].",
@@ -68,7 +73,9 @@ def main() -> None:
     type=click.Path(path_type=Path),
     help="Go on with the killed run in this directory, instead of SCENARIO.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON list of records and nothing else."
+)
 def run(
     scenario: str | None,
     settings: tuple[str, ...],
@@ -76,6 +83,9 @@ def run(
     out: Path | None,
     replay: Path | None,
     attach: tuple[str, ...],
+    testbed: Path | None,
+    adb_server: str | None,
+    bundles: tuple[Path, ...],
     workers: int | None,
     ray: str | None,
     killed: Path | None,
@@ -85,6 +95,8 @@ def run(
     from droidloop.platform.workers import use_threads
     from droidloop.scenarios.run.run import execute, resume
     from droidloop.scenarios.schema.load import find, load
+
+    from .compiling import compiling_told
 
     use_threads(workers)
     if killed is not None:
@@ -102,7 +114,12 @@ def run(
     checked = load(find(scenario), [*settings, *([] if seed is None else [f"seed={seed}"])])
     folder = out or Path("runs") / f"{checked.name}-{checked.seed}"
     progress = _Progress(quiet=as_json)
-    with _devices(checked, attach, replay) as devices, _cluster(ray) as cluster:
+    told = nullcontext() if as_json else compiling_told()
+    with (
+        told,
+        _devices(checked, attach, testbed, replay, adb_server, bundles) as devices,
+        _cluster(ray) as cluster,
+    ):
         answer = execute(
             checked, folder, replay=replay, progress=progress, devices=devices, cluster=cluster
         )
@@ -113,7 +130,9 @@ def run(
 
 @main.command()
 @click.argument("directory", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON list of records and nothing else."
+)
 @click.option("--picture", type=click.Path(path_type=Path), help="Also draw the run as this PNG.")
 @click.option(
     "--topology", type=click.Path(path_type=Path), help="Also draw who learned from whom as a PNG."
@@ -137,18 +156,32 @@ def report(directory: Path, as_json: bool, picture: Path | None, topology: Path 
 
 @main.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON list of records and nothing else."
+)
 @click.option("--picture", type=click.Path(path_type=Path), help="Also draw them as this PNG.")
-def compare(runs: tuple[Path, ...], as_json: bool, picture: Path | None) -> None:
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="METRIC=VALUE",
+    help="Print what each had cost when its validation first got there, as hr_at_10=0.6.",
+)
+def compare(
+    runs: tuple[Path, ...], as_json: bool, picture: Path | None, targets: tuple[str, ...]
+) -> None:
     """Print RUNS side by side; those that differ in the seed alone become one row."""
     from droidloop.scenarios.reports import compare_report
     from droidloop.scenarios.reports.compare import groups_of
+    from droidloop.scenarios.reports.targets import target_of
 
     groups = groups_of(runs)
+    wanted = [target_of(text, groups) for text in targets]
     if as_json:
-        click.echo(json.dumps(compare_report.as_json(groups)))
+        records = compare_report.records(groups, wanted)
+        click.echo(json.dumps(records, allow_nan=False))
     else:
-        compare_report.show(groups, _console())
+        compare_report.show(groups, wanted, _console())
     if picture is not None:
         compare_report.draw(groups, picture)
 
@@ -172,6 +205,7 @@ def list_scenarios() -> None:
 
 @scenarios.command()
 @click.argument("name")
+@click.argument("scenario", required=False)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -179,8 +213,24 @@ def list_scenarios() -> None:
     help="Where the pictures of `show radio` go [radio].",
 )
 @click.option("--trace", type=click.Path(path_type=Path), help="A link trace for `show radio`.")
-def show(name: str, out: Path, trace: Path | None) -> None:
-    """Print the file of the scenario NAME; `radio` draws radios, a link and batteries instead."""
+def show(name: str, scenario: str | None, out: Path, trace: Path | None) -> None:
+    """Print the file of the scenario NAME.
+
+    `radio` draws radios, a link and batteries instead; `eligibility SCENARIO` prints how many
+    phones can be asked at each hour of the day.
+    """
+    if (name == "eligibility") != (scenario is not None):
+        raise UsageError(
+            f"scenarios show {name} {scenario or ''}".rstrip()
+            + ": give one scenario, or `eligibility` and the scenario to look into"
+        )
+    if scenario is not None:
+        from droidloop.scenarios.run.eligibility import eligibility_lines
+        from droidloop.scenarios.schema.load import find, load
+
+        for line in eligibility_lines(load(find(scenario))):
+            click.echo(line)
+        return
     if name == "radio":
         from droidloop.scenarios.reports.radio_plots import draw_radio
         from droidloop.scenarios.run.coverage import optus_lines
@@ -213,26 +263,38 @@ def _cluster(address: str | None) -> AbstractContextManager["Cluster | None"]:
 
 
 def _devices(
-    scenario: "Scenario", attach: tuple[str, ...], replay: Path | None
+    scenario: "Scenario",
+    attach: tuple[str, ...],
+    testbed: Path | None,
+    replay: Path | None,
+    server: str | None,
+    bundles: tuple[Path, ...],
 ) -> AbstractContextManager[list["Attachment"]]:
     """Return the real devices of a run; a replay needs none of those that its scenario names."""
-    if replay is not None and attach:
-        raise UsageError(f"--replay {replay}: needs no devices; leave --attach out")
+    if replay is not None and (attach or testbed is not None):
+        option = "--attach" if attach else "--testbed"
+        raise UsageError(f"--replay {replay}: needs no devices; leave {option} out")
     named = [] if replay is not None else scenario.devices.android
+    if testbed is not None:
+        from droidloop.scenarios.schema.load import read_test_bed
+
+        named = [*named, *read_test_bed(testbed)]
     if not named and not attach:
         return nullcontext([])
-    from droidloop.devices.android.fleet.attaching import Seat, attached
+    from droidloop.devices.android.fleet.attaching import Seat, Way, attached
 
     given = {one.serial for one in named}
-    seats = [Seat(one.serial, one.phone) for one in named]
+    seats = [Seat(one.serial, one.phone, setup_of(one)) for one in named]
     seats += [Seat(serial) for serial in attach if serial not in given]
-    impose = scenario.devices.impose
-    return attached(seats, lambda line: click.echo(line, err=True), impose=impose)
+    way = Way(server, bundles, scenario.devices.impose)
+    return attached(seats, lambda line: click.echo(line, err=True), way)
 
 
 def _print(answer: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(answer))
+        from droidloop.scenarios.reports.summary import records
+
+        click.echo(json.dumps(records(answer), allow_nan=False))
         return
     from droidloop.scenarios.reports.report import show as show_report
 

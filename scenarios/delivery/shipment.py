@@ -1,10 +1,15 @@
 """What a package asks of a phone, from its own figures: bytes, memory, arithmetic."""
 
+from dataclasses import replace
+
 from droidloop.models.interfaces.learning import Cost
 from droidloop.models.packages.export import DYNAMIC, GOLDEN_RUNS
 from droidloop.models.packages.package import Package
 
 from .delivery import Shipment
+
+LIST_OPERATORS = 4
+"""Of a scorer at most: a lookup, a product, and what quantization adds before and after."""
 
 
 def shipment_of(package: Package, name: str, version: int, work: Cost | None = None) -> Shipment:
@@ -22,7 +27,13 @@ def shipment_of(package: Package, name: str, version: int, work: Cost | None = N
     one = Cost(2 * weights, moved_bytes, variant.ram_bytes)
     if work is not None:
         one = Cost(work.flops, work.moved_bytes, variant.ram_bytes)
-    check = Cost(GOLDEN_RUNS * one.flops, GOLDEN_RUNS * one.moved_bytes, variant.ram_bytes)
+    one = replace(one, operators=LIST_OPERATORS)
+    check = Cost(
+        GOLDEN_RUNS * one.flops,
+        GOLDEN_RUNS * one.moved_bytes,
+        variant.ram_bytes,
+        GOLDEN_RUNS * LIST_OPERATORS,
+    )
     return Shipment(
         version=version,
         package_bytes=package.delivery_bytes(name),

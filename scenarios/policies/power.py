@@ -36,11 +36,17 @@ def fullest(
     Phones on a charger first, then by the charge that is left, as a share; ties by chance. Their
     accounts have been brought up to *t_us* by whoever asked whether they are able.
     """
-    plugged = np.empty(len(able), np.bool_)
-    _plugged(world, able, t_us, plugged)
+    plugged = plugged_in(world, able, t_us)
     level = world.state["battery_uj"][able] / np.maximum(world.traits["capacity_uj"][able], 1)
     chance = draws.bits(able, counter)
     return np.sort(able[np.lexsort((chance, -level, ~plugged))[:count]])
+
+
+def plugged_in(world: World, phones: IntArray, t_us: int) -> BoolArray:
+    """Return which of *phones* are on a charger at *t_us*."""
+    plugged = np.empty(len(phones), np.bool_)
+    _plugged(world, phones, t_us, plugged)
+    return plugged
 
 
 @law

@@ -5,7 +5,7 @@ first, and those learn whose computation came to its end.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -165,8 +165,11 @@ class PeerTurns(Stateful):
         sealing = self.channel.cost(honest, Cost(zero, zero, zero))
         more = np.zeros((3, len(phones)), np.int64)
         more[:, told] = sealing.flops, sealing.moved_bytes, sealing.ram_bytes
-        return up, Cost(
-            cost.flops + more[0], cost.moved_bytes + more[1], np.maximum(cost.ram_bytes, more[2])
+        return up, replace(
+            cost,
+            flops=cost.flops + more[0],
+            moved_bytes=cost.moved_bytes + more[1],
+            ram_bytes=np.maximum(cost.ram_bytes, more[2]),
         )
 
     def _usable(

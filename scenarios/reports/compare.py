@@ -15,29 +15,28 @@ import numpy as np
 from droidloop.platform.arrays import FloatArray, IntArray
 from droidloop.platform.errors import UsageError
 from droidloop.platform.jobs import LEARNING
-from droidloop.platform.ledger import Rows, read
+from droidloop.platform.ledger import Rows, read, texts
 from droidloop.platform.rundir import RunDirectory
 from droidloop.platform.units import HOUR_US, joules
 
-T_975 = (
-    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
-    *(2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086),
-)
-"""The 97.5th percentile of Student's t with 1, 2, ... degrees of freedom; 1.96 beyond."""
+from .measured import Measured, metrics_of
+from .varied import keys_of, labels_of
 
 _WORK = ("promotion_uj", "radio_uj", "tail_uj", "cpu_uj")
-FIGURES = ("hr", "ndcg", "round", "hours", "mb", "joules")
+COSTS = {"round": "best round", "hours": "hours", "mb": "MB a phone", "joules": "J a phone"}
+"""What learning had cost by the best round, and how tables call it."""
+_OLDER = "hit_rate"
 
 
 @dataclass(frozen=True)
 class Course:
     """How a run's quality on the validation items rose, and what had been spent by then.
 
-    One entry a validation: the round, hours of virtual time, and bytes (megabytes) and energy
-    (joules) of learning, a phone in the mean.
+    One entry a validation: values by metric, NaN where there is none; the round, hours of virtual
+    time, and bytes (megabytes) and energy (joules) of learning, a phone in the mean.
     """
 
-    quality: FloatArray
+    quality: dict[str, FloatArray]
     round: FloatArray
     hours: FloatArray
     mb: FloatArray
@@ -46,38 +45,48 @@ class Course:
 
 @dataclass(frozen=True)
 class Result:
-    """One run: figures of the best round for all phones and by class, and the way there."""
+    """One run: figures of the best round for all phones and by class, and the way there.
+
+    ``by_user`` has for each metric the value of each user on the test part.
+    """
 
     seed: int
     overall: dict[str, float]
     classes: dict[str, dict[str, float]]
     course: Course
+    by_user: dict[str, dict[int, float]]
 
 
 @dataclass(frozen=True)
 class Group:
-    """The runs of one scenario, seeds apart."""
+    """The runs of one scenario, seeds apart; the metric that chose rounds is the first."""
 
     label: str
+    scenario: dict[str, Any]
+    metrics: list[Measured]
     results: list[Result]
 
-    def spread(self, figure: str, phone_class: str | None = None) -> tuple[float, float]:
-        """Return the mean of *figure* over runs and half the width of its interval."""
-        values = [
-            (result.overall if phone_class is None else result.classes[phone_class])[figure]
-            for result in self.results
+    def interval(self, figure: str, users: str = "all") -> tuple[float, float]:
+        """Return the mean of *figure* over runs and half the width of its interval.
+
+        Of all phones, or of the class *users*; NaN where no run has it.
+        """
+        found = [
+            (one.overall if users == "all" else one.classes.get(users, {})).get(figure, np.nan)
+            for one in self.results
         ]
-        return interval(values)
+        return interval([value for value in found if not np.isnan(value)])
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:
-    """Return the mean of *values* and half the width of its 95 % interval; NaN for one value."""
+    """Return the mean of *values* and half the width of its 95 % interval; NaN where unknown."""
+    from scipy.special import stdtrit
+
     n = len(values)
-    mean = float(np.mean(values))
+    mean = float(np.mean(values)) if n else float("nan")
     if n < 2:
         return mean, float("nan")
-    t = T_975[n - 2] if n - 2 < len(T_975) else 1.96
-    return mean, t * float(np.std(values, ddof=1)) / n**0.5
+    return mean, float(stdtrit(n - 1, 0.975)) * float(np.std(values, ddof=1)) / n**0.5
 
 
 def groups_of(folders: Sequence[Path]) -> list[Group]:
@@ -86,61 +95,90 @@ def groups_of(folders: Sequence[Path]) -> list[Group]:
     Raises:
         UsageError: a run is not complete, or is given twice.
     """
-    found: dict[str, Group] = {}
+    scenarios: dict[str, dict[str, Any]] = {}
+    metrics: dict[str, list[Measured]] = {}
+    results: dict[str, list[Result]] = {}
     for folder in folders:
         run = RunDirectory.open(folder)
         manifest = run.manifest()
         if manifest["state"] != "complete":
             raise UsageError(f"{folder}: this run is not complete; run it again")
         scenario = {name: v for name, v in manifest["scenario"].items() if name != "seed"}
-        key = json.dumps(scenario, sort_keys=True)
-        group = found.setdefault(key, Group(label_of(scenario), []))
-        if any(one.seed == manifest["seed"] for one in group.results):
+        key = json.dumps([one for one in keys_of(scenario) if one[1] is not None], sort_keys=True)
+        scenarios[key] = scenario
+        metrics.setdefault(key, metrics_of(manifest))
+        if any(one.seed == manifest["seed"] for one in results.setdefault(key, [])):
             raise UsageError(f"{folder}: seed {manifest['seed']} of this scenario is given twice")
-        group.results.append(result_of(run, manifest))
-    return list(found.values())
+        results[key].append(result_of(run, manifest))
+    labels = labels_of(list(scenarios.values()))
+    return [
+        Group(label, scenarios[key], metrics[key], results[key])
+        for label, key in zip(labels, scenarios, strict=True)
+    ]
 
 
 def result_of(run: RunDirectory, manifest: dict[str, Any]) -> Result:
-    """Return what the ledger of *run* says."""
+    """Return what the ledger of *run* says.
+
+    Raises:
+        UsageError: it has no validation.
+    """
     jobs, metrics, devices, events = (
         read(run.path, name) for name in ("jobs", "metrics", "devices", "events")
     )
     taught = jobs[np.isin(jobs["kind"], list(LEARNING))]
-    valid = events[(events["kind"] == b"valid") & (events["name"] == b"hit_rate_ppm")]
-    if not len(valid):
-        raise UsageError(f"{run.path}: has no validated ranking (rule mpda has AUC); leave it out")
-    course = course_of(taught, valid, len(devices))
-    best = int(np.argmax(course.quality))
-    k = manifest["scenario"]["evaluation"]["k"]
-    end_us = int(valid["t_us"][best])
-    spent = taught[taught["finish_us"] <= end_us]
-    test = metrics[
-        (metrics["model"] == b"trained")
-        & (metrics["ranking"] == b"sampled")
-        & (metrics["part"] == b"test")
-    ]
+    measured = metrics_of(manifest)
+    course = course_of(taught, events, len(devices), measured)
+    quality = measured[0].sign * course.quality[measured[0].name]
+    if np.isnan(quality).all():
+        raise UsageError(f"{run.path}: no round of it was validated; leave it out")
+    best = int(np.nanargmax(quality))
     when = {"round": course.round[best] + 1, "hours": course.hours[best]}
-    everybody = devices["phone"]
-    classes = {
-        name: _figures(test, spent, everybody[devices["profile"] == name.encode()], k) | when
-        for name in sorted(np.unique(devices["profile"]).astype(str))
+    spent = taught[taught["finish_us"] <= round(course.hours[best] * HOUR_US)]
+    test = metrics[(metrics["model"] == b"trained") & (metrics["part"] == b"test")]
+    values = {
+        one.name: test[
+            (test["name"] == one.name.encode()) & (test["ranking"] == one.ranking.encode())
+        ]
+        for one in measured
     }
-    overall = _figures(test, spent, everybody, k) | when
-    return Result(manifest["seed"], overall, classes, course)
+    users = {"": devices["phone"]} | {
+        name: devices["phone"][devices["profile"] == name.encode()]
+        for name in texts(np.unique(devices["profile"]))
+    }
+    figures = {
+        name: {one: _mean(rows, name, phones) for one, rows in values.items()}
+        | _costs(spent, phones)
+        | when
+        for name, phones in users.items()
+    }
+    by_user = {
+        one.name: dict(
+            zip(*(values[one.name][c].tolist() for c in ("phone", "value")), strict=True)
+        )
+        for one in measured
+        if not one.whole
+    }
+    return Result(manifest["seed"], figures.pop(""), figures, course, by_user)
 
 
-def course_of(jobs: Rows, valid: Rows, phones: int) -> Course:
-    """Return the course of a run with these learning *jobs* and validation events."""
+def course_of(jobs: Rows, events: Rows, phones: int, metrics: Sequence[Measured]) -> Course:
+    """Return the course of a run with these learning *jobs*, validation *events* and *metrics*."""
+    valid = events[events["kind"] == b"valid"]
+    moments, place = np.unique(valid[["t_us", "round"]], return_inverse=True)
+    names = np.array([name.removesuffix("_ppm") for name in texts(valid["name"])], object)
+    names[names == _OLDER] = metrics[0].name
+    quality = {one.name: np.full(len(moments), np.nan) for one in metrics}
+    for name, values in quality.items():
+        values[place[names == name]] = valid["value"][names == name] / 1e6
     order = np.argsort(jobs["finish_us"], kind="stable")
-    times = jobs["finish_us"][order]
     moved = np.cumsum((jobs["downloaded_bytes"] + jobs["uploaded_bytes"])[order])
     energy = np.cumsum(_work_uj(jobs)[order])
-    until = np.searchsorted(times, valid["t_us"], side="right")
+    until = np.searchsorted(jobs["finish_us"][order], moments["t_us"], side="right")
     return Course(
-        quality=valid["value"] / 1e6,
-        round=valid["round"].astype(np.float64),
-        hours=valid["t_us"] / HOUR_US,
+        quality=quality,
+        round=moments["round"].astype(np.float64),
+        hours=moments["t_us"] / HOUR_US,
         mb=_at(moved, until) / 1e6 / phones,
         joules=joules(1) * _at(energy, until) / phones,
     )
@@ -151,16 +189,10 @@ def _at(sums: Any, until: Any) -> FloatArray:
     return np.asarray(np.concatenate([[0.0], sums])[until], np.float64)
 
 
-def _figures(test: Rows, spent: Rows, phones: Any, k: int) -> dict[str, float]:
-    mine, work = test[np.isin(test["phone"], phones)], spent[np.isin(spent["phone"], phones)]
-    count = max(len(phones), 1)
+def _costs(spent: Rows, phones: IntArray) -> dict[str, float]:
+    work, count = spent[np.isin(spent["phone"], phones)], max(len(phones), 1)
     moved = int(work["downloaded_bytes"].sum() + work["uploaded_bytes"].sum())
-    return {
-        "hr": _mean(mine, f"hr_at_{k}"),
-        "ndcg": _mean(mine, f"ndcg_at_{k}"),
-        "mb": moved / 1e6 / count,
-        "joules": joules(int(_work_uj(work).sum())) / count,
-    }
+    return {"mb": moved / 1e6 / count, "joules": joules(int(_work_uj(work).sum())) / count}
 
 
 def _work_uj(jobs: Rows) -> IntArray:
@@ -168,13 +200,8 @@ def _work_uj(jobs: Rows) -> IntArray:
     return np.asarray(np.sum([jobs[name] for name in _WORK], axis=0), np.int64)
 
 
-def _mean(metrics: Rows, name: str) -> float:
-    values = metrics["value"][metrics["name"] == name.encode()]
-    return float(values.mean()) if len(values) else float("nan")
-
-
-def label_of(scenario: dict[str, Any]) -> str:
-    """Return what a table calls the runs of *scenario*: its name, its rule, who talks to whom."""
-    protocol = scenario["protocol"]
-    over = f" over {protocol['topology']['kind']}" if "topology" in protocol else ""
-    return f"{scenario['name']}: {scenario['training']['rule']}, {protocol['kind']}{over}"
+def _mean(rows: Rows, users: str, phones: IntArray) -> float:
+    """Return the mean over *phones*, or the value of them together; NaN where there is none."""
+    together = rows["phone"] < 0
+    mine = np.where(together, rows["users"] == users.encode(), np.isin(rows["phone"], phones))
+    return float(rows["value"][mine].mean()) if mine.any() else float("nan")

@@ -6,7 +6,7 @@ import numpy as np
 
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.errors import UsageError
-from droidloop.platform.ledger import Rows, read
+from droidloop.platform.ledger import Rows, read, texts
 from droidloop.platform.rundir import RunDirectory
 
 
@@ -81,7 +81,7 @@ def teaching_of(run: RunDirectory) -> LearningGraph:
         learned["phone"].astype(np.int64),
         learned["value"],
         learned["round"].astype(np.int64),
-        [str(name) for name in names.astype(str)],
+        texts(names),
         phone_class,
         group,
         since,

@@ -1,13 +1,15 @@
 """The summary as text: one table for the whole population, one by class of phone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from .summary import COMPONENTS
+from .device_tables import show_devices
+from .measured import Measured
+from .summary import COMPONENTS, quality_of
 
 Facts = dict[str, Any]
 
@@ -29,10 +31,17 @@ def _megabytes(facts: Facts) -> str:
     return f"{_number(down, 1)} / {_number(up, 1)}"
 
 
+def _training(facts: Facts) -> str:
+    parts = facts["training_job_j"]
+    return f"{_number(parts['compute'], 2)} / {_number(parts['radio'], 2)}"
+
+
 def show(answer: Facts, console: Console) -> None:
     """Print the summary *answer* of a run on *console*."""
     console.print(_quality(answer))
     console.print(_classes(answer))
+    if "devices" in answer:
+        show_devices(answer["devices"], console)
     participation = answer["participation"]
     console.print(
         f"{answer['rounds']} rounds; a round selected {participation['selected']:.1%} of the "
@@ -40,7 +49,8 @@ def show(answer: Facts, console: Console) -> None:
         highlight=False,
     )
     for kind, outcomes in answer["outcomes"].items():
-        parts = ", ".join(f"{count:,} {name}" for name, count in outcomes.items())
+        total = sum(outcomes.values())
+        parts = ", ".join(f"{n:,} {name} ({n / total:.1%})" for name, n in outcomes.items())
         console.print(f"{kind} jobs: {parts}", highlight=False)
     if "link_bytes" in answer:
         peers, server = (
@@ -69,7 +79,7 @@ def _coverage(shares: dict[str, float]) -> str:
 
 
 _MODELS = {
-    "": "trained on the phones",
+    "trained": "trained on the phones",
     "float32": "  .tflite float32 (LiteRT)",
     "int8": "  .tflite int8 (LiteRT)",
     "mf": "central MF",
@@ -82,75 +92,73 @@ _MODELS = {
 
 
 def _quality(answer: Facts) -> Table:
-    quality = answer["quality"]
-    names = sorted(name for name in quality if "_at_" in name and name.split("_at_")[0] != "recall")
     table = Table(title=f"{answer['scenario']}, seed {answer['seed']}: quality (mean over users)")
     table.add_column("model")
-    for name in names:
-        table.add_column(_title(name), justify="right")
-    for name in names:
-        table.add_column(f"{_title(name)} full", justify="right")
-    by_auc = "auc" in quality
-    for title in ("AUC by user", "validation") if by_auc else ("top-k overlap",):
+    columns = _columns(answer)
+    for title in columns:
         table.add_column(title, justify="right")
-    others = [name for name, facts in quality.items() if isinstance(facts, dict)]
-    parts = ("full", "valid")
-    unnamed = {name: name for name in others if name not in _MODELS and name not in parts}
-    for model, label in {**_MODELS, **unnamed}.items():
-        facts = quality.get(model) if model else quality
-        if facts is None:
-            continue
-        last = [next((v for n, v in facts.items() if n.endswith("_overlap")), None)]
-        if by_auc:
-            last = [facts.get("auc"), facts.get("valid", {}).get("auc")]
-        table.add_row(
-            label,
-            *(_number(facts.get(name), 4) for name in names),
-            *(_number(facts.get("full", {}).get(name), 4) for name in names),
-            *(_number(value, 4) for value in last),
-        )
+    models = {one["model"] for one in answer["quality"]}
+    for model in [*_MODELS, *sorted(models - set(_MODELS))]:
+        if model in models:
+            values = [quality_of(answer, model=model, **where) for where in columns.values()]
+            label = _MODELS.get(model, model)
+            table.add_row(label, *(_number(value, 4) for value in values))
     return table
 
 
-def _title(name: str) -> str:
-    metric, k = name.split("_at_")
-    return f"{metric.upper()}@{k}"
+def _columns(answer: Facts) -> dict[str, dict[str, str]]:
+    """Return the titles of the columns of quality, and where the value of each is found."""
+    columns, there = {}, {(one["figure"], one["part"], one["ranking"]) for one in answer["quality"]}
+    for title, part, ranking in (
+        ("", "test", ""),
+        (" full", "test", "full"),
+        (", validation", "valid", ""),
+    ):
+        for metric in answer["metrics"]:
+            where = {"metric": metric.name, "part": part, "ranking": ranking or metric.ranking}
+            twice = ranking == metric.ranking
+            if tuple(where.values()) in there and not twice:
+                columns[metric.label + title] = where
+    for name in sorted({name for name, *_ in there if name.endswith("_overlap")}):
+        columns["top-k overlap"] = {"metric": name}
+    return columns
 
 
 def _classes(answer: Facts) -> Table:
-    table = Table(title="by class of phone")
+    title = "by class of phone"
+    if "devices" in answer:
+        title += " (classes: simulated phones alone, modelled; all: with the real devices)"
+    table = Table(title=title)
     table.add_column("")
     groups: dict[str, Facts] = {"all": answer, **answer["classes"]}
     for name in groups:
         table.add_column(name, justify="right")
-    rows = [_AUC_ROW if cell is _hit else (label, cell) for label, cell in _ROWS]
-    if "auc" not in answer["quality"]:
-        rows = _ROWS
-    for label, cell in rows:
+    for label, cell in [*_ROWS[:3], *_metric_rows(answer), *_ROWS[3:]]:
         table.add_row(label, *(cell(facts) for facts in groups.values()))
     return table
 
 
-def _hit(facts: Facts, model: str | None = None) -> str:
-    quality = facts["quality"].get(model, {}) if model else facts["quality"]
-    value = next((v for n, v in quality.items() if n.startswith("hr_at_")), None)
-    return _number(value, 3)
+def _metric_rows(answer: Facts) -> Iterator[tuple[str, Callable[[Facts], str]]]:
+    """Yield a row for each metric, and one for the first of them after compression."""
+    for number, metric in enumerate(answer["metrics"]):
+        found = partial(_value, metric)
+        yield metric.label, found
+        if number == 0 and any(one["model"] == "int8" for one in answer["quality"]):
+            yield f"{metric.label} int8", partial(found, model="int8")
 
 
-def _auc(facts: Facts) -> str:
-    return _number(facts["quality"].get("auc"), 3)
+def _value(metric: Measured, facts: Facts, model: str = "trained") -> str:
+    return _number(quality_of(facts, metric.name, model=model, ranking=metric.ranking), 3)
 
 
-_AUC_ROW = ("AUC by user", _auc)
 _ROWS: list[tuple[str, Callable[[Facts], str]]] = [
     ("phones", lambda f: str(f["phones"]["total"])),
     ("  trained / reached", lambda f: f"{f['phones']['trained']} / {f['phones']['reached']}"),
     ("  refused / dead", lambda f: f"{f['phones']['refused']} / {f['phones']['dead']}"),
-    ("HR float", _hit),
-    ("HR int8", lambda f: _hit(f, "int8")),
     ("train job s (p50 / p95)", lambda f: _spread(f["latency_s"]["train"])),
     ("delivery s", lambda f: _spread(f["latency_s"]["delivery"])),
     ("inference s", lambda f: _spread(f["latency_s"]["inference"], 3)),
+    ("train job J (compute / radio)", _training),
     ("MB down / up", _megabytes),
     *((f"J a phone: {name}", partial(_per_phone, name)) for name in (*COMPONENTS, "total")),
 ]

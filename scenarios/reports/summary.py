@@ -1,15 +1,18 @@
 """The answer of a run, from its ledger alone: how good, how fast, how many joules and bytes."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from droidloop.platform.jobs import ENERGY_PARTS, LEARNING, Kind, Outcome
-from droidloop.platform.ledger import Rows, read
+from droidloop.platform.ledger import Rows, read, texts
 from droidloop.platform.rundir import RunDirectory
 from droidloop.platform.units import joules, seconds
 
+from .device_tables import devices_of
+from .measured import metrics_of
 from .provenance import synthetic_parts
 
 COMPONENTS = tuple(name.removesuffix("_uj") for name in ENERGY_PARTS)
@@ -23,40 +26,91 @@ class _Tables:
     metrics: Rows
     devices: Rows
 
-    def of(self, phones: Any) -> "_Tables":
+    def of(self, name: bytes) -> "_Tables":
+        """Return the rows of the simulated phones of class *name*, and the metrics of them."""
+        mine = (self.devices["profile"] == name) & ~self.devices["measured"]
+        phones = self.devices["phone"][mine]
+        mine = np.isin(self.metrics["phone"], phones) | (self.metrics["users"] == name)
         return _Tables(
             self.jobs[np.isin(self.jobs["phone"], phones)],
-            self.metrics[np.isin(self.metrics["phone"], phones)],
+            self.metrics[mine],
             self.devices[np.isin(self.devices["phone"], phones)],
         )
 
 
 def summarise(run: RunDirectory) -> dict[str, Any]:
-    """Return the summary of *run* as plain numbers, the same for ``--json`` and for the table."""
+    """Return the summary of *run* as plain numbers, for the table; see ``records`` for JSON."""
     manifest = run.manifest()
     tables = _Tables(*(read(run.path, name) for name in ("jobs", "metrics", "devices")))
     events = read(run.path, "events")
     devices = tables.devices
+    everybody = replace(tables, metrics=tables.metrics[tables.metrics["users"] == b""])
+    simulated = devices[~devices["measured"]]
     answer = {
         "scenario": manifest["scenario"]["name"],
         "seed": manifest["seed"],
         "state": manifest["state"],
-        **_facts(tables),
+        "metrics": metrics_of(manifest),
+        **_facts(everybody),
         "participation": _participation(events, len(devices)),
         "rounds": int(np.count_nonzero(_values(events, "round", "version"))),
         "classes": {
-            name: _facts(tables.of(devices["phone"][devices["profile"] == name.encode()]))
-            for name in sorted(np.unique(devices["profile"]).astype(str))
+            name: _facts(tables.of(name.encode()))
+            for name in texts(np.unique(simulated["profile"]))
         },
         "synthetic": synthetic_parts(manifest["scenario"]),
         "wall_s": manifest.get("wall_s"),
     }
+    if len(simulated) < len(devices):
+        answer["devices"] = devices_of(run, tables.jobs)
     if (shares := _shares(events)) is not None:
         answer["coverage"] = shares
     if (links := _links(events)) is not None:
         answer["link_bytes"] = links
     answer["latency_s"]["round"] = _spread(_values(events, "round", "length_us"))
     return answer
+
+
+def records(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the summary *answer* as records that all have the same keys; docs/ledger.md has them.
+
+    A record is one number: whose it is, of which model on which part in which ranking where it is
+    one of quality, and what it is. What is not known is None.
+    """
+    head = {name: answer[name] for name in ("scenario", "seed", "state")}
+    none = dict.fromkeys(("model", "part", "ranking"))
+    rows: list[dict[str, Any]] = []
+    for users, facts in {"all": answer, **answer["classes"]}.items():
+        mine = head | {"users": users}
+        rows += [mine | one for one in facts["quality"]]
+        others = {name: fact for name, fact in facts.items() if name not in _APART}
+        rows += [mine | none | {"figure": path, "value": v} for path, v in _flat(others)]
+    made_up = [{"figure": f"synthetic.{part}", "value": 1} for part in answer["synthetic"]]
+    return rows + [head | {"users": "all"} | none | one for one in made_up]
+
+
+_APART = ("scenario", "seed", "state", "metrics", "quality", "classes", "synthetic")
+
+
+def _flat(facts: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every number in *facts* with the names on the way to it, joined by points."""
+    for name, value in facts.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{above}{name}.")
+        else:
+            yield above + name, value
+
+
+def quality_of(facts: dict[str, Any], metric: str, **where: str) -> float | None:
+    """Return the value of *metric* for a group of phones; None where there is none.
+
+    *where* tells the model (the trained one), the part (test) and the ranking (sampled).
+    """
+    wanted = {"model": "trained", "part": "test", "ranking": "sampled"} | where
+    for one in facts["quality"]:
+        if one["figure"] == metric and all(one[key] == word for key, word in wanted.items()):
+            return float(one["value"])
+    return None
 
 
 def _links(events: Rows) -> dict[str, int] | None:
@@ -73,7 +127,7 @@ def _links(events: Rows) -> dict[str, int] | None:
 def _shares(events: Rows) -> dict[str, float] | None:
     """Return what the run's map covered of places and of time; None where there was no map."""
     rows = events[events["kind"] == b"map"]
-    names = [name.removesuffix("_ppm") for name in rows["name"].astype(str).tolist()]
+    names = [name.removesuffix("_ppm") for name in texts(rows["name"])]
     return dict(zip(names, (rows["value"] / 1e6).tolist(), strict=True)) or None
 
 
@@ -83,6 +137,7 @@ def _facts(tables: _Tables) -> dict[str, Any]:
         "quality": _quality(tables.metrics),
         "latency_s": _latency(tables.jobs),
         "energy_j": _energy(tables.devices),
+        "training_job_j": _training(tables.jobs),
         "bytes": {
             "down": int(tables.devices["downloaded_bytes"].sum()),
             "up": int(tables.devices["uploaded_bytes"].sum()),
@@ -92,24 +147,15 @@ def _facts(tables: _Tables) -> dict[str, Any]:
     }
 
 
-def _quality(metrics: Rows) -> dict[str, Any]:
-    """Return means over users: the trained model's at the top, other models' below their names."""
-    quality: dict[str, Any] = {}
-    keys = ("model", "part", "ranking", "name")
-    for model, part, ranking, name in np.unique(metrics[list(keys)]).tolist():
-        rows = metrics[
-            (metrics["model"] == model)
-            & (metrics["part"] == part)
-            & (metrics["ranking"] == ranking)
-            & (metrics["name"] == name)
-        ]
-        place = quality if model == b"trained" else quality.setdefault(model.decode(), {})
-        if part == b"valid":
-            place = place.setdefault("valid", {})
-        if ranking == b"full":
-            place = place.setdefault("full", {})
-        place[name.decode()] = float(rows["value"].mean())
-    return quality
+def _quality(metrics: Rows) -> list[dict[str, Any]]:
+    """Return the mean over users of each metric, by model, part and ranking."""
+    keys = ["model", "part", "ranking", "name"]
+    kinds, mine = np.unique(metrics[keys], return_inverse=True)
+    return [
+        dict(zip((*keys[:3], "figure"), texts(np.array(list(kind))), strict=True))
+        | {"value": float(metrics["value"][mine == number].mean())}
+        for number, kind in enumerate(kinds.tolist())
+    ]
 
 
 def _latency(jobs: Rows) -> dict[str, Any]:
@@ -135,6 +181,18 @@ def _energy(devices: Rows) -> dict[str, float]:
     parts = {name: joules(int(devices[f"{name}_uj"].sum())) for name in COMPONENTS}
     total = sum(int(devices[f"{name}_uj"].sum()) for name in COMPONENTS)
     return {**parts, "total": joules(total)}
+
+
+def _training(jobs: Rows) -> dict[str, float | None]:
+    """Return what a learning job that was done took in the mean: to compute, and its radio."""
+    done = jobs[np.isin(jobs["kind"], list(LEARNING)) & (jobs["outcome"] == Outcome.DONE)]
+    parts = {"compute": ("cpu_uj",), "radio": ("promotion_uj", "radio_uj", "tail_uj")}
+    return {
+        name: joules(sum(int(done[column].sum()) for column in columns)) / len(done)
+        if len(done)
+        else None
+        for name, columns in parts.items()
+    }
 
 
 def _phones(tables: _Tables) -> dict[str, int]:
@@ -169,7 +227,7 @@ def _outcomes(jobs: Rows) -> dict[str, dict[str, int]]:
 
 def _participation(events: Rows, phones: int) -> dict[str, float]:
     selected, done = _values(events, "round", "selected"), _values(events, "round", "done")
-    if not len(selected):
+    if not len(selected) or not phones:
         return {"selected": 0.0, "done": 0.0}
     return {
         "selected": float(selected.mean() / phones),

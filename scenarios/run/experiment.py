@@ -20,6 +20,7 @@ from droidloop.platform.registry import find
 from droidloop.scenarios.schema.chosen import section_of
 from droidloop.scenarios.schema.schema import Scenario
 
+from .chosen_metrics import chosen_metrics
 from .people import people
 
 
@@ -32,11 +33,7 @@ class Experiment:
     task: TaskData
     learning: Learning
     links: Topology | None
-
-    @property
-    def evaluator(self) -> Evaluator:
-        """Who measures quality."""
-        return self.task.evaluator
+    evaluator: Evaluator
 
     def baselines(self) -> dict[str, Scorer]:
         """Return the models that the trained one is printed beside, trained here and now."""
@@ -84,13 +81,15 @@ def prepare(scenario: Scenario) -> Experiment:
             "every event; name the column of times, or leave the key out"
         )
     candidates = sample_candidates(split, Draws(seed, "candidates"), evaluation.candidates)
+    metrics, by = chosen_metrics(evaluation, "ranks")
+    evaluator = Evaluator(split, candidates, evaluation.k, metrics, by)
     task = TaskData(
         source=scenario.data.path or "the synthetic data",
         path=scenario.data.path,
         interactions=folk.interactions,
         split=split,
         exclude=exclusions(split, evaluation.protocol),
-        evaluator=Evaluator(split, candidates, evaluation.k),
+        evaluator=evaluator,
         draws=Draws(seed, "learning"),
         central=Draws(seed, "central"),
         staleness=scenario.protocol.weight_by_age,
@@ -99,7 +98,9 @@ def prepare(scenario: Scenario) -> Experiment:
     recommender = scenario.recommender.build(scenario.model, task)
     learning: Learning = scenario.rule.build(scenario.training, recommender, task)
     links = _links(scenario, len(folk.population), learning)
-    return Experiment(scenario, folk.population, task, learning, links)
+    metrics, by = chosen_metrics(evaluation, learning.answers)
+    evaluator = replace(evaluator, metrics=metrics, by=by)
+    return Experiment(scenario, folk.population, task, learning, links, evaluator)
 
 
 def _links(scenario: Scenario, phones: int, learning: Learning) -> Topology | None:

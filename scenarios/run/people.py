@@ -9,7 +9,7 @@ import numpy as np
 from droidloop.devices.phone.cells import CellSpec
 from droidloop.devices.population.population import REGIONS, Population, PopulationSpec, build
 from droidloop.devices.population.profile_files import profile_table
-from droidloop.devices.population.radios import DEFAULT_RADIOS, technology
+from droidloop.devices.population.radios import BY_PHONE, DEFAULT_RADIOS, radios_of, technology
 from droidloop.devices.population.recorded import charging_windows, rate_traces
 from droidloop.models.data import foursquare as check_ins
 from droidloop.models.data import readers, synthetic
@@ -45,7 +45,7 @@ def people(data: DataSection, section: PopulationSection, seed: int) -> People:
     """
     interactions, places = _interactions(data, section, Draws(seed, "data"))
     draws = Draws(seed, "population")
-    population = build(_spec(section, interactions.n_users), draws)
+    population = build(_spec(section, interactions.n_users, draws), draws)
     if section.assignment == "activity":
         interactions = _by_speed(interactions, population)
     return People(interactions, population, places)
@@ -100,7 +100,7 @@ def _by_speed(interactions: Interactions, population: Population) -> Interaction
     )
 
 
-def _spec(section: PopulationSection, phones: int) -> PopulationSpec:
+def _spec(section: PopulationSection, phones: int, draws: Draws) -> PopulationSpec:
     given: dict[str, Any] = {
         name: weights
         for name in ("profiles", "regions", "radios")
@@ -113,11 +113,14 @@ def _spec(section: PopulationSection, phones: int) -> PopulationSpec:
     return PopulationSpec(
         phones=phones,
         radio_year=section.radio_year,
+        operator=section.operator,
         wifi_share=section.wifi_share,
         off_at_night_share=section.off_at_night_share,
         battery_floor=section.battery_floor,
         lifetime_days=section.lifetime_days,
         arrivals_days=section.arrivals_days,
+        start_hour=section.start_hour,
+        time_spread_h=section.time_spread_h,
         ideal=section.ideal,
         region_table=regions,
         profile_table=profile_table(section.profile_files),
@@ -130,7 +133,9 @@ def _spec(section: PopulationSection, phones: int) -> PopulationSpec:
         rate_series=downs,
         up_series=ups,
         charge_series=(
-            charging_windows(Path(section.charging_windows)) if section.charging_windows else []
+            charging_windows(Path(section.charging_windows), draws.child("charging windows"))
+            if section.charging_windows
+            else []
         ),
         **given,
     )
@@ -142,6 +147,7 @@ def _traces(section: PopulationSection) -> tuple[list[Series], list[Series]]:
         return [], []
     share = section.uplink_share
     if share is None:
-        radios = section.radios or DEFAULT_RADIOS[section.radio_year]
+        year = section.radio_year
+        radios = section.radios or (radios_of(2021) if year == BY_PHONE else DEFAULT_RADIOS[year])
         share = UPLINK_SHARE[technology(max(radios, key=lambda name: radios[name]))]
     return rate_traces(Path(section.rate_traces), None if share == "recorded" else float(share))

@@ -15,8 +15,10 @@ from droidloop.platform.arrays import IntArray
 from droidloop.platform.checkpoint import read_checkpoint, remove_checkpoint
 from droidloop.platform.cluster import Cluster
 from droidloop.platform.engine import Engine
-from droidloop.platform.ledger import DEVICE_DTYPE, Ledger, Rows
+from droidloop.platform.ledger import Ledger, Words
 from droidloop.platform.rundir import RunDirectory
+from droidloop.platform.tables import TABLES
+from droidloop.scenarios.reports.measured import described
 from droidloop.scenarios.reports.summary import summarise
 from droidloop.scenarios.runtime.fleets import Attached, fleet_of, take_seats
 from droidloop.scenarios.runtime.recorder import Recorder
@@ -25,6 +27,7 @@ from droidloop.scenarios.schema.fit import require_devices_fit
 from droidloop.scenarios.schema.schema import Scenario
 
 from .coverage import shares_ppm
+from .evaluation import classes_of
 from .experiment import Experiment, prepare
 from .whole import Progress, Whole
 
@@ -56,6 +59,7 @@ def execute(
         require_devices_fit(scenario)
     directory = RunDirectory.create(out, seed=scenario.seed, scenario=scenario.resolved())
     attached.note(directory)
+    directory.add(**_measured(study))
     run = _Run.of(study, directory, attached, progress, cluster)
     run.whole.begin()
     return run.play(started)
@@ -86,6 +90,17 @@ def resume(out: Path, *, progress: Progress, cluster: Cluster | None = None) -> 
     return run.play(started)
 
 
+def _measured(study: Experiment) -> dict[str, Any]:
+    """Return what the manifest says of how *study* is measured."""
+    evaluator, rates = study.evaluator, study.learning.answers == "ratings"
+    return {
+        "metrics": [described(metric, rates=rates) for metric in evaluator.metrics],
+        "best_by": evaluator.yardstick.name,
+        "users": evaluator.split.n_users,
+        "items": evaluator.split.n_items,
+    }
+
+
 @dataclass
 class _Run:
     """A run and its directory; ``battery_before_uj`` is by phone."""
@@ -113,7 +128,8 @@ class _Run:
         fleet = fleet_of(
             *(study.scenario, engine, population, attached, directory.path, ledger), play
         )
-        recorder = Recorder(engine, fleet, ledger)
+        overhead = study.scenario.population.overhead
+        recorder = Recorder(engine, fleet, ledger, overhead=overhead)
         train = train_here if cluster is None else train_on(cluster)
         whole = Whole(study, recorder, directory.path, attached, progress, train)
         before_uj = population.state["battery_uj"].copy()
@@ -124,28 +140,30 @@ class _Run:
         whole, engine = self.whole, self.whole.engine
         engine.run_quietly(whole.over, whole.checkpoints.write)
         whole.end()
-        self.recorder.write("devices", self._accounts(engine.now_us))
+        self._note_accounts(engine.now_us)
         self.ledger.close()
         self.directory.finish(wall_s=round(time.monotonic() - started_s, 3))
         remove_checkpoint(self.directory.path)
         return summarise(self.directory)
 
-    def _accounts(self, end_us: int) -> Rows:
-        """Return every phone's accounts, complete to *end_us*."""
+    def _note_accounts(self, end_us: int) -> None:
+        """Note every phone's accounts, complete to *end_us*."""
         population = self.study.population
         settle(population.world, end_us)
         self.recorder.event("map", -1, **shares_ppm(population.world.map, end_us))
         state, traits = population.state, population.traits
-        rows = np.zeros(len(population), DEVICE_DTYPE)
-        rows["t_us"], rows["phone"] = end_us, np.arange(len(population))
-        rows["profile"] = np.array(population.profiles, "S24")[traits["profile"]]
-        rows["region"] = np.array(population.regions, "S16")[traits["region"]]
-        rows["radio"] = np.array(population.radios, "S8")[traits["radio"]]
-        rows["measured"][list(self.attached.phones)] = True
-        rows["capacity_uj"] = traits["capacity_uj"]
-        rows["battery_before_uj"] = self.battery_before_uj
-        rows["battery_after_uj"] = state["battery_uj"]
-        for name in DEVICE_DTYPE.names or ():
-            if name in (state.dtype.names or ()) and name != "t_us":
-                rows[name] = state[name]
-        return rows
+        measured = np.zeros(len(population), bool)
+        measured[list(self.attached.phones)] = True
+        columns = {
+            "phone": np.arange(len(population)),
+            "profile": classes_of(self.study),
+            "region": Words(population.regions, traits["region"]),
+            "radio": Words(population.radios, traits["radio"]),
+            "measured": measured,
+            "capacity_uj": traits["capacity_uj"],
+            "battery_before_uj": self.battery_before_uj,
+            "battery_after_uj": state["battery_uj"],
+        }
+        same = set(state.dtype.names or ()) & {one.name for one in TABLES["devices"].columns}
+        columns |= {name: state[name] for name in same - {"t_us"}}
+        self.recorder.note("devices", t_us=end_us, **columns)

@@ -77,6 +77,7 @@ class Whole(Stateful):
 
     def begin(self) -> simpy.Event:
         """Begin all activities; the event happens when all have ended."""
+        self._evaluation.note_split()
         self._activities.begin(TRAINING, self._training())
         if self._scenario.delivery.at_h:
             self._activities.begin(TIMES, self._releases.process())

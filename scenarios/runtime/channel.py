@@ -6,6 +6,7 @@ the ledger; the others of its batch go on.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -29,6 +30,7 @@ class Channel:
 
     Attributes:
         transforms: what is done to messages, in this order.
+        senders: what phones do that do not follow the rule.
         rule_of: by phone, which of the senders it is, -1 for those that follow the rule.
         refused: messages refused since the last note, by ``Cause``.
     """
@@ -48,11 +50,11 @@ class Channel:
         self.transforms: list[Transform] = [
             method_of("transform", one).build(one, setting) for one in section.transforms
         ]
-        self._senders: list[Sender] = []
+        self.senders: list[Sender] = []
         self.rule_of = np.full(phones, -1, np.int64)
         for k, one in enumerate(section.senders):
             method = method_of("sender", one)
-            self._senders.append(method.build(one, setting))
+            self.senders.append(method.build(one, setting))
             assert isinstance(one, SenderSection)  # what sections of senders are made of
             free = np.flatnonzero(self.rule_of < 0)
             self.rule_of[one.among(free, phones, draws.child(f"senders/{k}"))] = k
@@ -90,7 +92,7 @@ class Channel:
         """
         check_private(honest, self._learning.recommender)
         parts, places = [], []
-        for part, place in self._forged(honest, number, inbox):
+        for part, place in self._forged(honest, form, number, inbox):
             sealed = part
             if form.fits(part):
                 for transform in self.transforms:
@@ -231,7 +233,7 @@ class Channel:
             transform.restore(mine)
 
     def _forged(
-        self, honest: Messages, number: int, inbox: Messages | None
+        self, honest: Messages, form: Form, number: int, inbox: Messages | None
     ) -> list[tuple[Messages, IntArray]]:
         """Return what phones send that follow the rule or do not, and where they are."""
         rule = self.rule_of[honest.sender]
@@ -243,7 +245,7 @@ class Channel:
             part = honest.take(place)
             if k >= 0:
                 received = None if inbox is None else inbox.take(place)
-                part = self._senders[k].send(part, received, number)
+                part = self.senders[k].send(part, form, received, number)
                 if len(part) != len(place):  # some send more than one
                     place = place[np.searchsorted(honest.sender[place], part.sender)]
             found.append((part, place))
@@ -253,9 +255,10 @@ class Channel:
     def _with(cost: Cost, more: Sequence[Cost]) -> Cost:
         """Return *cost* and *more*, one after the other: memory is what the largest takes."""
         for one in more:
-            cost = Cost(
-                cost.flops + one.flops,
-                cost.moved_bytes + one.moved_bytes,
-                np.maximum(cost.ram_bytes, one.ram_bytes),
+            cost = replace(
+                cost,
+                flops=cost.flops + one.flops,
+                moved_bytes=cost.moved_bytes + one.moved_bytes,
+                ram_bytes=np.maximum(cost.ram_bytes, one.ram_bytes),
             )
         return cost

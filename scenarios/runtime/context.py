@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from droidloop.devices.population.population import Population
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.interfaces.learning import Cost
@@ -19,6 +21,9 @@ from droidloop.scenarios.schema.turns import Turns
 from .recorder import Recorder
 from .remote_training import Train, train_here
 from .selection import select
+
+PROCESS_BYTES = 64 * 2**20
+"""Memory of a process that trains, its data apart: assumed."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,7 @@ class ProtocolContext:
             counter,
             clients=clients,
             needs=section.needs if needs is None else needs,
-            ram_bytes=ram_bytes,
+            ram_bytes=PROCESS_BYTES + ram_bytes,
             min_battery=section.min_battery,
         )
 
@@ -92,7 +97,9 @@ class ProtocolContext:
             "deadline_us": self.now_us + round(section.deadline_s * SECOND_US),
             "flops": cost.flops,
             "moved_bytes": cost.moved_bytes,
-            "ram_bytes": cost.ram_bytes,
-            "load_bytes": -1,
+            "operators": cost.operators,
+            "ram_bytes": PROCESS_BYTES + cost.ram_bytes,
+            # what it works on comes from storage; jobs that compute nothing need no process
+            "load_bytes": np.where(np.asarray(cost.flops) > 0, cost.ram_bytes, -1),
         }
         return self.recorder.plan(phones, kind, **{**common, **columns})

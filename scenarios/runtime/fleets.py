@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from droidloop.devices.android.fleet.booking import StepLaw
 from droidloop.devices.android.fleet.fleet import AndroidFleet, Attachment
 from droidloop.devices.fleets.device_outputs import Evidence
 from droidloop.devices.fleets.fleet import CohortFleet, ExactFleet, Fleet
@@ -12,14 +13,16 @@ from droidloop.devices.fleets.mixed import MixedFleet, put_on_cable
 from droidloop.devices.fleets.remote_play import Play
 from droidloop.devices.fleets.replay import ReplayFleet
 from droidloop.devices.population.population import Population
+from droidloop.devices.population.profile_files import profile_table
 from droidloop.models.packages.step_export import TrainingModels
 from droidloop.platform.engine import Engine
 from droidloop.platform.errors import LedgerError, UsageError
-from droidloop.platform.ledger import Ledger
+from droidloop.platform.ledger import Ledger, columns_of, read
 from droidloop.platform.rundir import RunDirectory
 from droidloop.scenarios.schema.schema import Scenario
 
 _NOTE = "devices"
+_NOT_IMPOSED = "not-imposed"
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,11 @@ class Attached:
         """Write into the manifest which phones are real, and whether jobs are recorded ones."""
         noted: dict[str, object] = {}
         if self.serials:
-            noted[_NOTE] = {str(phone): serial for phone, serial in self.serials.items()}
+            labels = {one.phone: one.label for one in self.devices if one.label is not None}
+            noted[_NOTE] = {
+                str(phone): f"{labels[phone]} ({serial})" if phone in labels else serial
+                for phone, serial in self.serials.items()
+            }
         if self.replay is not None:
             noted["replay"] = str(self.replay)
         if noted:
@@ -106,8 +113,17 @@ def fleet_of(
 
     *play* says where cohorts are played, if not here.
     """
-    evidence = Evidence(folder, lambda rows: ledger.write("measures", rows))
+
+    def note(t_us: int, phone: int, name: str) -> None:
+        ledger.note(
+            "events", t_us=t_us, kind=_NOT_IMPOSED, phone=phone, round=-1, name=name, value=1
+        )
+
+    evidence = Evidence(folder, lambda row: ledger.note("measures", **row), note)
     if attached.replay is not None:
+        events = read(attached.replay, "events")
+        mine = events[events["kind"] == _NOT_IMPOSED.encode()]
+        ledger.note("events", **columns_of("events", mine))
         return ReplayFleet(engine, population, attached.replay, evidence)
     simulated: Fleet
     if scenario.play == "exact":
@@ -116,8 +132,18 @@ def fleet_of(
         simulated = CohortFleet(engine, population, play=play)
     if not attached.devices:
         return simulated
-    real = AndroidFleet(engine, population, list(attached.devices), evidence)
+    devices = [_with_law(scenario, population, one) for one in attached.devices]
+    real = AndroidFleet(engine, population, devices, evidence)
     return MixedFleet(engine, simulated, real, attached.phones)
+
+
+def _with_law(scenario: Scenario, population: Population, device: Attachment) -> Attachment:
+    """Return *device* with the law of training that the profile of its phone was calibrated to."""
+    name = population.profiles[population.traits["profile"][device.phone]]
+    profile = profile_table(scenario.population.profile_files)[name]
+    if profile.step_us == profile.cell_ns == 0.0:
+        return device
+    return replace(device, law=StepLaw(profile.step_us, profile.cell_ns))
 
 
 def training_models() -> TrainingModels:

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
 import simpy
 
 from droidloop.devices.fleets.fleet import Fleet, Lasting
 from droidloop.devices.fleets.work import Work
+from droidloop.network.wire import wire_bytes
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.engine import Engine, Start
-from droidloop.platform.jobs import Jobs, Kind, Outcome
-from droidloop.platform.ledger import EVENT_DTYPE, Ledger, Rows
+from droidloop.platform.jobs import Jobs, Kind, Need, Outcome
+from droidloop.platform.ledger import Ledger
 from droidloop.platform.state import Tree, pack, unpack
 from droidloop.platform.units import NEVER_US
 
@@ -35,10 +35,14 @@ class Recorder:
     """Plays jobs on a fleet and writes jobs, events and metrics to the ledger.
 
     A window of the ledger is written only when no batch that began before its end is under way.
+    With *overhead*, jobs are planned with what their messages are on the link (``network.wire``).
     """
 
-    def __init__(self, engine: Engine, fleet: Fleet, ledger: Ledger) -> None:
+    def __init__(
+        self, engine: Engine, fleet: Fleet, ledger: Ledger, *, overhead: bool = False
+    ) -> None:
         self.engine = engine
+        self._overhead = overhead
         self._fleet = fleet
         self._ledger = ledger
         self._jobs = 0
@@ -48,6 +52,11 @@ class Recorder:
         """Return jobs for *phones*, planned for now; see ``Jobs.plan`` for the columns."""
         jobs = Jobs.plan(phones, kind=kind, plan_us=self.engine.now_us, first=self._jobs, **columns)
         self._jobs += len(jobs)
+        if self._overhead:
+            relayed = (jobs["needs"] & Need.DIRECT) == 0
+            rows = jobs.rows[relayed]
+            rows["down_bytes"], rows["up_bytes"] = wire_bytes(rows["down_bytes"], rows["up_bytes"])
+            jobs.rows[relayed] = rows
         return jobs
 
     def play(self, jobs: Jobs, work: Work | None = None) -> simpy.Event:
@@ -89,7 +98,7 @@ class Recorder:
         del self._open[_first(one.jobs)]
         late = one.jobs.done & (one.jobs["finish_us"] > one.cut_us)
         one.jobs.rows["outcome"][late] = Outcome.CUT_OFF
-        self.write("jobs", one.jobs.rows)
+        self._ledger.write("jobs", one.jobs.rows)
         starts = [other.start_us for other in self._open.values()]
         self._ledger.advance(min([self.engine.now_us, *starts]))
         one.ended.succeed(one.jobs)
@@ -130,32 +139,25 @@ class Recorder:
     def _again(self, fleet: Lasting, jobs: Jobs) -> None:
         self._wait(jobs, fleet.again(jobs))
 
-    def write(self, table: str, rows: Rows) -> None:
-        """Write *rows* to *table*."""
-        self._ledger.write(table, rows)
+    def note(self, table: str, **columns: Any) -> None:
+        """Write rows to *table*, given as columns; see ``Ledger.note``."""
+        self._ledger.note(table, **columns)
 
     def learned(self, round_: int, phones: IntArray, teachers: IntArray) -> None:
         """Note that each of *phones* has learned from what that one of *teachers* told it."""
-        rows = np.zeros(len(phones), EVENT_DTYPE)
-        rows["t_us"], rows["kind"], rows["round"] = self.engine.now_us, "learned", round_
-        rows["phone"], rows["name"], rows["value"] = phones, "from", teachers
-        self.write("events", rows)
+        self._events("learned", round_, phones, "from", teachers)
 
     def grouped(self, round_: int, phones: IntArray, groups: IntArray) -> None:
         """Note that each of *phones* has heard in which one of *groups* it is from now on."""
-        rows = np.zeros(len(phones), EVENT_DTYPE)
-        rows["t_us"], rows["kind"], rows["round"] = self.engine.now_us, "grouped", round_
-        rows["phone"], rows["name"], rows["value"] = phones, "group", groups
-        self.write("events", rows)
+        self._events("grouped", round_, phones, "group", groups)
 
     def event(self, kind: str, round_: int, **values: int) -> None:
         """Note that the server did something now: one row a value."""
-        rows = np.zeros(len(values), EVENT_DTYPE)
-        rows["t_us"], rows["kind"], rows["round"] = self.engine.now_us, kind, round_
-        rows["phone"] = SERVER
-        rows["name"] = list(values)
-        rows["value"] = list(values.values())
-        self.write("events", rows)
+        self._events(kind, round_, SERVER, list(values), list(values.values()))
+
+    def _events(self, kind: str, round_: int, phone: Any, name: Any, value: Any) -> None:
+        columns = {"kind": kind, "round": round_, "phone": phone, "name": name, "value": value}
+        self.note("events", t_us=self.engine.now_us, **columns)
 
 
 def _first(jobs: Jobs) -> int:

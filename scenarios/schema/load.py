@@ -9,8 +9,9 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from droidloop.platform.errors import ScenarioError
+from droidloop.platform.section import Section
 
-from .schema import Scenario
+from .schema import AndroidSection, DevicesSection, Scenario
 
 LIBRARY = Path(__file__).parent / "library"
 
@@ -45,12 +46,7 @@ def load(path: Path, settings: Sequence[str] = ()) -> Scenario:
     Raises:
         ScenarioError: the file is not TOML, a key is unknown, or a value is not what it must be.
     """
-    try:
-        content = tomllib.loads(path.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ScenarioError(f"{path}: not TOML: {error}") from error
-    except OSError as error:
-        raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from error
+    content = _read(path)
     for setting in settings:
         _apply(content, setting)
     try:
@@ -63,6 +59,33 @@ def load(path: Path, settings: Sequence[str] = ()) -> Scenario:
         raise ScenarioError(f"{path}: {_first(error, made)}") from error
     except ScenarioError as error:
         raise ScenarioError(f"{path}: {error}") from error
+
+
+class TestBed(Section):
+    """A file of devices alone, which goes with any scenario."""
+
+    devices: DevicesSection
+
+
+def read_test_bed(path: Path) -> list[AndroidSection]:
+    """Return the devices that the file *path* names in ``[[devices.android]]``.
+
+    Raises:
+        ScenarioError: the file is not TOML, a key is unknown, or a value is not what it must be.
+    """
+    try:
+        return TestBed.model_validate(_read(path)).devices.android
+    except ValidationError as error:
+        raise ScenarioError(f"{path}: {_first(error, TestBed)}") from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ScenarioError(f"{path}: not TOML: {error}") from error
+    except OSError as error:
+        raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _apply(content: dict[str, Any], setting: str) -> None:
@@ -86,7 +109,7 @@ def _value(text: str) -> Any:
         return text
 
 
-def _first(error: ValidationError, made: type[Scenario]) -> str:
+def _first(error: ValidationError, made: type[Section]) -> str:
     """Say the first of the errors in one line."""
     first = error.errors()[0]
     *tables, key = [str(part) for part in first["loc"]] or ["scenario"]

@@ -64,11 +64,15 @@ class PopulationSection(Section):
     regions: Weights | None = None
     region: dict[str, RegionSection] = Field(default_factory=dict)
     radios: Weights | None = None
-    radio_year: Literal["2009", "2011", "2012", "2021"] = "2012"
-    """The year in which the radios' powers were measured; years are never mixed."""
+    radio_year: Literal["phone", "2009", "2011", "2012", "2021"] = "phone"
+    """When the radios' powers were measured: nearest to each phone's own year, or one for all."""
+    operator: Literal["verizon", "t-mobile"] = "verizon"
+    """Whose timers (tails) radios of 2021 keep to."""
     loss: bool = False
     """Round trips by chance, and bursts of loss. The rates of radios are what losses leave in
     recordings, so this is an upper bound of the harm."""
+    overhead: bool = True
+    """TLS, TCP/IP and handshakes around every message count; direct links have none."""
     slow_start: bool = False
     """TCP's windows open round trip by round trip in each new connection."""
     throttling: bool = False
@@ -84,6 +88,10 @@ class PopulationSection(Section):
     battery_floor: Share = 0.15
     lifetime_days: PositiveFloat | None = None
     arrivals_days: Annotated[float, Field(ge=0.0)] = 0.0
+    start_hour: Annotated[float, Field(ge=0.0, lt=24.0)] = 0.0
+    """Local time of day at which the run starts."""
+    time_spread_h: Annotated[float, Field(ge=0.0, le=24.0)] = 0.0
+    """Local times of the phones lie within so many hours, evenly: time zones."""
     assignment: Literal["independent", "activity"] = "independent"
     """Which user has which phone: chance, or the more active user the faster phone."""
     rate_traces: str | None = None

@@ -75,7 +75,7 @@ class DeliverySection(Section):
 
 
 class EvaluationSection(Section):
-    """How quality is measured; all of it per user."""
+    """How quality is measured."""
 
     protocol: Literal["clean", "pfedrec"] = "clean"
     """Training negatives: what is not in training, or (leaky) what was never rated at all."""
@@ -83,18 +83,33 @@ class EvaluationSection(Section):
     candidates: PositiveInt = 99
     every: PositiveInt = 1
     """Rounds between two validations."""
+    metrics: list[str | dict[str, Any]] | None = None
+    """By name, or as a table with a name and keys, `{name = "ndcg", k = 5}`; `hr`, `ndcg` and
+    `recall` at `k` if not given, `auc` for what ranks no items."""
+    best_by: str | None = None
+    """The metric by which the best round is chosen; the first one if not given."""
     baselines: list[str] = Field(default=["popularity", "itemknn", "mf"])
     """What the trained model is printed beside: popularity, itemknn, or a recommender that one
     place can train."""
 
 
 class AndroidSection(Section):
-    """A real device in the place of a phone of the population."""
+    """A real device in the place of a phone of the population; rates and charge are imposed."""
 
     serial: Annotated[str, Field(min_length=1, max_length=256)]
     """As `droidloop devices list` shows it."""
     phone: Annotated[int, Field(ge=0)] | None = None
     """The row that it stands for; the first one that is free if not given."""
+    label: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,39}$")] | None = None
+    """What people call it, to tell phones of one model apart."""
+    threads: Annotated[int, Field(ge=1, le=64)] = 1
+    cores: list[Annotated[int, Field(ge=0, le=1023)]] = Field(default_factory=list)
+    """The cores that its jobs keep to; all if none is given."""
+    up_mbps: PositiveFloat | None = None
+    down_mbps: PositiveFloat | None = None
+    covered: bool = True
+    level_percent: Annotated[int, Field(ge=0, le=100)] | None = None
+    charging: bool = True
 
 
 class DevicesSection(Section):

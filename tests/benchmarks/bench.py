@@ -26,8 +26,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from droidloop.platform.kernels import keep_kernels
-
 ROWS = Path(__file__).parent
 PARTS = ("prepare", "measure", "baseline")
 HEADER = ("row", "what", "value", "unit", "ratio", "to", "wall", "peak")
@@ -61,7 +59,6 @@ def load(path: Path) -> Row:
 
 def answer(path: Path, part: str, out: Path) -> None:
     """Run *part* of a row in this process and write what it gives to *out*."""
-    keep_kernels()
     row = load(path)
     function = getattr(row, part, None)
     result = None if function is None else function()

@@ -16,8 +16,6 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from droidloop.platform.kernels import keep_kernels
-
 SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
 REPEATS = 3
 SHARE = 100
@@ -117,7 +115,6 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=REPEATS, help="of which the fastest counts")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    keep_kernels()
     if options.one:
         print(json.dumps(cost_here(options.one)))
         return

@@ -17,8 +17,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from droidloop.platform.kernels import keep_kernels
-
 MILLION = 1_000_000
 PER_USER = 20
 ITEMS = 100_000
@@ -120,7 +118,6 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=MILLION, help="of phones, users and items")
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    keep_kernels()
     if options.one:
         name, file = options.one
         print(json.dumps(one(name, options.count, Path(file))))

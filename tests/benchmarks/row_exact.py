@@ -27,7 +27,7 @@ PHASES = 4
 
 def events_of(phones: int, rounds: int) -> float:
     """Return events per second; jobs are selected, and what came of them written, all included."""
-    from .idle import IdleRounds
+    from tests.benchmarks.idle import IdleRounds
 
     idle = IdleRounds(phones, rounds, EVERY_S, None, 54_000, 10**9, exact=True)
     with tempfile.TemporaryDirectory() as folder:

@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from droidloop.models.data.split import Split
     from droidloop.models.interfaces.store import PrivateStore
-
-    from .gossiping import Ticks
+    from tests.benchmarks.gossiping import Ticks
 
 WHAT = "gossip messages merged and trained on, 943 MF nodes, 1,682 items, d = 5"
 UNIT = "messages/s"
@@ -54,8 +53,7 @@ def ticks_of(split: Split, dim: int = 5, senders: int = NODES) -> Ticks:
     from droidloop.models.recommenders.mf import MF
     from droidloop.network.generators import random_regular
     from droidloop.platform.draws import Draws
-
-    from .gossiping import Ticks
+    from tests.benchmarks.gossiping import Ticks
 
     draws = Draws(1, "gossip")
     # without biases a longer step than gossipy's 0.001 is needed to get anywhere
@@ -95,7 +93,7 @@ def measure() -> float:
 
 def baseline() -> float:
     """Return messages per wall second of a loop over messages."""
-    from .gossiping import plain_rate
+    from tests.benchmarks.gossiping import plain_rate
 
     ticks = ticks_of(split_of())
     return plain_rate(ticks.rule, ticks.data, ticks.topology, ticks.draws)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .gossiping import Ticks
+    from tests.benchmarks.gossiping import Ticks
 
 WHAT = "gossip messages merged and trained on, 100,000 MF nodes, 1,682 items, d = 8"
 UNIT = "messages/s"
@@ -38,8 +38,7 @@ def ticks_of(nodes: int, senders: int) -> Ticks:
     from droidloop.models.recommenders.mf import MF
     from droidloop.network.generators import small_world
     from droidloop.platform.draws import Draws
-
-    from .gossiping import Ticks
+    from tests.benchmarks.gossiping import Ticks
 
     draws = Draws(1, "gossip-large")
     data = by_user(generate(nodes, ITEMS, PER_USER, draws.child("data")))
@@ -59,7 +58,7 @@ def measure() -> float:
 
 def baseline() -> float:
     """Return messages per wall second of a loop over messages."""
-    from .gossiping import plain_rate
+    from tests.benchmarks.gossiping import plain_rate
 
     ticks = ticks_of(PLAIN_NODES, 1)
     return plain_rate(ticks.rule, ticks.data, ticks.topology, ticks.draws)

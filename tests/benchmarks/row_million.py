@@ -24,7 +24,7 @@ FLOPS = 10**9
 
 def day_of(phones: int, clients: int) -> float:
     """Return the wall seconds of a day of *phones*, from their making to the closed ledger."""
-    from .idle import IdleRounds
+    from tests.benchmarks.idle import IdleRounds
 
     rounds = IdleRounds(
         phones=phones,

@@ -25,7 +25,7 @@ TURNS = 3
 
 def measure() -> tuple[float, float]:
     """Return rounds per second with both phones at once, and of the one that takes longer."""
-    from .phones import two_phones
+    from tests.benchmarks.phones import two_phones
 
     groups = ((0,), (1,), (0, 1))
     took: dict[tuple[int, ...], list[float]] = {group: [] for group in groups}
@@ -53,9 +53,8 @@ def _round_s(runners: "Sequence[Runner]", phones: tuple[int, ...], number: int) 
     from droidloop.devices.fleets.device_outputs import Evidence
     from droidloop.platform.engine import Engine
     from droidloop.platform.jobs import Jobs, Kind
+    from tests.benchmarks.phones import Training
     from tests.contracts.worlds import steady
-
-    from .phones import Training
 
     attached = [Attachment(f"phone {k}", k, runner) for k, runner in enumerate(runners)]
     with tempfile.TemporaryDirectory() as folder:

@@ -29,8 +29,7 @@ TURNS = 13
 def measure() -> tuple[float, float]:
     """Return the median rate of droidloop's pushes, and that over the median ratio."""
     from droidloop.devices.android.adb.transfer import push
-
-    from .phones import two_machines
+    from tests.benchmarks.phones import two_machines
 
     ours, ratios, checks_s = [], [], []
     with two_machines() as (phone, _), tempfile.TemporaryDirectory() as folder:

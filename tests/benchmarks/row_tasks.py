@@ -24,7 +24,7 @@ EVERY_S = 600
 
 def tasks_of(rounds: int) -> float:
     """Return the tasks per second of so many rounds, with the making of the population."""
-    from .idle import IdleRounds
+    from tests.benchmarks.idle import IdleRounds
 
     idle = IdleRounds(PHONES, rounds, EVERY_S, None, MESSAGE_BYTES, 0, ideal=True)
     with tempfile.TemporaryDirectory() as folder:

@@ -27,12 +27,23 @@ class Answer:
 
 
 class LocalDevice:
-    """Runs commands here; words that end in a key of *instead* are preceded by its value."""
+    """Runs commands here; words that end in a key of *instead* are preceded by its value.
+
+    With *kills_late* a command that is not over in time is ended then, as Android's adbd does it
+    when the stream closes; else it goes on until ``close``.
+    """
 
     serial = "local"
 
-    def __init__(self, instead: Mapping[str, str] | None = None, **environment: str) -> None:
+    def __init__(
+        self,
+        instead: Mapping[str, str] | None = None,
+        *,
+        kills_late: bool = False,
+        **environment: str,
+    ) -> None:
         self._instead = instead or {}
+        self._kills_late = kills_late
         self._environment = os.environ | environment
         self._late: list[subprocess.Popen[str]] = []
         self.pushed: list[str] = []
@@ -55,6 +66,8 @@ class LocalDevice:
             stdout, stderr = process.communicate(timeout=timeout_s)
         except subprocess.TimeoutExpired as error:
             self._late.append(process)
+            if self._kills_late:
+                self.close()
             raise DeviceTimeoutError(self.serial, f"{argv[0]} did not end in time") from error
         return Answer(stdout, stderr, process.returncode)
 

@@ -35,6 +35,7 @@ def steady(
         regions={"everywhere": 1.0},
         region_table={"everywhere": Region(1.0, 1.0)},
         radios={"3g" if wifi else radio: 1.0},
+        radio_year="2012",
         wifi_share=0.0,
         off_at_night_share=0.0,
         ideal=wifi,
@@ -64,12 +65,14 @@ def mixed(
     if recorded:
         options["rate_series"] = [rate_series(draws, 120 + 60 * k, k) for k in range(5)]
         options["charge_series"] = [charge_series(draws, k) for k in range(4)]
+    options.setdefault("radio_year", "2012")
     spec = PopulationSpec(
         phones,
         direct=DIRECT["wifi-direct"],
         off_at_night_share=0.3,
         lifetime_days=1.5,
         arrivals_days=0.3,
+        start_hour=4.0,
         ideal=ideal,
         **options,
     )
@@ -124,8 +127,9 @@ def random_jobs(
         deadline_us=plan_us + 1 + below(2_000_000_000, 3) * (1 + below(8, 4)),
         down_bytes=size(2e6, 5, 0.2),
         up_bytes=size(5e5, 6, 0.2),
-        flops=size(3e10, 7, 0.2),
+        flops=size(1e13, 7, 0.2),
         moved_bytes=size(1e10, 8, 0.5),
+        operators=size(1e3, 13, 0.5),
         load_bytes=size(3e7, 9, 0.2) - 1,
         ram_bytes=size(9e8, 10, 0.2),
         storage_bytes=size(4e9, 11, 0.5),

@@ -15,6 +15,7 @@ from droidloop.network.presets import (
     TMOBILE_2021_LTE_TIMERS,
     VERIZON_2021_LTE_TIMERS,
     preset,
+    year_of,
 )
 from droidloop.network.rrc import Drx, Powers, Radio, Timers, drx_tail, join
 from droidloop.network.timeline import energy_uj, isolated
@@ -107,7 +108,7 @@ def test_the_tail_is_about_60_percent_of_a_small_transfer_on_3g_in_2009() -> Non
 
 @pytest.mark.parametrize(
     ("radio", "down", "up"),
-    [("lte", 14.55, 80.21), ("5g", 13.52, 29.15), ("5g-mmwave", 1.81, 9.42)],
+    [("lte", 14.55, 80.21), ("5g-still", 13.52, 29.15), ("5g-mmwave", 1.81, 9.42)],
 )
 def test_the_uplink_of_2021_takes_two_to_six_times_the_downlink_per_mbit(
     radio: str, down: float, up: float
@@ -117,13 +118,62 @@ def test_the_uplink_of_2021_takes_two_to_six_times_the_downlink_per_mbit(
     assert 2.15 < up / down < 5.9
 
 
-@pytest.mark.parametrize(("other", "mbps"), [("lte", 187), ("5g", 189)])
+@pytest.mark.parametrize(("other", "mbps"), [("lte", 187), ("5g-still", 189)])
 def test_mmwave_takes_less_than_the_others_only_where_the_published_lines_cross(
     other: str, mbps: float
 ) -> None:
     mmwave, law = PRESETS["2021"]["5g-mmwave"], PRESETS["2021"][other]
     crossing = (mmwave.base_mw - law.base_mw) / (law.down_mw_per_mbps - mmwave.down_mw_per_mbps)
     assert crossing == pytest.approx(mbps, rel=0.002)
+
+
+# Medians of what the radio took, by bins of the rate that hold 20 seconds or more: Mbit/s, mW.
+# SIGCOMM21-5G/artifact, Power-Model/MN-Wild, cleaned-logs/s20_t-mobile_nsa_all.csv.
+# fmt: off
+WALKING_DOWN = [
+    (7.0, 1818), (14.3, 2242), (28.6, 2518), (42.3, 2679), (64.5, 2690), (88.7, 2698),
+    (122.2, 2790), (165.6, 2879), (251.0, 3280),
+]
+WALKING_UP = [(15.1, 2351), (29.1, 2448), (44.1, 2764), (64.8, 3102), (83.6, 3215), (103.1, 3226)]
+# fmt: on
+
+
+@pytest.mark.parametrize(
+    ("up", "mbps", "median_mw"),
+    [(False, *one) for one in WALKING_DOWN] + [(True, *one) for one in WALKING_UP],
+)
+def test_low_band_in_motion_takes_what_the_walking_logs_say_within_20_percent(
+    up: bool, mbps: float, median_mw: float
+) -> None:
+    law = PRESETS["2021"]["5g"]
+    slope = law.up_mw_per_mbps if up else law.down_mw_per_mbps
+    assert law.base_mw + slope * mbps == pytest.approx(median_mw, rel=0.2)
+
+
+@pytest.mark.parametrize(
+    ("radio", "tail_mw"), [("lte", 178), ("5g", 260), ("5g-still", 260), ("5g-mmwave", 1092)]
+)
+def test_tails_of_2021_are_those_of_the_paper(radio: str, tail_mw: float) -> None:
+    assert PRESETS["2021"][radio].tail_mw == pytest.approx(tail_mw, rel=0.2)
+
+
+def test_the_operator_of_2021_is_a_choice_of_timers_alone() -> None:
+    for radio in ("lte", "5g", "5g-still"):
+        one, other = preset("2021", radio), preset("2021", radio, "t-mobile")
+        assert one.tail_ms > other.tail_ms
+        assert replace(one, tail_ms=0.0) == replace(other, tail_ms=0.0)
+    assert preset("2012", "lte", "t-mobile") == PRESETS["2012"]["lte"]
+
+
+@pytest.mark.parametrize(
+    ("radio", "phone_year", "year"),
+    [("lte", 2024, "2021"), ("lte", 2017, "2021"), ("lte", 2013, "2012"), ("3g", 2024, "2012"),
+     ("3g", 2010, "2011"), ("gsm", 2024, "2009"), ("wifi", 2018, "2021")],
+)  # fmt: skip
+def test_a_radio_is_of_the_year_nearest_to_the_phones(
+    radio: str, phone_year: int, year: str
+) -> None:
+    assert year_of(radio, phone_year) == year
 
 
 @pytest.mark.parametrize("year", PRESETS)

@@ -12,6 +12,7 @@ from droidloop.devices.android.adb.adb import Adb
 from droidloop.devices.android.adb.connection import Connection
 from droidloop.devices.android.errors import AndroidError
 from droidloop.devices.android.fleet.attached import AttachedDevice
+from tests.contracts.runner_on_device import running
 
 from .image import missing_tools
 from .qemu import Battery, Phone, free_port, prepare, start
@@ -52,23 +53,49 @@ def adb() -> Iterator[Adb]:
         yield adb
 
 
+class Phones:
+    """The phones that all tests share; one that is not well is replaced by a fresh one."""
+
+    def __init__(self, adb: Adb) -> None:
+        self._adb = adb
+        self._held: dict[str, Attached] = {}
+
+    def well(self, name: str) -> Attached:
+        """Return the phone *name* in good health, started anew where it is not."""
+        held = self._held.get(name)
+        if held is None or not healthy(held):
+            if held is not None:
+                held.phone.kill()
+                self._adb.disconnect(held.phone.serial)
+            # A phone ends with the thread that starts it: not one of a pool's.
+            assert threading.current_thread() is threading.main_thread()
+            self._held[name] = attach(self._adb, start(name, free_port(), memory_mib=MEMORY_MIB))
+        return self._held[name]
+
+    def close(self) -> None:
+        """End them."""
+        for held in self._held.values():
+            held.phone.kill()
+
+
 @pytest.fixture(scope="session")
-def pair(adb: Adb) -> Iterator[tuple[Attached, Attached]]:
-    """Two phones that run at once."""
+def phones(adb: Adb) -> Iterator[Phones]:
+    """Two phones that run at once, booted and kept as they are then."""
     _need_tools()
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda name: prepare(name, MEMORY_MIB), NAMES))
-    # A phone ends with the thread that starts it: not one of the pool's.
-    assert threading.current_thread() is threading.main_thread()
-    phones: list[Phone] = []
+    phones = Phones(adb)
     try:
-        for name in NAMES:
-            phones.append(start(name, free_port(), memory_mib=MEMORY_MIB))
-        first, second = (attach(adb, phone) for phone in phones)
-        yield first, second
+        yield phones
     finally:
-        for phone in phones:
-            phone.kill()
+        phones.close()
+
+
+@pytest.fixture(scope="module")
+def pair(phones: Phones) -> tuple[Attached, Attached]:
+    """Both phones, in good health when the tests of a file begin."""
+    first, second = (phones.well(name) for name in NAMES)
+    return first, second
 
 
 @pytest.fixture
@@ -105,6 +132,21 @@ def attach(adb: Adb, phone: Phone) -> Attached:
     connection = Connection(adb, phone.serial)
     connection.wait(60.0)
     return Attached(phone, connection)
+
+
+def healthy(attached: Attached) -> bool:
+    """Whether the phone answers soon, has most of its memory and storage, and runs no job."""
+    script = """awk '$1 == "MemAvailable:" { print $2 }' /proc/meminfo
+df -k /data | awk 'NR == 2 { print $4 }'
+cat /proc/sys/vm/overcommit_memory"""
+    try:
+        answer = attached.connection.run(["sh", "-c", script], timeout_s=10.0)
+        busy = running(attached.connection)
+    except AndroidError:
+        return False
+    memory_kib, storage_kib, overcommit = map(int, answer.split())
+    room = memory_kib > MEMORY_MIB * 1024 // 2 and storage_kib > 200 * 1024
+    return room and overcommit == 0 and not busy
 
 
 def _need_tools() -> None:

@@ -1,7 +1,6 @@
 """Harm that is done to a phone in the midst of one of its jobs."""
 
 import subprocess
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -9,7 +8,6 @@ from typing import final
 
 from droidloop.devices.android.adb.adb_process import adb_environment, adb_path
 from droidloop.devices.android.errors import AndroidError
-from droidloop.devices.android.parsers.proc_meminfo import parse_proc_meminfo
 from droidloop.devices.fleets.model_job import ModelJob, Result, Runner
 from tests.contracts.runner import SLOW
 from tests.contracts.runner_on_device import meanwhile, running, stop_runner
@@ -133,30 +131,13 @@ def empty_storage(attached: Attached) -> None:
 
 
 def promise_memory(attached: Attached) -> None:
-    """Overcommit little memory, as Android does: it runs out only when it is used."""
-    # files that were pushed lie in memory still: to take them away one by one takes a minute
-    attached.connection.run(["sh", "-c", "sync; echo 3 >/proc/sys/vm/drop_caches"])
-    _have(attached, 256)  # less of it is used up sooner
+    """Overcommit memory, as Android does: it runs out only when it is used."""
     _overcommit(attached, True)
 
 
 def have_memory(attached: Attached) -> None:
     """Take back ``promise_memory``."""
     _overcommit(attached, False)
-    _have(attached, attached.phone.memory_mib)
-
-
-def _have(attached: Attached, mib: int) -> None:
-    """Set the phone's memory and wait until it is so: a job meanwhile would take minutes."""
-    attached.phone.set_memory(mib)
-    deadline = time.monotonic() + 60
-    while True:
-        info = parse_proc_meminfo(attached.connection.run(["cat", "/proc/meminfo"]))
-        # the kernel's own part is some tens of MiB
-        if mib - 80 < info.total_bytes / 2**20 <= mib:
-            return
-        assert time.monotonic() < deadline, f"{attached.phone.name} has no {mib} MiB"
-        time.sleep(0.1)
 
 
 def _overcommit(attached: Attached, on: bool) -> None:

@@ -50,7 +50,7 @@ def big(job: ModelJob) -> ModelJob:
 def hungry(job: ModelJob) -> ModelJob:
     """Return another job, which needs a gibibyte."""
     return ModelJob(
-        *(models() / "hungry.tflite", {"x": np.ones(1, np.float32)}, ["y"]), timeout_s=300
+        *(models() / "hungry.tflite", {"x": np.ones(1, np.float32)}, ["y"]), timeout_s=60
     )
 
 

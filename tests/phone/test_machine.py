@@ -13,7 +13,7 @@ from droidloop.devices.android.parsers.proc_meminfo import parse_proc_meminfo
 from tests.devices.android.adb.test_quoting import HOSTILE
 
 from .__main__ import main
-from .conftest import MEMORY_MIB, Attached
+from .conftest import MEMORY_MIB, Attached, Phones, healthy
 from .image import PhoneError
 from .qemu import Battery, load, start
 
@@ -87,6 +87,21 @@ def test_hostile_words_and_names_are_only_that(phone: Attached, tmp_path: Path) 
     assert back.read_bytes() == b"data"
     phone.connection.run(["rm", remote])
     assert phone.listing() == []
+
+
+def test_a_program_that_eats_all_memory_is_killed_and_the_phone_stays_well(phone: Attached) -> None:
+    phone.connection.run(["sh", "-c", "echo 1 >/proc/sys/vm/overcommit_memory"])
+    ended = phone.connection.shell(["tail", "-n1", "/dev/zero"], timeout_s=60.0)
+    assert ended.exit_code == 137  # the kernel's SIGKILL
+    phone.connection.run(["sh", "-c", "echo 0 >/proc/sys/vm/overcommit_memory"])
+    assert healthy(phone)
+
+
+def test_a_phone_that_is_not_well_is_replaced(phones: Phones, pair: tuple[Attached, ...]) -> None:
+    assert phones.well("t1") is pair[0]
+    fallocate = ["fallocate", "-l", "100m", "/data/filler"]
+    pair[0].connection.run(fallocate)
+    assert phones.well("t1").phone.pid != pair[0].phone.pid
 
 
 def test_a_killed_phone_takes_no_commands_and_leaves_no_files(spare: Attached) -> None:

@@ -1,90 +1,201 @@
-"""The folder of compiled kernels changes with the sources that went into them."""
+"""Compiled kernels are kept, and never stale: in a plain Python, whatever has changed."""
 
-import importlib.util
+import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from droidloop.platform import kernels
+CALLEE = '''"""Holds what another file calls."""
 
-KERNEL = "from numba import njit\n\n\n@njit(cache=True)\ndef f(x):\n    return x + 1\n"
+import numpy as np
+
+from droidloop.platform.law import kernel
+
+FACTOR = 3
+TABLE = np.array([1, 2, 3])
 
 
-def package(folder: Path) -> Any:
-    """Return the module as part of a package of its own, with one kernel and one other file."""
-    (folder / "platform").mkdir(parents=True)
-    (folder / "devices").mkdir()
-    (folder / "devices" / "law.py").write_text(KERNEL)
-    (folder / "devices" / "other.py").write_text("x = 1\n")
-    path = folder / "platform" / "kernels.py"
-    shutil.copy(kernels.__file__, path)
-    spec = importlib.util.spec_from_file_location("copied_kernels", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@kernel
+def twice(x):
+    """Return two of *x*."""
+    # arithmetic
+    return x * 2
+
+
+@kernel
+def scaled(x):
+    return x * FACTOR + TABLE[1]
+'''
+CALLER = """from typing import NamedTuple
+
+from droidloop.platform.law import kernel, law
+
+from . import callee
+from .callee import scaled, twice
+
+
+class Pair(NamedTuple):
+    left: int
+    right: int
+
+
+@law
+def calls(x):
+    return twice(x) + 1
+
+
+@law
+def takes(x):
+    return scaled(x)
+
+
+@law
+def member(x):
+    return x * callee.FACTOR
+
+
+@kernel(error_model="numpy")
+def alone(x):
+    return 1 // x if x else x
+
+
+@law
+def right(pair):
+    return pair.right
+"""
+PROMPT = """
+import json
+from numba.core import event
+from small import caller
+
+with event.install_recorder("numba:compile") as recorder:
+    values = [caller.calls(5), caller.takes(5), caller.member(5), caller.alone(0)]
+    values.append(caller.right(caller.Pair(1, 2)))
+names = {one.data["dispatcher"].py_func.__name__ for _, one in recorder.buffer if one.is_start}
+print(json.dumps([values, sorted(names)]))
+"""
+EVERYTHING = ["alone", "calls", "member", "right", "scaled", "takes", "twice"]
+
+
+class Package:
+    """A small package with kernels of its own, used by one Python after the other."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.callee, self.caller = folder / "small" / "callee.py", folder / "small" / "caller.py"
+
+    def write(self) -> None:
+        """Write the two files, from which nothing has been compiled."""
+        self.callee.parent.mkdir()
+        (self.folder / "small" / "__init__.py").touch()
+        self.callee.write_text(CALLEE)
+        self.caller.write_text(CALLER)
+
+    def prompt(self, **environment: str) -> tuple[list[int], list[str]]:
+        """Return what the kernels give in a Python of its own, and which of them it compiled."""
+        done = self.process(**environment)
+        assert done.returncode == 0, done.stderr
+        values, names = json.loads(done.stdout)
+        return values, names
+
+    def process(self, **environment: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-c", PROMPT],
+            cwd=self.folder,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=280,
+        )
+
+    def change(self, path: Path, old: str, new: str) -> None:
+        """Replace *old* in the file *path*, which lies there once."""
+        text, status = path.read_text(), path.stat()
+        assert text.count(old) == 1
+        path.write_text(text.replace(old, new))
+        if len(old) == len(new):  # Python keeps bytecode by date and length
+            os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 2_000_000_000))
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Package:
+    """The package after its first use."""
+    package = Package(tmp_path_factory.mktemp("compiled"))
+    package.write()
+    assert package.prompt() == ([11, 17, 15, 0, 2], EVERYTHING)
+    return package
 
 
 @pytest.fixture
-def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return package(tmp_path / "package")
+def package(compiled: Package, tmp_path: Path) -> Package:
+    """A copy of it, with all that was compiled."""
+    shutil.copytree(compiled.folder, tmp_path, dirs_exist_ok=True)
+    return Package(tmp_path)
 
 
-def kept(module: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the folder that *module* points numba at."""
-    with monkeypatch.context() as patch:
-        patch.delenv("NUMBA_CACHE_DIR", raising=False)
-        module.keep_kernels()
-        return Path(os.environ["NUMBA_CACHE_DIR"])
+def test_a_second_prompt_compiles_nothing(package: Package) -> None:
+    assert package.prompt() == ([11, 17, 15, 0, 2], [])
 
 
-def test_the_same_sources_share_a_folder(
-    copied: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    one = kept(copied, monkeypatch)
-    assert one.is_dir()
-    assert one.parent == tmp_path / "cache" / "droidloop"
-    assert kept(copied, monkeypatch) == one
+def test_a_changed_callee_is_seen_and_nothing_else_is_compiled(package: Package) -> None:
+    package.change(package.callee, "x * 2", "x * 4")
+    assert package.prompt() == ([21, 17, 15, 0, 2], ["calls", "twice"])
+    package.change(package.callee, "x * 4", "x * 2")
+    assert package.prompt() == ([11, 17, 15, 0, 2], [])  # what was compiled before is still there
 
 
-def test_a_change_of_any_kernel_file_is_another_folder_and_of_others_is_none(
-    copied: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """numba itself would miss a change of a kernel that only another file calls."""
-    before = kept(copied, monkeypatch)
-    (tmp_path / "package" / "devices" / "other.py").write_text("x = 2\n")
-    assert kept(copied, monkeypatch) == before
-    law = tmp_path / "package" / "devices" / "law.py"
-    law.write_text(KERNEL.replace("x + 1", "x + 2"))
-    assert kept(copied, monkeypatch) != before
-    law.write_text(KERNEL)
-    assert kept(copied, monkeypatch) == before
+def test_a_comment_a_docstring_and_a_line_more_compile_nothing(package: Package) -> None:
+    package.change(package.callee, "# arithmetic", "# a better comment\n    # of two lines")
+    package.change(package.callee, "Return two of", "Return the double of")
+    package.change(package.caller, "@law\ndef calls", "# moved down\n\n@law\ndef calls")
+    assert package.prompt() == ([11, 17, 15, 0, 2], [])
 
 
-def test_only_the_newest_few_folders_are_kept(
-    copied: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    law = tmp_path / "package" / "devices" / "law.py"
-    folders = []
-    for number in range(6):
-        law.write_text(KERNEL + f"# {number}\n")
-        folders.append(kept(copied, monkeypatch))
-        os.utime(folders[-1], (number, number))
-    left = sorted((tmp_path / "cache" / "droidloop").iterdir())
-    assert len(left) <= 4
-    assert folders[-1] in left
-    assert folders[0] not in left
+def test_a_changed_constant_is_seen_by_those_who_take_it_in(package: Package) -> None:
+    package.change(package.callee, "FACTOR = 3", "FACTOR = 5")
+    assert package.prompt() == ([11, 27, 25, 0, 2], ["member", "scaled", "takes"])
+    package.change(package.callee, "[1, 2, 3]", "[1, 7, 3]")
+    assert package.prompt() == ([11, 32, 25, 0, 2], ["scaled", "takes"])
 
 
-def test_a_folder_that_the_user_has_chosen_is_left_alone(
-    copied: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("NUMBA_CACHE_DIR", "mine")
-    copied.keep_kernels()
-    assert os.environ["NUMBA_CACHE_DIR"] == "mine"
-    assert not (tmp_path / "cache").exists()
+def test_fields_that_change_places_are_seen(package: Package) -> None:
+    package.change(package.caller, "left: int\n    right: int", "right: int\n    left: int")
+    assert package.prompt() == ([11, 17, 15, 0, 1], ["right"])
+
+
+def test_changed_options_are_seen(package: Package) -> None:
+    package.change(package.caller, '(error_model="numpy")', "")
+    assert package.prompt() == ([11, 17, 15, 0, 2], ["alone"])
+
+
+def test_a_torn_file_is_written_anew(package: Package) -> None:
+    (torn,) = package.callee.parent.glob("__pycache__/caller.member-*.kernel")
+    torn.write_bytes(torn.read_bytes()[:100])
+    assert package.prompt() == ([11, 17, 15, 0, 2], ["member"])
+
+
+def test_a_folder_that_the_user_has_chosen_is_used(package: Package, tmp_path: Path) -> None:
+    chosen = tmp_path / "chosen"
+    package.prompt(NUMBA_CACHE_DIR=str(chosen))
+    assert list(chosen.glob("small-*/caller.calls-*.kernel"))
+
+
+def test_where_no_folder_is_writable_one_line_says_so(package: Package, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = package.process(NUMBA_CACHE_DIR=str(tmp_path / "file" / "folder"))
+    assert done.returncode == 0
+    assert json.loads(done.stdout)[0] == [11, 17, 15, 0, 2]
+    ours = [line for line in done.stderr.splitlines() if line.startswith("note: ")]
+    assert len(ours) == 1
+    assert "not writable; set NUMBA_CACHE_DIR" in ours[0]
+
+
+def test_a_global_that_cannot_be_followed_is_refused(package: Package) -> None:
+    package.change(package.callee, "FACTOR = 3", "FACTOR = {1: 2}")
+    done = package.process()
+    assert done.returncode != 0
+    assert "kernel small.callee.scaled: takes in a global of type dict" in done.stderr

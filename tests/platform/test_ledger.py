@@ -12,31 +12,48 @@ import pytest
 from droidloop.platform import ledger as module
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import LedgerError
-from droidloop.platform.ledger import TABLES, WINDOW_US, Ledger, Rows, read, segments
+from droidloop.platform.ledger import (
+    WINDOW_US,
+    Ledger,
+    Rows,
+    Words,
+    columns_of,
+    read,
+    segments,
+    texts,
+)
+from droidloop.platform.tables import TABLES
 
 DRAWS = Draws(5, "ledger")
+EVENT: dict[str, Any] = {"kind": "test", "phone": -1, "round": 0, "name": "", "value": 1}
 
 
 def random_rows(table: str, count: int, windows: int = 3) -> Rows:
-    """Return *count* rows of *table* with values in every column and many equal times."""
-    dtype, time, _ = TABLES[table]
-    rows = np.zeros(count, dtype)
+    """Return *count* rows of *table* as a reader gets them, with many equal times."""
+    columns = TABLES[table].columns
+    kinds = [(one.name, "S40" if one.kind is str else one.kind) for one in columns]
+    rows = np.zeros(count, np.dtype(kinds))
     numbers = np.arange(count)
-    for column, name in enumerate(dtype.names or ()):
-        kind = dtype[name].kind
+    for column, one in enumerate(columns):
+        kind = rows.dtype[one.name].kind
         if kind == "S":
-            words = np.array(["", "a", "urban", "x" * dtype[name].itemsize])
-            rows[name] = words[DRAWS.integers(numbers, column, 4)]
+            words = np.array(["", "a", "urban", "x" * 40])
+            rows[one.name] = words[DRAWS.integers(numbers, column, 4)]
         elif kind == "f":
-            rows[name] = DRAWS.uniform(numbers, column)
+            rows[one.name] = DRAWS.uniform(numbers, column)
         else:
-            high = {1: 2 if kind == "b" else 100, 4: 2**30, 8: 2**31 - 1}[dtype[name].itemsize]
-            rows[name] = DRAWS.integers(numbers, column, high)
+            bits = rows.dtype[one.name].itemsize
+            high = {1: 2 if kind == "b" else 100, 2: 1000, 4: 2**30, 8: 2**31 - 1}[bits]
+            rows[one.name] = DRAWS.integers(numbers, column, high)
     minutes = WINDOW_US // 60_000_000
-    rows[time] = DRAWS.integers(numbers, 99, windows * minutes) * 60_000_000
+    rows[TABLES[table].time] = DRAWS.integers(numbers, 99, windows * minutes) * 60_000_000
     # one row a phone and time in "devices"; any number of them in the others
     rows["phone"] = numbers if table == "devices" else DRAWS.integers(numbers, 98, 50)
     return rows
+
+
+def put(ledger: Ledger, table: str, rows: Rows) -> None:
+    ledger.note(table, **columns_of(table, rows))
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -49,7 +66,7 @@ def written(folder: Path, batches: list[tuple[str, Rows]]) -> dict[str, bytes]:
     """Write *batches* in turn, close, and return the files."""
     ledger = Ledger(folder)
     for table, rows in batches:
-        ledger.write(table, rows)
+        put(ledger, table, rows)
     ledger.close()
     return files(folder)
 
@@ -58,18 +75,18 @@ def written(folder: Path, batches: list[tuple[str, Rows]]) -> dict[str, bytes]:
 def test_what_was_written_is_read(tmp_path: Path, table: str) -> None:
     rows = random_rows(table, 500)
     ledger = Ledger(tmp_path)
-    ledger.write(table, rows)
+    put(ledger, table, rows)
     ledger.close()
     found = read(tmp_path, table)
     assert found.dtype == rows.dtype
     assert np.array_equal(np.sort(found), np.sort(rows))
-    order = TABLES[table][2]
+    order = TABLES[table].order
     assert np.array_equal(found[list(order)], np.sort(found[list(order)]))
 
 
 def test_a_table_without_rows_is_empty_and_has_no_file(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
-    ledger.write("jobs", np.zeros(0, TABLES["jobs"][0]))
+    ledger.write("jobs", np.zeros(0, TABLES["jobs"].dtype))
     ledger.close()
     assert len(read(tmp_path, "jobs")) == 0
     assert files(tmp_path) == {}
@@ -121,10 +138,8 @@ def test_bytes_do_not_depend_on_the_threads_of_pyarrow(tmp_path: Path, threads: 
 
 
 def test_a_row_in_the_next_window_is_in_the_next_segment(tmp_path: Path) -> None:
-    rows = np.zeros(4, TABLES["events"][0])
-    rows["t_us"] = [0, WINDOW_US - 1, WINDOW_US, 3 * WINDOW_US]
     ledger = Ledger(tmp_path)
-    ledger.write("events", rows)
+    ledger.note("events", t_us=[0, WINDOW_US - 1, WINDOW_US, 3 * WINDOW_US], **EVENT)
     ledger.advance(WINDOW_US - 1)
     assert list(segments(tmp_path, "events")) == []
     ledger.advance(WINDOW_US)
@@ -152,13 +167,10 @@ def test_a_row_of_a_written_window_is_refused(tmp_path: Path) -> None:
     """It would make a second segment of that window: other bytes for the same rows."""
     ledger = Ledger(tmp_path)
     ledger.advance(2 * WINDOW_US)
-    late = np.zeros(1, TABLES["events"][0])
-    late["t_us"] = 2 * WINDOW_US - 1
     with pytest.raises(ValueError, match="events: rows of window 1, which has been written"):
-        ledger.write("events", late)
-    late["t_us"] = -1
+        ledger.note("events", t_us=2 * WINDOW_US - 1, **EVENT)
     with pytest.raises(ValueError, match="rows of window -1"):
-        Ledger(tmp_path).write("events", late)
+        Ledger(tmp_path).note("events", t_us=-1, **EVENT)
 
 
 def test_a_caller_may_use_its_rows_again(tmp_path: Path) -> None:
@@ -310,6 +322,75 @@ def test_a_segment_of_another_schema_is_one_line(tmp_path: Path, odd: str) -> No
     with pytest.raises(LedgerError, match="not a segment of 'jobs'") as caught:
         read(tmp_path, "jobs")
     assert "\n" not in str(caught.value)
+
+
+WORDS = ["x" * 100, "x" * 101, "région", "", "a", "région "]
+
+
+def test_words_of_any_length_and_alphabet_come_back_and_are_never_cut(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.note("events", t_us=0, **EVENT | {"name": WORDS, "value": np.arange(6)})
+    ledger.close()
+    found = read(tmp_path, "events")
+    assert texts(found["name"]) == [WORDS[value] for value in found["value"]]
+    assert sorted(found["value"]) == list(range(6))
+
+
+def test_bytes_do_not_depend_on_which_word_came_first(tmp_path: Path) -> None:
+    for folder, order in (("a", [0, 1, 2, 3, 4, 5]), ("b", [5, 3, 1, 2, 0, 4])):
+        ledger = Ledger(tmp_path / folder)
+        for k in order:
+            ledger.note("events", t_us=0, **EVENT | {"name": WORDS[k], "value": 7})
+        ledger.close()
+    assert files(tmp_path / "a") == files(tmp_path / "b")
+    assert texts(read(tmp_path / "a", "events")["name"]) == sorted(WORDS)
+
+
+def test_a_column_of_words_may_be_a_few_names_and_whose_they_are(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    names = Words(["one", "two"], np.array([1, 0, 1]))
+    ledger.note("events", t_us=[0, 1, 2], **EVENT | {"name": names})
+    ledger.close()
+    assert texts(read(tmp_path, "events")["name"]) == ["two", "one", "two"]
+
+
+def test_a_column_that_is_missing_or_unknown_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="events: a column is missing or unknown: colour, t_us"):
+        Ledger(tmp_path).note("events", colour=1, **EVENT)
+
+
+@pytest.mark.parametrize("said", ["99", "none", "2"])
+def test_a_segment_of_a_newer_or_foreign_version_is_one_line(tmp_path: Path, said: str) -> None:
+    written(tmp_path, [("events", random_rows("events", 30, windows=1))])
+    (path,) = segments(tmp_path, "events")
+    table = pq.read_table(path)
+    pq.write_table(table.replace_schema_metadata({"droidloop.version": said}), path)
+    with pytest.raises(LedgerError, match=rf"are of version {said}, this droidloop reads") as e:
+        read(tmp_path, "events")
+    assert "\n" not in str(e.value)
+
+
+OLDER = Path(__file__).parent / "older_run"
+"""A run of twelve phones, written by droidloop at commit fe4a57e ."""
+
+
+def test_a_run_of_an_older_droidloop_is_read_with_defaults_for_what_it_lacks() -> None:
+    metrics = read(OLDER, "metrics")
+    assert set(texts(metrics["users"])) == {""}
+    assert set(texts(metrics["model"])) == {"trained", "popularity"}
+    assert len(read(OLDER, "jobs")) > 0
+    assert len(read(OLDER, "devices")) == 12
+    assert len(read(OLDER, "events")) > 0
+    assert len(read(OLDER, "lists")) == 0
+
+
+def test_what_an_older_droidloop_wrote_is_written_with_the_same_bytes(tmp_path: Path) -> None:
+    """Tables that have no new column are what they were."""
+    for table in ("jobs", "events", "devices"):
+        put(ledger := Ledger(tmp_path), table, read(OLDER, table))
+        ledger.close()
+        name = f"{table}/000000.parquet"
+        assert (tmp_path / name).read_bytes() == (OLDER / name).read_bytes()
 
 
 def test_columns_have_the_types_of_the_table(tmp_path: Path) -> None:

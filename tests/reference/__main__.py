@@ -33,9 +33,6 @@ ALL_ROWS = Path("runs", "reference.jsonl")
 
 def answer(path: Path, seed: int, out: Path) -> None:
     """Run one seed of a row in this process and write what it gives to *out*."""
-    from droidloop.platform.kernels import keep_kernels
-
-    keep_kernels()
     row = load(path)
     values = {name: float(value) for name, value in row.measure(seed).items()}
     if values.keys() != row.LINES.keys():

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from droidloop.models.evaluation.candidates import Protocol
     from droidloop.models.evaluation.evaluator import Evaluator, Scorer
     from droidloop.models.evaluation.personal_tables import PersonalScorer, PersonalTables
-    from droidloop.models.interfaces.learning import ClientRule, Recommender, ServerRule
+    from droidloop.models.interfaces.learning import ClientRule, ItemRecommender, ServerRule
     from droidloop.models.interfaces.store import PrivateStore
     from droidloop.platform.draws import Draws
 
@@ -45,7 +45,7 @@ PROTOCOLS: "dict[Protocol, tuple[str, str]]" = {
 class Learner:
     """What is trained: a recommender, what its phones do, and what its server does."""
 
-    recommender: "Recommender"
+    recommender: "ItemRecommender"
     client: "ClientRule"
     server: "ServerRule"
 
@@ -129,7 +129,7 @@ def best_rounds(
             ("global", ModelScorer(recommender, params)),
             ("own", PersonalScorer(recommender, params, tables.snapshot())),
         ):
-            hits = judge.hit_rate(scorer, "valid")
+            hits = judge.quality(scorer, "valid")
             if name not in best or hits > best[name][0]:
                 best[name] = hits, scorer
     own: PersonalScorer = best["own"][1]

@@ -61,8 +61,8 @@ def measure(seed: int) -> dict[str, float]:
 
 def trained(data: InTime, pooling: "Pooling", seed: int) -> "tuple[DIN, Params, float]":
     """Return the model, with the parameters and the decay that validation prefers."""
-    from droidloop.models.evaluation.auc import auc
     from droidloop.models.fitting.fit_din import scores_of, train_din
+    from droidloop.models.metrics.auc import auc
     from droidloop.models.recommenders.din import DIN
     from droidloop.platform.draws import Draws
 
@@ -84,11 +84,14 @@ def trained(data: InTime, pooling: "Pooling", seed: int) -> "tuple[DIN, Params, 
 
 def judged(data: InTime, din: "DIN", params: "Params", line: str) -> dict[str, float]:
     """Return both kinds of AUC on the test part."""
-    from droidloop.models.evaluation.auc import auc, user_auc
+    import numpy as np
+
     from droidloop.models.fitting.fit_din import scores_of
+    from droidloop.models.interfaces.metrics import Rated
+    from droidloop.models.metrics.auc import auc, aucs
 
     scores = scores_of(din, params, data.test)
-    by_user = user_auc(data.test, scores).means()["auc"]
+    by_user = float(np.nanmean(aucs(Rated(data.test.labels, scores, data.test.offsets))))
     return {line: auc(data.test.labels, scores), f"{line}-user": by_user}
 
 

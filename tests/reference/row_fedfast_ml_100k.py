@@ -82,7 +82,7 @@ def played(
                 states = {rule: user + server.drift_of(everybody), "unmoved": user}
             for name, vectors in states.items():
                 params = {**server.params, "user": torch.from_numpy(vectors)}
-                hits = judge.hit_rate(ModelScorer(learner.recommender, params), "test")
+                hits = judge.quality(ModelScorer(learner.recommender, params), "test")
                 found.append((name, number + 1, hits))
     return found
 

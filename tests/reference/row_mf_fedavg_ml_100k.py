@@ -48,7 +48,7 @@ def measure(seed: int) -> dict[str, float]:
             if number + 1 in AFTER:
                 own = {key: torch.from_numpy(rows) for key, rows in store.gather(phones).items()}
                 scorer = ModelScorer(learner.recommender, {**learner.server.params, **own})
-                values[f"{name}-{number + 1}"] = judge.hit_rate(scorer, "test")
+                values[f"{name}-{number + 1}"] = judge.quality(scorer, "test")
     last = (values[f"{name}-{AFTER[-1]}"] for name in SERVERS)
     return values | {"mf-fedavg-lead": next(last) - next(last)}
 

@@ -33,9 +33,10 @@ def measure(seed: int) -> dict[str, float]:
     """Return the figures of one seed."""
     import numpy as np
 
-    from droidloop.models.evaluation.auc import user_auc
     from droidloop.models.fitting.fit_din import train_din
+    from droidloop.models.interfaces.metrics import Rated
     from droidloop.models.local.din_sgd import network_scores, networks_of, readings_of
+    from droidloop.models.metrics.auc import aucs as aucs_of
     from droidloop.models.recommenders.din import DIN
     from droidloop.models.tuning.mpda_rule import (
         MPDA,
@@ -55,7 +56,9 @@ def measure(seed: int) -> dict[str, float]:
     readings = readings_of(din, cloud, test.items, test.history)
 
     def by_user(networks: np.ndarray) -> np.ndarray:
-        return user_auc(test, network_scores(networks, readings, test)).values["auc"]
+        scores = network_scores(networks, readings, test)
+        found = aucs_of(Rated(test.labels, scores, test.offsets))
+        return found[~np.isnan(found)]
 
     values, aucs = {}, {"cloud": by_user(networks_of(din, cloud, len(phones)))}
     near = similar_users(tastes_of(din, cloud, data.train), POOLS)

@@ -43,9 +43,8 @@ def measure(seed: int) -> dict[str, float]:
     from droidloop.models.fitting.fit import fit
     from droidloop.models.interfaces.learning import init_all
     from droidloop.models.local.mf_sgd import Sgd
-    from droidloop.models.peer.gossip_mf import GossipMF
+    from droidloop.models.peer.gossip_mf import GossipMF, store_from
     from droidloop.models.recommenders.mf import MF
-    from droidloop.models.tuning.tune import store_of
     from droidloop.platform.draws import Draws
 
     split, draws = ml_100k(), Draws(seed, "tune")
@@ -76,7 +75,8 @@ def measure(seed: int) -> dict[str, float]:
     thirds = np.argsort(np.argsort(split.train.counts, kind="stable")) * 3 // len(phones)
     values, item = {f"{NAME}-cloud": float(base.mean())}, mf.items.name
     for part, step in PARTS.items():
-        store = store_of(mf, cloud, len(phones))
+        users = cloud["user"].numpy()
+        store = store_from(mf, cloud, users.__getitem__, len(phones))
         rule = GossipMF(mf, Sgd(LR, step), exclude=exclude, updates="once", threads=1)
         for turn in range(AFTER[-1]):
             rule.learn(phones, None, store, split.train, turn, draws.child("turns"))

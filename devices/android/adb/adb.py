@@ -4,6 +4,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Self, TypeVar, final
 
@@ -12,11 +13,12 @@ from droidloop.devices.android.parsers.adb_text import Listed, failure_of, parse
 
 from .adb_process import AdbProcess
 from .failures import check_state, error_of
-from .wire import Channel, Deadline, notify, open_channel, request
+from .wire import LOCAL, SERVER, Channel, Deadline, notify, open_channel, request
 
 T = TypeVar("T")
 
 TIMEOUT_S = 10.0
+ATTACH_S = 3.0
 _EMULATOR = re.compile(r"emulator-([0-9]{1,5})")
 _ADDRESS = re.compile(r"[A-Za-z0-9.-]+:[0-9]{1,5}|\[[0-9A-Fa-f:.%a-z]+\]:[0-9]{1,5}")
 
@@ -26,12 +28,19 @@ class Adb:
     """A client of one adb server. Methods may be called from several threads.
 
     A server of its own (``Adb.start``) that has died is started again, and what was attached
-    through this object is attached again.
+    through this object is attached again. Somebody else's is never ended nor started, and what was
+    attached to it is left so.
     """
 
     def __init__(
-        self, port: int, process: AdbProcess | None = None, *, timeout_s: float = TIMEOUT_S
+        self,
+        port: int,
+        process: AdbProcess | None = None,
+        *,
+        host: str = LOCAL,
+        timeout_s: float = TIMEOUT_S,
     ) -> None:
+        self.host = host
         self.port = port
         self.timeout_s = timeout_s
         self._process = process
@@ -59,9 +68,18 @@ class Adb:
         self.close()
 
     def close(self) -> None:
-        """End the server, if it is this object's own."""
+        """End the server, if it is this object's own; else detach what was attached here."""
         if self._process is not None:
             self._process.close()
+            return
+        for serial in sorted(self._attached):
+            with suppress(AndroidError):  # it, or the server, is gone already
+                self.disconnect(serial)
+
+    @property
+    def socket(self) -> str:
+        """What the adb client calls the server (``-L``)."""
+        return f"tcp:{'localhost' if self.host == LOCAL else self.host}:{self.port}"
 
     @property
     def server_pid(self) -> int | None:
@@ -70,8 +88,7 @@ class Adb:
 
     def devices(self) -> tuple[Listed, ...]:
         """Return all devices that the server knows, in whatever state."""
-        answer = self._alive(lambda: request(self.port, "host:devices", self.timeout_s))
-        return parse_host_devices(answer)
+        return parse_host_devices(self._ask("host:devices"))
 
     def listed(self, serial: str) -> Listed | None:
         """Return the device whose serial is exactly *serial*, None if there is none."""
@@ -83,22 +100,22 @@ class Adb:
         Raises:
             AndroidError: it does not answer, or does not trust this computer.
         """
-        limit_s = self.timeout_s if timeout_s is None else timeout_s
         # The server reports failures as a successful answer.
-        answer = self._alive(lambda: request(self.port, f"host:connect:{address}", limit_s))
+        answer = self._ask(f"host:connect:{address}", timeout_s)
         if answer.strip() not in (f"connected to {address}", f"already connected to {address}"):
             failure = failure_of(answer)
             if failure is None:
                 raise AbsentError(address, answer)
             raise error_of(address, *failure)
-        self._attached.add(address)
+        if self._process is not None or not answer.startswith("already"):
+            self._attached.add(address)
         return address
 
     def disconnect(self, address: str) -> None:
         """Detach a device that was attached by its address or as an emulator, if it is there."""
         self._attached.discard(address)
         try:
-            self._alive(lambda: request(self.port, f"host:disconnect:{address}", self.timeout_s))
+            self._ask(f"host:disconnect:{address}")
         except AbsentError:
             return
 
@@ -111,13 +128,15 @@ class Adb:
         serial = f"emulator-{console_port}"
         deadline = Deadline(timeout_s)
         text = f"host:emulator:{console_port + 1}"
+        known = self.listed(serial) is not None
         while self.listed(serial) is None:
-            self._alive(lambda: notify(self.port, text, self.timeout_s))
+            self._alive(lambda: notify(self.port, text, self.timeout_s, self.host))
             try:
                 time.sleep(min(0.1, deadline.left_s()))
             except TimeoutError:
                 raise AbsentError(serial, f"no emulator on port {console_port + 1}") from None
-        self._attached.add(serial)
+        if self._process is not None or not known:
+            self._attached.add(serial)
         return serial
 
     def attach(self, serial: str) -> None:
@@ -130,12 +149,17 @@ class Adb:
             return
         port = emulator_port(serial)
         if port is not None:
-            self.attach_emulator(port)
+            self.attach_emulator(port, ATTACH_S)
         elif _ADDRESS.fullmatch(serial):
             self.connect(serial)
 
     def attach_again(self, serial: str) -> None:
-        """Detach *serial* and attach it anew, if it is an emulator or an address."""
+        """Detach *serial* and attach it anew, if it is an emulator or an address.
+
+        What others have attached to a server of theirs stays as it is.
+        """
+        if self._process is None and serial not in self._attached:
+            return
         if emulator_port(serial) is not None or _ADDRESS.fullmatch(serial):
             self.disconnect(serial)
             self.attach(serial)
@@ -157,7 +181,7 @@ class Adb:
     def features(self, transport_id: int, serial: str) -> frozenset[str]:
         """Return what adb's protocol can do on a device, such as ``shell_v2``."""
         text = f"host-transport-id:{transport_id}:features"
-        answer = self._alive(lambda: request(self.port, text, self.timeout_s, serial))
+        answer = self._ask(text, who=serial)
         return frozenset(answer.split(","))
 
     def service(self, transport_id: int, service: str, serial: str, deadline: Deadline) -> Channel:
@@ -191,7 +215,7 @@ class Adb:
 
     def _transport(self, serial: str, deadline: Deadline) -> tuple[Channel, int]:
         """Return a stream to the device *serial* and the number of the connection to it."""
-        channel = open_channel(self.port, serial, deadline)
+        channel = open_channel(self.port, serial, deadline, self.host)
         try:
             channel.command(f"host:tport:serial:{serial}", lost=ServerError)
             return channel, int.from_bytes(channel.read_exact(8), "little")
@@ -205,6 +229,11 @@ class Adb:
         except AndroidError:
             # It went away together with the server: whoever asks for it next is told.
             self._attached.add(serial)
+
+    def _ask(self, text: str, timeout_s: float | None = None, who: str = SERVER) -> str:
+        """Return the server's answer to the request *text*."""
+        limit_s = self.timeout_s if timeout_s is None else timeout_s
+        return self._alive(lambda: request(self.port, text, limit_s, who, self.host))
 
     def _alive(self, ask: Callable[[], T]) -> T:
         """Return what *ask* gives, once more if the server had to be started for it."""

@@ -208,7 +208,7 @@ def _push_by_adb(connection: Connection, local: Path, remote: str, timeout_s: fl
     """Push by the adb client; return the wall time in microseconds."""
     connection.adb.revive()  # where there is none, the client would start a server of its own
     number = connection.fresh_transport_id()
-    server = f"tcp:localhost:{connection.adb.port}"
+    server = connection.adb.socket
     command = [str(adb_path()), "-L", server, "-t", str(number), "push", str(local), remote]
     start_us = _now_us()
     status, output = _run(command, connection.serial, timeout_s)

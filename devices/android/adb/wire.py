@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SERVER = "adb server"
+LOCAL = "127.0.0.1"
 _REQUEST_MAX = 0xFFFF
 
 
@@ -115,32 +116,32 @@ class Channel:
         return stream
 
 
-def open_channel(port: int, who: str, deadline: Deadline) -> Channel:
-    """Return a stream to the adb server on *port* of this machine; none is started.
+def open_channel(port: int, who: str, deadline: Deadline, host: str = LOCAL) -> Channel:
+    """Return a stream to the adb server on *port* of *host*; none is started.
 
     Raises:
         ServerError: nothing listens there.
     """
     with _translated(SERVER, deadline, lost=ServerError):
-        return Channel(_quiet_connection()(port, deadline.left_s()), who, deadline)
+        return Channel(_quiet_connection()(host, port, deadline.left_s()), who, deadline)
 
 
-def request(port: int, text: str, timeout_s: float, who: str = SERVER) -> str:
-    """Return the answer of the adb server on *port* to a request such as ``host:devices``.
+def request(port: int, text: str, timeout_s: float, who: str = SERVER, host: str = LOCAL) -> str:
+    """Return the answer of the adb server on *port* of *host* to a request (``host:devices``).
 
     Raises:
         AndroidError: there is no server, it refuses, or does not answer in time.
     """
     deadline = Deadline(timeout_s)
-    with closing(open_channel(port, who, deadline)) as channel:
+    with closing(open_channel(port, who, deadline, host)) as channel:
         channel.command(text, lost=ServerError)
         return channel.read_block()
 
 
-def notify(port: int, text: str, timeout_s: float) -> None:
+def notify(port: int, text: str, timeout_s: float, host: str = LOCAL) -> None:
     """Send a request that the server on *port* does not answer, and wait until it has read it."""
     deadline = Deadline(timeout_s)
-    with closing(open_channel(port, SERVER, deadline)) as channel:
+    with closing(open_channel(port, SERVER, deadline, host)) as channel:
         data = text.encode()
         channel.send(b"%04x%b" % (len(data), data))
         while channel.read_some(4096):
@@ -154,13 +155,13 @@ def _quiet_connection() -> Any:
     class QuietConnection(AdbConnection):  # type: ignore[misc]  # adbutils is untyped
         """Connects to the server that is there, and starts none."""
 
-        def __init__(self, port: int, timeout_s: float) -> None:
-            self._to = port, timeout_s
-            super().__init__("127.0.0.1", port)
+        def __init__(self, host: str, port: int, timeout_s: float) -> None:
+            self._timeout_s = timeout_s
+            self._to = host, port
+            super().__init__(host, port)
 
         def _safe_connect(self) -> Any:
-            port, timeout_s = self._to
-            return socket.create_connection(("127.0.0.1", port), timeout_s)
+            return socket.create_connection(self._to, self._timeout_s)
 
     return QuietConnection
 

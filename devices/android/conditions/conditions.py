@@ -68,7 +68,7 @@ class BatteryCondition:
 
 @dataclass
 class Imposed:
-    """What holds on the device; the rest is modelled only, for the *reasons* given.
+    """What holds on the device; the rest is modelled only, for the *reasons* given by its name.
 
     Attributes:
         battery: while True the device shows a battery that is not its own: no energy can be
@@ -78,7 +78,7 @@ class Imposed:
     rate: bool = False
     coverage: bool = False
     battery: bool = False
-    reasons: list[str] = field(default_factory=list)
+    reasons: dict[str, str] = field(default_factory=dict)
 
 
 @contextlib.contextmanager
@@ -161,30 +161,30 @@ class _Changes:
     def impose_link(self, link: LinkCondition) -> None:
         console = self._console
         if console is not None:
-            done = self._try(lambda: self._shape(link, console))
+            done = self._try("rate", lambda: self._shape(link, console))
             self.imposed.rate = self.imposed.coverage = done
         elif link.covered:
             self.imposed.coverage = True
-            self.imposed.reasons.append("a rate needs the console of an emulator")
+            self.imposed.reasons["rate"] = "a rate needs the console of an emulator"
         elif self._connection.wireless:
-            self.imposed.reasons.append("adb reaches it over the link that would be cut")
+            self.imposed.reasons["coverage"] = "adb reaches it over the link that would be cut"
         else:
-            self.imposed.coverage = self._try(self._cut)
+            self.imposed.coverage = self._try("coverage", self._cut)
 
     def impose_battery(self, battery: BatteryCondition) -> None:
         console = self._console
         if console is not None:
-            self.imposed.battery = self._try(lambda: self._set_power(battery, console))
+            self.imposed.battery = self._try("battery", lambda: self._set_power(battery, console))
         else:
-            self.imposed.battery = self._try(lambda: self._freeze(battery))
+            self.imposed.battery = self._try("battery", lambda: self._freeze(battery))
 
-    def _try(self, change: Callable[[], None]) -> bool:
+    def _try(self, what: str, change: Callable[[], None]) -> bool:
         """Return whether the device permits *change*; what it has done so far is taken back."""
         before = self._journal.read()
         try:
             change()
         except _NOT_PERMITTED as error:
-            self.imposed.reasons.append(str(error))
+            self.imposed.reasons[what] = str(error)
             made = len(self._journal.read()) - len(before)
             _restore(self._journal, self._connection, self._console, most=made)
             return False

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from droidloop.devices.android.adb.adb import emulator_port
 from droidloop.devices.android.adb.connection import Connection
 from droidloop.devices.android.emulator.console import Console
-from droidloop.devices.android.errors import ConsoleError
+from droidloop.devices.android.errors import ConsoleError, one_line
 from droidloop.devices.phone.charging import charger_at
 from droidloop.devices.phone.link import link_at
 from droidloop.devices.population.population import Population
@@ -15,8 +15,8 @@ from droidloop.network.radio import NO_RADIO
 
 from .conditions import BatteryCondition, Imposed, LinkCondition, impose
 
-Hold = Callable[[LinkCondition, BatteryCondition], AbstractContextManager[Imposed]]
-"""Holds conditions on a device during a block."""
+Hold = Callable[[LinkCondition | None, BatteryCondition | None], AbstractContextManager[Imposed]]
+"""Holds conditions on a device during a block; None leaves its own."""
 
 
 def conditions_of(
@@ -35,11 +35,15 @@ def conditions_of(
     return link, BatteryCondition(min(100, max(0, level)), charging=int(charger_uw) > 0)
 
 
-def holder_of(connection: Connection) -> Hold:
-    """Return what holds conditions on the device of *connection*: by its console if it has one."""
+def holder_of(connection: Connection, say: Callable[[str], object] = lambda _: None) -> Hold:
+    """Return what holds conditions on the device of *connection*: by its console if it has one.
+
+    *say* is told once what cannot be held there, and why.
+    """
+    said: set[str] = set()
 
     @contextlib.contextmanager
-    def hold(link: LinkCondition, battery: BatteryCondition) -> Iterator[Imposed]:
+    def hold(link: LinkCondition | None, battery: BatteryCondition | None) -> Iterator[Imposed]:
         with contextlib.ExitStack() as stack:
             console = None
             port = emulator_port(connection.serial)
@@ -48,6 +52,11 @@ def holder_of(connection: Connection) -> Hold:
                 with contextlib.suppress(ConsoleError):
                     console = stack.enter_context(Console(port))
             held = impose(connection, link=link, battery=battery, console=console)
-            yield stack.enter_context(held)
+            imposed = stack.enter_context(held)
+            for what, reason in imposed.reasons.items():
+                if reason not in said:
+                    said.add(reason)
+                    say(f"{one_line(connection.serial)}: its {what} is not imposed: {reason}")
+            yield imposed
 
     return hold

@@ -41,7 +41,7 @@ def avd_folder(name: str) -> Path:
     """
     if _NAME.fullmatch(name) is None:
         raise EmulatorError(name, "no AVD can have this name", "see `emulator -list-avds`")
-    home = _avd_home()
+    home = avd_home(name)
     ini = home / f"{name}.ini"
     folder = home / f"{name}.avd"
     if ini.is_file():
@@ -77,12 +77,21 @@ def unconfigure(folder: Path) -> None:
         os.replace(original, folder / "config.ini")
 
 
-def _avd_home() -> Path:
-    given = os.environ.get("ANDROID_AVD_HOME")
-    if given:
+def avd_home(name: str) -> Path:
+    """Return the folder that holds the AVD *name*, or where it would be looked for first.
+
+    The SDK's tools do not agree: where ``XDG_CONFIG_HOME`` is set, as on hosted runners,
+    ``avdmanager`` creates AVDs below it, and the emulator looks for them in the home folder.
+    """
+    environment = os.environ.get
+    if given := environment("ANDROID_AVD_HOME"):
         return Path(given)
-    user = os.environ.get("ANDROID_USER_HOME")
-    return (Path(user) if user else Path.home() / ".android") / "avd"
+    user, config = environment("ANDROID_USER_HOME"), environment("XDG_CONFIG_HOME")
+    homes = [Path(user)] if user else []
+    homes += [Path(config) / ".android"] if config else []
+    homes.append(Path.home() / ".android")
+    found = (home / "avd" for home in homes if (home / "avd" / f"{name}.ini").is_file())
+    return next(found, homes[0] / "avd")
 
 
 def _read(path: Path) -> dict[str, str]:

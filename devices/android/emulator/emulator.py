@@ -22,7 +22,7 @@ from droidloop.devices.android.errors import (
     OfflineError,
 )
 
-from .avd import Hardware, avd_folder, configure, unconfigure
+from .avd import Hardware, avd_folder, avd_home, configure, unconfigure
 from .console import Console
 from .emulator_ports import free_ports
 
@@ -112,8 +112,13 @@ class Emulator:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                # It announces itself to this server instead of the one on the default port.
-                env=os.environ | {"ANDROID_ADB_SERVER_PORT": str(adb.port)},
+                # It announces itself to this server instead of the one on the default port, and
+                # finds its AVD where we have.
+                env=os.environ
+                | {
+                    "ANDROID_ADB_SERVER_PORT": str(adb.port),
+                    "ANDROID_AVD_HOME": str(avd_home(config.avd)),
+                },
                 start_new_session=True,  # Ctrl-C reaches it only through stop()
             )
         return cls(adb, config, port, process)

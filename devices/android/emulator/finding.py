@@ -1,15 +1,21 @@
 """Devices that are reached by an address: remembered, as a new adb server knows none of them."""
 
+import time
 from contextlib import suppress
 
 from droidloop.devices.android.adb.adb import Adb
+from droidloop.devices.android.adb.connection import Connection
 from droidloop.devices.android.adb.state import state_folder
-from droidloop.devices.android.errors import AndroidError
+from droidloop.devices.android.errors import AbsentError, AndroidError, one_line
 from droidloop.devices.android.parsers.adb_text import Listed
 
 from .running import running_emulators
 
 CONNECT_S = 3.0
+APPEAR_S = 3.0
+"""How long a USB device may take to show after a server has started."""
+
+READY_S = 30.0
 
 
 def addresses() -> list[str]:
@@ -46,3 +52,22 @@ def look(adb: Adb) -> tuple[Listed, ...]:
         with suppress(AndroidError):
             adb.attach(serial)
     return adb.devices()
+
+
+def reach(adb: Adb, serial: str, *, appear_s: float = APPEAR_S) -> Connection:
+    """Return a connection to *serial* on which commands run.
+
+    Raises:
+        AbsentError: there is no such device, said within *appear_s* or so.
+        AndroidError: it is there and does not become ready.
+    """
+    adb.attach(serial)
+    end_s = time.monotonic() + appear_s
+    while adb.listed(serial) is None:
+        if time.monotonic() > end_s:
+            there = ", ".join(one_line(one.serial) for one in adb.devices())
+            raise AbsentError(serial, f"not attached; there is {there or 'no device'}")
+        time.sleep(0.1)
+    connection = Connection(adb, serial)
+    connection.wait(READY_S)
+    return connection

@@ -4,26 +4,30 @@ import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from droidloop.devices.android.adb.adb import Adb
 from droidloop.devices.android.adb.connection import Connection
-from droidloop.devices.android.conditions.claim import claimed
+from droidloop.devices.android.adb.server import open_adb
+from droidloop.devices.android.conditions.claim import claimed, identity_of
 from droidloop.devices.android.conditions.conditions import restore_pending
 from droidloop.devices.android.conditions.imposing import holder_of
-from droidloop.devices.android.emulator.finding import look
+from droidloop.devices.android.emulator.finding import look, reach
 from droidloop.devices.android.errors import AndroidError, ParseError
 from droidloop.devices.android.parsers.adb_text import State
 from droidloop.devices.android.parsers.power_supply import parse_uevent
-from droidloop.devices.android.runners.bundle import abi_of
-from droidloop.devices.android.runners.bundle_cache import kept_bundle
+from droidloop.devices.android.runners.bundle import Bundle, abi_of
+from droidloop.devices.android.runners.bundle_cache import bundle_for
 from droidloop.devices.android.runners.bundle_runner import BundleRunner
+from droidloop.devices.android.runners.registry import BundleError
 from droidloop.platform.errors import DeviceError, UsageError
 
 from .attached import AttachedDevice
 from .fleet import Attachment, Meter
+from .setup import PLAIN, Setup, SetUpRunner
 
 ALL = "all"
-READY_S = 30.0
+LOGCAT, LOGCAT_S = ("logcat", "-d", "-t", "500"), 10.0
 CLEAN_S = 15.0
 _UEVENT = "/sys/class/power_supply/battery/uevent"
 _EMULATED = ("ro.kernel.qemu", "ro.boot.qemu")
@@ -35,10 +39,17 @@ Say = Callable[[str], object]
 
 @dataclass(frozen=True)
 class Seat:
-    """A device that is wanted, and the phone that it stands for; None: the first one free."""
+    """A device that is wanted, the phone that it stands for, and how it works.
+
+    Attributes:
+        serial: what adb calls it.
+        phone: the row that it stands for; None: the first one free.
+        setup: how it works.
+    """
 
     serial: str
     phone: int | None = None
+    setup: Setup = PLAIN
 
 
 def seats_of(wanted: Sequence[Seat], present: Sequence[str]) -> list[tuple[str, int]]:
@@ -74,36 +85,126 @@ def seats_of(wanted: Sequence[Seat], present: Sequence[str]) -> list[tuple[str, 
     return seats
 
 
+@dataclass(frozen=True)
+class Way:
+    """How devices are reached and made ready.
+
+    Attributes:
+        server: address of the adb server; see ``open_adb``.
+        bundles: files of bundles that were built elsewhere; others are built here.
+        impose: whether devices show link and battery of their rows while they work.
+    """
+
+    server: str | None = None
+    bundles: Sequence[Path] = ()
+    impose: bool = False
+
+
 @contextmanager
-def attached(
-    wanted: Sequence[Seat], say: Say, *, impose: bool = False
-) -> Iterator[list[Attachment]]:
+def attached(wanted: Sequence[Seat], say: Say, way: Way) -> Iterator[list[Attachment]]:
     """Have the devices *wanted* ready with their bundle during the block, and clean after it.
 
-    With *impose* they show link and battery of their rows while they work.
+    Of ``all`` those that cannot be made ready are left out, which *say* is told.
 
     Raises:
-        UsageError: see ``seats_of``.
-        DeviceError: a device is not there, cannot take the bundle, or is used by another run.
-        BundleError: there is no bundle for a device.
+        UsageError: see ``seats_of``; or two of those that are named are one device.
+        DeviceError: a named device is not there, cannot take the bundle, or is used by another
+            run; or none of ``all`` can.
+        BundleError: there is no bundle for a named device.
     """
     with ExitStack() as stack:
-        adb = stack.enter_context(Adb.start())
+        adb = stack.enter_context(open_adb(way.server))
         _restore(adb, say)
         stack.callback(_restore, adb, say)
         there = [one.serial for one in look(adb) if one.state is State.DEVICE]
+        named = [seat.serial for seat in wanted if seat.serial != ALL]
+        if len(named) < len(wanted):
+            there = distinct(adb, [*named, *sorted(set(there) - set(named))], say)
+        setups = {seat.serial: seat.setup for seat in wanted}
         devices = []
         for serial, phone in seats_of(wanted, there):
             say(f"preparing {serial} as phone {phone}")
-            stack.enter_context(claimed(serial))
-            connection = Connection(adb, serial)
-            runner, same = _prepare(connection)
-            stack.callback(_clean, runner, connection, say)
-            runner.install()
-            hold = holder_of(connection) if impose else None
-            meter = meter_of(connection)
-            devices.append(Attachment(serial, phone, runner, same, meter, connection.wait, hold))
+            try:
+                ready = stack.enter_context(made_ready(adb, serial, way.bundles, say))
+            except (DeviceError, BundleError) as error:
+                if serial in named:
+                    raise
+                say(f"left out: {error}")
+            else:
+                setup = setups.get(serial, setups.get(ALL, PLAIN))
+                devices.append(_seat(ready, phone, say, setup, impose=way.impose))
+        if not devices:
+            raise DeviceError("--attach all: no device could be made ready; see above")
         yield devices
+
+
+def distinct(adb: Adb, serials: Sequence[str], say: Say) -> list[str]:
+    """Return *serials* without those that are addresses of a device that stands before them.
+
+    One that does not answer is left in: whoever uses it is told why.
+    """
+    kept: dict[str, str] = {}
+    for serial in serials:
+        try:
+            identity = identity_of(Connection(adb, serial))
+        except DeviceError:
+            identity = serial
+        if (first := kept.setdefault(identity, serial)) != serial:
+            say(f"{serial} is {first} under another address")
+    return list(kept.values())
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A device that has its bundle, and this process for itself.
+
+    Attributes:
+        connection: to the device.
+        runner: runs jobs on it.
+        bundle: what it runs them with.
+        same_instructions: whether it computes with this host's.
+    """
+
+    connection: Connection
+    runner: BundleRunner
+    bundle: Bundle
+    same_instructions: bool
+
+
+@contextmanager
+def made_ready(adb: Adb, serial: str, bundles: Sequence[Path], say: Say) -> Iterator[Ready]:
+    """Have the device *serial* with a bundle during the block, and clean after it.
+
+    Raises:
+        DeviceError: it is not there, cannot take the bundle, or is used by another command.
+        BundleError: there is no bundle for it.
+    """
+    connection = reach(adb, serial)
+    with claimed(connection):
+        abi = abi_of(property_of(connection, "ro.product.cpu.abi"))
+        here = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
+        bundle = bundle_for(abi, bundles)
+        runner = BundleRunner(AttachedDevice(connection), bundle)
+        try:
+            runner.install()
+            yield Ready(connection, runner, bundle, abi == here)
+        finally:
+            _clean(runner, connection, say)
+
+
+def _seat(ready: Ready, phone: int, say: Say, setup: Setup, *, impose: bool) -> Attachment:
+    connection = ready.connection
+    return Attachment(
+        connection.serial,
+        phone,
+        SetUpRunner(ready.runner, setup),
+        ready.same_instructions,
+        meter_of(connection),
+        connection.wait,
+        setup.hold(holder_of(connection, say), impose=impose),
+        label=setup.label,
+        logcat=lambda: connection.shell(list(LOGCAT), timeout_s=LOGCAT_S).stdout,
+    )
 
 
 def _restore(adb: Adb, say: Say) -> None:
@@ -111,15 +212,6 @@ def _restore(adb: Adb, say: Say) -> None:
     for restored in restore_pending(adb):
         if restored.error is not None:
             say(f"left as a run has changed it: {restored.error}")
-
-
-def _prepare(connection: Connection) -> tuple[BundleRunner, bool]:
-    """Return a runner for the device, and whether it computes with this host's instructions."""
-    connection.adb.attach(connection.serial)
-    connection.wait(READY_S)
-    abi = abi_of(property_of(connection, "ro.product.cpu.abi"))
-    here = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
-    return BundleRunner(AttachedDevice(connection), kept_bundle(abi)), abi == here
 
 
 def property_of(connection: Connection, name: str) -> str:

@@ -5,15 +5,17 @@ the phone's power profile x the measured CPU time, on top of the modelled life o
 """
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from droidloop.devices.fleets.model_job import Ran, Result
+from droidloop.devices.fleets.model_job import ModelJob, Ran, Result
 from droidloop.devices.phone.battery import advance
 from droidloop.devices.phone.play import play_cohort
 from droidloop.devices.population.population import Population
 from droidloop.platform.jobs import ENERGY_PARTS, Outcome
-from droidloop.platform.ledger import MEASURE_DTYPE, Rows
+from droidloop.platform.tables import TABLES
 
 _GROWING = tuple(name for name in ENERGY_PARTS if name != "tail_uj")
 _TAKEN = (
@@ -141,18 +143,44 @@ def _moved(nbytes: int, start_us: int, end_us: int, now_us: int) -> int:
     return nbytes * (now_us - start_us) // (end_us - start_us)
 
 
-def modelled(population: Population, row: np.void) -> np.void:
-    """Return *row* as the laws would have played it on the same phone; the phone's state stays."""
+@dataclass(frozen=True)
+class StepLaw:
+    """What training in LiteRT costs a device beside starting and reading; see ``Profile``."""
+
+    step_us: float
+    cell_ns: float
+
+    def work_us(self, order: ModelJob) -> float:
+        """Return what all steps of *order* take."""
+        cells = len(order.inputs["rows"]) * order.inputs["slots"].shape[-1]
+        return float(order.steps * (self.step_us + cells * self.cell_ns / 1000.0))
+
+
+def modelled(
+    population: Population, row: np.void, order: ModelJob | None = None, law: StepLaw | None = None
+) -> np.void:
+    """Return *row* as the laws would have played it on the same phone; the phone's state stays.
+
+    With a *law* the training in *order* is modelled as a device does it, which was calibrated: it
+    starts a process, reads the step and loops it, where simulated phones compute in their own.
+    """
     phone = int(row["phone"])
     before = population.state[phone].copy()
     rows = np.array([row], row.dtype)
+    if order is not None and law is not None and isinstance(order.model, Path) and order.feedback:
+        rows["load_bytes"] = order.model.stat().st_size
+        rows["moved_bytes"] = rows["operators"] = 0
+        population.state[phone]["process_until_us"] = 0  # each job has a process of its own
+        rows["flops"] = round(
+            law.work_us(order) * int(population.traits["flops_per_s"][phone]) / 1e6
+        )
     play_cohort(population.world, rows)
     population.state[phone] = before
     played: np.void = rows[0]
     return played
 
 
-def measure_row(row: np.void, law: np.void, result: Result, energy_uj: int) -> Rows:
+def measured(row: np.void, law: np.void, result: Result, energy_uj: int) -> dict[str, Any]:
     """Return what was measured of a job beside what the laws say, as a row of ``measures``.
 
     Args:
@@ -161,8 +189,7 @@ def measure_row(row: np.void, law: np.void, result: Result, energy_uj: int) -> R
         result: what the device gave.
         energy_uj: of the whole device by its battery; -1: not told.
     """
-    rows = np.full(1, -1, MEASURE_DTYPE)
-    one = rows[0]
+    one: dict[str, Any] = {column.name: -1 for column in TABLES["measures"].columns}
     one["t_us"] = row["finish_us"]
     for name in ("job", "phone", "kind"):
         one[name] = row[name]
@@ -177,4 +204,4 @@ def measure_row(row: np.void, law: np.void, result: Result, energy_uj: int) -> R
     for name, first, last in zip(("down", "compute", "up"), phases, phases[1:], strict=False):
         if law[first] >= 0 and law[last] >= 0:
             one[f"modelled_{name}_us"] = law[last] - law[first]
-    return rows
+    return one

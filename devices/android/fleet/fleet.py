@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import final
 
 import numpy as np
@@ -28,7 +28,7 @@ from droidloop.devices.population.population import Population
 from droidloop.platform.engine import Engine
 from droidloop.platform.jobs import LEARNING, Jobs, Outcome
 
-from .booking import Spans, book, give_up, limit_of, measure_row, modelled, spans_of
+from .booking import Spans, StepLaw, book, give_up, limit_of, measured, modelled, spans_of
 
 BACK_S, STILL_GONE_S = 20.0, 1.0
 
@@ -50,6 +50,9 @@ class Attachment:
         wait: waits so many seconds at most until the device takes commands, as after a lost link;
             raises AndroidError where it does not. None where it always does.
         hold: has the device show its row's link and battery during a job; None: it stays as it is.
+        law: of its training, where its profile was calibrated.
+        label: what people call it.
+        logcat: reads the end of its log; None where it has none.
     """
 
     serial: str
@@ -59,15 +62,24 @@ class Attachment:
     meter: Meter | None = None
     wait: Callable[[float], object] | None = None
     hold: Hold | None = None
+    law: StepLaw | None = None
+    label: str | None = None
+    logcat: Callable[[], str] | None = None
 
 
 @dataclass(frozen=True)
 class _Took:
-    """What a device gave, how long that took on the wall clock, and what its battery gave."""
+    """What a device gave, how long that took on the wall clock, and what its battery gave.
+
+    *not_imposed* has reasons by the name of what the device did not show.
+    """
 
     result: Result
     elapsed_us: int
     energy_uj: int
+    not_imposed: Mapping[str, str] = field(default_factory=dict)
+    order: ModelJob | None = None
+    logcat: str = ""
 
 
 @final
@@ -131,11 +143,12 @@ class AndroidFleet(EndsKnown):
         try:
             with self._held(device, t_us) as imposed:
                 took = _measured(device, order, meter=not imposed.battery)
+                took = replace(took, not_imposed=imposed.reasons, order=order)
         except AndroidError as error:  # the conditions were not held, or not taken back
             if took is None or isinstance(took.result, Ran):
                 return _Took(Failed(error.outcome, str(error)), _us_since(begin), -1)
         assert took is not None
-        return took
+        return replace(took, logcat=_logcat(device)) if isinstance(took.result, Failed) else took
 
     def _held(self, device: Attachment, t_us: int) -> AbstractContextManager[Imposed]:
         if device.hold is None:
@@ -162,16 +175,19 @@ class AndroidFleet(EndsKnown):
         if took is None or start_us >= limit_us:
             give_up(population, row, limit_us)
             return
-        law = modelled(population, row)
+        for what, reason in took.not_imposed.items():
+            self._evidence.not_imposed(int(row["plan_us"]), int(row["phone"]), what, reason)
+        law = modelled(population, row, took.order, self._attached[int(row["phone"])].law)
         spans = _spans(took, start_us, uploads=bool(row["up_bytes"] > 0))
         row["measured"] = True
         book(population, row, spans, limit_us)
         if isinstance(took.result, Failed):
-            self._evidence.failed(int(row["job"]), int(row["phone"]), took.result.message)
+            logs = {"runner": took.result.log, "logcat": took.logcat}
+            self._evidence.failed(int(row["job"]), int(row["phone"]), took.result.message, logs)
         elif row["compute_end_us"] >= 0:
             self._accept(row, took.result, k, work)
         follow(population, row)
-        self._evidence.measured(measure_row(row, law, took.result, took.energy_uj))
+        self._evidence.measured(measured(row, law, took.result, took.energy_uj))
 
     def _accept(self, row: np.void, ran: Ran, k: int, work: Work) -> None:
         job = int(row["job"])
@@ -206,6 +222,14 @@ def _measured(device: Attachment, order: ModelJob, *, meter: bool) -> _Took:
     if before_uw is None or after_uw is None:
         return _Took(result, elapsed_us, -1)
     return _Took(result, elapsed_us, (before_uw + after_uw) // 2 * elapsed_us // 1_000_000)
+
+
+def _logcat(device: Attachment) -> str:
+    """Return the end of the log of *device*, '' where it does not give it."""
+    try:
+        return "" if device.logcat is None else device.logcat()
+    except AndroidError:
+        return ""  # the job's own failure says that it is gone
 
 
 def _us_since(begin_ns: int) -> int:

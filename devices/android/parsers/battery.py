@@ -106,7 +106,8 @@ def parse_battery(text: str) -> Battery:
         technology=values.get("technology"),
         max_charging_current_ua=_number(values, "Max charging current"),
         max_charging_voltage_uv=_number(values, "Max charging voltage"),
-        charge_counter_uah=_number(values, "Charge counter"),
+        # 0 is what emulators print, whose battery is made up: a phone that runs has some charge.
+        charge_counter_uah=_number(values, "Charge counter") or None,
         current_now_ma=_current_ma(values),
         updates_stopped=updates_stopped,
     )

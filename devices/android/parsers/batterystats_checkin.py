@@ -42,7 +42,8 @@ class BatteryStatsCheckin:
     """The lines of a checkin that droidloop uses; None where the dump does not say.
 
     Attributes:
-        capacity_mah: of the battery, from the phone's power profile.
+        capacity_mah: of the battery, from the phone's power profile. An emulator has none and
+            prints 0, here too for the use that would follow from it: both are None then.
         computed_drain_mah: modelled use since the last charge: never a measurement.
         uid_mah: the same by numeric user id.
         screen_on_ms: time with the screen on since the last charge.
@@ -80,6 +81,7 @@ def parse_batterystats_checkin(text: str) -> BatteryStatsCheckin:
     version = _last(rows, "i", "vers", 8) or []
     power = _last(rows, "l", "pws", 6)
     screen = _last(rows, "l", "m", 5)
+    capacity_mah = (real(power[4], SOURCE) if power else 0.0) or None
     return BatteryStatsCheckin(
         checkin_version=integer(rows[0][0], SOURCE),
         report_version=integer(version[4], SOURCE, 0) if version else None,
@@ -87,9 +89,9 @@ def parse_batterystats_checkin(text: str) -> BatteryStatsCheckin:
         start_build=version[6] if version else None,
         end_build=version[7] if version else None,
         points=_points(rows),
-        capacity_mah=real(power[4], SOURCE) if power else None,
-        computed_drain_mah=real(power[5], SOURCE) if power else None,
-        uid_mah=_uids(rows),
+        capacity_mah=capacity_mah,
+        computed_drain_mah=real(power[5], SOURCE) if power and capacity_mah else None,
+        uid_mah=_uids(rows) if capacity_mah else {},
         screen_on_ms=integer(screen[4], SOURCE, 0) if screen else None,
     )
 

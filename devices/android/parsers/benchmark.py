@@ -44,6 +44,9 @@ class RunStats:
     max_us: float
     avg_us: float
     std_us: float | None
+    p5_us: float | None = None
+    median_us: float | None = None
+    p95_us: float | None = None
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,9 @@ def _stats(lines: list[str], average_us: float) -> RunStats | None:
     if abs(values["avg"] - average_us) > 2e-5 * average_us:
         raise ParseError(SOURCE, f"the runs give {values['avg']}, the summary {average_us}")
     return RunStats(
-        runs, values["first"], values["min"], values["max"], values["avg"], values.get("std")
+        runs,
+        *(values[key] for key in ("first", "min", "max", "avg")),
+        *(values.get(key) for key in ("std", "p5", "median", "p95")),
     )
 
 

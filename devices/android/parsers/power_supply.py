@@ -78,8 +78,9 @@ def power_supply(values: Mapping[str, str]) -> PowerSupply:
         capacity_percent=_number(values, "CAPACITY", 0, 100),
         voltage_uv=voltage_uv,
         current_ua=_current_ua(_number(values, "CURRENT_NOW"), values),
-        charge_counter_uah=_number(values, "CHARGE_COUNTER"),
-        charge_full_uah=_number(values, "CHARGE_FULL", 0),
+        # 0 is what emulators print, whose battery is made up: a phone that runs has some charge.
+        charge_counter_uah=_number(values, "CHARGE_COUNTER") or None,
+        charge_full_uah=_number(values, "CHARGE_FULL", 0) or None,
         temperature_dc=_number(values, "TEMP", -500, 1500),
     )
 

@@ -1,95 +1,75 @@
-"""What a device can do, measured: link, memory, and a law of latency that predicts other models.
+"""What a device can do, measured: link, memory, inference and training, and a law that predicts.
 
-The law is that of simulated phones: a process starts, reads its model, and computes. It is fitted
-to some models and then has to predict those that it has not seen.
+The law is fitted to some models and then has to predict those that it has not seen.
 """
 
 import hashlib
 import importlib.metadata
-import itertools
+import json
 import os
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from droidloop.devices.android.adb.connection import Connection
-from droidloop.devices.android.conditions.claim import claimed
 from droidloop.devices.android.fleet.attached import AttachedDevice
+from droidloop.devices.android.fleet.attaching import Ready, Say, meter_of
 from droidloop.devices.android.parsers.proc_meminfo import parse_proc_meminfo
-from droidloop.devices.android.runners.bundle import ROOT, abi_of
-from droidloop.devices.android.runners.bundle_cache import kept_bundle
-from droidloop.devices.android.runners.bundle_runner import BundleRunner
+from droidloop.devices.android.runners.bundle import ROOT
 from droidloop.devices.android.runners.registry import cache_folder
 from droidloop.devices.fleets.model_job import ModelJob, Ran, Runner
+from droidloop.devices.population.profile_files import NAME_BYTES
 from droidloop.devices.population.profiles import GIB, PROFILES, Profile
+from droidloop.models.learning.device_step import BY_STEP
 from droidloop.models.packages.export import FLOAT, convert
 from droidloop.models.packages.exportable import scoring
-from droidloop.platform.arrays import FloatArray
+from droidloop.models.packages.step_export import FEEDBACK, StepShape, TrainingModels
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import DeviceError, UsageError
+
+from .latency_law import Law, Point, fit
 
 FITTED = ((500, 32), (2_000, 64), (8_000, 64), (16_000, 32))
 HELD_OUT = ((1_000, 48), (4_000, 48), (12_000, 64))
 """Items and dimension of the scorers that the law is fitted to, and of those that it predicts."""
 
+FITTED_STEPS = ((256, 64), (1_024, 128))
+HELD_OUT_STEPS = ((512, 64), (512, 128))
+"""Rows and items a batch of the training steps, likewise."""
+
 STEPS = (1, 5, 25)
+TRAINED = (2, 8)
 REPEATS = 6
 LINK_BYTES = 8_000_000
+PERCENTILES = (5, 50, 95, 99)
 _EXPORT_S = 600.0
+_DIM, _WIDTH = 16, 5  # of the training steps: an item and four negatives
 
 
 @dataclass(frozen=True)
-class Point:
-    """One workload: what it takes by the law's terms, and what the device took."""
+class Workload:
+    """A job whose time is measured, what the law takes of it, and whether it is held out."""
 
-    items: int
-    dim: int
-    steps: int
+    name: str
+    job: ModelJob
     load_bytes: int
     flops: int
-    measured_us: float
-
-
-@dataclass(frozen=True)
-class Law:
-    """latency = start + load_bytes / load rate + flops / flop rate; shares of 1 us each."""
-
-    start_us: float
-    us_per_load_byte: float
-    us_per_flop: float
-
-    def predict_us(self, point: Point) -> float:
-        """Return the latency of *point*."""
-        return (
-            self.start_us
-            + self.us_per_load_byte * point.load_bytes
-            + self.us_per_flop * point.flops
-        )
-
-
-def fit(points: Sequence[Point]) -> Law:
-    """Return the law with the least squares of relative errors; no term is negative."""
-    terms = np.array([(1.0, point.load_bytes, point.flops) for point in points])
-    took = np.array([point.measured_us for point in points])
-    scaled = terms / took[:, None]
-    best, least = np.zeros(3), np.inf
-    for size in (1, 2, 3):
-        for chosen in itertools.combinations(range(3), size):
-            rates: FloatArray = np.zeros(3)
-            rates[list(chosen)] = np.linalg.lstsq(scaled[:, chosen], np.ones(len(took)))[0]
-            error = float(np.square(scaled @ rates - 1.0).sum())
-            if (rates >= 0).all() and error < least:
-                best, least = rates, error
-    return Law(*(float(rate) for rate in best))
+    cells: int
+    held_out: bool
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was measured of one device."""
+    """What was measured of one device.
+
+    Attributes:
+        battery_uw: the power that left the battery, before and after; None where not told.
+        failed: why workloads were left out, by their names.
+    """
 
     serial: str
     model: str
@@ -98,13 +78,10 @@ class Calibration:
     ram_bytes: int
     available_bytes: int
     law: Law
+    fitted: tuple[Point, ...]
     held_out: tuple[Point, ...]
-
-    @property
-    def median_error(self) -> float:
-        """The median relative error of predictions for the models that the law has not seen."""
-        errors = [abs(self.law.predict_us(p) / p.measured_us - 1.0) for p in self.held_out]
-        return float(np.median(errors))
+    battery_uw: tuple[int, int] | None
+    failed: Mapping[str, str]
 
     def lines(self) -> list[str]:
         """Return what people want to read: rates, and predicted against measured latencies."""
@@ -112,15 +89,53 @@ class Calibration:
             f"{self.serial}: {self.model}",
             f"push {self.push_bytes_per_s / 1e6:.1f} MB/s, pull {self.pull_bytes_per_s / 1e6:.1f} "
             f"MB/s, RAM {self.ram_bytes / 2**20:.0f} MiB",
-            f"{'items x dim x steps':>24} {'predicted ms':>13} {'measured ms':>12} {'error':>7}",
+            f"{'held out':>32} {'predicted ms':>13} {'measured ms':>12} {'error':>7}",
         ]
         for point in self.held_out:
-            name = f"{point.items} x {point.dim} x {point.steps}"
             predicted_us = self.law.predict_us(point)
             times = f"{predicted_us / 1e3:13.2f} {point.measured_us / 1e3:12.2f}"
-            told.append(f"{name:>24} {times} {predicted_us / point.measured_us - 1.0:7.1%}")
-        told.append(f"median relative error on models not fitted on: {self.median_error:.1%}")
+            told.append(f"{point.name:>32} {times} {predicted_us / point.measured_us - 1.0:7.1%}")
+        for trains, what in ((False, "inference"), (True, "training")):
+            points = [point for point in self.held_out if point.trains is trains]
+            if points:
+                error = self.law.median_error(points)
+                told.append(f"median relative error of {what} that was not fitted on: {error:.1%}")
+        if self.battery_uw is None:
+            told.append("battery: it tells no power that leaves it")
+        else:
+            before, after = (power / 1e3 for power in self.battery_uw)
+            told.append(f"battery: {before:.0f} mW left it before, {after:.0f} mW after")
+        told += [f"left out: {name}: {why}" for name, why in self.failed.items()]
         return told
+
+    def save(self, folder: Path) -> Path:
+        """Write all points with their samples and percentiles to a JSON file; return its path."""
+        points = [
+            {
+                "name": point.name,
+                "held_out": point in self.held_out,
+                "steps": point.steps,
+                "load_bytes": point.load_bytes,
+                "flops": point.flops,
+                "cells": point.cells,
+                "samples_us": point.samples_us,
+                **{f"p{q}_us": float(np.percentile(point.samples_us, q)) for q in PERCENTILES},
+                "predicted_us": self.law.predict_us(point),
+            }
+            for point in (*self.fitted, *self.held_out)
+        ]
+        told = {
+            **{name: getattr(self, name) for name in ("serial", "model", "push_bytes_per_s")},
+            "pull_bytes_per_s": self.pull_bytes_per_s,
+            "battery_uw": self.battery_uw,
+            "law": self.law.__dict__,
+            "points": points,
+            "failed": dict(self.failed),
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{_profile_name(self.serial)}.json"
+        path.write_text(json.dumps(told, indent=1) + "\n")
+        return path
 
     def profile(self, base: str) -> Profile:
         """Return the profile of such phones; what was not measured is that of the profile *base*.
@@ -128,8 +143,7 @@ class Calibration:
         Raises:
             UsageError: there is no profile *base*.
         """
-        if base not in PROFILES:
-            raise UsageError(f"--base {base}: choose one of {', '.join(PROFILES)}")
+        require_base(base)
         old, law = PROFILES[base], self.law
         flops_per_us = 1.0 / max(law.us_per_flop, 1e-9)
         return replace(
@@ -145,30 +159,39 @@ class Calibration:
             memory_gb_per_s=1000.0,
             storage_mb_per_s=max(1, round(1.0 / max(law.us_per_load_byte, 1e-4))),
             process_start_ms=round(law.start_us / 1000),
+            step_us=round(law.us_per_step, 3),
+            cell_ns=round(1000.0 * law.us_per_cell, 6),
         )
 
 
-def calibrate(connection: Connection) -> Calibration:
-    """Measure a device; it is left clean.
+def require_base(base: str) -> None:
+    """Return if there is a profile *base*.
 
     Raises:
-        DeviceError: it cannot do what is asked, or another run works with it.
-        BundleError: there is no bundle for it.
+        UsageError: there is none.
     """
-    with claimed(connection.serial):
-        return _calibrate(connection)
+    if base not in PROFILES:
+        raise UsageError(f"--base {base}: choose one of {', '.join(PROFILES)}")
 
 
-def _calibrate(connection: Connection) -> Calibration:
-    abi = abi_of(connection.run(["getprop", "ro.product.cpu.abi"]).strip())
+def calibrate(ready: Ready, workloads: Sequence[Workload], say: Say) -> Calibration:
+    """Measure a device with *workloads*; those that fail are left out.
+
+    Raises:
+        DeviceError: it goes away, or nothing is left to fit a law to.
+    """
+    connection = ready.connection
     memory = parse_proc_meminfo(connection.run(["cat", "/proc/meminfo"]))
-    runner = BundleRunner(AttachedDevice(connection), kept_bundle(abi))
-    try:
-        runner.install()
-        push_rate, pull_rate = link_rates(connection)
-        points = measure(runner, (*FITTED, *HELD_OUT))
-    finally:
-        runner.clean()
+    push_rate, pull_rate = link_rates(connection)
+    meter = meter_of(connection)
+    before_uw = None if meter is None else meter()
+    points, failed = measure(ready.runner, workloads, say)
+    after_uw = None if meter is None else meter()
+    held = {workload.name for workload in workloads if workload.held_out}
+    fitted = tuple(point for point in points if point.name not in held)
+    if sum(not point.trains for point in fitted) < 3:
+        why = next(iter(failed.values()), "no model was fitted on")
+        raise DeviceError(f"{connection.serial}: too few models ran for a law: {why}")
     available = memory.available_bytes
     return Calibration(
         serial=connection.serial,
@@ -177,39 +200,94 @@ def _calibrate(connection: Connection) -> Calibration:
         pull_bytes_per_s=pull_rate,
         ram_bytes=memory.total_bytes,
         available_bytes=memory.total_bytes // 2 if available is None else available,
-        law=fit([point for point in points if (point.items, point.dim) in FITTED]),
-        held_out=tuple(point for point in points if (point.items, point.dim) in HELD_OUT),
+        law=fit(fitted),
+        fitted=fitted,
+        held_out=tuple(point for point in points if point.name in held),
+        battery_uw=None if before_uw is None or after_uw is None else (before_uw, after_uw),
+        failed=failed,
     )
 
 
-def measure(runner: Runner, sizes: Sequence[tuple[int, int]]) -> list[Point]:
-    """Return a point for each of *sizes* and ``STEPS``: the fastest of ``REPEATS`` processes.
+def all_workloads() -> list[Workload]:
+    """Return what devices are measured with; models are exported once and kept in the cache."""
+    return [*_inferences(), *_trainings()]
 
-    What else runs on a device only ever adds to a time; all points take turns, so that it adds to
-    all of them alike.
 
-    Raises:
-        DeviceError: a job fails.
+def measure(
+    runner: Runner, workloads: Sequence[Workload], say: Say = lambda _: None
+) -> tuple[list[Point], dict[str, str]]:
+    """Return a point for each of *workloads* that ran ``REPEATS`` times, and why others did not.
+
+    All take turns, so that what else runs on the device adds to all of them alike.
     """
-    models = {(items, dim): _model(items, dim) for items, dim in sizes}
-    points = [(items, dim, steps) for items, dim in sizes for steps in STEPS]
-    fastest_us = np.full(len(points), np.inf)
-    for _ in range(REPEATS):
-        for k, (items, dim, steps) in enumerate(points):
-            user = np.linspace(-1.0, 1.0, dim, dtype=np.float32)[None, :]
-            job = ModelJob(models[items, dim], {"user": user}, ["scores"], steps=steps)
-            fastest_us[k] = min(fastest_us[k], _wall_us(runner, job))
+    samples: dict[str, list[int]] = {workload.name: [] for workload in workloads}
+    failed: dict[str, str] = {}
+    for repeat in range(REPEATS):
+        say(f"turn {repeat + 1} of {REPEATS}: {len(workloads) - len(failed)} workloads")
+        for workload in workloads:
+            if workload.name in failed:
+                continue
+            result = runner.run(workload.job)
+            if isinstance(result, Ran):
+                samples[workload.name].append(result.wall_us)
+            else:
+                failed[workload.name] = result.message
     return [
         Point(
-            items,
-            dim,
-            steps,
-            models[items, dim].stat().st_size,
-            2 * items * dim * steps,
-            float(fastest_us[k]),
+            one.name,
+            one.job.steps,
+            one.load_bytes,
+            one.flops,
+            one.cells,
+            tuple(samples[one.name]),
         )
-        for k, (items, dim, steps) in enumerate(points)
-    ]
+        for one in workloads
+        if one.name not in failed
+    ], failed
+
+
+def _inferences() -> Iterator[Workload]:
+    for items, dim in (*FITTED, *HELD_OUT):
+        model = _model(items, dim)
+        user = np.linspace(-1.0, 1.0, dim, dtype=np.float32)[None, :]
+        for steps in STEPS:
+            yield Workload(
+                f"{items} x {dim} x {steps}",
+                ModelJob(model, {"user": user}, ["scores"], steps=steps),
+                model.stat().st_size,
+                2 * items * dim * steps,
+                0,
+                (items, dim) in HELD_OUT,
+            )
+
+
+def _trainings() -> Iterator[Workload]:
+    models = TrainingModels(cache_folder().parent / "steps")
+    for rows, group in (*FITTED_STEPS, *HELD_OUT_STEPS):
+        shape = StepShape("log", _DIM, rows, group, _WIDTH)
+        model, size = models.path(shape), np.arange(shape.batch)
+        draws = Draws(1, "calibrate.train")
+        inputs = {
+            "rows": draws.normal(np.arange(rows)[:, None], np.arange(_DIM)[None, :]),
+            "user": draws.normal(np.arange(_DIM)[None, :], -1),
+            "slots": draws.integers(size, 0, rows)[None, :],
+            "labels": (size % _WIDTH == 0)[None, :],
+            "mask": np.ones((1, shape.batch)),
+            "rates": np.array([0.01, 0.01, 0.0]),
+        }
+        kinds = {"slots": np.int32}
+        typed = {name: a.astype(kinds.get(name, np.float32)) for name, a in inputs.items()}
+        for steps in TRAINED:
+            yield Workload(
+                f"train {rows} x {shape.batch} x {steps}",
+                ModelJob(
+                    model, typed, list(FEEDBACK), by_step=BY_STEP, feedback=FEEDBACK, steps=steps
+                ),
+                model.stat().st_size,
+                0,
+                rows * shape.batch * steps,
+                (rows, group) in HELD_OUT_STEPS,
+            )
 
 
 def _model(items: int, dim: int) -> Path:
@@ -224,13 +302,6 @@ def _model(items: int, dim: int) -> Path:
         beside.write_bytes(model)
         os.replace(beside, path)
     return path
-
-
-def _wall_us(runner: Runner, job: ModelJob) -> int:
-    result = runner.run(job)
-    if not isinstance(result, Ran):
-        raise DeviceError(f"calibrate: a model did not run: {result.message}")
-    return result.wall_us
 
 
 def link_rates(connection: Connection) -> tuple[int, int]:
@@ -249,6 +320,10 @@ def link_rates(connection: Connection) -> tuple[int, int]:
 
 
 def _profile_name(serial: str) -> str:
-    """Return a file name made of *serial*."""
+    """Return a file name made of *serial*; where that is cut, a hash tells it from others."""
     kept = re.sub(r"[^A-Za-z0-9]+", "-", serial).strip("-").lower()
-    return f"device-{kept or 'unknown'}"[:24]  # as long as the ledger's column
+    name = f"device-{kept or 'unknown'}"
+    if len(name) <= NAME_BYTES:
+        return name
+    digest = hashlib.sha256(serial.encode(errors="surrogatepass")).hexdigest()[:6]
+    return f"{name[: NAME_BYTES - 7].rstrip('-')}-{digest}"

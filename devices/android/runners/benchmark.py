@@ -74,6 +74,7 @@ class BenchmarkRunner:
     def __init__(
         self, device: Device, tool: Path, *, root: str = ROOT, grace_s: float = GRACE_S
     ) -> None:
+        self.told: Benchmark | None = None  # what the tool said of the last job
         self._tool = tool
         self._jobs = DeviceJobs(device, root, grace_s)
 
@@ -117,7 +118,8 @@ class BenchmarkRunner:
             return Failed(*fate(answer.exit_code, job, log))
         begin_fetch = time.monotonic_ns()
         try:
-            told, cpu_us = parse_benchmark(log), self._cpu_us(folder)
+            self.told = told = parse_benchmark(log)
+            cpu_us = self._cpu_us(folder)
             outputs = self._fetch(job, signature, folder)
         except (ParseError, ValueError) as error:
             return Failed(Outcome.FAILED_OUTPUT, f"benchmark_model's result: {error}")

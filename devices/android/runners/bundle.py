@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from droidloop.devices.android.errors import CommandError, StorageFullError, VerificationError
+from droidloop.devices.android.errors import (
+    CommandError,
+    ParseError,
+    StorageFullError,
+    VerificationError,
+)
+from droidloop.devices.android.parsers.df import mount_of, parse_df
 from droidloop.devices.fleets.model_job import Device
 
 from .bundle_build import SCHEMA, sha256
@@ -45,6 +51,7 @@ class Bundle:
         litert: version of the LiteRT in it.
         sha256: of the archive.
         sums_sha256: of its ``SHA256SUMS``, which lists every other file.
+        unpacked_bytes: of all its files.
         entry: the command that starts its program, relative to the folder it lies in.
     """
 
@@ -53,6 +60,7 @@ class Bundle:
     litert: str
     sha256: str
     sums_sha256: str
+    unpacked_bytes: int
     entry: tuple[str, ...]
 
     @classmethod
@@ -66,6 +74,7 @@ class Bundle:
             with tarfile.open(path, "r:gz") as archive:
                 manifest = json.loads(_member(archive, "manifest.json"))
                 sums = _member(archive, "SHA256SUMS")
+                unpacked_bytes = sum(member.size for member in archive.getmembers())
             if manifest["schema"] != SCHEMA:
                 raise ValueError(f"its schema is {manifest['schema']}")
             entry = tuple(str(word) for word in manifest["entry"])
@@ -75,7 +84,8 @@ class Bundle:
                 f"{path}: not a bundle of this droidloop ({error}); "
                 "build one with `droidloop devices bundle`"
             ) from error
-        return cls(path, abi, litert, sha256(path), hashlib.sha256(sums).hexdigest(), entry)
+        sums_sha256 = hashlib.sha256(sums).hexdigest()
+        return cls(path, abi, litert, sha256(path), sums_sha256, unpacked_bytes, entry)
 
 
 def _member(archive: tarfile.TarFile, name: str) -> bytes:
@@ -86,18 +96,12 @@ def _member(archive: tarfile.TarFile, name: str) -> bytes:
 
 
 def abi_of(cpu_abi: str) -> str:
-    """Return the bundle's ABI for a device whose ``ro.product.cpu.abi`` is *cpu_abi*.
+    """Return what bundles call the ABI of a device whose ``ro.product.cpu.abi`` is *cpu_abi*.
 
-    Raises:
-        BundleError: there is no bundle for it.
-
-    >>> abi_of("arm64-v8a")
-    'arm64'
+    >>> abi_of("arm64-v8a"), abi_of("armeabi-v7a"), abi_of("x86_64")
+    ('arm64', 'arm', 'x86_64')
     """
-    known = {"x86_64": "x86_64", "arm64-v8a": "arm64"}
-    if cpu_abi not in known:
-        raise BundleError(f"no bundle for {cpu_abi!r}: only for {' and '.join(known)}")
-    return known[cpu_abi]
+    return {"arm64-v8a": "arm64", "armeabi-v7a": "arm"}.get(cpu_abi, cpu_abi)
 
 
 @final
@@ -121,6 +125,7 @@ class Store:
             self._present.add(folder)
             return folder
         archive = f"{folder}.tar.gz"
+        self._check_room(bundle.path.stat().st_size + bundle.unpacked_bytes)
         self._send(bundle.path, archive)
         self.checked(["sh", "-c", UNPACK_SCRIPT, "sh", folder, archive])
         if not self._holds(INTACT_SCRIPT, folder, bundle.sums_sha256):
@@ -140,6 +145,11 @@ class Store:
             self._send(local, path)
         self._present.add(path)
         return path
+
+    @property
+    def trusting(self) -> bool:
+        """Whether something is taken to be there because it was there before."""
+        return bool(self._present)
 
     def forget(self) -> None:
         """Look again what is there before the next job: somebody may have removed it."""
@@ -167,6 +177,18 @@ class Store:
         if "No space left" in said:
             raise StorageFullError(self._device.serial, said)
         raise CommandError(self._device.serial, said, answer.exit_code)
+
+    def _check_room(self, size_bytes: int) -> None:
+        """Refuse what would fill the device; one that does not tell its room is tried."""
+        place = self.root.rpartition("/")[0]
+        answer = self._device.shell(["df", place], timeout_s=INSTALL_S)
+        try:
+            free_bytes = mount_of(parse_df(answer.stdout), place).free_bytes
+        except ParseError:
+            return
+        if free_bytes < size_bytes:
+            what = f"{size_bytes} bytes, unpacked, do not fit into the {free_bytes} free on {place}"
+            raise StorageFullError(self._device.serial, what)
 
     def _holds(self, script: str, path: str, digest: str) -> bool:
         argv = ["sh", "-c", script, "sh", path, digest]

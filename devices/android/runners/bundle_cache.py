@@ -1,10 +1,12 @@
 """The bundles of this machine: built once for each ABI and recipe, then kept."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from . import bundle_build, registry
 from .bundle import Bundle
+from .registry import BundleError
 
 
 def bundle_path(abi: str) -> Path:
@@ -15,12 +17,29 @@ def bundle_path(abi: str) -> Path:
     return registry.cache_folder() / digest.hexdigest()[:16] / f"droidloop-{abi}.tar.gz"
 
 
+def bundle_for(abi: str, given: Sequence[Path]) -> Bundle:
+    """Return the bundle of *abi*: among the files *given* if one is for it, else the kept one.
+
+    Raises:
+        BundleError: a file is no bundle, or there is none for *abi* and it cannot be built.
+    """
+    for bundle in map(Bundle.open, given):
+        if bundle.abi == abi:
+            return bundle
+    return kept_bundle(abi)
+
+
 def kept_bundle(abi: str) -> Bundle:
     """Return the bundle of *abi* (``x86_64`` or ``arm64``), built now if there is none yet.
 
     Raises:
         BundleError: it cannot be built.
     """
+    if abi not in bundle_build.ABIS:
+        raise BundleError(
+            f"bundle: LiteRT's packages are for {' and '.join(bundle_build.ABIS)}, "
+            f"not for {abi!r}; give one of your own (--bundle FILE)"
+        )
     path = bundle_path(abi)
     if not path.exists():
         bundle_build.build(abi, path.parent, cache=registry.cache_folder() / "packages")

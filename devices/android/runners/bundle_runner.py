@@ -40,8 +40,16 @@ class BundleRunner:
         self._jobs.store.put_bundle(self._bundle)
 
     def run(self, job: ModelJob) -> Result:
-        """Do *job*; see ``Runner.run``. What is already on the device is not sent again."""
-        return self._jobs.within(lambda folder: self._run(job, folder))
+        """Do *job*; see ``Runner.run``. What is already on the device is not sent again.
+
+        A device may have lost it since, as one that has started anew: then the job is done over.
+        """
+        store = self._jobs.store
+        trusting = store.trusting
+        result = self._jobs.within(lambda folder: self._run(job, folder))
+        if isinstance(result, Failed) and trusting and not (store.trusting or self._jobs.lost):
+            return self._jobs.within(lambda folder: self._run(job, folder))
+        return result
 
     def clean(self) -> None:
         """End all jobs; remove them, the bundle and the models from the device.
@@ -72,7 +80,7 @@ class BundleRunner:
         if isinstance(result, Failed):
             if answer.exit_code in _NO_PROGRAM or result.outcome is Outcome.REFUSED_RUNTIME:
                 store.forget()
-            return result
+            return replace(result, log=log)
         return replace(
             result,
             sent_bytes=store.sent_bytes - before + job_bytes,

@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -195,6 +196,17 @@ static const char *text(const cJSON *object, const char *key) {
   const char *value = cJSON_GetStringValue(need(object, key));
   if (value == NULL) fail("bad_job", key, "is not a string");
   return value;
+}
+
+/* Keeps this process, and the threads that it starts, to the cores that the job names. */
+static void keep_to_cores(const cJSON *job) {
+  const cJSON *list = need(job, "cores");
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (int i = 0; i < cJSON_GetArraySize(list); i++)
+    CPU_SET((int)cJSON_GetNumberValue(cJSON_GetArrayItem(list, i)), &set);
+  if (cJSON_GetArraySize(list) > 0 && sched_setaffinity(0, sizeof set, &set) != 0)
+    fail("bad_job", "cores", "are not there");
 }
 
 /* --- tensors -------------------------------------------------------------------------------- */
@@ -420,6 +432,7 @@ int main(int argc, char **argv) {
   const char *file = map_job(argv[1], &bytes);
   const cJSON *job = read_header(file, bytes, &data_at);
   alarm(number(job, "timeout_s", 1, 86400));
+  keep_to_cores(job);
   size_t steps = number(job, "steps", 1, MAX_STEPS);
 
   void *model;

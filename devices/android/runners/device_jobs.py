@@ -23,7 +23,10 @@ KILL_SCRIPT = """end() {
   [ "$(readlink "/proc/$pid/cwd")" = "$1" ] && kill -9 "$pid"
 }
 """
-END_SCRIPT = KILL_SCRIPT + 'end "$1"'
+# Android's adbd kills what a stream has started when the stream closes, so that a runner may be
+# gone already: what tells is whether it had begun, and whether it has answered.
+END_SCRIPT = KILL_SCRIPT + '[ ! -f "$1/result.json" ] || exit 3; end "$1"; [ -f "$1/pid" ]'
+_HAS_ANSWERED = 3
 DISCARD_SCRIPT = KILL_SCRIPT + 'for folder; do end "$folder"; done; rm -rf -- "$@"'
 END_ALL_SCRIPT = KILL_SCRIPT + 'for folder in "$1"/jobs/*; do end "$folder"; done; :'
 _GONE = (Outcome.FAILED_LINK, Outcome.FAILED_OFFLINE, Outcome.FAILED_TIMEOUT)
@@ -42,6 +45,7 @@ class DeviceJobs:
     def __init__(self, device: Device, root: str, grace_s: float) -> None:
         self.device = device
         self.store = Store(device, root)
+        self.lost = False  # whether the last job ended with nobody there
         self._grace_s = grace_s
         self._left: list[str] = []
 
@@ -56,10 +60,12 @@ class DeviceJobs:
             result = do(folder)
         except AndroidError as error:
             result = Failed(error.outcome, str(error))
-            gone = error.outcome in _GONE
+            self.lost = error.outcome in _GONE
         else:
-            gone = isinstance(result, Failed) and result.outcome is Outcome.FAILED_LINK
-        if not gone:
+            self.lost = isinstance(result, Failed) and result.outcome is Outcome.FAILED_LINK
+        if self.lost:
+            self.store.forget()  # it may come back as another device, or an empty one
+        else:
             self._discard()
         return result
 
@@ -93,11 +99,13 @@ class DeviceJobs:
         """End the runner in *folder*, which did not answer in time, and say whose fault it was."""
         argv = ["sh", "-c", END_SCRIPT, "sh", folder]
         try:
-            ended = self.device.shell(argv, timeout_s=self._grace_s).exit_code == 0
+            code = self.device.shell(argv, timeout_s=self._grace_s).exit_code
         except AndroidError as later:
             return Failed(Outcome.FAILED_LINK, f"no answer from the runner, nor from adb: {later}")
-        if not ended:
-            return Failed(Outcome.FAILED_TIMEOUT, f"the runner left no answer: {error}")
+        if code == _HAS_ANSWERED:
+            return Failed(Outcome.FAILED_LINK, f"the runner's answer did not arrive: {error}")
+        if code != 0:
+            return Failed(Outcome.FAILED_TIMEOUT, f"the runner did not start: {error}")
         return Failed(
             Outcome.FAILED_TIMEOUT, f"the runner did not finish in {job.timeout_s} s and was ended"
         )

@@ -35,6 +35,7 @@ def main(job: str, outputs: str, result: str) -> int:
         end = 8 + int(data[:8].view("<u8")[0])
         text = json.loads(bytes(data[8:end]))
         signal.alarm(int(text["timeout_s"]))
+        _keep_to(text["cores"])
         answer |= _run(text, data[end:], Path(outputs), begin)
     except RefusedError as refused:
         answer |= {"status": refused.status, "message": str(refused)}
@@ -47,6 +48,14 @@ def main(job: str, outputs: str, result: str) -> int:
     part.write_text(json.dumps(answer))
     part.rename(result)
     return 0
+
+
+def _keep_to(cores: list[int]) -> None:
+    try:
+        if cores:
+            os.sched_setaffinity(0, cores)
+    except OSError as error:
+        raise RefusedError("bad_job", "cores: are not there") from error
 
 
 def _run(job: dict[str, Any], data: Any, outputs: Path, begin: int) -> dict[str, Any]:

@@ -90,6 +90,7 @@ def _header(job: ModelJob, model: str, inputs: list[dict[str, Any]]) -> dict[str
         "signature": job.signature,
         "steps": job.steps,
         "threads": job.threads,
+        "cores": list(job.cores),
         "timeout_s": job.timeout_s,
         "max_output_bytes": job.max_output_bytes,
         "inputs": inputs,

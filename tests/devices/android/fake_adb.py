@@ -84,6 +84,7 @@ class FakeAdb:
         self.new_emulator: Callable[[], FakeDevice] = FakeDevice
         self.numbers: dict[str, int] = {}
         self.host_fault: str | None = None
+        self.version = "0029"
         self.hold = threading.Event()
         fake = self
 
@@ -178,7 +179,7 @@ class _Session:
         """Answer one request to the server; return whether the connection goes on."""
         fake = self.fake
         if request == "host:version":
-            self.okay("0029")
+            self.okay(fake.version)
         elif request in ("host:features", "host:host-features"):
             self.okay("shell_v2,cmd")
         elif request == "host:devices":

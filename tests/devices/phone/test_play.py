@@ -21,10 +21,9 @@ def one_job(population: Population, *, plan_us: int = 0, **columns: Any) -> np.v
     """Play one job on phone 0 and return its row."""
     jobs = Jobs.plan(
         np.array([0]),
-        kind=Kind.TRAIN,
         plan_us=plan_us,
         first=0,
-        **{"load_bytes": -1, "deadline_us": plan_us + DAY_US, **columns},
+        **{"kind": Kind.TRAIN, "load_bytes": -1, "deadline_us": plan_us + DAY_US, **columns},
     )
     play_cohort(population.world, jobs.rows)
     row: np.void = jobs.rows[0]
@@ -54,13 +53,13 @@ def test_a_job_without_bytes_leaves_the_radio_asleep() -> None:
         ({"flops": 3 * 10**9}, 3 * SECOND_US),
         ({"flops": 1}, 1),
         ({"moved_bytes": 10**9}, SECOND_US // 2),
-        ({"flops": 10**9, "moved_bytes": 4 * 10**9}, 2 * SECOND_US),
-        ({"flops": 3 * 10**9, "moved_bytes": 4 * 10**9}, 3 * SECOND_US),
-        ({"load_bytes": 0}, 250_000),
-        ({"flops": 10**9, "load_bytes": 10**8}, SECOND_US + 250_000 + SECOND_US),
+        ({"operators": 50}, 400),
+        ({"flops": 10**9, "moved_bytes": 4 * 10**9}, 3 * SECOND_US),
+        ({"load_bytes": 0}, 550_000),
+        ({"flops": 10**9, "load_bytes": 10**8}, SECOND_US + 550_000 + SECOND_US),
     ],
 )
-def test_computing_takes_the_slower_of_arithmetic_and_memory_and_what_it_takes_to_start(
+def test_computing_takes_operators_arithmetic_memory_and_what_it_takes_to_wake_and_start(
     work: dict[str, int], expected_us: int
 ) -> None:
     population = steady(
@@ -68,6 +67,7 @@ def test_computing_takes_the_slower_of_arithmetic_and_memory_and_what_it_takes_t
         flops_per_s=10**9,
         memory_bytes_per_s=2 * 10**9,
         storage_bytes_per_s=10**8,
+        operator_ns=8000,
         process_start_us=250_000,
         cpu_uw=1_500_000,
     )
@@ -259,7 +259,7 @@ def test_a_job_for_idle_phones_waits_for_the_end_of_use_and_ends_with_its_beginn
     assert row["outcome"] == Outcome.REFUSED_POLICY
     later_us, _ = first(population, IN_USE, end_us)
     row = one_job(population, plan_us=later_us - SECOND_US, needs=Need.IDLE, flops=2 * 10**9)
-    assert (row["outcome"], row["finish_us"]) == (Outcome.LOST_KILLED, later_us)
+    assert (row["outcome"], row["finish_us"]) == (Outcome.INTERRUPTED_IN_USE, later_us)
 
 
 def test_a_job_for_charging_phones_waits_for_the_charger_and_ends_without_it() -> None:
@@ -270,7 +270,7 @@ def test_a_job_for_charging_phones_waits_for_the_charger_and_ends_without_it() -
     row = one_job(population, needs=Need.CHARGING)
     assert (row["outcome"], row["start_us"]) == (Outcome.DONE, 2 * HOUR_US)
     row = one_job(population, plan_us=3 * HOUR_US - SECOND_US, needs=Need.CHARGING, flops=2 * 10**9)
-    assert (row["outcome"], row["finish_us"]) == (Outcome.LOST_KILLED, 3 * HOUR_US)
+    assert (row["outcome"], row["finish_us"]) == (Outcome.INTERRUPTED_UNPLUGGED, 3 * HOUR_US)
     row = one_job(population, plan_us=4 * HOUR_US, needs=Need.CHARGING, deadline_us=5 * HOUR_US)
     assert (row["outcome"], row["finish_us"]) == (Outcome.REFUSED_POLICY, 5 * HOUR_US)
 
@@ -279,14 +279,40 @@ def test_a_job_for_unmetered_links_waits_for_home_and_stops_outside() -> None:
     population = steady("lte", wifi=1, mbps=8)
     _, leave_us = home_at(population.world, 0, 0)
     _, home_us = home_at(population.world, 0, leave_us)
-    row = one_job(
-        population, plan_us=leave_us - SECOND_US, needs=Need.UNMETERED, down_bytes=2_000_000
-    )
-    assert row["outcome"] == Outcome.DONE
+    soon = {"plan_us": leave_us - SECOND_US, "needs": Need.UNMETERED, "down_bytes": 2_000_000}
+    row = one_job(population, **soon)
+    assert (row["outcome"], row["finish_us"]) == (Outcome.INTERRUPTED_WIFI, leave_us)
+    assert 0 < row["downloaded_bytes"] < 2_000_000
+    row = one_job(steady("lte", wifi=1, mbps=8), **soon, kind=Kind.DELIVER)
+    assert row["outcome"] == Outcome.DONE, "a delivery waits and goes on"
     assert home_us < row["finish_us"] < home_us + 2 * SECOND_US
     assert row["promotion_uj"] < 25_000, "WiFi's promotions alone"
     row = one_job(steady("lte"), needs=Need.UNMETERED, deadline_us=HOUR_US)
     assert (row["outcome"], row["finish_us"]) == (Outcome.REFUSED_POLICY, HOUR_US)
+
+
+def test_a_download_ends_when_the_plug_is_pulled_or_somebody_takes_the_phone_up() -> None:
+    charge = Series(np.array([0, 2, 3]) * HOUR_US, np.array([0, 1, 0]), DAY_US)
+    population = steady("lte", series=[charge], rate_series=-1, charge_series=0)
+    plan_us = 3 * HOUR_US - SECOND_US
+    row = one_job(population, plan_us=plan_us, needs=Need.CHARGING, down_bytes=10**6)
+    assert (row["outcome"], row["finish_us"]) == (Outcome.INTERRUPTED_UNPLUGGED, 3 * HOUR_US)
+    assert population.state["cell_end_us"][0] == 3 * HOUR_US, "the tail begins"
+    population = steady("lte")
+    use_us, _ = first(population, IN_USE, DAY_US)
+    row = one_job(population, plan_us=use_us - SECOND_US, needs=Need.IDLE, up_bytes=10**6)
+    assert (row["outcome"], row["finish_us"]) == (Outcome.INTERRUPTED_IN_USE, use_us)
+
+
+def test_a_process_starts_once_and_is_kept_for_half_an_hour() -> None:
+    population = steady("lte", process_start_us=200_000, flops_per_s=10**9)
+
+    def computed_us(plan_us: int) -> int:
+        row = one_job(population, plan_us=plan_us, load_bytes=0, flops=10**9)
+        return int(row["compute_end_us"] - row["down_end_us"])
+
+    times = [computed_us(minutes * MINUTE_US) for minutes in (0, 20, 40, 75)]
+    assert times == [1_500_000, 1_000_000, 1_000_000, 1_500_000]
 
 
 def test_a_phone_that_is_off_at_night_is_out_of_reach_until_it_is_on() -> None:

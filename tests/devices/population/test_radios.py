@@ -1,5 +1,7 @@
 """Radios by year, never mixed; what losses do to a transfer; phones on a map."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from droidloop.devices.phone.link import cellular_at
 from droidloop.devices.phone.play import play_cohort
 from droidloop.devices.phone.presence import home_at
 from droidloop.devices.population.population import Population, PopulationSpec, build
+from droidloop.devices.population.profiles import PROFILES
 from droidloop.devices.population.radios import DEFAULT_RADIOS, MBIT, cellular_radios
 from droidloop.network.loss import QUALITY, goodput, handshake_us, rtt_at
 from droidloop.network.map import OPTUS, area_share, time_share
@@ -25,6 +28,7 @@ def test_all_radios_of_a_population_are_of_its_year(year: str) -> None:
     assert set(DEFAULT_RADIOS[year]) <= set(weights)
     population = build(PopulationSpec(50, radio_year=year, radios=weights), Draws(1, "year"))
     names = [*weights, "wifi"]
+    assert population.radios == list(weights)
     for row, name in zip(population.world.radios, names, strict=True):
         assert row == PRESETS[year][name].row()[0]
     assert (population.traits["cell_down_rate"] > 0).all()
@@ -34,6 +38,34 @@ def test_years_are_not_mixed() -> None:
     spec = PopulationSpec(5, radio_year="2012", radios={"5g": 1.0})
     with pytest.raises(ScenarioError, match="'5g' is not among those measured in 2012"):
         build(spec, Draws(1, "year"))
+
+
+def test_radios_are_of_the_year_of_the_phone() -> None:
+    """5G in phones from 2020 on; an old phone of one's own has the powers of its time."""
+    old = replace(PROFILES["2017-2gb"], name="2013-1gb")
+    spec = PopulationSpec(
+        400,
+        profiles={"2013-1gb": 1.0, "2018-4gb": 1.0, "2024-12gb": 1.0},
+        profile_table={**PROFILES, "2013-1gb": old},
+        wifi_share=1.0,
+    )
+    population = build(spec, Draws(1, "year"))
+    rows = population.world.radios
+    found: dict[int, set[str]] = {}
+    for phone in population.traits:
+        name = population.radios[phone["radio"]]
+        found.setdefault(int(phone["profile"]), set()).add(name)
+        year = "2012" if phone["profile"] == 0 else "2021"
+        assert rows[phone["radio"]] == PRESETS[year][name].row()[0]
+        assert rows[phone["wifi"]] == PRESETS[year]["wifi"].row()[0]
+    assert found == {0: {"3g", "lte"}, 1: {"lte"}, 2: {"lte", "5g"}}
+
+
+def test_given_radios_are_of_the_nearest_year_that_measured_them() -> None:
+    population = build(PopulationSpec(50, radios={"3g": 1.0, "lte": 1.0}), Draws(1, "year"))
+    assert population.radios == ["3g", "lte"]
+    assert population.world.radios[0] == PRESETS["2012"]["3g"].row()[0]
+    assert population.world.radios[1] == PRESETS["2021"]["lte"].row()[0]
 
 
 def test_phones_on_5g_are_faster_than_those_on_lte() -> None:

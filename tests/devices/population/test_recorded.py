@@ -8,6 +8,7 @@ import pytest
 
 from droidloop.devices.population.recorded import charging_windows, rate_traces
 from droidloop.network.trace import Series
+from droidloop.platform.draws import Draws
 from droidloop.platform.errors import DataError
 from droidloop.platform.units import DAY_US, HOUR_US, SECOND_US
 
@@ -18,31 +19,48 @@ def plugged_us(series: Series) -> int:
     return int((lengths * series.values).sum())
 
 
-def test_windows_keep_their_local_time_in_a_loop_over_the_days_that_a_phone_was_seen(
+DRAWS = Draws(4, "recorded")
+
+
+def observed(tmp_path: Path, rows: str) -> Path:
+    """Write *rows* with their header to a file and return its path."""
+    file = tmp_path / "windows.csv"
+    file.write_text("device,kind,start_s,end_s\n" + rows)
+    return file
+
+
+def test_a_device_observed_for_days_is_played_at_its_own_hours(tmp_path: Path) -> None:
+    file = observed(tmp_path, "a,seen,0,864000\na,charging,3600,7200\na,charging,90000,93600\n")
+    weeks = charging_windows(file, DRAWS)
+    assert all(one.span_us == 7 * DAY_US for one in weeks)
+    for one in weeks:
+        starts_us = one.times_us[one.values == 1]
+        assert (starts_us % DAY_US == HOUR_US).all(), "where it had a window, and nowhere else"
+        assert plugged_us(one) == HOUR_US * len(starts_us)
+
+
+def test_what_was_not_observed_is_taken_from_devices_that_were(tmp_path: Path) -> None:
+    """Half a day of each: one charges all the time, the other never; nights belong to the one."""
+    file = observed(tmp_path, "night,charging,0,43200\nday,seen,129600,172800\n")
+    for one in charging_windows(file, DRAWS):
+        assert one.times_us.tolist() == [k * DAY_US // 2 for k in range(14)]
+        assert one.values.tolist() == [1, 0] * 7
+
+
+def test_every_observed_hour_weighs_the_same(tmp_path: Path) -> None:
+    """A record of nine days weighs nine times as much as one of a day."""
+    file = observed(tmp_path, "always,charging,0,86400\nnever,seen,0,777600\n")
+    weeks = charging_windows(file, DRAWS)
+    assert abs(sum(plugged_us(one) for one in weeks) / (len(weeks) * 7 * DAY_US) - 0.1) < 0.1
+
+
+def test_windows_of_a_device_that_overlap_are_one_and_files_may_be_compressed(
     tmp_path: Path,
 ) -> None:
-    file = tmp_path / "windows.csv"
-    day = 86_400
-    file.write_text(
-        "device,start_s,end_s\n"
-        f"a,{3 * day + 3600},{3 * day + 7200}\n"
-        f"b,{-day + 60},{-day + 120}\n"
-        f"a,{4 * day + 100},{4 * day + 200}\n"
-    )
-    first, second = charging_windows(file)
-    assert first.span_us == 2 * DAY_US
-    edges_us = [0, HOUR_US, 2 * HOUR_US, DAY_US + 100 * SECOND_US, DAY_US + 200 * SECOND_US]
-    assert first.times_us.tolist() == edges_us
-    assert first.values.tolist() == [0, 1, 0, 1, 0]
-    assert (second.span_us, plugged_us(second)) == (DAY_US, 60 * SECOND_US)
-
-
-def test_only_windows_of_kind_charging_count_and_files_may_be_compressed(tmp_path: Path) -> None:
     file = tmp_path / "windows.csv.gz"
-    text = "device,kind,start_s,end_s\na,charging,10,20\na,charging_or_battery_okay,0,9000\n"
+    text = "device,start_s,end_s\na,0,86400\na,10,20\na,86400,172800\n"
     file.write_bytes(gzip.compress(text.encode()))
-    (only,) = charging_windows(file)
-    assert plugged_us(only) == 10 * SECOND_US
+    assert all(plugged_us(one) == 7 * DAY_US for one in charging_windows(file, DRAWS))
 
 
 @pytest.mark.parametrize(
@@ -54,6 +72,7 @@ def test_only_windows_of_kind_charging_count_and_files_may_be_compressed(tmp_pat
         ("device,start_s,end_s\na,5,5\n", "needs a charging window that lasts"),
         ("device,start_s,end_s\na,nan,5\n", "numbers in its columns"),
         ("device,kind,start_s,end_s\na,other,1,5\n", "at least one charging window"),
+        ("device,start_s,end_s\na,0,43200\n", "no device was observed through the hour from 12:00"),
     ],
 )
 def test_what_is_no_recording_of_charging_is_refused_in_one_line(
@@ -62,17 +81,8 @@ def test_what_is_no_recording_of_charging_is_refused_in_one_line(
     file = tmp_path / "windows.csv"
     file.write_text(text)
     with pytest.raises(DataError, match=message) as caught:
-        charging_windows(file)
+        charging_windows(file, DRAWS)
     assert "\n" not in str(caught.value)
-
-
-def test_the_recorded_phones_are_on_charge_for_hours(shared: Path) -> None:
-    """2,886 phones, median 3.3 h on charge; thirteen have windows of no length alone."""
-    series = charging_windows(shared / "data/devices/flash_charging_windows.csv.gz")
-    assert len(series) == 2873
-    assert all(one.span_us % DAY_US == 0 for one in series)
-    hours = np.array([plugged_us(one) for one in series]) / HOUR_US
-    assert abs(np.median(hours) - 3.3) < 0.1
 
 
 def test_an_uplink_is_a_share_of_the_downlink_or_what_was_recorded(tmp_path: Path) -> None:

@@ -4,8 +4,20 @@ import numpy as np
 import pytest
 
 from droidloop.models.data.interactions import UserItems
-from droidloop.models.data.samples import LIKED, TEST, TRAIN, VALID, next_samples, parts, samples_of
-from droidloop.models.evaluation.auc import auc, log_losses, user_auc
+from droidloop.models.data.samples import (
+    LIKED,
+    TEST,
+    TRAIN,
+    VALID,
+    Samples,
+    next_samples,
+    parts,
+    samples_of,
+)
+from droidloop.models.interfaces.metrics import Rated
+from droidloop.models.metrics.auc import auc, aucs
+from droidloop.models.metrics.log_loss import log_losses
+from droidloop.platform.arrays import Array
 from droidloop.platform.draws import Draws
 
 EVENTS = UserItems(
@@ -73,11 +85,15 @@ def test_auc_is_the_share_of_pairs_in_order_with_ties_halved() -> None:
     assert auc(labels, -scores) == pytest.approx(1 - auc(labels, scores))
 
 
-def test_users_without_both_labels_are_left_out() -> None:
+def rated(samples: Samples, scores: Array) -> Rated:
+    return Rated(samples.labels, scores, samples.offsets)
+
+
+def test_users_without_both_labels_do_not_count() -> None:
     samples = samples_of(EVENTS, 2)
-    values = user_auc(samples, np.array([3.0, 2.0, 1.0, 0.0, 1.0, 1.0], np.float32))
-    assert values.users.tolist() == [0]
-    assert values.values["auc"].tolist() == [0.75]
+    values = aucs(rated(samples, np.array([3.0, 2.0, 1.0, 0.0, 1.0, 1.0], np.float32)))
+    assert values[0] == 0.75
+    assert np.isnan(values[1:]).all()
 
 
 def test_a_score_of_nan_is_refused() -> None:
@@ -86,9 +102,8 @@ def test_a_score_of_nan_is_refused() -> None:
 
 
 def test_the_log_loss_of_a_coin_is_log_2() -> None:
-    losses = log_losses(samples_of(EVENTS, 1), np.zeros(6, np.float32))
-    assert losses.users.tolist() == [0, 2]
-    np.testing.assert_allclose(losses.values["log_loss"], np.log(2))
+    losses = log_losses(rated(samples_of(EVENTS, 1), np.zeros(6, np.float32)))
+    np.testing.assert_allclose(losses, [np.log(2), np.nan, np.log(2)])
 
 
 def test_events_that_are_kept_stay_with_their_users() -> None:

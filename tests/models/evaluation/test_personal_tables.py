@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from droidloop.models.data.interactions import UserItems
-from droidloop.models.data.negatives import draw_negatives, touched_rows
+from droidloop.models.data.negatives import draw_negatives
 from droidloop.models.evaluation.personal_tables import PersonalScorer, PersonalTables
 from droidloop.models.federated.fedmf import FedMF
 from droidloop.models.federated.folds import row_average
 from droidloop.models.federated.pfedrec import PFedRec
-from droidloop.models.local.torch_sgd import train_cohort_in_torch
+from droidloop.models.local.cohort import Examples, train_locally
 from droidloop.models.recommenders.mf import MF
 from droidloop.models.recommenders.personal_score import PersonalScore
 from droidloop.platform.arrays import IntArray
@@ -67,20 +67,16 @@ def test_a_phones_table_is_what_it_received_with_the_rows_that_it_changed() -> N
 def test_it_is_what_the_phone_has_trained() -> None:
     """The rows of the torch reference, which keeps each phone's whole table."""
     drawn = draw_negatives(DATA, 4, N_ITEMS, DATA, phones=PHONES, draws=DRAWS, counter=0)
-    ids, offsets = touched_rows(DATA, drawn, N_ITEMS)
-    trained = train_cohort_in_torch(
+    changes = train_locally(
         MODEL,
-        MODEL.init(DRAWS),
+        {"item": TABLE},
         {"user": MODEL.init_private(DRAWS, PHONES)["user"].numpy()},
-        DATA,
-        drawn,
-        ids,
-        offsets,
-        phones=PHONES,
-        sgd=FedMF(MODEL).sgd,
-        draws=DRAWS,
-        counter=0,
-    )["item"]
+        Examples(PHONES, DATA, drawn, DRAWS, 0),
+        FedMF(MODEL).sgd,
+        "torch",
+    )
+    trained, ids = changes.values["item"], changes.touched.rows["item"]
+    offsets = changes.touched.offsets["item"]
     user = np.repeat(PHONES, np.diff(offsets))
     own = tables_of(uploads(FedMF(MODEL))).rows(user, ids[:, None].astype(np.int64), TABLE)[:, 0]
     np.testing.assert_allclose(own, TABLE[ids] + trained, atol=2e-6)

@@ -11,6 +11,7 @@ from droidloop.models.federated.folds import row_average
 from droidloop.models.federated.perfedrec_rules import EMBEDDING
 from droidloop.models.numerics.kmeans import some_of_each
 from droidloop.models.recommenders.mf import MF
+from droidloop.models.transforms.inspection import Cause, inspect
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
@@ -66,7 +67,8 @@ def test_a_phone_that_was_not_asked_is_sent_the_discounted_change_of_its_delegat
     assert not drift[:4].any()
     expected = 0.5 * (moved.astype(np.float64) - first).mean(axis=0)
     np.testing.assert_allclose(drift[4:], np.tile(expected, (8, 1)), atol=1e-6)
-    assert not at.broadcast(PHONES)[0].arrays[DRIFT].any(), "a drift is sent once"
+    at.delivered(at.broadcast(PHONES)[0])
+    assert not at.broadcast(PHONES)[0].arrays[DRIFT].any(), "a drift that came is not sent again"
 
 
 def test_a_drift_moves_the_vector_that_training_starts_from() -> None:
@@ -90,22 +92,45 @@ def replace_drift(inbox: Messages, drift: np.ndarray | None) -> Messages:
     return replace(inbox, arrays=kept | {DRIFT: drift})
 
 
-def test_what_is_not_finite_moves_nobody() -> None:
+def spoilt(sent: Messages, phone: int) -> Messages:
+    """Return *sent* with an embedding of *phone* that is no number."""
+    broken = sent.arrays[EMBEDDING].copy()
+    broken[phone] = np.nan
+    return replace(sent, arrays=sent.arrays | {EMBEDDING: broken})
+
+
+def test_an_embedding_that_is_no_number_is_refused_before_the_server_sees_it() -> None:
     at = server(clusters=1)
     sent = train(at)
-    broken = sent.arrays[EMBEDDING].copy()
-    broken[3] = np.nan
-    accepted = at.absorb(replace(sent, arrays=sent.arrays | {EMBEDDING: broken}))
-    at.close()
-    assert accepted.tolist() == [k != 3 for k in range(N_USERS)]
-    before = server(clusters=1).labels[3]
-    assert at.labels[3] == before, "a phone that was not heard stays where chance put it"
+    assert not inspect(sent, at.form, known=PHONES).any()
+    broken = inspect(spoilt(sent, 4), at.form, known=PHONES)
+    assert np.flatnonzero(broken == Cause.NUMBER).tolist() == [4]
+    assert np.count_nonzero(broken) == 1
+
+
+def test_a_drift_that_is_no_number_moves_nobody() -> None:
     cohort = cohort_of(MODEL, DRAWS, PHONES)
-    [inbox] = at.broadcast(PHONES)
+    [inbox] = server(clusters=1).broadcast(PHONES)
     RULE.step(
         cohort, replace_drift(inbox, np.full((N_USERS, DIM), np.nan, np.float32)), DATA, DRAWS
     )
     assert np.isfinite(cohort.private["user"]).all()
+
+
+def test_a_drift_waits_until_it_has_arrived() -> None:
+    at = server(clusters=1)
+    at.absorb(train(at))
+    at.close()
+    at.absorb(train(at, PHONES[:4], 1))
+    at.close()
+    waiting = at.drift_of(PHONES)
+    assert waiting[5:].any()
+    [inbox] = at.broadcast(PHONES)
+    np.testing.assert_array_equal(at.drift_of(PHONES), waiting)
+    at.delivered(inbox.take(np.array([6, 7])))
+    assert not at.drift_of(np.array([6, 7])).any()
+    rest = np.setdiff1d(PHONES, [6, 7])
+    np.testing.assert_array_equal(at.drift_of(rest), waiting[rest])
 
 
 def test_every_cluster_is_touched_and_none_twice_before_the_others_are_used_up() -> None:

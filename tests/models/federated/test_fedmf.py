@@ -5,10 +5,12 @@ import pytest
 import torch
 
 from droidloop.models.data.interactions import UserItems
-from droidloop.models.federated.fedmf import Engine, FedMF, Kind, Upload
+from droidloop.models.federated.fedmf import FedMF, Upload
 from droidloop.models.federated.folds import gradient_descent, row_average
+from droidloop.models.federated.uploads import Kind
 from droidloop.models.fitting.fit import fit
 from droidloop.models.interfaces.learning import Cohort, init_all
+from droidloop.models.local.cohort import Engine
 from droidloop.models.local.mf_sgd import Sgd
 from droidloop.models.recommenders.mf import MF, Loss
 from droidloop.platform.draws import Draws
@@ -159,7 +161,6 @@ def test_a_diverged_phone_keeps_its_user_vector_and_its_upload_is_refused() -> N
     np.testing.assert_array_equal(cohort.private["user"], fresh.private["user"])
     server = row_average(MODEL.init(DRAWS))
     assert server.absorb(messages).tolist() == (DATA.counts == 0).tolist()
-    assert server.refused["broken"] == np.count_nonzero(DATA.counts)
     server.close()
     assert server.params["item"].isfinite().all()
 

@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from droidloop.models.data.interactions import UserItems
-from droidloop.models.federated.fedmf import Engine
 from droidloop.models.federated.fedncf import FedNCF
 from droidloop.models.federated.folds import (
     Fold,
@@ -16,6 +15,7 @@ from droidloop.models.federated.folds import (
 )
 from droidloop.models.fitting.fit import fit
 from droidloop.models.interfaces.learning import Cohort, init_all
+from droidloop.models.local.cohort import Engine
 from droidloop.models.local.mf_sgd import Sgd
 from droidloop.models.recommenders.neumf import NeuMF
 from droidloop.platform.draws import Draws

@@ -11,6 +11,7 @@ from droidloop.models.federated.perfedrec_rules import EMBEDDING, ClusterServer,
 from droidloop.models.interfaces.learning import Cohort
 from droidloop.models.local.mf_sgd import Sgd
 from droidloop.models.recommenders.mf import MF
+from droidloop.models.transforms.inspection import Cause, inspect
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
@@ -152,26 +153,23 @@ def spoilt(sent: Messages, phone: int) -> Messages:
     return replace(sent, arrays=sent.arrays | {EMBEDDING: vectors})
 
 
-def test_a_diverged_embedding_is_refused_with_its_changes() -> None:
+def test_a_diverged_embedding_is_refused_before_the_server_sees_it() -> None:
     at = server()
     [sent], _ = train(RULE, at)
-    assert at.absorb(spoilt(sent, 4)).tolist() == [phone != 4 for phone in range(N_USERS)]
-    assert at.refused["broken"] == 1
-    at.close()
-    expected = server()
-    expected.absorb(sent.take(PHONES != 4))
-    expected.close()
-    assert bits(at) == bits(expected)
+    assert not inspect(sent, at.form, known=PHONES).any()
+    broken = inspect(spoilt(sent, 4), at.form, known=PHONES)
+    assert np.flatnonzero(broken == Cause.NUMBER).tolist() == [4]
+    assert np.count_nonzero(broken) == 1
 
 
-def test_uploads_without_embeddings_or_of_another_kind_are_refused() -> None:
+def test_uploads_without_embeddings_or_of_another_kind_are_of_the_wrong_form() -> None:
     [sent], _ = train(RULE, server())
+    assert server().form.fits(sent)
     bare = replace(
         sent, arrays={"item": sent.arrays["item"]}, offsets={"item": sent.offsets["item"]}
     )
-    for wrong in (bare, replace(sent, kind="gradient")):
-        with pytest.raises(ValueError, match="embedding"):
-            server().absorb(wrong)
+    assert not server().form.fits(bare)
+    assert not server().form.fits(replace(sent, kind="scores"))
 
 
 @pytest.mark.parametrize("option", [{"upload": "full"}, {"kind": "parameters"}])

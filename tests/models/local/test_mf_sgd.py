@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from droidloop.models.data.negatives import draw_negatives, touched_rows
-from droidloop.models.local.mf_sgd import Sgd, order_of, train_cohort
-from droidloop.models.tables.dense import normal_rows
+from droidloop.models.local.mf_sgd import Sgd, order_of, train_mf_cohort
+from droidloop.models.tables.float_rows import normal_rows
 from droidloop.platform.arrays import Float32Array, Int32Array
 from droidloop.platform.draws import Draws
 from tests.contracts.tiny import tiny_data
@@ -26,7 +26,7 @@ def trained(
     user = normal_rows(DRAWS.child("user"), PHONES, dim, 0.1)
     drawn = negatives()
     ids, offsets = touched_rows(DATA, drawn, N_ITEMS, threads)
-    change = train_cohort(
+    change = train_mf_cohort(
         DATA,
         drawn,
         ids,

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from droidloop.models.data.negatives import draw_negatives, touched_rows
-from droidloop.models.local.mf_sgd import Sgd, train_cohort
-from droidloop.models.local.torch_sgd import train_cohort_in_torch, train_phone
+from droidloop.models.data.negatives import draw_negatives
+from droidloop.models.local.cohort import Examples, train_locally
+from droidloop.models.local.mf_sgd import Sgd
+from droidloop.models.local.torch_sgd import train_phone
 from droidloop.models.recommenders.mf import MF, Loss
 from droidloop.platform.draws import Draws
 from tests.contracts.tiny import tiny_data
@@ -21,41 +22,16 @@ PHONES = np.arange(14) + 100
 @pytest.mark.parametrize(("dim", "epochs", "batch", "l2"), [(8, 1, 256, 0.0), (13, 3, 16, 0.02)])
 def test_numba_equals_torch(loss_name: Loss, dim: int, epochs: int, batch: int, l2: float) -> None:
     mf = MF(N_ITEMS, dim, loss_name, l2=l2)
-    shared, sgd = mf.init(DRAWS), Sgd(0.04, 0.03, epochs, batch)
+    shared = {name: value.numpy() for name, value in mf.init(DRAWS).items()}
     negatives = draw_negatives(DATA, 3, N_ITEMS, DATA, phones=PHONES, draws=DRAWS, counter=1)
     negatives[1, 2] = -1
-    ids, offsets = touched_rows(DATA, negatives, N_ITEMS)
-    user = [mf.init_private(DRAWS, PHONES)["user"].numpy() for _ in range(2)]
-    compiled = train_cohort(
-        DATA,
-        negatives,
-        ids,
-        offsets,
-        phones=PHONES,
-        table=shared["item"].numpy(),
-        user=user[0],
-        sgd=sgd,
-        loss_name=loss_name,
-        l2=l2,
-        draws=DRAWS,
-        counter=1,
-    )
-    reference = train_cohort_in_torch(
-        mf,
-        shared,
-        {"user": user[1]},
-        DATA,
-        negatives,
-        ids,
-        offsets,
-        phones=PHONES,
-        sgd=sgd,
-        draws=DRAWS,
-        counter=1,
-    )["item"]
-    assert np.abs(reference).max() > 1e-3
-    np.testing.assert_allclose(compiled, reference, atol=2e-6)
-    np.testing.assert_allclose(user[0], user[1], atol=2e-6)
+    examples, sgd = Examples(PHONES, DATA, negatives, DRAWS, 1), Sgd(0.04, 0.03, epochs, batch)
+    private = [{"user": mf.init_private(DRAWS, PHONES)["user"].numpy()} for _ in range(2)]
+    compiled = train_locally(mf, shared, private[0], examples, sgd, "numba")
+    reference = train_locally(mf, shared, private[1], examples, sgd, "torch")
+    assert np.abs(reference.values["item"]).max() > 1e-3
+    np.testing.assert_allclose(compiled.values["item"], reference.values["item"], atol=2e-6)
+    np.testing.assert_allclose(private[0]["user"], private[1]["user"], atol=2e-6)
 
 
 def test_one_full_batch_step_is_the_gradient_of_the_summed_loss() -> None:

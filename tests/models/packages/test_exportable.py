@@ -2,18 +2,19 @@ import numpy as np
 import pytest
 import torch
 
-from droidloop.models.packages.exportable import scorer, scoring
+from droidloop.models.packages.exportable import Graph, Scorer, scoring
 from droidloop.platform.arrays import Array
+from droidloop.platform.errors import PackageError
 
 
 def test_a_scorer_multiplies_the_table_by_the_user_vector() -> None:
     table = torch.tensor([[1.0, 2.0], [3.0, 4.0], [0.0, -1.0]])
-    scores = scorer(table)(torch.tensor([[10.0, 1.0]]))["scores"]
+    scores = Scorer(table)(torch.tensor([[10.0, 1.0]]))["scores"]
     assert scores.tolist() == [[12.0, 34.0, -1.0]]
 
 
 def test_the_table_is_a_constant_that_no_optimiser_sees() -> None:
-    module = scorer(torch.ones(3, 2))
+    module = Scorer(torch.ones(3, 2))
     assert list(module.parameters()) == []
     assert [name for name, _ in module.named_buffers()] == ["table"]
 
@@ -53,3 +54,9 @@ def test_torch_runs_a_graph_input_by_input() -> None:
 def test_what_is_no_item_table_is_refused(table: Array, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         scoring(table)
+
+
+@pytest.mark.parametrize("kind", ["nonsense", "droidloop.models.tables.dense:nothing", "no.such:x"])
+def test_a_graph_of_a_kind_that_does_not_exist_is_refused(kind: str) -> None:
+    with pytest.raises(PackageError, match=kind):
+        Graph(kind, "score", {}, (), ()).module()

@@ -9,9 +9,9 @@ import torch
 from droidloop.models.data.fields import Fields
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.data.samples import TEST, TRAIN, VALID, parts, samples_of
-from droidloop.models.evaluation.auc import auc
 from droidloop.models.fitting.fit_din import scores_of, train_din
 from droidloop.models.interfaces.learning import Batch, Context, Params, init_all
+from droidloop.models.metrics.auc import auc
 from droidloop.models.recommenders.din import DIN, Pooling
 from droidloop.platform.draws import Draws
 from tests.contracts.recommender import RecommenderContract

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from droidloop.models.tables.dense import DenseTable, normal_rows
+from droidloop.models.tables.dense import DenseTable
+from droidloop.models.tables.float_rows import normal_rows
 from droidloop.platform.draws import Draws
 from tests.contracts.embedding_table import EmbeddingTableContract
 

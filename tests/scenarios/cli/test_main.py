@@ -5,18 +5,19 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 from click.testing import Result
 
 from droidloop.platform.rundir import RunDirectory
 
-KEYS = [
-    "quality.hr_at_10",
-    "quality.ndcg_at_10",
-    "quality.popularity.hr_at_10",
-    "quality.int8.hr_at_10",
-    "quality.int8.top10_overlap",
+QUALITY = [
+    *(("trained", name) for name in ("hr_at_10", "ndcg_at_10", "recall_at_10")),
+    *(("popularity", "hr_at_10"), ("int8", "hr_at_10"), ("int8", "top10_overlap")),
+]
+FIGURES = [
     *(
         f"latency_s.{kind}.{p}"
         for kind in ("round", "delivery", "inference")
@@ -28,40 +29,58 @@ KEYS = [
     *(f"phones.{name}" for name in ("total", "reached", "refused", "dead")),
     "rounds",
     "wall_s",
+    "synthetic.interactions",
 ]
 
 Command = Callable[..., Result]
 Runs = dict[str, RunDirectory]
+Records = list[dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def answer(runs: Runs, command: Command) -> dict[str, object]:
+def answer(runs: Runs, command: Command) -> Records:
     result = command("report", runs["cohort"].path, "--json")
     assert result.exit_code == 0
-    loaded: dict[str, object] = json.loads(result.stdout)
+    loaded: Records = json.loads(result.stdout, parse_constant=pytest.fail)
     return loaded
 
 
-@pytest.mark.parametrize("key", KEYS)
-def test_json_holds_the_promised_number(answer: dict[str, object], key: str) -> None:
-    value: object = answer
-    for name in key.split("."):
-        assert isinstance(value, dict)
-        value = value[name]
-    assert isinstance(value, int | float)
+def value(answer: Records, figure: str, users: str = "all") -> float:
+    [one] = [one for one in answer if (one["figure"], one["users"]) == (figure, users)]
+    assert isinstance(one["value"], int | float)
+    return one["value"]
 
 
-def test_the_energy_total_is_the_sum_of_its_parts(answer: dict[str, object]) -> None:
-    energy = answer["energy_j"]
-    assert isinstance(energy, dict)
-    parts = sum(value for name, value in energy.items() if name != "total")
-    assert energy["total"] == pytest.approx(parts, abs=1e-5)
+def test_json_is_records_that_a_data_frame_takes_as_they_are(answer: Records) -> None:
+    assert len({tuple(sorted(one)) for one in answer}) == 1
+    keys = ("scenario", "seed", "users", "model", "part", "ranking", "figure")
+    assert len({tuple(one[key] for key in keys) for one in answer}) == len(answer)
+    table = pa.Table.from_pylist(answer)
+    assert table.schema.field("value").type == pa.float64()
+    assert set(table["users"].to_pylist()) > {"all", "2017-2gb"}
 
 
-def test_classes_add_up_to_the_population(answer: dict[str, object]) -> None:
-    classes = answer["classes"]
-    assert isinstance(classes, dict)
-    assert sum(facts["phones"]["total"] for facts in classes.values()) == 60
+@pytest.mark.parametrize(("model", "metric"), QUALITY)
+def test_json_holds_the_quality_of_every_model(answer: Records, model: str, metric: str) -> None:
+    where = {"users": "all", "model": model, "figure": metric, "ranking": "sampled"}
+    [one] = [one for one in answer if where.items() <= one.items()]
+    assert 0.0 <= one["value"] <= 1.0
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_json_holds_the_promised_number(answer: Records, figure: str) -> None:
+    assert value(answer, figure) >= 0
+
+
+def test_the_energy_total_is_the_sum_of_its_parts(answer: Records) -> None:
+    parts = [f"energy_j.{part}" for part in ("cpu", "promotion", "radio", "tail", "own")]
+    total = sum(value(answer, part) for part in parts)
+    assert value(answer, "energy_j.total") == pytest.approx(total, abs=1e-5)
+
+
+def test_classes_add_up_to_the_population(answer: Records) -> None:
+    classes = {one["users"] for one in answer} - {"all"}
+    assert sum(value(answer, "phones.total", name) for name in classes) == 60
 
 
 def test_the_report_is_a_table_for_people(runs: Runs, command: Command) -> None:

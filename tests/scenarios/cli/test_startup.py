@@ -32,8 +32,6 @@ baselines = []
 UNTIL_EXPORT = """
 import json, sys
 from pathlib import Path
-from droidloop.platform.kernels import keep_kernels
-keep_kernels()
 from numba.core import event
 from droidloop.scenarios.run import run
 from droidloop.scenarios.schema.load import load
@@ -51,8 +49,6 @@ with event.install_recorder("numba:compile") as recorder:
 KERNELS = """
 import json, sys, tempfile
 from pathlib import Path
-from droidloop.platform.kernels import keep_kernels
-keep_kernels()
 from numba.core import event
 from tests.benchmarks.idle import IdleRounds
 

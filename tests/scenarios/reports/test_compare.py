@@ -1,48 +1,62 @@
 """Runs side by side: one row a scenario, intervals over seeds, figures from the ledger alone."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from droidloop.platform.errors import UsageError
 from droidloop.platform.jobs import Kind
 from droidloop.platform.ledger import read
 from droidloop.platform.rundir import RunDirectory
-from droidloop.scenarios.reports.compare import groups_of, interval, label_of
-from droidloop.scenarios.reports.summary import summarise
+from droidloop.scenarios.reports.compare import Course, Group, Result, groups_of, interval
+from droidloop.scenarios.reports.compare_report import figure_of, records
+from droidloop.scenarios.reports.measured import Measured
+from droidloop.scenarios.reports.paired import differences
+from droidloop.scenarios.reports.summary import quality_of, summarise
+from droidloop.scenarios.reports.targets import Target, target_of
+from droidloop.scenarios.reports.varied import labels_of, varied
 from tests.scenarios.conftest import Command
 
+Runs = dict[str, RunDirectory]
+OLDER = Path(__file__).parents[2] / "platform" / "older_run"
 
-def test_an_interval_is_students(runs: dict[str, RunDirectory]) -> None:
+
+def test_an_interval_is_students() -> None:
+    """t of 2 and of 49 degrees of freedom: 4.3027 and 2.0096 in any table."""
     mean, half = interval([1.0, 2.0, 3.0])
     assert mean == 2.0
-    assert half == pytest.approx(4.303 / 3**0.5)
+    assert half == pytest.approx(4.30265 / 3**0.5, rel=1e-5)
+    many = np.arange(50.0).tolist()
+    assert interval(many)[1] == pytest.approx(2.00958 * np.std(many, ddof=1) / 50**0.5, rel=1e-5)
     assert np.isnan(interval([5.0])[1])
+    assert np.isnan(interval([])).all()
 
 
-def test_runs_that_differ_in_the_seed_alone_are_one_row(runs: dict[str, RunDirectory]) -> None:
-    folders = [runs[name].path for name in ("cohort", "other", "exact")]
-    groups = groups_of(folders)
-    assert [[result.seed for result in group.results] for group in groups] == [[5, 6], [5]]
+def test_runs_that_differ_in_the_seed_alone_are_one_row(runs: Runs) -> None:
+    groups = groups_of([runs[name].path for name in ("cohort", "other", "exact")])
+    assert [[one.seed for one in group.results] for group in groups] == [[5, 6], [5]]
+    assert [group.label for group in groups] == ["play = cohort", "play = exact"]
     with pytest.raises(UsageError, match="given twice"):
         groups_of([runs["cohort"].path, runs["again"].path])
 
 
-def test_figures_are_those_of_the_summary_and_of_the_ledger(
-    runs: dict[str, RunDirectory],
-) -> None:
+def test_figures_are_those_of_the_summary_and_of_the_ledger(runs: Runs) -> None:
     run = runs["cohort"]
     [group] = groups_of([run.path])
     [result] = group.results
     summary = summarise(run)
-    assert result.overall["hr"] == pytest.approx(summary["quality"]["hr_at_10"])
-    for name, facts in summary["classes"].items():
-        hit = facts["quality"].get("hr_at_10")
-        if hit is not None:
-            assert result.classes[name]["hr"] == pytest.approx(hit)
+    for name in ("hr_at_10", "ndcg_at_10", "recall_at_10"):
+        assert result.overall[name] == pytest.approx(quality_of(summary, name))
+        for users, facts in summary["classes"].items():
+            found = quality_of(facts, name)
+            assert result.classes[users][name] == pytest.approx(
+                np.nan if found is None else found, nan_ok=True
+            )
     jobs = read(run.path, "jobs")
     train = jobs[jobs["kind"] == Kind.TRAIN]
     moved = int(train["downloaded_bytes"].sum() + train["uploaded_bytes"].sum())
@@ -50,22 +64,48 @@ def test_figures_are_those_of_the_summary_and_of_the_ledger(
     assert course.mb[-1] * 60 * 1e6 == pytest.approx(moved)
     assert (np.diff(course.mb) >= 0).all()
     assert (np.diff(course.joules) >= 0).all()
-    assert len(course.quality) == 4
+    assert len(course.quality["hr_at_10"]) == 4
 
 
-def test_compare_prints_a_table_draws_a_picture_and_speaks_json(
-    command: Command, runs: dict[str, RunDirectory], tmp_path: Path
+def test_a_run_of_an_older_droidloop_stands_beside_a_new_one(runs: Runs) -> None:
+    older, _ = groups_of([OLDER, runs["cohort"].path])
+    events = read(OLDER, "events")
+    hits = events["value"][events["name"] == b"hit_rate_ppm"] / 1e6
+    assert older.results[0].course.quality["hr_at_10"].tolist() == hits.tolist()
+    assert older.results[0].overall["hr_at_10"] == quality_of(
+        summarise(RunDirectory.open(OLDER)), "hr_at_10"
+    )
+
+
+def test_compare_prints_tables_draws_a_picture_and_speaks_json(
+    command: Command, runs: Runs, tmp_path: Path
 ) -> None:
-    folders = [runs["cohort"].path, runs["other"].path]
+    folders = [runs[name].path for name in ("cohort", "other", "exact")]
     picture = tmp_path / "compare.png"
-    text = command("compare", *folders, "--picture", picture)
+    targets = ("--target", "hr_at_10=0.01", "--target", "hr_at_10=2")
+    text = command("compare", *folders, "--picture", picture, *targets)
     assert text.exit_code == 0, text.output
-    assert "small: fedmf, rounds" in text.output
-    assert "±" in text.output
+    for words in ("play = exact", "±", "keys in which the runs differ", "2 of 2", "0 of 1"):
+        assert words in text.output
     assert picture.read_bytes().startswith(b"\x89PNG")
-    [group] = json.loads(command("compare", *folders, "--json").output)
-    assert group["seeds"] == [5, 6]
-    assert 0.0 <= group["hr"][0] <= 1.0
+    printed = command("compare", *folders, "--json", *targets).output
+    found = json.loads(printed, parse_constant=pytest.fail)
+    assert len({tuple(one) for one in found}) == 1
+    assert pa.Table.from_pylist(found).schema.field("mean").type == pa.float64()
+    where = {"runs": "play = cohort", "users": "all", "figure": "hr_at_10", "against": None}
+    [one] = [one for one in found if where.items() <= one.items()]
+    assert one["n"] == 2
+    assert 0.0 <= one["mean"] <= 1.0
+    missed = [one for one in found if one["target"] == "hr_at_10=2"]
+    assert {(one["n"], one["mean"]) for one in missed} == {(0, None)}
+
+
+def test_the_picture_shows_the_validations(runs: Runs) -> None:
+    groups = groups_of([runs["cohort"].path, runs["other"].path])
+    qualities = [one.course.quality["hr_at_10"] for one in groups[0].results]
+    for axis in figure_of(groups).axes:
+        [line] = axis.lines
+        assert np.allclose(line.get_ydata(), np.mean(qualities, axis=0))
 
 
 def test_a_folder_without_a_run_is_one_line(command: Command, tmp_path: Path) -> None:
@@ -74,12 +114,106 @@ def test_a_folder_without_a_run_is_one_line(command: Command, tmp_path: Path) ->
     assert "no run there" in answer.output
 
 
-def test_labels_tell_who_is_linked_with_whom() -> None:
-    scenario: dict[str, Any] = {
-        "name": "mine",
-        "training": {"rule": "gossip-mf"},
-        "protocol": {"kind": "gossip"},
+def scenario(name: str = "mine", **protocol: Any) -> dict[str, Any]:
+    return {
+        **{"name": name, "title": name.upper(), "data": {"path": None}, "population": {}},
+        **{"training": {"rule": "gossip-mf"}, "protocol": {"kind": "gossip"} | protocol},
     }
-    assert label_of(scenario) == "mine: gossip-mf, gossip"
-    scenario["protocol"]["topology"] = {"kind": "ring"}
-    assert label_of(scenario) == "mine: gossip-mf, gossip over ring"
+
+
+def test_scenarios_of_several_names_are_told_by_rule_and_links() -> None:
+    ring = scenario("other", topology={"kind": "ring"})
+    labels = ["mine: gossip-mf, gossip", "other: gossip-mf, gossip over ring"]
+    assert labels_of([scenario(), ring]) == labels
+
+
+def test_scenarios_of_one_name_are_told_by_the_keys_in_which_they_differ() -> None:
+    runs = [scenario(rounds=3, idle=True), scenario(rounds=4, idle=True), scenario(rounds=3)]
+    labels = [
+        "protocol.rounds = 3, protocol.idle = true",
+        "protocol.rounds = 4, protocol.idle = true",
+        "protocol.rounds = 3, protocol.idle = -",
+    ]
+    assert labels_of(runs) == labels
+    mixed = labels_of([*runs, scenario("other")])
+    assert mixed == [*(f"mine: gossip-mf, gossip; {one}" for one in labels), mixed[-1]]
+    assert mixed[-1] == "other: gossip-mf, gossip"
+    assert varied(runs) == {"protocol.rounds": [3, 4, 3], "protocol.idle": [True, True, None]}
+
+
+HITS = Measured("hit", "HIT", "sampled")
+LOSS = Measured("loss", "LOSS", "sampled", "lower")
+
+
+def result(seed: int, users: dict[int, float], curve: tuple[float, ...] = (0.1, 0.3)) -> Result:
+    n = len(curve)
+    spent = np.arange(1.0, n + 1)
+    quality = {"hit": np.array(curve), "loss": 1 - np.array(curve)}
+    course = Course(quality, spent, 2 * spent, 3 * spent, 4 * spent)
+    overall = {"hit": float(np.mean(list(users.values()))), "loss": 0.0}
+    costs = {"round": 1.0, "hours": 1.0, "mb": 1.0, "joules": float(seed)}
+    return Result(seed, overall | costs, {}, course, {"hit": users, "loss": {}})
+
+
+def group(label: str, *results: Result) -> Group:
+    return Group(label, scenario(), [HITS, LOSS], list(results))
+
+
+def test_seeds_of_both_are_paired_and_the_users_of_both() -> None:
+    one = group("a", result(1, {0: 1.0, 1: 0.0}), result(2, {0: 1.0, 1: 1.0}), result(9, {0: 1.0}))
+    other = group("b", result(1, {0: 1.0, 1: 1.0, 7: 0.0}), result(2, {0: 1.0}))
+    [hit, *_] = differences([one, other])
+    # of seed 1 users 0 and 1, of seed 2 user 0; seed 9 and user 7 have nobody to be held against
+    assert (hit.figure, hit.n, hit.pairs) == ("hit", 2, "seeds")
+    assert hit.mean == pytest.approx(0.25)
+    assert hit.half == pytest.approx(interval([0.5, 0.0])[1])
+
+
+def test_one_seed_of_both_is_paired_by_its_users() -> None:
+    one = group("a", result(1, {0: 1.0, 1: 0.0, 2: 0.5}))
+    other = group("b", result(1, {0: 0.0, 1: 0.0, 2: 0.5}))
+    [hit] = differences([one, other])
+    expected = (*interval([-1.0, 0.0, 0.0]), 3, "users")
+    assert (hit.mean, hit.half, hit.n, hit.pairs) == expected
+
+
+def test_other_people_are_not_paired() -> None:
+    one = group("a", result(1, {0: 1.0, 1: 0.0}))
+    other = replace(one, scenario=scenario() | {"data": {"path": "elsewhere"}})
+    assert list(differences([one, other])) == []
+
+
+def test_costs_to_a_target_are_those_of_the_first_validation_that_got_there() -> None:
+    there = group("a", result(1, {0: 1.0}, (0.1, 0.5, 0.4, 0.6)), result(2, {0: 1.0}, (0.2, 0.3)))
+    target = target_of("hit=0.5", [there])
+    assert target == Target("hit", 0.5, 1)
+    assert target.costs(there.results[0].course) == {"hours": 4.0, "mb": 6.0, "joules": 8.0}
+    assert target.costs(there.results[1].course) is None
+    assert target.best(there) == 0.6
+    rows = [one for one in records([there], [target]) if one["target"] == "hit=0.5"]
+    assert [(one["figure"], one["mean"], one["half_width"], one["n"]) for one in rows] == [
+        ("hours", 4.0, None, 1),
+        ("mb", 6.0, None, 1),
+        ("joules", 8.0, None, 1),
+    ]
+
+
+def test_a_metric_that_falls_gets_there_from_above() -> None:
+    there = group("a", result(1, {0: 1.0}, (0.1, 0.5, 0.4)))
+    target = target_of("loss=0.55", [there])
+    assert target.costs(there.results[0].course) == {"hours": 4.0, "mb": 6.0, "joules": 8.0}
+    assert target.best(there) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("hits=0.5", "no run validates 'hits'; choose from hit, loss"),
+        ("hit", "'' is no number; give one, as hit=0.6"),
+        ("hit=much", "'much' is no number"),
+        ("hit=inf", "'inf' is no number"),
+    ],
+)
+def test_a_target_that_is_none_is_one_line(text: str, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        target_of(text, [group("a", result(1, {0: 1.0}))])

@@ -8,8 +8,9 @@ import pytest
 
 from droidloop.models.packages.package import Package
 from droidloop.platform.jobs import ENERGY_PARTS, Kind, Outcome
-from droidloop.platform.ledger import TABLES, Rows, read, segments
+from droidloop.platform.ledger import Rows, read, segments
 from droidloop.platform.rundir import RunDirectory
+from droidloop.platform.tables import TABLES
 
 Runs = dict[str, RunDirectory]
 

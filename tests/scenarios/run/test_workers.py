@@ -9,7 +9,8 @@ import pytest
 
 from droidloop.platform.cluster import Cluster
 from droidloop.platform.errors import UsageError
-from droidloop.platform.ledger import TABLES, segments
+from droidloop.platform.ledger import segments
+from droidloop.platform.tables import TABLES
 from droidloop.platform.workers import use_threads
 from droidloop.scenarios.run.run import execute
 from droidloop.scenarios.schema.load import load

@@ -9,8 +9,9 @@ import simpy
 
 from droidloop.devices.fleets.fleet import CohortFleet, EndsKnown, ExactFleet
 from droidloop.devices.fleets.work import Work
+from droidloop.network.wire import wire_bytes
 from droidloop.platform.engine import Engine, Process
-from droidloop.platform.jobs import Jobs, Kind, Outcome
+from droidloop.platform.jobs import Jobs, Kind, Need, Outcome
 from droidloop.platform.ledger import WINDOW_US, Ledger, read, segments
 from droidloop.platform.units import MINUTE_US, SECOND_US
 from droidloop.scenarios.runtime.recorder import SERVER, Recorder
@@ -45,6 +46,21 @@ def test_jobs_are_numbered_in_the_order_of_planning_and_planned_for_now(tmp_path
     assert two["job"].tolist() == [2]
     assert (one["plan_us"].tolist(), two["plan_us"].tolist()) == ([0, 0], [SECOND_US])
     assert (one["round"].tolist(), two["down_bytes"].tolist()) == ([3, 3], [5])
+
+
+def test_with_overhead_jobs_move_what_their_messages_are_on_the_link(tmp_path: Path) -> None:
+    engine = Engine()
+    recorder = Recorder(engine, _Slow(engine, 1), Ledger(tmp_path), overhead=True)
+    jobs = recorder.plan(
+        np.arange(3),
+        Kind.TRAIN,
+        needs=[0, int(Need.DIRECT), int(Need.UNMETERED)],
+        down_bytes=[1000, 1000, 0],
+        up_bytes=[500, 500, 500],
+    )
+    down, up = wire_bytes(np.array([1000, 0]), np.array([500, 500]))
+    assert jobs["down_bytes"].tolist() == [down[0], 1000, down[1]]
+    assert jobs["up_bytes"].tolist() == [up[0], 500, up[1]]
 
 
 def test_played_jobs_are_in_the_ledger_and_handed_back(tmp_path: Path) -> None:

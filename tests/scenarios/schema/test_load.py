@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from droidloop.platform.errors import ScenarioError
-from droidloop.scenarios.schema.load import LIBRARY, find, load, names
+from droidloop.scenarios.schema.load import LIBRARY, find, load, names, read_test_bed
 
 Write = Callable[[str], Path]
 GOOD = 'name = "mine"\ntitle = "A scenario"\n'
@@ -38,7 +38,10 @@ def test_a_short_scenario_gets_defaults(write: Write) -> None:
         ("[population]\nram = 1\n", r"\[population\] has no key 'ram'"),
         ("[population]\nwifi_shar = 0.5\n", "did you mean 'wifi_share'"),
         ("[protocol]\nrounds = 'ten'\n", r"\[protocol\] rounds = 'ten'"),
-        ("[protocol]\nkind = 'telepathy'\n", r"\[protocol\] kind = 'telepathy'"),
+        (
+            "[protocol]\nkind = 'telepathy'\n",
+            "protocol.kind = 'telepathy': there is no such protocol",
+        ),
         ("[population]\nphones = 0\n", r"\[population\] phones = 0: .*greater than 0"),
         ("[population]\nbattery_floor = -0.5\n", r"battery_floor = -0.5: .*greater than or equal"),
         ("[population]\nbattery_floor = nan\n", "battery_floor = nan"),
@@ -119,3 +122,42 @@ def test_a_wrong_setting_is_one_line(setting: str, message: str) -> None:
 def test_the_library_holds_no_data_path_of_anybody() -> None:
     for path in LIBRARY.glob("*.toml"):
         assert not tomllib.loads(path.read_text()).get("data", {}).get("path")
+
+
+BED = """[[devices.android]]
+serial = "R58M"
+label = "old one"
+threads = 2
+cores = [4, 5]
+level_percent = 15
+charging = false
+
+[[devices.android]]
+serial = "192.168.1.20:37123"
+down_mbps = 8.0
+"""
+
+
+def test_a_test_bed_names_devices_and_how_they_work(tmp_path: Path) -> None:
+    file = tmp_path / "bed.toml"
+    file.write_text(BED)
+    old, far = read_test_bed(file)
+    assert (old.label, old.threads, old.cores, old.level_percent) == ("old one", 2, [4, 5], 15)
+    assert (far.serial, far.down_mbps, far.threads) == ("192.168.1.20:37123", 8.0, 1)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("threads = 2", r"bed\.toml: .*threads = 0"),
+        ('label = "old one"', r"bed\.toml: .*label = 'x; reboot'"),
+        ("cores = [4, 5]", r"bed\.toml: .*has no key 'kores'"),
+    ],
+)
+def test_a_wrong_test_bed_is_said_in_one_line(tmp_path: Path, wrong: str, message: str) -> None:
+    right = {"threads = 2": "threads = 0", "cores = [4, 5]": "kores = [4]"}
+    file = tmp_path / "bed.toml"
+    file.write_text(BED.replace(wrong, right.get(wrong, 'label = "x; reboot"')))
+    with pytest.raises(ScenarioError, match=message) as caught:
+        read_test_bed(file)
+    assert "\n" not in str(caught.value)

@@ -85,11 +85,13 @@ class Held:
     """A device that keeps what is held on it, and fails where it is told to."""
 
     def __init__(self, before: AndroidError | None = None, after: AndroidError | None = None):
-        self.seen: list[tuple[LinkCondition, BatteryCondition]] = []
+        self.seen: list[tuple[LinkCondition | None, BatteryCondition | None]] = []
         self._before, self._after = before, after
 
     @contextmanager
-    def hold(self, link: LinkCondition, battery: BatteryCondition) -> Iterator[Imposed]:
+    def hold(
+        self, link: LinkCondition | None, battery: BatteryCondition | None
+    ) -> Iterator[Imposed]:
         self.seen.append((link, battery))
         if self._before is not None:
             raise self._before
@@ -138,3 +140,39 @@ def test_conditions_that_fail_fail_the_job_unless_it_has_failed_before(
     tmp_path: Path, held: Held, runner: Any, expected: Outcome
 ) -> None:
     assert outcome(tmp_path, held, runner) is expected
+
+
+def test_what_a_device_does_not_show_is_noted_once_a_reason(tmp_path: Path) -> None:
+    reasons = {"rate": "no console", "battery": "forbidden"}
+
+    @contextmanager
+    def hold(link: LinkCondition | None, battery: BatteryCondition | None) -> Iterator[Imposed]:
+        yield Imposed(reasons=reasons)
+
+    events: list[tuple[int, int, str]] = []
+    evidence = Evidence(tmp_path, lambda _: None, lambda *event: events.append(event))
+    population = steady("lte", mbps=8.0, up_mbps=2.0)
+    fleet = AndroidFleet(Engine(), population, [Attachment("d", 0, Device(), hold=hold)], evidence)
+    for number in (0, 1):
+        jobs = Jobs.plan(
+            np.array([0]), kind=Kind.TRAIN, plan_us=number * 10**9, first=number, up_bytes=1
+        )
+        fleet.run(jobs, Told(jobs, fails=10**6))
+    assert events == [(0, 0, "rate"), (0, 0, "battery")]
+    assert (tmp_path / "devices.log").read_text().splitlines() == [
+        "phone 0: its rate is not imposed: no console",
+        "phone 0: its battery is not imposed: forbidden",
+    ]
+
+
+def test_people_are_told_once_what_a_phone_does_not_permit(fake: FakeAdb, adb: Adb) -> None:
+    fake.devices["a"] = FakePhone(forbidden={"cmd battery", "dumpsys battery"}).device()
+    said: list[str] = []
+    hold = holder_of(Connection(adb, "a"), said.append)
+    for _ in range(2):
+        with hold(LINK, BATTERY) as imposed:
+            assert not imposed.battery
+    assert [line.partition(":")[2][:26] for line in said] == [
+        " its rate is not imposed: ",
+        " its battery is not impose",
+    ]

@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 
 from droidloop.devices.android.adb.adb import Adb
-from droidloop.devices.android.emulator.avd import Hardware, avd_folder, configure, unconfigure
+from droidloop.devices.android.emulator.avd import (
+    Hardware,
+    avd_folder,
+    avd_home,
+    configure,
+    unconfigure,
+)
 from droidloop.devices.android.emulator.emulator import (
     Emulator,
     EmulatorConfig,
@@ -62,7 +68,7 @@ def avd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def executable(tmp_path: Path) -> Path:
     path = tmp_path / "emulator"
-    script = Path(__file__).with_name("fake_emulator.py")
+    script = Path(__file__).parents[1] / "fake_emulator.py"
     path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}" "$@"\n')
     path.chmod(0o755)
     return path
@@ -291,3 +297,28 @@ def test_real_avd_boots_and_ends() -> None:
             console.set_network_speed(up_kbps=128, down_kbps=1920)
             console.command("network", "speed", "full")
             assert console.avd_name() == name
+
+
+@pytest.mark.parametrize("made_in", ["config", "home", "user"])
+def test_an_avd_is_found_where_the_sdk_has_made_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made_in: str
+) -> None:
+    """avdmanager minds XDG_CONFIG_HOME, which hosted runners set; the emulator does not."""
+    homes = {
+        "config": tmp_path / "config" / ".android",
+        "home": tmp_path / ".android",
+        "user": tmp_path / "user",
+    }
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("ANDROID_AVD_HOME", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("ANDROID_USER_HOME", str(homes["user"]))
+    folder = homes[made_in] / "avd" / "ci.avd"
+    folder.mkdir(parents=True)
+    (folder / "config.ini").write_text(CONFIG)
+    (folder.parent / "ci.ini").write_text("target=android-34\n")
+    assert avd_folder("ci") == folder
+    assert avd_home("ci") == folder.parent
+    monkeypatch.setenv("ANDROID_AVD_HOME", str(tmp_path / "elsewhere"))
+    with pytest.raises(EmulatorError, match=r"ci: no AVD in .*elsewhere"):
+        avd_folder("ci")

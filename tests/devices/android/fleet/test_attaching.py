@@ -4,11 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from droidloop.devices.android.conditions.claim import claimed
+from droidloop.devices.android.adb.adb import Adb
+from droidloop.devices.android.adb.connection import Connection
+from droidloop.devices.android.conditions.claim import claimed, identity_of
 from droidloop.devices.android.emulator.finding import addresses, forget, remember
-from droidloop.devices.android.errors import UnusableStateError
-from droidloop.devices.android.fleet.attaching import Seat, seats_of
-from droidloop.platform.errors import UsageError
+from droidloop.devices.android.errors import StorageFullError, UnusableStateError
+from droidloop.devices.android.fleet import attaching
+from droidloop.devices.android.fleet.attached import AttachedDevice
+from droidloop.devices.android.fleet.attaching import Seat, Way, attached, distinct, seats_of
+from droidloop.platform.errors import DeviceError, UsageError
+from tests.devices.android.fake_adb import FakeAdb, FakeDevice
 
 
 def test_devices_take_their_own_phone_or_the_first_that_is_free() -> None:
@@ -49,17 +54,108 @@ def test_addresses_are_remembered_until_forgotten(
             remember(wrong)
 
 
-def test_a_device_is_worked_with_by_one_at_a_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_device_is_worked_with_by_one_at_a_time_whatever_its_address(
+    adb: Adb, fake: FakeAdb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DROIDLOOP_STATE", str(tmp_path))
-    with claimed("a"):
-        with (
-            pytest.raises(UnusableStateError, match="a: another command of droidloop"),
-            claimed("a"),
-        ):
+    fake.devices |= {"a": phone("1"), "b": phone("2"), "192.168.1.20:5555": phone("1")}
+    one, other, again = (Connection(adb, s) for s in ("a", "b", "192.168.1.20:5555"))
+    with claimed(one):
+        for same in (one, again):
+            with (
+                pytest.raises(UnusableStateError, match="droidloop works with it already"),
+                claimed(same),
+            ):
+                pass
+        with claimed(other):
             pass
-        with claimed("b"):
-            pass
-    with claimed("a"):
+    with claimed(one):
+        pass
+
+
+def phone(number: str, boot: str = "b7e2") -> FakeDevice:
+    """Return a phone of the serial *number*; all are containers on one kernel."""
+    return FakeDevice(
+        answers={
+            "cat /proc/sys/kernel/random/boot_id": (f"{boot}\n", "", 0),
+            "getprop ro.serialno": (f"{number}\n", "", 0),
+            "getprop ro.boot.serialno": ("\n", "", 0),
+        }
+    )
+
+
+def test_a_phone_that_tells_nothing_is_what_adb_calls_it(adb: Adb, fake: FakeAdb) -> None:
+    fake.devices |= {"a": FakeDevice(), "b": FakeDevice()}
+    assert [identity_of(Connection(adb, serial)) for serial in ("a", "b")] == ["a", "b"]
+
+
+def test_a_phone_under_two_addresses_counts_once(adb: Adb, fake: FakeAdb) -> None:
+    fake.devices |= {
+        "a": phone("1"),
+        "c": phone("1"),
+        "d": phone("1", boot="c3"),
+        "e": FakeDevice(),
+    }
+    fake.devices["e"].shell_fault = "close"
+    said: list[str] = []
+    assert distinct(adb, ["c", "a", "d", "e"], said.append) == ["c", "d", "e"]
+    assert said == ["a is c under another address"]
+
+
+class Full:
+    """Stands in for the runner of a device; one whose serial is *full* has no room."""
+
+    full = frozenset({"b"})
+
+    def __init__(self, device: AttachedDevice, bundle: object) -> None:
+        self.serial = device.serial
+
+    def install(self) -> None:
+        if self.serial in self.full:
+            raise StorageFullError(self.serial, "no room")
+
+    def clean(self) -> None:
+        pass
+
+
+@pytest.fixture
+def three(fake: FakeAdb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, FakeDevice]:
+    """Three phones on the server that the variable names; a runner that no device is needed for."""
+    monkeypatch.setenv("DROIDLOOP_STATE", str(tmp_path))
+    monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", str(fake.port))
+    monkeypatch.setattr(attaching, "BundleRunner", Full)
+    monkeypatch.setattr(attaching, "bundle_for", lambda abi, given: None)
+    fake.devices.clear()
+    fake.devices |= {serial: phone(serial) for serial in "abc"}
+    for one in fake.devices.values():
+        one.answers["getprop ro.product.cpu.abi"] = ("x86_64\n", "", 0)
+        one.answers["getprop ro.kernel.qemu"] = ("1\n", "", 0)
+    return fake.devices
+
+
+def test_a_full_phone_is_left_out_of_all(three: dict[str, FakeDevice]) -> None:
+    said: list[str] = []
+    with attached([Seat("all")], said.append, Way()) as devices:
+        assert [(one.serial, one.phone) for one in devices] == [("a", 0), ("c", 2)]
+    assert [line for line in said if "no room" in line] == [
+        "left out: b: no room; free space on it"
+    ]
+
+
+def test_a_full_phone_that_was_named_ends_the_run(three: dict[str, FakeDevice]) -> None:
+    with (
+        pytest.raises(StorageFullError, match="b: no room"),
+        attached([Seat("all"), Seat("b")], print, Way()),
+    ):
+        pass
+
+
+def test_all_need_one_that_can_be_made_ready(
+    three: dict[str, FakeDevice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Full, "full", frozenset("abc"))
+    with (
+        pytest.raises(DeviceError, match="--attach all: no device could be made ready"),
+        attached([Seat("all")], lambda _: None, Way()),
+    ):
         pass

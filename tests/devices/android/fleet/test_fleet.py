@@ -19,7 +19,6 @@ from droidloop.devices.population.population import Population
 from droidloop.platform.draws import Draws
 from droidloop.platform.engine import Engine
 from droidloop.platform.jobs import ENERGY_PARTS, Jobs, Kind, Outcome
-from droidloop.platform.ledger import Rows
 from droidloop.platform.units import HOUR_US, SECOND_US
 from tests.contracts.fleet import FleetContract, Played, play
 from tests.contracts.worlds import mixed, steady
@@ -28,6 +27,7 @@ OUTCOMES = (
     *(Outcome.FAILED_LINK, Outcome.FAILED_OFFLINE, Outcome.FAILED_TIMEOUT, Outcome.FAILED_STORAGE),
     *(Outcome.FAILED_MEMORY, Outcome.FAILED_RUNNER, Outcome.REFUSED_RUNTIME),
 )
+Row = dict[str, Any]
 WRONG = 999
 """An output that the work does not believe."""
 
@@ -100,9 +100,9 @@ class Working:
 
 
 def android(
-    engine: Engine, population: Population, folder: Path, measures: list[Rows] | None = None
+    engine: Engine, population: Population, folder: Path, measures: list[Row] | None = None
 ) -> AndroidFleet:
-    rows: list[Rows] = [] if measures is None else measures
+    rows: list[Row] = [] if measures is None else measures
     devices = [Attachment(f"d{k}", k, Device()) for k in range(len(population))]
     return AndroidFleet(engine, population, devices, Evidence(folder, rows.append))
 
@@ -146,9 +146,9 @@ class TestAndroidFleet(FleetContract):
             assert np.array_equal(after, state["battery_uj"])
 
 
-def one_job(population: Population, folder: Path, **columns: Any) -> tuple[Any, list[Rows], Told]:
+def one_job(population: Population, folder: Path, **columns: Any) -> tuple[Any, list[Row], Told]:
     """Play one job on the first of *population*; return its row, its measures and its work."""
-    engine, measures = Engine(), list[Rows]()
+    engine, measures = Engine(), list[Row]()
     jobs = Jobs.plan(np.array([0]), kind=Kind.TRAIN, plan_us=0, first=3, up_bytes=1, **columns)
     fleet, told = android(engine, population, folder, measures), Told(jobs, fails=10**6)
 
@@ -163,9 +163,9 @@ def one_job(population: Population, folder: Path, **columns: Any) -> tuple[Any, 
 def test_energy_is_the_profiles_power_for_the_measured_cpu_time(tmp_path: Path) -> None:
     population = steady("lte", cpu_uw=2_000_000)
     row, [measure], _ = one_job(population, tmp_path)
-    expected_uj = 2 * int(measure["cpu_us"][0])
+    expected_uj = 2 * int(measure["cpu_us"])
     assert abs(int(row["cpu_uj"]) - expected_uj) <= expected_uj // 1000
-    assert measure["energy_source"][0] == b"modelled"
+    assert measure["energy_source"] == "modelled"
     assert row["radio_uj"] == row["promotion_uj"] == 0
 
 

@@ -63,6 +63,11 @@ def test_frozen_values_are_marked() -> None:
     assert battery.charge_counter_uah == 1234567
 
 
+def test_a_charge_of_zero_is_unknown() -> None:
+    """Emulators print it."""
+    assert parse_battery(FROZEN_15.replace("1234567", "0")).charge_counter_uah is None
+
+
 def test_vendor_block_before_the_services_own_does_not_count() -> None:
     vendor = "Current OPLUS Battery Service state:\n  level: 99\n  voltage: 1\n  PhoneTemp: 301\n"
     assert parse_battery(vendor + KITKAT) == parse_battery(KITKAT)

@@ -24,7 +24,9 @@ def test_measured_runs_are_the_last_before_the_summary() -> None:
     assert result.init_us == 2_950_340
     assert (result.first_us, result.warmup_avg_us, result.inference_avg_us) == (900, 626.667, 510.5)
     assert result.stats is not None
-    assert (result.stats.runs, result.stats.min_us, result.stats.max_us) == (50, 480, 600)
+    stats = result.stats
+    assert (stats.runs, stats.min_us, stats.max_us) == (50, 480, 600)
+    assert (stats.p5_us, stats.median_us, stats.p95_us) == (481, 500, 590)
     assert (result.memory_init_mb, result.memory_overall_mb) == (1.5, 2.25)
     assert (result.delegations[0].nodes, result.delegations[0].total_nodes) == (7, 9)
 
@@ -33,6 +35,7 @@ def test_single_run_is_its_own_least_and_most() -> None:
     result = parse_benchmark(f"count=1 curr=7\n\n{SUMMARY}\n")
     assert result.stats is not None
     assert (result.stats.min_us, result.stats.max_us, result.stats.std_us) == (7, 7, None)
+    assert result.stats.median_us is None
 
 
 def test_oldest_summary() -> None:

@@ -82,6 +82,12 @@ def test_checkin_sums_of_the_later_of_two_lines_count() -> None:
     assert stats.screen_on_ms == 6000
 
 
+def test_checkin_of_an_emulator_knows_no_capacity_and_no_use() -> None:
+    """Its battery is made up; it was taken for one of 0 mAh, and for a use of 0."""
+    stats = parse_batterystats_checkin("9,0,l,pws,0,0,0,0\n9,10001,l,pwi,uid,0,0,0,0\n")
+    assert (stats.capacity_mah, stats.computed_drain_mah, stats.uid_mah) == (None, None, {})
+
+
 @pytest.mark.parametrize(
     "text",
     [

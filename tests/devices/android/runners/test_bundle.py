@@ -13,6 +13,7 @@ import pytest
 
 from droidloop.devices.android.runners import bundle_build
 from droidloop.devices.android.runners.bundle import Bundle, abi_of
+from droidloop.devices.android.runners.bundle_cache import bundle_for
 from droidloop.devices.android.runners.job_files import conclude, write_job
 from droidloop.devices.android.runners.registry import BundleError, fetch_wheel
 from droidloop.devices.fleets.model_job import Ran
@@ -94,14 +95,24 @@ def test_it_is_built_for_two_abis_only(tmp_path: Path) -> None:
         bundle_build.build("mips", tmp_path)
 
 
-@pytest.mark.parametrize(("cpu_abi", "abi"), [("x86_64", "x86_64"), ("arm64-v8a", "arm64")])
+@pytest.mark.parametrize(
+    ("cpu_abi", "abi"), [("x86_64", "x86_64"), ("arm64-v8a", "arm64"), ("armeabi-v7a", "arm")]
+)
 def test_a_device_gets_the_bundle_of_its_abi(cpu_abi: str, abi: str) -> None:
     assert abi_of(cpu_abi) == abi
 
 
-def test_a_device_of_another_abi_is_named() -> None:
-    with pytest.raises(BundleError, match="no bundle for 'armeabi-v7a': only for x86_64 and arm64"):
-        abi_of("armeabi-v7a")
+def test_an_abi_without_packages_needs_a_bundle_of_ones_own() -> None:
+    with pytest.raises(BundleError, match=r"for x86_64 and arm64, not for 'arm'; .*--bundle FILE"):
+        bundle_for("arm", [])
+
+
+def test_a_bundle_that_was_built_elsewhere_is_taken_for_its_abi(tmp_path: Path) -> None:
+    """It is what `droidloop devices bundle --out` wrote, on a machine that can build it."""
+    given = Path(shutil.copy2(bundle("x86_64").path, tmp_path))
+    assert bundle_for("x86_64", [given]).path == given
+    with pytest.raises(BundleError, match="not for 'arm'"):
+        bundle_for("arm", [given])
 
 
 def test_another_archive_is_not_taken_for_a_bundle(tmp_path: Path) -> None:

@@ -59,16 +59,33 @@ class TestBundleRunnerOnX86(RunnerContract):
         assert f"{root}/{packed.sha256}.tar.gz" in device.pushed
 
     @pytest.mark.parametrize("lost", ["*/lib", "files"])
-    def test_what_somebody_removed_is_sent_again_for_the_next_job(
+    def test_what_somebody_removed_is_sent_again_for_the_job_that_needs_it(
         self, tmp_path: Path, lost: str
     ) -> None:
+        """As after a phone has started anew, or was cleaned by hand."""
         root = tmp_path / "device"
         runner = BundleRunner(LocalDevice(), bundle("x86_64"), root=str(root))
         ran(runner, score_job("scorer_d8"))
         (folder,) = root.glob(lost)
         shutil.rmtree(folder)
-        failed(runner, score_job("scorer_d8"))
         ran(runner, score_job("scorer_d8"))
+
+    def test_a_bundle_that_would_fit_only_packed_is_not_sent(self, tmp_path: Path) -> None:
+        packed = bundle("x86_64")
+        free_kib = (packed.path.stat().st_size + packed.unpacked_bytes) // 1024 - 1
+        df = tmp_path / "small"
+        df.write_text(
+            "#!/bin/sh\necho 'Filesystem 1K-blocks Used Available Use% Mounted on'\n"
+            f"echo '/dev/a 90000 1000 {free_kib} 12% /'\n"
+        )
+        df.chmod(0o755)
+        device = LocalDevice({"df": str(df)})
+        failure = failed(
+            BundleRunner(device, packed, root=str(tmp_path / "device")), score_job("scorer_d8")
+        )
+        assert failure.outcome is Outcome.FAILED_STORAGE
+        assert "bytes, unpacked, do not fit into the" in failure.message
+        assert device.pushed == []
 
     def test_clean_leaves_nothing(self, tmp_path: Path) -> None:
         root = tmp_path / "device"
@@ -78,20 +95,40 @@ class TestBundleRunnerOnX86(RunnerContract):
         assert not root.exists()
         ran(runner, score_job("scorer_d8"))
 
-    def test_a_runner_that_stands_still_is_ended_from_outside(self, tmp_path: Path) -> None:
-        """Its own alarm does not ring while it is stopped."""
-        stopping = LocalDevice({"ld-linux-x86-64.so.2": str(_stopper(tmp_path))})
+    @pytest.mark.parametrize("kills_late", [False, True])
+    def test_a_runner_that_stands_still_is_ended_from_outside(
+        self, tmp_path: Path, kills_late: bool
+    ) -> None:
+        """Its alarm does not ring while it is stopped; Android's adbd ends it with its stream."""
+        instead = {"ld-linux-x86-64.so.2": str(_stopper(tmp_path))}
+        stopping = LocalDevice(instead, kills_late=kills_late)
         runner = BundleRunner(stopping, bundle("x86_64"), root=str(tmp_path / "device"), grace_s=1)
         failure = failed(runner, score_job("scorer_d8", timeout_s=1))
         stopping.close()
         assert failure.outcome is Outcome.FAILED_TIMEOUT
         assert failure.message == "the runner did not finish in 1 s and was ended"
 
+    def test_an_answer_that_does_not_arrive_is_the_links_fault(self, tmp_path: Path) -> None:
+        silent = LocalDevice({"ld-linux-x86-64.so.2": str(_silent(tmp_path))})
+        runner = BundleRunner(silent, bundle("x86_64"), root=str(tmp_path / "device"), grace_s=1)
+        failure = failed(runner, score_job("scorer_d8", timeout_s=1))
+        silent.close()
+        assert failure.outcome is Outcome.FAILED_LINK
+        assert failure.message.startswith("the runner's answer did not arrive: ")
+
 
 def _stopper(folder: Path) -> Path:
     """Write a program that stops itself in the place of what it is given."""
     path = folder / "stop"
     path.write_text("#!/bin/sh\nkill -STOP $$\n")
+    path.chmod(0o755)
+    return path
+
+
+def _silent(folder: Path) -> Path:
+    """Write a program that leaves a result and stays: its shell never says so."""
+    path = folder / "silent"
+    path.write_text("#!/bin/sh\necho '{}' >result.json\nsleep 30\n")
     path.chmod(0o755)
     return path
 

@@ -68,5 +68,5 @@ def test_a_folder_of_check_ins_is_recognised(command: Command, small: Path, tmp_
     np.save(tmp_path / "NYC.npy", visits.astype(np.int32))
     at = np.stack([places.labels + 1.0, places.latitude, places.longitude], axis=1)
     np.save(tmp_path / "NYC_POI.npy", at)
-    options = (f"data.path='{tmp_path}'", "protocol.rounds=1", "training.categories=4")
+    options = (f"data.path='{tmp_path}'", "protocol.rounds=1", "model.categories=4")
     assert play(command, small, tmp_path / "run", *options) == ""

@@ -75,7 +75,7 @@ def test_it_wants_groups_and_no_more_fakes_than_rows(
 ) -> None:
     rule = ["--set", "training.rule='semidfegl'", "--set", "delivery.variant='none'"]
     alone = command("run", small, "--out", tmp_path / "a", *rule, "--set", "protocol.kind='gossip'")
-    assert "set protocol.kind = 'groups'" in alone.output
+    assert "needs a protocol that gives groups; choose from groups" in alone.output
     groups = [*rule, "--set", "protocol.kind='groups'", "--set", "training.fakes=121"]
     many = command("run", small, "--out", tmp_path / "b", *groups)
     assert "a group has 120 rows" in many.output

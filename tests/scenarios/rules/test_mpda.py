@@ -15,8 +15,8 @@ from tests.scenarios.run.test_run import digest
 
 SETTINGS = (
     "training.rule='mpda'",
-    "training.history=6",
-    "training.hidden=4",
+    "model.history=6",
+    "model.hidden=4",
     "training.pools=2",
     "training.pool_size=5",
     "training.cloud_epochs=2",
@@ -95,33 +95,43 @@ def test_auc_of_phones_and_of_the_cloud_is_reported_by_part(command: Command, ru
     ]
     answer = json.loads(command("report", run, "--json").output)
     mine = metrics[(metrics["model"] == b"trained") & (metrics["part"] == b"valid")]
-    assert answer["quality"]["valid"]["auc"] == pytest.approx(mine["value"].mean())
+    where = {"users": "all", "model": "trained", "part": "valid", "figure": "auc"}
+    [one] = [one for one in answer if where.items() <= one.items()]
+    assert one["value"] == pytest.approx(mine["value"].mean())
     shown = command("report", run).output
     assert "AUC by user" in shown
-    assert "HR float" not in shown
+    assert "HR@" not in shown
 
 
-def test_a_run_without_rankings_is_drawn_and_not_compared(
+def test_a_run_without_rankings_is_drawn_and_compared_by_auc(
     command: Command, run: Path, tmp_path: Path
 ) -> None:
     drawn = command("report", run, "--picture", tmp_path / "run.png")
     assert drawn.exit_code == 0, drawn.output
     assert (tmp_path / "run.png").stat().st_size > 0
-    result = command("compare", run)
-    assert result.exit_code == 2
-    assert "has no validated ranking" in " ".join(result.output.split())
+    result = command("compare", run, "--json", "--target", "auc=0.01")
+    assert result.exit_code == 0, result.output
+    found = {(one["figure"], one["users"], one["target"]): one for one in json.loads(result.output)}
+    metrics = read(run, "metrics")
+    mine = metrics[(metrics["model"] == b"trained") & (metrics["part"] == b"test")]
+    assert found["auc", "all", None]["mean"] == pytest.approx(mine["value"].mean())
+    assert found["hours", "all", "auc=0.01"]["n"] == 1
 
 
 @pytest.mark.parametrize(
     ("options", "told"),
     [
         (("evaluation.baselines=['mf']",), "set evaluation.baselines = []"),
-        (("protocol={kind='rounds', rounds=1}",), "the rule 'mpda' is for other protocols"),
+        (
+            ("protocol={kind='rounds', rounds=1}",),
+            "needs a protocol that gives local; choose from local",
+        ),
         (("delivery.variant='int8'",), "set delivery.variant = 'none'"),
         (("training.donors='friends'",), "donors"),
+        (("evaluation.metrics=['hr']",), "this rule ranks no items; choose from auc, log-loss"),
         (("data.items=5",), "a user had all 5 items"),
     ],
-    ids=["baselines", "protocol", "delivery", "donors", "items"],
+    ids=["baselines", "protocol", "delivery", "donors", "metrics", "items"],
 )
 def test_a_wrong_setting_is_told_in_one_line(
     command: Command, small: Path, tmp_path: Path, options: tuple[str, ...], told: str

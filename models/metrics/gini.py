@@ -1,0 +1,26 @@
+"""Gini of exposure: how unevenly lists share their places among all items."""
+
+import numpy as np
+
+from droidloop.models.interfaces.metrics import AtK, Listed, Metric
+from droidloop.platform.registry import Method
+
+
+class Gini(AtK):
+    """The Gini index of how often each item stands in a list of k: 0: all alike."""
+
+
+def gini(listed: Listed, k: int) -> float:
+    """Return the index over all items, those that nobody is shown included; NaN without lists."""
+    shown, n = listed.items[:, :k], listed.split.n_items
+    exposure = np.sort(np.bincount(shown[shown >= 0], minlength=n))
+    if not exposure.sum():
+        return float("nan")
+    return float((2 * np.arange(1, n + 1) - n - 1) @ exposure / (n * exposure.sum()))
+
+
+METHOD = Method(
+    *("metric", "gini", Gini),
+    lambda section: Metric("gini", "Gini", "lists", gini, "lower", True).at(section.k),
+    source="Fleder and Hosanagar, Blockbuster culture's next rise or fall, Management Science 2009",
+)

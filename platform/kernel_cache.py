@@ -1,0 +1,153 @@
+"""Compiled kernels, kept between runs: one file for what a kernel reaches and one signature.
+
+numba's own cache looks at the file that a kernel stands in: it misses a change of what the kernel
+calls, and compiles anew after one of a comment.
+"""
+
+import hashlib
+import os
+import pickle
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+import numba
+from numba.core import serialize, types
+from numba.core.caching import _Cache
+from numba.core.compiler import CompileResult
+
+from .reach import reach_of
+
+_KEEP_S = 86_400
+"""What another state of the sources has compiled is removed after a day."""
+
+_dumps: Any = serialize.dumps
+_folders: dict[Path, Path | None] = {}
+
+
+class KernelCache(_Cache):
+    """The compiled forms of one kernel; numba asks it before it compiles, and hands it results.
+
+    Files lie beside the kernel's source in ``__pycache__``; in the user's cache folder where that
+    is not writable; in ``NUMBA_CACHE_DIR``, where set. Where nothing is writable, one line says so.
+    """
+
+    def __init__(self, function: FunctionType, options: dict[str, Any]) -> None:
+        self._function = function
+        self._options = options
+        self._enabled = True
+
+    @property
+    def cache_path(self) -> str | None:
+        """The folder of the files; None where there is none."""
+        folder = _folder_for(Path(self._function.__code__.co_filename).resolve().parent)
+        return None if folder is None else str(folder)
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return what was compiled for *sig*, or None."""
+        path = self._path(sig, target_context.codegen())
+        if path is None:
+            return None
+        target_context.refresh()
+        try:
+            payload = pickle.loads(path.read_bytes())
+        except (FileNotFoundError, EOFError, pickle.UnpicklingError):
+            return None  # compiled anew, and written over
+        return CompileResult._rebuild(target_context, *payload)
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep the compilation *data* for *sig*."""
+        path = self._path(sig, data.codegen)
+        if path is None or data.library.has_dynamic_globals or any(data.lifted):
+            return
+        blob = _dumps(data._reduce())
+        try:
+            with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+                file.write(blob)
+            os.replace(file.name, path)
+            self._forget_others(path)
+        except OSError as error:  # a full disk, say: the next run compiles again
+            _tell(f"{path.parent}: {error.strerror}")
+
+    def enable(self) -> None:
+        """Use the cache, as at first."""
+        self._enabled = True
+
+    def disable(self) -> None:
+        """Neither load nor keep anything."""
+        self._enabled = False
+
+    def flush(self) -> None:
+        """Do nothing: what is out of date is not found."""
+
+    def _path(self, sig: Any, codegen: Any) -> Path | None:
+        folder = self.cache_path
+        if folder is None or not self._enabled:
+            return None
+        reach = reach_of(self._function, self._options)
+        args = sig if isinstance(sig, tuple) else (*sig.args, sig.return_type)
+        key = (numba.__version__, sys.version, codegen.magic_tuple(), [_told(one) for one in args])
+        end = hashlib.blake2b(repr(key).encode(), digest_size=12).hexdigest()
+        return Path(folder, f"{self._stem()}-{reach}-{end}.kernel")
+
+    def _stem(self) -> str:
+        name = f"{Path(self._function.__code__.co_filename).stem}.{self._function.__qualname__}"
+        return name.replace("<", "").replace(">", "")
+
+    def _forget_others(self, path: Path) -> None:
+        """Remove the files of this kernel that are not of its reach, once they are old."""
+        mine = path.name.rsplit("-", 1)[0]
+        for other in path.parent.glob(f"{self._stem()}-*.kernel"):
+            old = time.time() - other.stat().st_mtime > _KEEP_S
+            if old and not other.name.startswith(mine):
+                other.unlink(missing_ok=True)
+
+
+def _told(kind: Any) -> str:
+    """Describe a type wholly: numba's own names leave out what a named tuple calls its fields."""
+    inner: Any = ()
+    if isinstance(kind, types.BaseNamedTuple):
+        inner = dict(zip(kind.instance_class._fields, kind, strict=True))  # type: ignore[call-overload]
+    elif isinstance(kind, types.StructRef):
+        inner = kind.field_dict
+    return f"{kind} {[(name, _told(inner[name])) for name in inner]}"
+
+
+def _folder_for(source: Path) -> Path | None:
+    """Return a writable folder for the kernels of the folder *source*, or None, said once."""
+    if source not in _folders:
+        name = f"{source.name}-{hashlib.blake2b(bytes(source), digest_size=6).hexdigest()}"
+        home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+        chosen = os.environ.get("NUMBA_CACHE_DIR")
+        tried = [source / "__pycache__", home / "droidloop" / "kernels" / name]
+        if chosen:
+            tried = [Path(chosen, name)]
+        _folders[source] = next(filter(_writable, tried), None)
+        if _folders[source] is None:
+            _tell(f"{tried[-1]}: not writable")
+    return _folders[source]
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        return False
+    return True
+
+
+_told_once: set[str] = set()
+
+
+def _tell(why: str) -> None:
+    if not _told_once:
+        _told_once.add(why)
+        print(
+            f"note: compiled kernels are not kept, so each run compiles anew: {why}; "
+            "set NUMBA_CACHE_DIR to a folder with room",
+            file=sys.stderr,
+        )

@@ -1,0 +1,60 @@
+"""Each table exports itself: the file scores as look-ups do, and is as small as the table."""
+
+import numpy as np
+import pytest
+
+from droidloop.models.interfaces.learning import EmbeddingTable, Params
+from droidloop.models.packages.export import export
+from droidloop.models.packages.exportable import scoring_table
+from droidloop.models.packages.litert import LiteRT, check
+from droidloop.models.tables.dense import DenseTable
+from droidloop.models.tables.float_rows import every_vector
+from droidloop.models.tables.hashed import HashedTable
+from droidloop.models.tables.quotient_remainder import QuotientRemainderTable
+from droidloop.platform.arrays import Array
+from droidloop.platform.draws import Draws
+
+N, DIM = 5003, 16
+DRAWS = Draws(6, "export tables")
+TABLES: dict[str, EmbeddingTable] = {
+    "dense": DenseTable(N, DIM),
+    "hashed": HashedTable(N, DIM, 150),
+    "multiply": QuotientRemainderTable(N, DIM, 71),
+    "add": QuotientRemainderTable(N, DIM, 71, "add"),
+    "concat": QuotientRemainderTable(N, DIM + 1, 71, "concat"),
+}
+OVERHEAD_BYTES = 6000
+"""What a file holds beside its constants: structure, names, metadata; 3.2 kB were seen."""
+
+
+def users_of(table: EmbeddingTable) -> Array:
+    rows = DRAWS.child("users").normal(np.arange(3)[:, None], np.arange(table.dim)[None])
+    return rows.astype(np.float32)
+
+
+def exact(table: EmbeddingTable, params: Params, users: Array) -> Array:
+    scores: Array = users.astype(np.float64) @ every_vector(table, params).T.astype(np.float64)
+    return scores
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_the_module_of_a_table_scores_as_its_look_ups_do(name: str) -> None:
+    table = TABLES[name]
+    params, users = table.init(DRAWS), users_of(table)
+    found = scoring_table(table, params).run({"user": users[:, None]})["scores"][:, 0]
+    np.testing.assert_allclose(found, exact(table, params, users), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["hashed", "multiply", "concat"])
+def test_the_file_of_a_small_table_is_small_and_scores_as_its_look_ups_do(name: str) -> None:
+    table = TABLES[name]
+    params, users = table.init(DRAWS), users_of(table)
+    variants = ("float32", "int8", "int8-dynamic")
+    package = export(scoring_table(table, params), name="mf", version=1, variants=variants)
+    for variant in variants:
+        check(package, variant)
+        assert len(package.model(variant)) < table.nbytes + OVERHEAD_BYTES < 4 * N * DIM / 10
+    scores = LiteRT(package.model("float32")).scores(users).values
+    np.testing.assert_allclose(scores, exact(table, params, users), atol=1e-5)
+    rounded = LiteRT(package.model("int8")).scores(users).values
+    assert np.abs(rounded - scores).max() < 0.02 * np.abs(scores).max()

@@ -25,6 +25,8 @@ _KEEP_S = 86_400
 """What another state of the sources has compiled is removed after a day."""
 
 _dumps: Any = serialize.dumps
+_rebuilt: Any = CompileResult._rebuild
+_named: Any = types.BaseNamedTuple
 _folders: dict[Path, Path | None] = {}
 
 
@@ -56,7 +58,7 @@ class KernelCache(_Cache):
             payload = pickle.loads(path.read_bytes())
         except (FileNotFoundError, EOFError, pickle.UnpicklingError):
             return None  # compiled anew, and written over
-        return CompileResult._rebuild(target_context, *payload)
+        return _rebuilt(target_context, *payload)
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep the compilation *data* for *sig*."""
@@ -109,8 +111,8 @@ class KernelCache(_Cache):
 def _told(kind: Any) -> str:
     """Describe a type wholly: numba's own names leave out what a named tuple calls its fields."""
     inner: Any = ()
-    if isinstance(kind, types.BaseNamedTuple):
-        inner = dict(zip(kind.instance_class._fields, kind, strict=True))  # type: ignore[call-overload]
+    if isinstance(kind, _named):
+        inner = dict(zip(kind.fields, kind, strict=True))
     elif isinstance(kind, types.StructRef):
         inner = kind.field_dict
     return f"{kind} {[(name, _told(inner[name])) for name in inner]}"

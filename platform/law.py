@@ -18,7 +18,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 _BARE = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
-class _Kept(CPUDispatcher):  # type: ignore[misc]
+class _Kept(CPUDispatcher):
     """A compiled function whose compiled forms outlive the process."""
 
     def __init__(

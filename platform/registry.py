@@ -8,6 +8,7 @@ file of the choice's name; other packages add theirs as entry points of the grou
 import difflib
 import importlib
 import importlib.metadata
+import importlib.util
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -149,12 +150,14 @@ def require_together(chosen: Sequence[Method]) -> None:
 @cache
 def _own(kind: str) -> dict[str, str]:
     """Return the modules of our own choices of *kind* by name, from their files' text alone."""
-    found = {}
+    found: dict[str, str] = {}
     for home in HOMES[kind]:
-        for path in sorted((_package() / home).glob("*.py")):
-            if _DECLARED.search(path.read_text()):
-                module = f"droidloop.{home.replace('/', '.')}.{path.stem}"
-                found[path.stem.replace("_", "-")] = module
+        room = f"droidloop.{home.replace('/', '.')}"
+        spec = importlib.util.find_spec(room)
+        for folder in (spec and spec.submodule_search_locations) or ():
+            for path in sorted(Path(folder).glob("*.py")):
+                if _DECLARED.search(path.read_text()):
+                    found.setdefault(path.stem.replace("_", "-"), f"{room}.{path.stem}")
     return found
 
 
@@ -165,8 +168,3 @@ def _foreign(kind: str) -> dict[str, importlib.metadata.EntryPoint]:
         for entry in importlib.metadata.entry_points(group=GROUP)
         if entry.name.startswith(prefix)
     }
-
-
-def _package() -> Path:
-    folder = Path(__file__).parents[1]
-    return folder / "droidloop" if (folder / "droidloop").is_dir() else folder

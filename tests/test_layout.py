@@ -75,13 +75,15 @@ ROOMS: dict[str, dict[str, set[str]]] = {
     },
     "scenarios": {
         "schema": set(),
+        "catalogue": {"schema"},
         "runtime": {"schema"},
         "policies": {"schema", "runtime"},
         "protocols": {"schema", "runtime"},
         "delivery": {"schema", "runtime"},
         "reports": {"schema"},
         "run": {"schema", "runtime", "protocols", "delivery", "reports"},
-        "cli": {"schema", "run", "reports"},
+        "front": {"schema", "catalogue", "run", "reports"},
+        "cli": {"schema", "catalogue", "run", "reports", "front"},
     },
 }
 PARTS = sorted(MAY_IMPORT)

@@ -20,12 +20,11 @@ from droidloop.models.interfaces.learning import (
     check_private,
     shared_parameters,
 )
-from droidloop.models.interfaces.store import PrivateStore
+from droidloop.models.learning.device_step import trains_on_devices
 from droidloop.models.learning.learning import FederatedLearning
-from droidloop.models.learning.shared_model import shared_snapshot
+from droidloop.models.learning.shared_model import Shared, shared_learning
 from droidloop.models.local.cohort import Engine, Examples, train_locally
 from droidloop.models.local.mf_sgd import Sgd
-from droidloop.models.recommenders.mf import MF
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import SERVER, Messages
 from droidloop.platform.registry import Method
@@ -137,22 +136,12 @@ class FedMFSection(FoldedTraining):
     """The touched rows, which shows which items they are; or the whole table."""
 
 
-def build(section: FedMFSection, recommender: MF, task: TaskData) -> FederatedLearning:
+def build(section: FedMFSection, recommender: Shared, task: TaskData) -> FederatedLearning:
     """Return FedMF as *section* wants it."""
-    first = task.draws.child("init")
     client = FedMF(recommender, section.sgd, section.negatives, task.exclude, upload=section.upload)
-    server = section.fold(recommender.init(first), task.staleness)
-    store = PrivateStore.of(recommender, first, task.split.n_users)
-    return FederatedLearning(
-        recommender=recommender,
-        store=store,
-        data=task.split.train,
-        draws=task.draws.child("training"),
-        snapshot=lambda: shared_snapshot(recommender, server, store),
-        client=client,
-        server=server,
-        steps=client,
-    )
+    server = section.fold(recommender.init(task.draws.child("init")), task.staleness)
+    steps = client if trains_on_devices(recommender) else None
+    return shared_learning(recommender, task, client, server, steps=steps)
 
 
 METHOD = Method(
@@ -162,5 +151,8 @@ METHOD = Method(
     build=build,
     source="Chai et al.: Secure Federated Matrix Factorization (IEEE Intelligent Systems 2020)",
     gives=frozenset({"server", "sums", "ships", "device-step"}),
-    needs={"recommender": frozenset({"mf"}), "protocol": frozenset({"server"})},
+    needs={
+        "recommender": frozenset({"item-table", "user-vector", "ships"}),
+        "protocol": frozenset({"server"}),
+    },
 )

@@ -124,10 +124,8 @@ def rows_touched(table: EmbeddingTable, examples: Examples, threads: int | None 
         others = drawn[name].reshape(len(first), math.prod(drawn[name].shape[1:]))
         if first.ndim > 1:  # several rows for an id: all but one stand beside the negatives
             others, first = np.concatenate([first[:, 1:], others], axis=1), first[:, 0]
-        data, count = (
-            replace(examples.data, items=np.asarray(first, np.int64)),
-            table.parameters[name].shape[0],
-        )
+        data = replace(examples.data, items=np.asarray(first, np.int64))
+        count = table.parameters[name].shape[0]
         narrow: Int32Array = np.asarray(others, np.int32)
         rows[name], offsets[name] = touched_rows(data, narrow, count, threads)
     return Touched(rows, offsets)

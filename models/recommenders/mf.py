@@ -204,5 +204,5 @@ METHOD = Method(
     section=MFSection,
     build=build,
     source="Koren, Bell, Volinsky: Matrix Factorization Techniques (IEEE Computer 2009)",
-    gives=frozenset({"mf", "item-table", "user-vector", "ships", "central"}),
+    gives=frozenset({"mf", "item-table", "user-vector", "ships", "central", "device-step"}),
 )

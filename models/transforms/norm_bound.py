@@ -12,13 +12,14 @@ from itertools import pairwise
 import numpy as np
 from pydantic import PositiveFloat
 
-from droidloop.models.interfaces.forms import Form
 from droidloop.models.interfaces.learning import Cost
-from droidloop.models.interfaces.transforms import Setting, State, no_cost
-from droidloop.platform.arrays import Array, BoolArray, FloatArray, IntArray
+from droidloop.models.interfaces.transforms import Setting, State
+from droidloop.platform.arrays import Array, FloatArray, IntArray
 from droidloop.platform.messages import SERVER, Messages
 from droidloop.platform.registry import Method
 from droidloop.platform.section import Section
+
+from .plain import PlainTransform
 
 
 class NormBoundSection(Section):
@@ -29,7 +30,7 @@ class NormBoundSection(Section):
 
 
 @dataclass
-class NormBound:
+class NormBound(PlainTransform):
     """The transform.
 
     Attributes:
@@ -41,18 +42,6 @@ class NormBound:
     bound: float
     setting: Setting
     counts: IntArray
-
-    def form(self, plain: Form) -> Form:
-        """Return *plain*: nothing is changed before a message arrives."""
-        return plain
-
-    def seal(self, messages: Messages, together: IntArray, number: int) -> Messages:
-        """Return *messages*."""
-        return messages
-
-    def cost(self, messages: Messages) -> Cost:
-        """Return no cost: senders do nothing."""
-        return no_cost(messages)
 
     def open(self, sealed: Messages, number: int) -> Messages:
         """Return *sealed* with what would change more than the bound nearer to what is there."""
@@ -88,13 +77,6 @@ class NormBound:
             numbers += mine
             moved += 3 * values.dtype.itemsize * mine
         return Cost(6 * numbers, moved, np.zeros(len(sealed), np.int64))
-
-    def may_send(self, phones: IntArray) -> BoolArray:
-        """Return that all may."""
-        return np.ones(len(phones), np.bool_)
-
-    def left(self, phones: IntArray, number: int) -> None:
-        """Note nothing."""
 
     def notes(self) -> Mapping[str, int]:
         """Return how many messages were opened and shrunk."""

@@ -12,7 +12,7 @@ TOLD_AFTER_S = 1.0
 """Of compilation: a kernel or two for an unusual scenario need no words."""
 
 
-class _Compilations(event.Listener):  # type: ignore[misc]
+class _Compilations(event.Listener):
     """Adds up how long kernels are compiled; one is compiled within another."""
 
     def __init__(self) -> None:

@@ -2,7 +2,8 @@
 
 import json
 import sys
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,15 +11,12 @@ import click
 
 from droidloop.platform.errors import DroidloopError, UsageError
 
-from .device_options import adb_server, bundle_files, setup_of
+from .catalogue import keys, methods
+from .device_options import adb_server, bundle_files
 from .devices import devices
 
 if TYPE_CHECKING:  # imported only where they are needed
     from rich.console import Console
-
-    from droidloop.devices.android.fleet.fleet import Attachment
-    from droidloop.platform.cluster import Cluster
-    from droidloop.scenarios.schema.schema import Scenario
 
 
 class _Group(click.Group):
@@ -92,40 +90,43 @@ def run(
     as_json: bool,
 ) -> None:
     """Run SCENARIO (a name from the library or a TOML file) and print its summary."""
-    from droidloop.platform.workers import use_threads
-    from droidloop.scenarios.run.run import execute, resume
-    from droidloop.scenarios.schema.load import find, load
+    from droidloop.scenarios.front.devices import Devices
+    from droidloop.scenarios.front.running import resume
+    from droidloop.scenarios.front.running import run as run_scenario
+    from droidloop.scenarios.front.scenario import Scenario
+    from droidloop.scenarios.schema.load import content_of, find
 
     from .compiling import compiling_told
 
-    use_threads(workers)
+    progress = _Progress(quiet=as_json)
     if killed is not None:
-        if scenario or settings or seed is not None or out or replay or attach:
+        if scenario or settings or seed is not None or out or replay or attach or testbed:
             raise UsageError(
                 f"--resume {killed}: the run goes on as it was begun; "
                 "leave the scenario and all options but --workers, --ray and --json out"
             )
-        with _cluster(ray) as cluster:
-            answer = resume(killed, progress=_Progress(quiet=as_json), cluster=cluster)
-        _print(answer, as_json)
+        result = resume(killed, workers=workers, ray=ray, progress=progress)
+        _print(result.summary, as_json)
         return
     if scenario is None:
         raise UsageError("run: give SCENARIO, a name of `droidloop scenarios list` or a file")
-    checked = load(find(scenario), [*settings, *([] if seed is None else [f"seed={seed}"])])
-    folder = out or Path("runs") / f"{checked.name}-{checked.seed}"
-    progress = _Progress(quiet=as_json)
-    told = nullcontext() if as_json else compiling_told()
-    with (
-        told,
-        _devices(checked, attach, testbed, replay, adb_server, bundles) as devices,
-        _cluster(ray) as cluster,
-    ):
-        answer = execute(
-            checked, folder, replay=replay, progress=progress, devices=devices, cluster=cluster
+    path = find(scenario)
+    chosen = Scenario(content_of(path, settings), str(path))
+    devices = Devices(attach, testbed, adb_server, bundles, partial(click.echo, err=True))
+    with nullcontext() if as_json else compiling_told():
+        result = run_scenario(
+            chosen,
+            out,
+            seed=seed,
+            replay=replay,
+            devices=devices,
+            workers=workers,
+            ray=ray,
+            progress=progress,
         )
-    _print(answer, as_json)
+    _print(result.summary, as_json)
     if not as_json:
-        click.echo(f"run directory: {folder}")
+        click.echo(f"run directory: {result.path}")
 
 
 @main.command()
@@ -187,11 +188,15 @@ def compare(
 
 
 main.add_command(devices)
+main.add_command(methods)
 
 
 @main.group()
 def scenarios() -> None:
-    """List, show and check scenarios."""
+    """List, show and check scenarios, and list their keys."""
+
+
+scenarios.add_command(keys)
 
 
 @scenarios.command("list")
@@ -251,43 +256,6 @@ def check(file: str) -> None:
 
     path = find(file)
     click.echo(f"{path}: {load(path).name} is a valid scenario")
-
-
-def _cluster(address: str | None) -> AbstractContextManager["Cluster | None"]:
-    """Return the cluster at *address*, left at the end; None where there is no address."""
-    if address is None:
-        return nullcontext(None)
-    from droidloop.platform.cluster import Cluster
-
-    return closing(Cluster(address))
-
-
-def _devices(
-    scenario: "Scenario",
-    attach: tuple[str, ...],
-    testbed: Path | None,
-    replay: Path | None,
-    server: str | None,
-    bundles: tuple[Path, ...],
-) -> AbstractContextManager[list["Attachment"]]:
-    """Return the real devices of a run; a replay needs none of those that its scenario names."""
-    if replay is not None and (attach or testbed is not None):
-        option = "--attach" if attach else "--testbed"
-        raise UsageError(f"--replay {replay}: needs no devices; leave {option} out")
-    named = [] if replay is not None else scenario.devices.android
-    if testbed is not None:
-        from droidloop.scenarios.schema.load import read_test_bed
-
-        named = [*named, *read_test_bed(testbed)]
-    if not named and not attach:
-        return nullcontext([])
-    from droidloop.devices.android.fleet.attaching import Seat, Way, attached
-
-    given = {one.serial for one in named}
-    seats = [Seat(one.serial, one.phone, setup_of(one)) for one in named]
-    seats += [Seat(serial) for serial in attach if serial not in given]
-    way = Way(server, bundles, scenario.devices.impose)
-    return attached(seats, lambda line: click.echo(line, err=True), way)
 
 
 def _print(answer: dict[str, Any], as_json: bool) -> None:

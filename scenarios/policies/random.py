@@ -7,7 +7,7 @@ from droidloop.scenarios.runtime.asking import Asking, Policy
 
 
 class RandomSection(Section):
-    """At random."""
+    """Phones at random."""
 
 
 def build(section: RandomSection) -> Policy:

@@ -24,6 +24,7 @@ class GossipSection(ClosedTurns):
     mode: Literal["push", "pull", "push-pull"] = "push"
     """Whether phones choose whom they tell, whom they ask, or both."""
     topology: TopologySection = TopologySection()
+    """Who is linked with whom."""
     keep_turns: PositiveInt = 4
     """How long the relay keeps a message for a phone that does not come for it."""
     transport: Literal["relay", "direct"] = "relay"

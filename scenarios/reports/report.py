@@ -31,6 +31,11 @@ def _megabytes(facts: Facts) -> str:
     return f"{_number(down, 1)} / {_number(up, 1)}"
 
 
+def tables_of(answer: Facts) -> list[Table]:
+    """Return the tables of the summary *answer*: quality, and what holds by class of phone."""
+    return [_quality(answer), _classes(answer)]
+
+
 def _training(facts: Facts) -> str:
     parts = facts["training_job_j"]
     return f"{_number(parts['compute'], 2)} / {_number(parts['radio'], 2)}"
@@ -38,8 +43,8 @@ def _training(facts: Facts) -> str:
 
 def show(answer: Facts, console: Console) -> None:
     """Print the summary *answer* of a run on *console*."""
-    console.print(_quality(answer))
-    console.print(_classes(answer))
+    for table in tables_of(answer):
+        console.print(table)
     if "devices" in answer:
         show_devices(answer["devices"], console)
     participation = answer["participation"]

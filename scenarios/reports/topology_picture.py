@@ -18,6 +18,15 @@ def draw_topology(run: RunDirectory, path: Path) -> None:
     Raises:
         UsageError: no phone learned from another one, or *path* cannot be written.
     """
+    save(topology_figure(run), path)
+
+
+def topology_figure(run: RunDirectory) -> Any:
+    """Return who learned from whom in *run* as a matplotlib figure.
+
+    Raises:
+        UsageError: no phone learned from another one.
+    """
     teaching = teaching_of(run)
     scenario = run.manifest()["scenario"]
     figure = blank(7.4)
@@ -30,7 +39,7 @@ def draw_topology(run: RunDirectory, path: Path) -> None:
     draw_network(figure.add_subplot(grid[:, 0]), teaching)
     _between_classes(figure.add_subplot(grid[0, 1]), teaching)
     _teachers(figure.add_subplot(grid[1, 1]), teaching)
-    save(figure, path)
+    return figure
 
 
 def _between_classes(axis: Any, teaching: LearningGraph) -> None:

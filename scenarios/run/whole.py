@@ -49,19 +49,6 @@ class Whole(Stateful):
         self._study, self._recorder, self._progress = study, recorder, progress
         self._attached = attached
         self.engine = recorder.engine
-        # what real devices and transfers over shared cells are in the middle of is not kept
-        lost = bool(attached.phones) or study.population.cells is not None
-        every = 0 if lost else scenario.checkpoint_every
-        self.checkpoints = Checkpoints(self.engine, folder, every, self.state)
-        self._activities = Activities(self.engine)
-        self._evaluation = Evaluation(study, recorder, remember=every > 0)
-        held = study.population.state["version"]
-        self._releases = Releases(
-            scenario.delivery, scenario.name, folder, recorder, held, self._activities
-        )
-        self._releases.best = self._evaluation.version
-        self._releases.works = self._works
-        self._releases.released = self._judge_release
         context = ProtocolContext(
             recorder,
             study.population,
@@ -74,6 +61,17 @@ class Whole(Stateful):
         )
         protocol = method_of("protocol", scenario.protocol)
         self._protocol = protocol.build(scenario.protocol, context, study.learning)
+        every = scenario.checkpoint_every if _kept(study, attached, self._protocol) else 0
+        self.checkpoints = Checkpoints(self.engine, folder, every, self.state)
+        self._activities = Activities(self.engine)
+        self._evaluation = Evaluation(study, recorder, remember=every > 0)
+        held = study.population.state["version"]
+        self._releases = Releases(
+            scenario.delivery, scenario.name, folder, recorder, held, self._activities
+        )
+        self._releases.best = self._evaluation.version
+        self._releases.works = self._works
+        self._releases.released = self._judge_release
 
     def begin(self) -> simpy.Event:
         """Begin all activities; the event happens when all have ended."""
@@ -156,3 +154,15 @@ class Whole(Stateful):
             return None
         variant, same = self._scenario.delivery.variant, self._attached.same_instructions
         return DeliveryWorks(package, folder, variant, users, same)
+
+
+def _kept(study: Experiment, attached: Attached, protocol: object) -> bool:
+    """Return whether all that is under way between two turns can be kept.
+
+    What real devices and transfers over shared cells are in the middle of cannot, nor what a
+    protocol or a server rule remembers without deriving from ``Stateful``.
+    """
+    if attached.phones or study.population.cells is not None:
+        return False
+    server = getattr(study.learning, "server", protocol)
+    return isinstance(protocol, Stateful) and isinstance(server, Stateful)

@@ -79,6 +79,18 @@ def require_devices_fit(scenario: "Scenario") -> None:
             f"delivery.when = {scenario.delivery.when!r}: real devices take one version, after "
             "training; set delivery.when = 'end'"
         )
+    if getattr(scenario.protocol, "over_select", 1) > 1:
+        raise ScenarioError(
+            "protocol.over_select: rounds with real devices wait for all; set over_select = 1"
+        )
+    model, table = scenario.recommender, getattr(scenario.model, "table", None)
+    if "device-step" not in model.gives or (
+        table is not None and "plain" not in method_of("table", table).gives
+    ):
+        raise ScenarioError(
+            f"model.kind = {model.name!r}: real devices train models of rows alone; "
+            "leave --attach and [devices] out, or choose mf with a table that gives plain"
+        )
     protocol = method_of("protocol", scenario.protocol)
     if scenario.play == "exact" and "buffered" in protocol.gives:
         raise ScenarioError(

@@ -46,19 +46,54 @@ def load(path: Path, settings: Sequence[str] = ()) -> Scenario:
     Raises:
         ScenarioError: the file is not TOML, a key is unknown, or a value is not what it must be.
     """
-    content = _read(path)
+    return check(content_of(path, settings), str(path))
+
+
+def content_of(path: Path, settings: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the tables of the file *path* after ``key=value`` *settings*.
+
+    Raises:
+        ScenarioError: the file is not TOML, or a setting is none.
+    """
+    content = read(path)
     for setting in settings:
-        _apply(content, setting)
+        key, equals, text = setting.partition("=")
+        if not equals or not key:
+            raise ScenarioError(f"--set {setting}: give it as key=value, for example seed=7")
+        put(content, key, _value(text), f"--set {setting}")
+    return content
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return the tables of the file *path*.
+
+    Raises:
+        ScenarioError: it cannot be read, or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ScenarioError(f"{path}: not TOML: {error}") from error
+    except OSError as error:
+        raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def check(content: dict[str, Any], place: str) -> Scenario:
+    """Return *content* as a scenario; *place* is where it came from, for errors.
+
+    Raises:
+        ScenarioError: a key is unknown, or a value is not what it must be.
+    """
     try:
         made, content = Scenario.typed(content)
     except ScenarioError as error:
-        raise ScenarioError(f"{path}: {error}") from error
+        raise ScenarioError(f"{place}: {error}") from error
     try:
         return made.checked(content)
     except ValidationError as error:
-        raise ScenarioError(f"{path}: {_first(error, made)}") from error
+        raise ScenarioError(f"{place}: {_first(error, made)}") from error
     except ScenarioError as error:
-        raise ScenarioError(f"{path}: {error}") from error
+        raise ScenarioError(f"{place}: {error}") from error
 
 
 class TestBed(Section):
@@ -74,31 +109,27 @@ def read_test_bed(path: Path) -> list[AndroidSection]:
         ScenarioError: the file is not TOML, a key is unknown, or a value is not what it must be.
     """
     try:
-        return TestBed.model_validate(_read(path)).devices.android
+        return TestBed.model_validate(read(path)).devices.android
     except ValidationError as error:
         raise ScenarioError(f"{path}: {_first(error, TestBed)}") from error
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ScenarioError(f"{path}: not TOML: {error}") from error
-    except OSError as error:
-        raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from error
+def put(content: dict[str, Any], key: str, value: Any, place: str) -> None:
+    """Give the dotted *key* of *content* that *value*; None takes the key out.
 
-
-def _apply(content: dict[str, Any], setting: str) -> None:
-    key, equals, text = setting.partition("=")
-    if not equals or not key:
-        raise ScenarioError(f"--set {setting}: give it as key=value, for example seed=7")
+    Raises:
+        ScenarioError: the key leads through a value that is no table; it names *place*.
+    """
     *tables, last = key.split(".")
     table: Any = content
     for name in tables:
         table = table.setdefault(name, {})
         if not isinstance(table, dict):
-            raise ScenarioError(f"--set {setting}: {name!r} is a value, not a table")
-    table[last] = _value(text)
+            raise ScenarioError(f"{place}: {name!r} is a value, not a table")
+    if value is None:
+        table.pop(last, None)
+    else:
+        table[last] = value
 
 
 def _value(text: str) -> Any:

@@ -14,23 +14,36 @@ class RegionSection(Section):
     """A region of one's own, or other figures for a known one."""
 
     covered_share: Annotated[float, Field(gt=0.0, le=1.0)]
+    """Of the time that a phone has a signal."""
     gap_s: PositiveFloat
+    """The mean length of a time without a signal."""
     fade_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Of the covered time that a phone's signal is weak."""
     fade_s: PositiveFloat = 2.0
+    """The mean length of such a time."""
     rate_percent: PositiveInt = 100
+    """Of its rates elsewhere that a radio has here."""
 
 
 class MapSection(Section):
     """A map of cells that phones move on: coverage as a share of places."""
 
     preset: Literal["optus"] = "optus"
+    """Whose figures hold where none are given: 3G of Optus in Australia."""
     area_share: Share | None = None
+    """Of all places that are covered."""
     remote_share: Share | None = None
+    """Of the remote places that are covered."""
     remote_area: Share | None = None
+    """Of all places that are remote: those farthest from the towns."""
     remote_phones: Share | None = None
+    """Of the phones that live in remote places."""
     cells: PositiveInt | None = None
+    """Cells of the map along one side."""
     cell_m: PositiveInt | None = None
+    """The side of a cell."""
     towns: PositiveInt | None = None
+    """How many towns there are."""
 
     def spec(self) -> "MapSpec":
         """Return the preset with what was given in its place."""
@@ -48,7 +61,9 @@ class CellsSection(Section):
     phones: PositiveInt = 50
     """About how many a cell."""
     down_mbps: PositiveFloat = 30.0
+    """What the phones of a cell share downwards."""
     up_mbps: PositiveFloat = 8.0
+    """What they share upwards."""
 
 
 class PopulationSection(Section):
@@ -59,11 +74,15 @@ class PopulationSection(Section):
     ideal: bool = False
     """Phone limits off: always on, idle, charging, at home, with RAM and storage to spare."""
     profiles: Weights | None = None
+    """Weights of the classes of phones; our mixture if not given."""
     profile_files: list[str] = Field(default_factory=list)
     """Profiles of one's own, as `droidloop devices calibrate` writes them, to name above."""
     regions: Weights | None = None
+    """Weights of the regions; our mixture if not given."""
     region: dict[str, RegionSection] = Field(default_factory=dict)
+    """Regions of one's own, to name above."""
     radios: Weights | None = None
+    """Weights of the cellular radios; our mixture if not given."""
     radio_year: Literal["phone", "2009", "2011", "2012", "2021"] = "phone"
     """When the radios' powers were measured: nearest to each phone's own year, or one for all."""
     operator: Literal["verizon", "t-mobile"] = "verizon"
@@ -71,7 +90,7 @@ class PopulationSection(Section):
     loss: bool = False
     """Round trips by chance, and bursts of loss. The rates of radios are what losses leave in
     recordings, so this is an upper bound of the harm."""
-    overhead: bool = True
+    overhead: bool = False
     """TLS, TCP/IP and handshakes around every message count; direct links have none."""
     slow_start: bool = False
     """TCP's windows open round trip by round trip in each new connection."""
@@ -84,10 +103,15 @@ class PopulationSection(Section):
     cell: CellsSection | None = None
     """Shared capacity; `play = "exact"` alone."""
     wifi_share: Share = 0.85
+    """Of the phones that have WiFi at home."""
     off_at_night_share: Share = 0.1
+    """Of the phones that are switched off at night."""
     battery_floor: Share = 0.15
+    """The charge below which a phone refuses work."""
     lifetime_days: PositiveFloat | None = None
+    """How long a phone stays in the mean; to the end if not given."""
     arrivals_days: Annotated[float, Field(ge=0.0)] = 0.0
+    """Phones come evenly over so many days; all are there from the start with 0."""
     start_hour: Annotated[float, Field(ge=0.0, lt=24.0)] = 0.0
     """Local time of day at which the run starts."""
     time_spread_h: Annotated[float, Field(ge=0.0, le=24.0)] = 0.0

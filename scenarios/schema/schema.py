@@ -20,19 +20,28 @@ class Columns(Section):
     """The names of the columns of a CSV or Parquet file."""
 
     user: str = "user"
+    """Whose event it is."""
     item: str = "item"
+    """What it was about."""
     rating: str | None = None
+    """How it was liked; every event counts as 1 if not given."""
     time: str | None = None
+    """When, in seconds; unknown if not given."""
 
 
 class DataSection(Section):
     """Where the interactions come from: a user's files, or the synthetic generator."""
 
     path: str | None = None
+    """A file or a folder of one's own; synthetic data if not given."""
     format: Literal["ml-100k", "ml-1m", "csv", "parquet", "foursquare-nyc"] | None = None
+    """Of the file; its name says if not given."""
     columns: Columns | None = None
+    """The names of its columns; the usual ones are looked for if not given."""
     users: PositiveInt = 500
+    """How many synthetic users."""
     items: PositiveInt = 600
+    """How many synthetic items."""
     interactions: PositiveInt = 40
     """Mean number of interactions of a synthetic user."""
     places: bool = False
@@ -55,12 +64,15 @@ class DeliverySection(Section):
     at_h: list[PositiveFloat] = Field(default_factory=list)
     """The times of releases in hours from the start, rising; with ``at``."""
     deadline_s: PositiveFloat = 10800.0
+    """How long after the release phones may fetch the model."""
     run_within_s: PositiveFloat = 3600.0
     """How long a phone has for its list; it may be switched off at first."""
     lists: PositiveInt = 1
     """How many times each reached phone computes its list."""
     charging: bool = False
+    """Whether phones fetch it only on a charger."""
     unmetered: bool = False
+    """Whether phones fetch it only over WiFi."""
 
     @model_validator(mode="after")
     def _times_where_they_count(self) -> "DeliverySection":
@@ -80,7 +92,9 @@ class EvaluationSection(Section):
     protocol: Literal["clean", "pfedrec"] = "clean"
     """Training negatives: what is not in training, or (leaky) what was never rated at all."""
     k: PositiveInt = 10
+    """How many items a list has."""
     candidates: PositiveInt = 99
+    """Items that the user never had, among which the held-out one is ranked."""
     every: PositiveInt = 1
     """Rounds between two validations."""
     metrics: list[str | dict[str, Any]] | None = None
@@ -103,19 +117,26 @@ class AndroidSection(Section):
     label: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,39}$")] | None = None
     """What people call it, to tell phones of one model apart."""
     threads: Annotated[int, Field(ge=1, le=64)] = 1
+    """How many threads compute a job."""
     cores: list[Annotated[int, Field(ge=0, le=1023)]] = Field(default_factory=list)
     """The cores that its jobs keep to; all if none is given."""
     up_mbps: PositiveFloat | None = None
+    """What its uplink is slowed to; as it is if not given."""
     down_mbps: PositiveFloat | None = None
+    """What its downlink is slowed to; as it is if not given."""
     covered: bool = True
+    """Whether it has a network at all."""
     level_percent: Annotated[int, Field(ge=0, le=100)] | None = None
+    """The charge that it shows; its own if not given."""
     charging: bool = True
+    """Whether it shows a charger, where a charge is imposed."""
 
 
 class DevicesSection(Section):
     """The real devices that take part."""
 
     android: list[AndroidSection] = Field(default_factory=list)
+    """Which, each a table."""
     impose: bool = False
     """Whether each shows link and battery of its row while it works; always taken back."""
 
@@ -124,20 +145,32 @@ class Scenario(Section):
     """A whole scenario."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    """Of the scenario: small letters, digits and hyphens."""
     title: str
+    """What it shows, in a line."""
     seed: Annotated[int, Field(ge=0)] = 1
+    """Of all chance in a run."""
     play: Literal["cohort", "exact"] = "cohort"
+    """Cohorts in one call, or a process for each phone: slower, with an equal ledger."""
     checkpoint_every: Annotated[int, Field(ge=0)] = 1
     """Turns between two checkpoints, from which a killed run goes on; 0: there are none. One that
     would take more than a hundredth of the time is put off."""
     data: DataSection = DataSection()
+    """What users had."""
     population: PopulationSection = PopulationSection()
+    """The phones."""
     model: Section
+    """The recommender."""
     training: Section
+    """The rule of learning."""
     protocol: Turns
+    """Who talks to whom when."""
     delivery: DeliverySection = DeliverySection()
+    """What ships after training."""
     evaluation: EvaluationSection = EvaluationSection()
+    """How quality is measured."""
     devices: DevicesSection = DevicesSection()
+    """Real devices among the phones."""
 
     @classmethod
     def of(cls, content: dict[str, Any]) -> "Scenario":

@@ -39,6 +39,7 @@ class TopologySection(Section):
     rewired: Share = 0.1
     """The share of a small world's links that lead anywhere."""
     clusters: PositiveInt = 10
+    """How many, where the kind is `clusters`."""
     bridges: PositiveInt = 1
     """Links between two neighbouring clusters."""
     file: str | None = None

@@ -9,6 +9,7 @@ import numpy as np
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.data.negatives import draw_negatives
 from droidloop.models.peer.gossip_mf import GossipMF, gossip_store
+from droidloop.models.recommenders.mf import MF
 from droidloop.network.topology import Topology
 from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.draws import Draws
@@ -102,6 +103,7 @@ def _train(
 ) -> None:
     """Take the steps of one update on *user* and *table*, in place."""
     mf, sgd, n = rule.recommender, rule.sgd, len(data.items)
+    assert isinstance(mf, MF)
     drawn = draw_negatives(
         data, rule.negatives, mf.n_items, data, phones=phone, draws=draws, counter=counter
     )

@@ -135,12 +135,12 @@ def attach(adb: Adb, phone: Phone) -> Attached:
 
 
 def healthy(attached: Attached) -> bool:
-    """Whether the phone answers soon, has most of its memory and storage, and runs no job."""
+    """Whether the phone answers within a minute, has memory and storage, and runs no job."""
     script = """awk '$1 == "MemAvailable:" { print $2 }' /proc/meminfo
 df -k /data | awk 'NR == 2 { print $4 }'
 cat /proc/sys/vm/overcommit_memory"""
     try:
-        answer = attached.connection.run(["sh", "-c", script], timeout_s=10.0)
+        answer = attached.connection.run(["sh", "-c", script], timeout_s=60.0)
         busy = running(attached.connection)
     except AndroidError:
         return False

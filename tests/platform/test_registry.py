@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ class Nothing(Section):
     """No keys."""
 
 
-def method(kind: str, name: str, **facts: object) -> Method:
+def method(kind: str, name: str, **facts: Any) -> Method:
     return replace(Method(kind, name, Nothing, build=lambda section: section), **facts)
 
 

@@ -1,0 +1,144 @@
+"""A recommender of users' and items' vectors, short to write: say how a vector is scored."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+import torch
+from pydantic import PositiveInt
+
+from droidloop.models.evaluation.task_data import TaskData
+from droidloop.models.interfaces.learning import Batch, Context, Cost, EmbeddingTable, Params
+from droidloop.models.numerics.losses import log_loss
+from droidloop.models.packages.exportable import scoring_table
+from droidloop.models.packages.shipped import Shipped
+from droidloop.models.tables.choose import table_of
+from droidloop.models.tables.dense import DenseSection
+from droidloop.models.tables.float_rows import normal_rows
+from droidloop.platform.arrays import IntArray
+from droidloop.platform.draws import Draws
+from droidloop.platform.section import Section
+
+
+@dataclass(frozen=True)
+class VectorModel:
+    """A private vector for each user, ``user``, a shared one for each item in *table*.
+
+    A recommender gives ``score_vectors``, and ``dense`` and ``init`` where more is shared than the
+    table. What it takes for granted is that its score is a product of the item's vector with one
+    that ``shipped_users`` gives; one that is not has a ``ship`` of its own.
+
+    Attributes:
+        table: where item vectors come from.
+        sd: standard deviation of the first vectors of users.
+    """
+
+    table: EmbeddingTable
+    sd: float = 0.1
+    private: frozenset[str] = field(init=False, repr=False, default=frozenset({"user"}))
+
+    @property
+    def dense(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of the shared parameters that are no table's, by name."""
+        return {}
+
+    def score_vectors(
+        self, params: Params, users: torch.Tensor, vectors: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the scores of items of these *vectors*, logits; all broadcasts."""
+        return (self.user(params, users) * vectors).sum(-1)
+
+    def shipped_users(self, params: Params) -> torch.Tensor:
+        """Return what each item's vector is multiplied with on a phone, (users, dim)."""
+        return params["user"]
+
+    @property
+    def flops(self) -> int:
+        """What the score of a pair takes, forward and backward, beside the table."""
+        return 6 * self.dim + 8
+
+    @property
+    def n_items(self) -> int:
+        """How many items there are."""
+        return self.table.n
+
+    @property
+    def dim(self) -> int:
+        """The length of a vector."""
+        return self.table.dim
+
+    @property
+    def items(self) -> EmbeddingTable:
+        """The table of item vectors."""
+        return self.table
+
+    @property
+    def tables(self) -> dict[str, EmbeddingTable]:
+        """The table, by its name."""
+        return {self.table.name: self.table}
+
+    @property
+    def needs_negatives(self) -> bool:
+        """What was chosen teaches nothing without what was not."""
+        return True
+
+    def init(self, draws: Draws) -> Params:
+        """Return fresh item vectors."""
+        return self.table.init(draws)
+
+    def init_private(self, draws: Draws, users: IntArray) -> Params:
+        """Return fresh vectors of *users*, (len(users), dim)."""
+        rows = normal_rows(draws.child("user"), np.asarray(users, np.int64), self.dim, self.sd)
+        return {"user": torch.from_numpy(rows)}
+
+    def user(self, params: Params, users: torch.Tensor) -> torch.Tensor:
+        """Return the vectors of *users*, ``users.shape + (dim,)``."""
+        return torch.nn.functional.embedding(users, params["user"])
+
+    def score(
+        self,
+        params: Params,
+        users: torch.Tensor,
+        items: torch.Tensor,
+        context: Context | None = None,
+    ) -> torch.Tensor:
+        """Return the scores of *items*; *users* and *items* broadcast."""
+        return self.score_vectors(params, users, self.table.lookup(params, items))
+
+    def loss(self, params: Params, batch: Batch) -> torch.Tensor:
+        """Return the logistic loss of each example with its negatives, (batch,)."""
+        ids = batch.items[:, None]
+        if batch.negatives is not None:
+            ids = torch.cat([ids, batch.negatives], dim=1)
+        scores = self.score(params, batch.users[:, None], ids.clamp(min=0))
+        labels = torch.zeros_like(scores)
+        labels[:, 0] = 1
+        return (log_loss(scores, labels) * (ids >= 0).to(torch.float32)).sum(-1)
+
+    def cost(self, examples: int | IntArray) -> Cost:
+        """Return what forward and backward over *examples* pairs of a user and an item take."""
+        table = self.table.cost(examples)
+        return Cost(
+            flops=table.flops + examples * self.flops,
+            moved_bytes=table.moved_bytes,
+            ram_bytes=table.ram_bytes + 8 * examples,
+        )
+
+    def ship(self, params: Params) -> Shipped:
+        """Return the item vectors as a graph, and what phones multiply them with."""
+        return Shipped(scoring_table(self.table, params), self.shipped_users(params).numpy())
+
+
+class VectorSection(Section):
+    """The keys of a recommender of vectors."""
+
+    choices: ClassVar = {"table": ("table", "dense")}
+
+    dim: PositiveInt = 32
+    """The length of a vector."""
+    table: Section = DenseSection()
+    """Where item vectors come from."""
+
+    def items(self, task: TaskData) -> EmbeddingTable:
+        """Return the table of the items of *task*."""
+        return table_of(self.table, task.split.n_items, self.dim)

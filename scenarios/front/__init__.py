@@ -1,0 +1,1 @@
+"""What ``import droidloop`` gives; ``droidloop/__init__.py`` lists its names."""

@@ -55,7 +55,7 @@ class Learning(Stateful):
     snapshot: Callable[[], Snapshot]
     answers: Answers = field(default="ranks", kw_only=True)
 
-    STATE = ("store",)
+    STATE: ClassVar[tuple[str, ...]] = ("store",)
 
 
 Choose = Callable[[IntArray, int, int], IntArray]

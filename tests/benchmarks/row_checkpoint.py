@@ -47,7 +47,7 @@ def shares(phones: int, rounds: int) -> tuple[float, float, int]:
         write(checkpoints)
         took_s.append(time.perf_counter() - start)
 
-    Checkpoints.write = timed  # type: ignore[method-assign]
+    Checkpoints.write = timed  # type: ignore[method-assign, assignment]
     try:
         with tempfile.TemporaryDirectory() as folder:
             start = time.perf_counter()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.data.split import Part

@@ -12,7 +12,7 @@ import pytest
 
 from droidloop.platform.checkpoint import NAME
 from droidloop.platform.errors import UsageError
-from droidloop.platform.registry import find, names
+from droidloop.platform.registry import find, missing, names
 from droidloop.platform.rundir import RunDirectory
 from droidloop.scenarios.run import checkpoints
 from droidloop.scenarios.run.run import execute, resume
@@ -57,9 +57,8 @@ def killed_and_resumed(file: Path, settings: list[str], folder: Path, turn: int 
 def settings_of(rule: str) -> list[str]:
     """Return what a scenario says that is made for *rule*."""
     method = find("rule", rule)
-    protocol = "rounds" if "server" in method.gives else "gossip"
-    if "local" in method.needs.get("protocol", ()):
-        protocol = "local"
+    protocols = ("rounds", "gossip", "groups", "local")
+    protocol = next(one for one in protocols if not missing(method, find("protocol", one)))
     settings = [f"training.rule={rule}", f"protocol.kind={protocol}"]
     if method.usual.get("recommender") == "next-place":
         settings.append("data.places=true")

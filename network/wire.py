@@ -28,7 +28,8 @@ def stream_bytes(nbytes: IntArray) -> IntArray:
     """Return what *nbytes* of a message are as TLS records in TCP segments, acknowledged."""
     sent = nbytes + RECORD_OVERHEAD_BYTES * -(-nbytes // RECORD_BYTES)
     segments = -(-sent // SEGMENT_BYTES)
-    return sent + HEADER_BYTES * (segments + -(-segments // 2))
+    total: IntArray = sent + HEADER_BYTES * (segments + -(-segments // 2))
+    return total
 
 
 def wire_bytes(down: IntArray, up: IntArray) -> tuple[IntArray, IntArray]:

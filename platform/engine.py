@@ -4,12 +4,17 @@ What decides something is a process here. What merely goes on (a battery, a cove
 function of time and never an event, so cost grows with what happens, not with phones x seconds.
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import simpy
 
+_LAST: Any = 2
+"""A priority below those of SimPy: after all other events of an instant."""
+
 Process = Generator[simpy.Event, Any, Any]
+Start = tuple[int, Callable[[], Any]]
+"""What goes on when a run is resumed, with its place in the order of events; -1: it waits."""
 
 
 class Engine:
@@ -26,6 +31,7 @@ class Engine:
 
     def __init__(self) -> None:
         self._environment = simpy.Environment(0)
+        self._pause = False
 
     @property
     def now_us(self) -> int:
@@ -36,11 +42,18 @@ class Engine:
         """Start a process: a generator that yields events."""
         return self._environment.process(generator)
 
-    def until(self, t_us: int) -> simpy.Event:
+    def until(self, t_us: int, value: Any = None) -> simpy.Event:
         """Return an event at *t_us* (now, if that is past); numpy integers are welcome."""
         environment = self._environment
         delay = int(t_us) - environment.now
-        return simpy.Timeout(environment, delay if delay > 0 else 0)
+        return simpy.Timeout(environment, delay if delay > 0 else 0, value)
+
+    def settled(self) -> simpy.Event:
+        """Return an event that happens now, when all else that happens now has happened."""
+        event = simpy.Event(self._environment)
+        event._ok, event._value = True, None
+        self._environment.schedule(event, priority=_LAST)
+        return event
 
     def event(self) -> simpy.Event:
         """Return an event that some process will succeed."""
@@ -61,6 +74,54 @@ class Engine:
             if until <= self.now_us:
                 raise ValueError(f"the run must end after {self.now_us} us, not at {until} us")
         self._environment.run(until)
+
+    def run_quietly(self, until: simpy.Event, quiet: Callable[[], None]) -> None:
+        """Handle every event until *until* has happened; once ``pause`` was called, call *quiet*.
+
+        It is called when all that happens at that instant has happened: what is then under way is
+        under way in the objects' fields alone, and whoever waits can wait anew.
+        """
+        environment = self._environment
+        while not until.processed:
+            environment.step()
+            if self._pause and not until.processed and self._quiet:
+                self._pause = False
+                quiet()
+
+    @property
+    def _quiet(self) -> bool:
+        """Whether nothing more happens now, but for those who wait for just that."""
+        t_us, priority = self._environment._queue[0][:2]
+        return t_us > self._environment.now or priority == _LAST
+
+    def pause(self) -> None:
+        """Ask for a quiet instant; see ``run_quietly``."""
+        self._pause = True
+
+    def places(self) -> dict[simpy.Event, int]:
+        """Return the events to come, each with its place in the order in which they will happen.
+
+        Those who wait for a quiet instant come last: what they then wait for is yet to be made.
+        """
+        now_us = self._environment.now
+        queue = sorted(
+            self._environment._queue,
+            key=lambda entry: (entry[:2] == (now_us, _LAST), *entry[:3]),
+        )
+        return {entry[3]: place for place, entry in enumerate(queue)}
+
+    def resume(self, now_us: int, starts: Sequence[Start]) -> None:
+        """Set the clock to *now_us* and call *starts* in the order of their places.
+
+        What each starts goes on to its next wait before the next is called: so events that are to
+        happen at one time happen in the order in which they would have.
+        """
+        environment = self._environment
+        environment._now = int(now_us)
+        for _, start in sorted(starts, key=lambda one: one[0]):
+            start()
+            while environment.peek() <= environment.now:
+                environment.step()
 
 
 class Recurring(simpy.Event):

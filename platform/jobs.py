@@ -12,6 +12,7 @@ import numpy as np
 
 from .arrays import BoolArray, IntArray
 from .columns import Column, dtype_of
+from .state import kept_value
 from .units import NEVER_US
 
 JobArray = np.ndarray[Any, np.dtype[np.void]]
@@ -46,6 +47,7 @@ class Outcome(IntEnum):
     PLANNED = 0
     DONE = 1
     LATE = 2
+    CUT_OFF = 3  # ended, but enough others had answered before
     REFUSED_RAM = 10
     REFUSED_STORAGE = 11
     REFUSED_BATTERY = 12
@@ -134,6 +136,7 @@ JOB_COLUMNS = (
 JOB_DTYPE = dtype_of(JOB_COLUMNS)
 
 
+@kept_value
 @dataclass(frozen=True)
 class Jobs:
     """A batch of jobs as one structured array of ``JOB_DTYPE``, in the order of planning."""

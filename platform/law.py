@@ -9,6 +9,7 @@ from collections.abc import Callable
 from types import FunctionType, MappingProxyType
 from typing import Any, TypeVar, cast, overload
 
+import numba  # noqa: F401  # registers what kernels call, numpy among it
 from numba.core import types
 from numba.core.registry import CPUDispatcher
 
@@ -61,8 +62,9 @@ class _Kernel(_Kept):
 
 def _plain(kind: Any) -> Any:
     """Return int64 for all signed integers, and no literals."""
-    kind = types.unliteral(kind)
-    signed = isinstance(kind, types.Integer) and kind.signed
+    untyped: Any = types
+    kind = untyped.unliteral(kind)
+    signed = isinstance(kind, untyped.Integer) and kind.signed
     return types.int64 if signed else kind
 
 

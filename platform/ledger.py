@@ -22,6 +22,7 @@ from .arrays import IntArray
 from .columns import Table
 from .errors import LedgerError
 from .shards import shards
+from .state import Tree
 from .tables import TABLES
 from .units import HOUR_US
 
@@ -142,6 +143,55 @@ class Ledger:
         if flushing is not None:
             flushing.result()
 
+    def state(self) -> Tree:
+        """Return the rows that wait, and how far segments are written; those are then on disk.
+
+        Raises:
+            LedgerError: the run directory cannot be written.
+        """
+        self.wait()
+        waiting = {
+            table: {
+                str(window): np.concatenate([_raw(part) for part in parts]).view(
+                    TABLES[table].dtype
+                )
+                for window, parts in windows.items()
+            }
+            for table, windows in self._waiting.items()
+        }
+        return {
+            "words": list(self._words),
+            "waiting": waiting,
+            "next": dict(self._next),
+            "written": self._written,
+        }
+
+    def begin_again(self) -> None:
+        """Remove all segments: the run begins anew.
+
+        Raises:
+            LedgerError: the run directory cannot be changed.
+        """
+        self._remove_following()
+
+    def restore(self, tree: Tree) -> None:
+        """Go on from *tree*; segments that were written after it are removed, to be written again.
+
+        Raises:
+            LedgerError: the run directory cannot be changed.
+        """
+        self._words = {word: number for number, word in enumerate(tree["words"])}
+        self._written, self._next = tree["written"], dict(tree["next"])
+        for table, windows in tree["waiting"].items():
+            self._waiting[table] = {int(window): [rows] for window, rows in windows.items()}
+        self._remove_following()
+
+    def _remove_following(self) -> None:
+        for table, following in self._next.items():
+            for path in sorted((self.folder / table).glob("*")):
+                if path.suffix != ".parquet" or int(path.stem) >= following:
+                    _remove(path)
+
     def _flush(self, before: int | None) -> None:
         self.wait()
         over: list[tuple[str, list[Rows]]] = []
@@ -159,7 +209,7 @@ class Ledger:
 
     def _segments(self, name: str, parts: list[Rows]) -> None:
         table, words = TABLES[name], list(self._words)
-        rows = np.concatenate([_raw(part) for part in parts]).view(table.dtype)
+        rows = _together(parts, table.dtype)
         parts.clear()
         sorted_ = _sorted(rows, table, words)
         folder = self.folder / name
@@ -168,6 +218,17 @@ class Ledger:
             columns = _columns(rows, sorted_[start : start + SEGMENT_ROWS])
             _write_parquet(path, columns, table, words)
             self._next[name] += 1
+
+
+def _together(parts: list[Rows], dtype: np.dtype[Any]) -> Rows:
+    return np.concatenate([_raw(part) for part in parts]).view(dtype)
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink()
+    except OSError as error:
+        raise LedgerError(f"{path}: cannot be removed ({error.strerror or error})") from error
 
 
 def _raw(rows: Rows) -> Rows:

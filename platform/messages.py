@@ -13,6 +13,7 @@ import numpy as np
 
 from .arrays import Array, FloatArray, IntArray
 from .law import kernel
+from .state import kept_value
 
 SERVER = -1
 """The address of the server; phones have their row number."""
@@ -23,6 +24,7 @@ HEADER_BYTES = 32
 ROW_ID_BYTES = 4
 
 
+@kept_value
 @dataclass(frozen=True)
 class Messages:
     """*m* messages of one kind.

@@ -46,14 +46,10 @@ class RunDirectory:
         directory = cls(path)
         directory.write_manifest(
             {
-                "droidloop": importlib.metadata.version("droidloop"),
                 "schema": SCHEMA_VERSION,
                 "seed": seed,
                 "scenario": scenario,
-                "python": machine.python_version(),
-                "libraries": {name: importlib.metadata.version(name) for name in _LIBRARIES},
-                "machine": machine.machine(),
-                "instructions": instruction_set(),
+                **_surroundings(),
                 "started": datetime.now(UTC).isoformat(timespec="seconds"),
                 "state": "running",
             }
@@ -76,6 +72,26 @@ class RunDirectory:
             )
         return directory
 
+    def require_resumable(self) -> None:
+        """Check that the run here can go on, with the same bytes as if it had not ended.
+
+        Raises:
+            UsageError: it is complete, has phones that are real or recorded, or began elsewhere.
+        """
+        content = self.manifest()
+        if content.get("state") == "complete":
+            raise UsageError(f"{self.path}: the run is complete; see `droidloop report`")
+        if "devices" in content or "replay" in content:
+            raise UsageError(
+                f"{self.path}: a run with real or recorded devices cannot be resumed; run it again"
+            )
+        for key, here in _surroundings().items():
+            if content.get(key) != here:
+                raise UsageError(
+                    f"{self.path}: was begun with {key} {content.get(key)}, this is {here}; "
+                    "resume it where it was begun, or run it again"
+                )
+
     def manifest(self) -> dict[str, Any]:
         """Return what ``run.json`` says."""
         path = self.path / MANIFEST
@@ -93,8 +109,8 @@ class RunDirectory:
         return content
 
     def write_manifest(self, content: dict[str, Any]) -> None:
-        """Replace ``run.json``, in one step."""
-        replace_text(self.path / MANIFEST, json.dumps(content, indent=2, sort_keys=True) + "\n")
+        """Replace ``run.json``, in one step; keys keep their order, as that of weights counts."""
+        replace_text(self.path / MANIFEST, json.dumps(content, indent=2) + "\n")
 
     def add(self, **facts: Any) -> None:
         """Note *facts* in the manifest."""
@@ -107,6 +123,17 @@ class RunDirectory:
     def ledger(self) -> Ledger:
         """Return a writer for the run's tables."""
         return Ledger(self.path)
+
+
+def _surroundings() -> dict[str, Any]:
+    """Return what the bytes of a run may depend on beside its scenario."""
+    return {
+        "droidloop": importlib.metadata.version("droidloop"),
+        "python": machine.python_version(),
+        "libraries": {name: importlib.metadata.version(name) for name in _LIBRARIES},
+        "machine": machine.machine(),
+        "instructions": instruction_set(),
+    }
 
 
 def replace_text(path: Path, text: str) -> None:

@@ -31,5 +31,5 @@ def exported_once() -> Iterator[None]:
         return kept[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("droidloop.scenarios.run.run.export", export_once)
+        patch.setattr("droidloop.scenarios.delivery.releases.export", export_once)
         yield

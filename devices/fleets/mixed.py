@@ -11,7 +11,7 @@ from droidloop.platform.arrays import IntArray
 from droidloop.platform.engine import Engine, Process
 from droidloop.platform.jobs import Jobs
 
-from .fleet import Fleet
+from .fleet import EndsKnown, Fleet
 from .work import PartOfWork, Work
 
 
@@ -27,7 +27,7 @@ def put_on_cable(population: Population, phones: Collection[int]) -> None:
 
 
 @final
-class MixedFleet:
+class MixedFleet(EndsKnown):
     """Sends the jobs of the phones in *attached* to the fleet *real*, the others to *simulated*."""
 
     def __init__(

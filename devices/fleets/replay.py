@@ -18,13 +18,13 @@ from droidloop.platform.ledger import columns_of, read
 
 from .apply_job import follow
 from .device_outputs import Evidence, outputs_of
-from .fleet import end_of
+from .fleet import EndsKnown, end_of
 from .work import Work
 
 _PLAN = JOB_DTYPE.names[: JOB_DTYPE.names.index("outcome")] if JOB_DTYPE.names else ()
 
 
-class ReplayFleet:
+class ReplayFleet(EndsKnown):
     """Plays the jobs of the run recorded in *folder* again.
 
     What real devices left in that run is copied to *evidence*, so that a replay can be replayed.
@@ -62,7 +62,7 @@ class ReplayFleet:
         for row in jobs.rows:
             follow(self._population, row)
         self._hand_back(jobs, work)
-        return self._engine.process(end_of(self._engine, jobs))
+        return end_of(self._engine, jobs)
 
     def _hand_back(self, jobs: Jobs, work: Work | None) -> None:
         """Give *work* what devices had computed."""

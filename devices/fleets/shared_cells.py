@@ -12,15 +12,14 @@ import simpy
 from droidloop.devices.phone.battery import advance
 from droidloop.devices.phone.cells import fair_shares
 from droidloop.devices.phone.link import link_at
+from droidloop.devices.phone.needs import needs_unmetered, transfer_interrupted_at
 from droidloop.devices.phone.play import (
     connect,
     cut_at,
     end_download,
     end_upload,
-    needs_unmetered,
     rate_of,
     rest,
-    transfer_interrupted_at,
     window_of,
 )
 from droidloop.devices.population.population import Population

@@ -9,7 +9,7 @@ from typing import Any
 from droidloop.network.loss import goodput, handshake_us, rtt_at
 from droidloop.network.radio import CELLULAR, NO_RADIO, active_uw, promotion_at
 from droidloop.network.slow_start import next_round
-from droidloop.platform.jobs import JobArray, Kind, Outcome
+from droidloop.platform.jobs import JobArray, Outcome
 from droidloop.platform.law import kernel, law
 from droidloop.platform.units import NEVER_US, SECOND_US, between, reached
 from droidloop.platform.workers import in_threads
@@ -17,7 +17,14 @@ from droidloop.platform.workers import in_threads
 from .battery import advance
 from .charging import charger_at
 from .link import link_at
-from .presence import GONE, IDLE, IN_USE, OFF, home_at, presence_at
+from .needs import (
+    hindered_at,
+    interrupted_at,
+    needs_direct,
+    needs_unmetered,
+    transfer_interrupted_at,
+)
+from .presence import GONE, IN_USE, OFF, presence_at
 from .thermal import computing_ends, heat_up
 from .world import World
 
@@ -26,22 +33,15 @@ _LATE = int(Outcome.LATE)
 _REFUSED_RAM = int(Outcome.REFUSED_RAM)
 _REFUSED_STORAGE = int(Outcome.REFUSED_STORAGE)
 _REFUSED_BATTERY = int(Outcome.REFUSED_BATTERY)
-_REFUSED_POLICY = int(Outcome.REFUSED_POLICY)
 _REFUSED_RUNTIME = int(Outcome.REFUSED_RUNTIME)
 _LOST_COVERAGE = int(Outcome.LOST_COVERAGE)
 _LOST_LEFT = int(Outcome.LOST_LEFT)
 _LOST_DEAD = int(Outcome.LOST_DEAD)
 _LOST_KILLED = int(Outcome.LOST_KILLED)
-_UNPLUGGED = int(Outcome.INTERRUPTED_UNPLUGGED)
-_TAKEN_UP = int(Outcome.INTERRUPTED_IN_USE)
-_OFF_WIFI = int(Outcome.INTERRUPTED_WIFI)
-_DELIVER = int(Kind.DELIVER)
 PROCESS_KEPT_US = 1800 * SECOND_US  # Android's MAX_EMPTY_TIME (AOSP, ProcessList.java)
 _WAKE_US = 300_000  # from suspend to running: assumed
 DOWNLOAD, COMPUTE, UPLOAD = 1, 2, 3
 """Numbers of the phases of a job; 0 is the wait before them."""
-
-_NEED_IDLE, _NEED_CHARGING, _NEED_UNMETERED, _NEED_DIRECT = 1, 2, 4, 8
 
 
 @law
@@ -104,63 +104,6 @@ def _refusal(world: World, row: Any) -> int:
 
 
 @law
-def _hindered(world: World, row: Any, t_us: int) -> tuple[int, int]:
-    """Return what keeps the job from running at *t_us* (0: nothing), and until when at least."""
-    phone = row.phone
-    presence, until_us = presence_at(world, phone, t_us)
-    if presence <= OFF:
-        return _LOST_COVERAGE, until_us
-    if row.needs & _NEED_IDLE and presence != IDLE:
-        return _REFUSED_POLICY, until_us
-    if row.needs & _NEED_CHARGING:
-        charger_uw, charge_until_us = charger_at(world, phone, t_us)
-        if charger_uw == 0:
-            return _REFUSED_POLICY, charge_until_us
-        until_us = min(until_us, charge_until_us)
-    if row.needs & _NEED_UNMETERED:
-        home, home_until_us = home_at(world, phone, t_us)
-        if not home or world.traits[phone].wifi < 0:
-            return _REFUSED_POLICY, home_until_us
-        until_us = min(until_us, home_until_us)
-    return 0, until_us
-
-
-@law
-def interrupted_at(world: World, row: Any, t_us: int) -> tuple[int, int]:
-    """Return which need of a running job does not hold at *t_us* (0: all do), until when at least.
-
-    An outcome: the plug was pulled, somebody uses the phone, it left its WiFi.
-    """
-    phone, until_us = row.phone, NEVER_US
-    if row.needs & _NEED_IDLE:
-        presence, until_us = presence_at(world, phone, t_us)
-        if presence == IN_USE:
-            return _TAKEN_UP, until_us
-    if row.needs & _NEED_CHARGING:
-        charger_uw, charge_until_us = charger_at(world, phone, t_us)
-        if charger_uw == 0:
-            return _UNPLUGGED, charge_until_us
-        until_us = min(until_us, charge_until_us)
-    if row.needs & _NEED_UNMETERED:
-        home, home_until_us = home_at(world, phone, t_us)
-        if not home:
-            return _OFF_WIFI, home_until_us
-        until_us = min(until_us, home_until_us)
-    return 0, until_us
-
-
-@law
-def transfer_interrupted_at(world: World, row: Any, t_us: int) -> tuple[int, int]:
-    """Return what ends a transfer at *t_us* (0: nothing), and until when at least nothing does.
-
-    Deliveries wait and go on, as a system's downloads do; their needs are those of the start.
-    """
-    if row.kind == _DELIVER or row.needs == 0:
-        return 0, NEVER_US
-    return interrupted_at(world, row, t_us)
-
-
-@law
 def _revival_us(world: World, phone: int) -> int:
     """Return when a dead phone may be on again: charged to its boot level, or at a new charger."""
     state = world.state[phone]
@@ -190,7 +133,7 @@ def begin(world: World, row: Any) -> bool:
     advance(world, row.phone, max(row.plan_us, state.busy_until_us, state.t_us), 0, 0, 0, False)
     state.busy_until_us = NEVER_US
     while True:
-        hindrance, until_us = _hindered(world, row, state.t_us)
+        hindrance, until_us = hindered_at(world, row, state.t_us)
         if state.dead:
             hindrance, until_us = _LOST_DEAD, _revival_us(world, row.phone)
         if state.t_us >= limit_us or state.t_us >= world.traits[row.phone].leave_us:
@@ -264,18 +207,6 @@ def window_of(world: World, phone: int, radio: int) -> int:
     """Return the window of a new connection over *radio* in bytes; 0: no slow start."""
     traits = world.traits[phone]
     return int(world.radios[traits.radio if radio == CELLULAR else traits.wifi].window_bytes)
-
-
-@law
-def needs_unmetered(row: Any) -> bool:
-    """Return whether the job takes WiFi alone."""
-    return bool((row.needs & _NEED_UNMETERED) != 0)
-
-
-@law
-def needs_direct(row: Any) -> bool:
-    """Return whether the job moves its bytes between two phones that have met."""
-    return bool((row.needs & _NEED_DIRECT) != 0)
 
 
 @law

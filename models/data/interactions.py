@@ -8,6 +8,7 @@ import numpy as np
 from droidloop.platform.arrays import BoolArray, FloatArray, IntArray
 from droidloop.platform.law import kernel
 from droidloop.platform.messages import ragged
+from droidloop.platform.state import kept_value
 
 Labels = np.ndarray[Any, np.dtype[Any]]
 
@@ -52,6 +53,7 @@ class Interactions:
         return Interactions(users, items, ratings, times_s, user_labels, item_labels)
 
 
+@kept_value
 @dataclass(frozen=True)
 class UserItems:
     """Items by user, ragged: user *u* owns ``items[offsets[u]:offsets[u + 1]]``, oldest first."""
@@ -85,6 +87,10 @@ class UserItems:
         """Return the rows of *users*, in that order."""
         where, offsets = ragged(self.offsets, users)
         return UserItems(self.items[where], offsets, self.times_s[where], self.ratings[where])
+
+    def by(self, time_s: float) -> "UserItems":
+        """Return the events that had happened at *time_s*; all whose times are unknown."""
+        return self.keep(self.times_s <= time_s)
 
     def keep(self, wanted: BoolArray) -> "UserItems":
         """Return the events where *wanted* is true, of the same users."""

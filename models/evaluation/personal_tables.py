@@ -14,6 +14,7 @@ from droidloop.models.interfaces.learning import ItemRecommender, Params
 from droidloop.platform.arrays import Float32Array, IntArray
 from droidloop.platform.law import kernel
 from droidloop.platform.messages import Messages
+from droidloop.platform.state import Stateful, kept_value
 
 from .metrics import Scores
 
@@ -21,6 +22,7 @@ _BATCH_NUMBERS = 2**24
 """Numbers of gathered rows in one batch of scores, at most: 64 MiB."""
 
 
+@kept_value
 @dataclass(frozen=True)
 class _Layer:
     """What phones that trained from the same table hold: that table, and their changes of rows."""
@@ -30,7 +32,7 @@ class _Layer:
 
 
 @final
-class PersonalTables:
+class PersonalTables(Stateful):
     """The item table that each phone holds: what it received last, with the rows it changed then.
 
     *name* is the table's; the parameters that it owns have names that start with it.
@@ -43,6 +45,8 @@ class PersonalTables:
     >>> tables.rows(np.array([0, 2]), items, table).shape
     (2, 1, 2)
     """
+
+    STATE = ("_layers", "_layer", "_place")
 
     def __init__(self, name: str, n_phones: int) -> None:
         self.name = name

@@ -1,16 +1,19 @@
 """Adaptive server rules: folds that keep moments of what they have summed up."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from droidloop.models.interfaces.learning import Params
 from droidloop.models.interfaces.staleness import Staleness, within
 from droidloop.platform.arrays import Array, FloatArray
+from droidloop.platform.state import Stateful, kept_value
 
 from .folds import Fold, Sums, by_items, equally
 
 
+@kept_value
 @dataclass
 class _Moments:
     """Exponential means of the pseudo-gradient and of its square, for one array."""
@@ -25,16 +28,20 @@ class _Moments:
         self.second = beta2 * self.second + (1 - beta2) * gradient**2
 
 
-@dataclass
-class _Memory:
-    """The moments of every array; they start at zero."""
+class _Remembers(Stateful):
+    """A way to combine that keeps the moments of every array; they start at zero."""
 
-    moments: dict[str, _Moments] = field(default_factory=dict)
+    STATE = ("_moments",)
 
-    def of(self, name: str, like: FloatArray) -> _Moments:
-        if name not in self.moments:
-            self.moments[name] = _Moments(np.zeros_like(like), np.zeros_like(like))
-        return self.moments[name]
+    def __init__(self, move: Callable[[str, Array, Sums, _Moments], Array]) -> None:
+        self._move = move
+        self._moments: dict[str, _Moments] = {}
+
+    def __call__(self, name: str, table: Array, sums: Sums) -> Array:
+        """Return the new values; see ``folds.Combine``."""
+        if name not in self._moments:
+            self._moments[name] = _Moments(np.zeros_like(sums.change), np.zeros_like(sums.change))
+        return self._move(name, table, sums, self._moments[name])
 
 
 def fed_adam(
@@ -52,15 +59,13 @@ def fed_adam(
     moments' bias. The mean is weighted by local items; a row that a message does not hold counts
     as unchanged. *tau* should have the size of a change that matters.
     """
-    memory = _Memory()
 
-    def combine(name: str, table: Array, sums: Sums) -> Array:
+    def move(name: str, table: Array, sums: Sums, moments: _Moments) -> Array:
         mean = sums.change / sums.weight if sums.weight > 0 else np.zeros_like(sums.change)
-        moments = memory.of(name, mean)
         moments.see(mean, beta1, beta2)
         return table + step * moments.first / (np.sqrt(moments.second) + tau)
 
-    return Fold(params, combine, weigh=by_items, staleness=staleness or within(0))
+    return Fold(params, _Remembers(move), weigh=by_items, staleness=staleness or within(0))
 
 
 def adam(
@@ -77,14 +82,12 @@ def adam(
 
     Kingma and Ba (ICLR 2015), algorithm 1; the regulariser is that of a loss with *l2* |x|^2.
     """
-    memory = _Memory()
 
-    def combine(name: str, table: Array, sums: Sums) -> Array:
+    def move(name: str, table: Array, sums: Sums, moments: _Moments) -> Array:
         gradient = 2 * l2 * table.astype(np.float64) - sums.change
-        moments = memory.of(name, gradient)
         moments.see(gradient, beta1, beta2)
         first = moments.first / (1 - beta1**moments.steps)
         second = moments.second / (1 - beta2**moments.steps)
         return table - step * first / (np.sqrt(second) + epsilon)
 
-    return Fold(params, combine, weigh=equally, staleness=staleness or within(0))
+    return Fold(params, _Remembers(move), weigh=equally, staleness=staleness or within(0))

@@ -30,6 +30,7 @@ from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
 from droidloop.platform.registry import Method
 from droidloop.platform.section import Share
+from droidloop.platform.state import Stateful
 
 from .fedmf import FedMF
 from .folds import Fold, row_average
@@ -72,13 +73,15 @@ class FedFast:
 
 
 @final
-class FedFastServer:
+class FedFastServer(Stateful):
     """Server rule: a fold, k-means of embeddings after each step, and the drift of every user.
 
     Attributes:
         labels: the cluster of each phone; a random one until it has sent an embedding, as the
             first vectors are random.
     """
+
+    STATE = ("_fold", "_embeddings", "_drift", "_centers", "_heard", "_known", "labels")
 
     def __init__(
         self, fold: Fold, *, n_phones: int, dim: int, clusters: int, discount: float, draws: Draws

@@ -16,6 +16,7 @@ from droidloop.models.interfaces.learning import Params
 from droidloop.models.interfaces.staleness import Staleness, within
 from droidloop.platform.arrays import Array, BoolArray, FloatArray, IntArray
 from droidloop.platform.messages import SERVER, Messages
+from droidloop.platform.state import Stateful
 from droidloop.platform.workers import for_chunks
 
 from .fold_kernels import encode, find_peaks, fold
@@ -55,7 +56,7 @@ Weigh = Callable[[Messages], FloatArray]
 
 
 @final
-class Fold:
+class Fold(Stateful):
     """A server rule that sums up changes and combines the sums.
 
     Takes messages of kind ``delta`` (change = value), ``parameters`` (value minus the present
@@ -65,8 +66,11 @@ class Fold:
 
     A message of kind ``units`` is a sum that somebody else has made of what ``encode`` returns.
 
-    Messages weigh the same in all arrays, or for each array as *weigh* says by its name.
+    Messages weigh the same in all arrays, or for each array as *weigh* says by its name. A way to
+    combine that remembers something is part of the fold's state.
     """
+
+    STATE = ("_params", "_version", "_weight", "_absorbed", "_sums", "_memory")
 
     def __init__(
         self,
@@ -80,6 +84,7 @@ class Fold:
         self._params = {name: value.detach().clone() for name, value in params.items()}
         self._weigh = weigh if isinstance(weigh, Mapping) else dict.fromkeys(params, weigh)
         self._combine, self._staleness = combine, staleness
+        self._memory = combine if isinstance(combine, Stateful) else None
         self._threads = threads
         self._version = 0
         self._reset()

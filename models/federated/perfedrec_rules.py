@@ -20,6 +20,7 @@ from droidloop.models.numerics.kmeans import kmeans
 from droidloop.platform.arrays import BoolArray, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import SERVER, Messages
+from droidloop.platform.state import Stateful
 
 from .fedgcn import FedLightGCN
 from .fedmf import FedMF
@@ -76,12 +77,14 @@ class PerFedRec:
 
 
 @final
-class ClusterServer:
+class ClusterServer(Stateful):
     """Server rule: a fold for everybody, one for each cluster, and k-means after each step.
 
     Before anything has arrived all phones are in cluster 0, whose table is that of everybody; all
     tables start alike. A phone that has sent no embedding yet is in the largest cluster.
     """
+
+    STATE = ("_everyone", "_groups", "_embeddings", "_known", "_centers", "labels", "_received")
 
     def __init__(
         self,

@@ -60,6 +60,7 @@ def build(section: PFedRecSection, recommender: PersonalScore, task: TaskData) -
         client=client,
         server=server,
         on_computed=tables.remember,
+        kept=tables,
     )
 
 

@@ -7,7 +7,7 @@ selection and observation.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from droidloop.models.data.interactions import UserItems
 from droidloop.platform.arrays import Array, BoolArray, Int32Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
+from droidloop.platform.state import Tree, kept_value
 
 from .forms import Form
 
@@ -27,7 +28,10 @@ Ids = IntArray | Int32Array
 Params = dict[str, torch.Tensor]
 """Named parameters. A table is (n, dim); stacked for a cohort it is (phones, n, dim)."""
 
+kept_value(torch.Tensor, lambda tensor: tensor.detach().numpy(), torch.from_numpy)
 
+
+@kept_value
 @dataclass(frozen=True)
 class Cost:
     """What a computation takes, by phone or for all: energy and time are never invented.
@@ -77,6 +81,7 @@ class Batch:
     context: Context | None = None
 
 
+@kept_value
 @dataclass(frozen=True)
 class Cohort:
     """The phones that do the same thing now.
@@ -350,6 +355,14 @@ class ServerRule(Protocol):
         Raises:
             NotImplementedError: the rule keeps no log to do it from.
         """
+        ...
+
+    def state(self) -> dict[str, Tree]:
+        """Return what it remembers; see ``platform.state.Stateful``, from which rules derive."""
+        ...
+
+    def restore(self, tree: Mapping[str, Tree]) -> None:
+        """Remember what *tree* says, of which ``state`` was made by a rule built alike."""
         ...
 
 

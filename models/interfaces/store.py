@@ -1,12 +1,13 @@
 """The private store: what stays on the phones, as columns keyed by phone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import final
 
 import numpy as np
 
 from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.draws import Draws
+from droidloop.platform.state import Stateful, Tree
 
 from .learning import Recommender
 
@@ -15,7 +16,7 @@ Fill = Callable[[IntArray], dict[str, Array]]
 
 
 @final
-class PrivateStore:
+class PrivateStore(Stateful):
     """Columns of *n_phones* rows; a phone's first values are filled in when it is first asked for.
 
     Untouched rows cost address space but no memory. *fill* must give a phone the same values
@@ -74,3 +75,14 @@ class PrivateStore:
     def reset(self, phones: IntArray) -> None:
         """Give *phones* their first values back, as a new or wiped phone has them."""
         self.known[phones] = False
+
+    def state(self) -> dict[str, Tree]:
+        """Return the rows that were asked for, and whose they are."""
+        phones = np.flatnonzero(self.known)
+        rows = {name: column[phones] for name, column in self.columns.items()}
+        return {"phones": phones, "rows": rows}
+
+    def restore(self, tree: Mapping[str, Tree]) -> None:
+        """Hold what *tree* says; see ``Stateful``."""
+        self.known[:] = False
+        self.commit(tree["phones"], tree["rows"])

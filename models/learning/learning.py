@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.data.split import Part
@@ -14,6 +15,7 @@ from droidloop.models.packages.shipped import Shipped
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
+from droidloop.platform.state import Stateful
 
 from .device_step import Trainer, Uploader
 
@@ -35,7 +37,7 @@ class Snapshot:
 
 
 @dataclass
-class Learning:
+class Learning(Stateful):
     """A rule's data and state; ``data`` has one row a phone.
 
     Attributes:
@@ -53,6 +55,8 @@ class Learning:
     draws: Draws
     snapshot: Callable[[], Snapshot]
     answers: Answers = field(default="ranks", kw_only=True)
+
+    STATE: ClassVar[tuple[str, ...]] = ("store",)
 
 
 Choose = Callable[[IntArray, int, int], IntArray]
@@ -76,6 +80,7 @@ class FederatedLearning(Learning):
         on_delivered: for servers that change something on phones, which takes effect now; None:
             nobody is told.
         on_computed: for rules whose phones keep more than their private rows; None: nobody is told.
+        kept: where they keep it.
         steps: the rule, if a real device can take its steps.
     """
 
@@ -84,7 +89,10 @@ class FederatedLearning(Learning):
     choose: Choose | None = None
     on_delivered: OnDelivered | None = None
     on_computed: OnComputed | None = None
+    kept: Stateful | None = None
     steps: Uploader | None = None
+
+    STATE = ("store", "server", "kept")
 
 
 @dataclass
@@ -96,6 +104,7 @@ class PeerLearning(Learning):
         initial_download: what the server sends to every phone before it leaves; one message for
             all.
         grouping: for protocols with groups.
+        kept: what remembers something beside the store, such as the grouping.
         alike: pairs of phones that are alike by ``place`` or by ``category``, that many for each.
         server_offers: what phones fetch from the server in each turn that they have alone; None:
             nothing.
@@ -108,3 +117,6 @@ class PeerLearning(Learning):
     alike: Callable[[str, int], IntArray] | None = None
     server_offers: Offers | None = None
     steps: Trainer | None = None
+    kept: Stateful | None = None
+
+    STATE = ("store", "kept")

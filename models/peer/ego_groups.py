@@ -19,6 +19,7 @@ from droidloop.models.numerics.fuzzy_cmeans import Fuzzy, fuzzy_cmeans
 from droidloop.platform.arrays import Array, FloatArray, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import SERVER, Messages
+from droidloop.platform.state import Stateful
 
 from .ego_rule import SemiDFEGL
 
@@ -28,7 +29,7 @@ _STAMP = 20
 
 
 @final
-class EgoGroups:
+class EgoGroups(Stateful):
     """Groups phones by their ego vectors, together with the items, which fuzzily belong to groups.
 
     A phone belongs where its membership is greatest. A group gets the ``rule.rows`` items that
@@ -36,6 +37,8 @@ class EgoGroups:
     neighbours of every member. The server keeps an item table, the means of the rows that members
     reported last, and the centres and items of the groups, so that these go on from there.
     """
+
+    STATE = ("_centers", "_held", "table")
 
     def __init__(
         self, rule: SemiDFEGL, data: UserItems, draws: Draws, *, fuzziness: float = 1.1

@@ -59,6 +59,7 @@ def build(section: SemiDFEGLSection, recommender: MF, task: TaskData) -> PeerLea
         exclude=task.exclude,
     )
     store, data = ego_store(rule, first, task.split.n_users), task.split.train
+    groups = EgoGroups(rule, data, first, fuzziness=section.fuzziness)
     return PeerLearning(
         recommender=rule.recommender,
         store=store,
@@ -66,7 +67,8 @@ def build(section: SemiDFEGLSection, recommender: MF, task: TaskData) -> PeerLea
         draws=task.draws.child("training"),
         snapshot=partial(_snapshot, rule, store, data),
         peer=rule,
-        grouping=EgoGroups(rule, data, first, fuzziness=section.fuzziness),
+        grouping=groups,
+        kept=groups,
     )
 
 

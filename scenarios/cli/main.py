@@ -37,7 +37,7 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("scenario")
+@click.argument("scenario", required=False)
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a key.")
 @click.option("--seed", type=click.IntRange(min=0), help="Override the scenario's seed.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run directory [runs/NAME-SEED].")
@@ -66,10 +66,16 @@ def main() -> None:
 )
 @click.option("--ray", metavar="HOST:PORT", help="Play and train cohorts on this Ray cluster.")
 @click.option(
+    "--resume",
+    "killed",
+    type=click.Path(path_type=Path),
+    help="Go on with the killed run in this directory, instead of SCENARIO.",
+)
+@click.option(
     "--json", "as_json", is_flag=True, help="Print a JSON list of records and nothing else."
 )
 def run(
-    scenario: str,
+    scenario: str | None,
     settings: tuple[str, ...],
     seed: int | None,
     out: Path | None,
@@ -80,16 +86,30 @@ def run(
     bundles: tuple[Path, ...],
     workers: int | None,
     ray: str | None,
+    killed: Path | None,
     as_json: bool,
 ) -> None:
     """Run SCENARIO (a name from the library or a TOML file) and print its summary."""
     from droidloop.scenarios.front.devices import Devices
+    from droidloop.scenarios.front.running import resume
     from droidloop.scenarios.front.running import run as run_scenario
     from droidloop.scenarios.front.scenario import Scenario
     from droidloop.scenarios.schema.load import content_of, find
 
     from .compiling import compiling_told
 
+    progress = _Progress(quiet=as_json)
+    if killed is not None:
+        if scenario or settings or seed is not None or out or replay or attach or testbed:
+            raise UsageError(
+                f"--resume {killed}: the run goes on as it was begun; "
+                "leave the scenario and all options but --workers, --ray and --json out"
+            )
+        result = resume(killed, workers=workers, ray=ray, progress=progress)
+        _print(result.summary, as_json)
+        return
+    if scenario is None:
+        raise UsageError("run: give SCENARIO, a name of `droidloop scenarios list` or a file")
     path = find(scenario)
     chosen = Scenario(content_of(path, settings), str(path))
     devices = Devices(attach, testbed, adb_server, bundles, partial(click.echo, err=True))
@@ -102,7 +122,7 @@ def run(
             devices=devices,
             workers=workers,
             ray=ray,
-            progress=_Progress(quiet=as_json),
+            progress=progress,
         )
     _print(result.summary, as_json)
     if not as_json:

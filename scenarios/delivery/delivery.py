@@ -1,13 +1,15 @@
-"""After training: the package goes to every phone as a timed transfer, and runs there."""
+"""One version on its way: its package goes to every phone as a timed transfer, lists follow."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from droidloop.devices.population.population import Population
 from droidloop.models.interfaces.learning import Cost
+from droidloop.platform.arrays import IntArray
 from droidloop.platform.engine import Process
-from droidloop.platform.jobs import Kind
+from droidloop.platform.jobs import Jobs, Kind
+from droidloop.platform.state import Stateful, kept_value
 from droidloop.platform.units import SECOND_US
 from droidloop.scenarios.runtime.recorder import Recorder
 from droidloop.scenarios.schema.schema import DeliverySection
@@ -16,6 +18,7 @@ from droidloop.scenarios.schema.turns import needs_of
 from .package_work import DeliveryWorks
 
 
+@kept_value
 @dataclass(frozen=True)
 class Shipment:
     """What a phone receives and what it then has to do, from the package's own figures.
@@ -37,29 +40,62 @@ class Shipment:
     run: Cost
 
 
-@dataclass
-class Delivery:
-    """Delivers one shipment to all phones, and has those that took it compute their lists.
+Holders = Callable[[], tuple[IntArray, list[Shipment]]]
+"""Returns the phones that hold a version now and expect none, sorted, and what each holds."""
 
-    *works* is what real devices get and have to give; None where all phones are simulated.
+
+@dataclass
+class Delivery(Stateful):
+    """Delivers one shipment to *phones*, and has all that hold a version then compute their lists.
+
+    Attributes:
+        recorder: plays the jobs.
+        phones: to which it goes.
+        shipment: what goes there.
+        section: how.
+        arrived: told of the deliveries when all have ended.
+        holders: says who computes a list, and with what.
+        works: what real devices get and have to give; None where all phones are simulated.
     """
 
     recorder: Recorder
-    population: Population
+    phones: IntArray
     shipment: Shipment
     section: DeliverySection
+    arrived: Callable[[Jobs], None]
+    holders: Holders
     works: DeliveryWorks | None = None
+    _end_us: int = -1
+    _over: int = 0
+    _jobs: Jobs | None = field(default=None)
+
+    STATE = ("_end_us", "_over", "_jobs")
 
     def process(self) -> Process:
-        """Deliver until the deadline; then run what was installed."""
-        installed = yield from self._deliver()
-        for _ in range(self.section.lists):
-            yield from self._infer(installed)
+        """Deliver until the deadline; then run what is installed, as often as is wanted."""
+        engine, section = self.recorder.engine, self.section
+        if self._end_us < 0:
+            whole_s = section.deadline_s + section.lists * section.run_within_s
+            self._end_us = engine.now_us + round(whole_s * SECOND_US)
+        while self._over <= section.lists:
+            if self._jobs is None:
+                self._jobs = self._infer() if self._over else self._deliver()
+            yield self.recorder.end_of(self._jobs)
+            if not self._over:
+                self.arrived(self._jobs)
+            self._jobs = None
+            self._over += 1
+        yield engine.until(self._end_us)
 
-    def _deliver(self) -> Process:
+    @property
+    def deliveries(self) -> Jobs | None:
+        """The deliveries, until all have ended."""
+        return None if self._over else self._jobs
+
+    def _deliver(self) -> Jobs:
         shipment, section, recorder = self.shipment, self.section, self.recorder
         jobs = recorder.plan(
-            np.arange(len(self.population)),
+            self.phones,
             Kind.DELIVER,
             needs=needs_of(charging=section.charging, unmetered=section.unmetered),
             version=shipment.version,
@@ -73,23 +109,27 @@ class Delivery:
             storage_bytes=shipment.package_bytes,
             runtime=shipment.runtime,
         )
-        yield recorder.play(jobs, None if self.works is None else self.works.check())
-        installed = jobs["phone"][jobs.done].astype(np.int64)
-        self.population.state["version"][installed] = shipment.version
-        return installed
+        recorder.play(jobs, None if self.works is None else self.works.check())
+        return jobs
 
-    def _infer(self, phones: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Process:
-        shipment, recorder = self.shipment, self.recorder
+    def _infer(self) -> Jobs:
+        recorder = self.recorder
+        phones, held = self.holders()
+
+        def column(of: Callable[[Shipment], object]) -> IntArray:
+            return np.array([of(one) for one in held], np.int64)
+
         jobs = recorder.plan(
             phones,
             Kind.INFER,
-            version=shipment.version,
+            version=column(lambda one: one.version),
             deadline_us=recorder.engine.now_us + round(self.section.run_within_s * SECOND_US),
-            flops=shipment.run.flops,
-            moved_bytes=shipment.run.moved_bytes,
-            operators=shipment.run.operators,
-            load_bytes=shipment.model_bytes,
-            ram_bytes=shipment.run.ram_bytes,
-            runtime=shipment.runtime,
+            flops=column(lambda one: one.run.flops),
+            moved_bytes=column(lambda one: one.run.moved_bytes),
+            operators=column(lambda one: one.run.operators),
+            load_bytes=column(lambda one: one.model_bytes),
+            ram_bytes=column(lambda one: one.run.ram_bytes),
+            runtime=column(lambda one: one.runtime),
         )
-        yield recorder.play(jobs, None if self.works is None else self.works.lists(phones))
+        recorder.play(jobs, None if self.works is None else self.works.lists(phones))
+        return jobs

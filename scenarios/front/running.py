@@ -64,6 +64,31 @@ def run(
     return Result(folder, answer)
 
 
+def resume(
+    directory: str | Path,
+    *,
+    workers: int | None = None,
+    ray: str | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Go on with the killed run in *directory* from its last checkpoint; return its result.
+
+    Its ledger becomes what it would have been, byte for byte. See ``run`` for the arguments.
+
+    Raises:
+        UsageError: there is no run, it is complete, or it cannot be resumed here.
+        DroidloopError: the run could not go on.
+    """
+    from droidloop.platform.workers import use_threads
+    from droidloop.scenarios.run.run import resume as resume_run
+
+    use_threads(workers)
+    with _cluster(ray) as cluster:
+        shown = progress or (lambda stage, done, total: None)
+        answer = resume_run(Path(directory), progress=shown, cluster=cluster)
+    return Result(Path(directory), answer)
+
+
 def _cluster(address: str | None) -> AbstractContextManager["Cluster | None"]:
     """Return the cluster at *address*, left at the end; None where there is no address."""
     if address is None:

@@ -9,20 +9,18 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 import numpy as np
-import simpy
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from droidloop.models.interfaces.staleness import Staleness, fading
 from droidloop.models.learning.learning import FederatedLearning
-from droidloop.platform.arrays import IntArray
 from droidloop.platform.engine import Process
-from droidloop.platform.jobs import Jobs, Outcome
 from droidloop.platform.registry import Method
+from droidloop.platform.state import Stateful
 from droidloop.platform.units import DAY_US, SECOND_US
 from droidloop.scenarios.runtime.context import ProtocolContext
 from droidloop.scenarios.schema.turns import PolicyTurns
 
-from .federated_turn import FederatedTurns, Step
+from .federated_turn import FederatedTurns, Wave
 
 
 class BufferedSection(PolicyTurns):
@@ -50,26 +48,25 @@ class BufferedSection(PolicyTurns):
 
 
 @dataclass
-class _Wave:
-    """The phones that were asked at one time, and which of them the server has not seen end."""
-
-    step: Step
-    jobs: Jobs
-    left: IntArray
-
-
-@dataclass
-class Buffered:
+class Buffered(Stateful):
     """The protocol. The server looks every ``every_s``, at what had ended before."""
 
     stage: ProtocolContext
     learning: FederatedLearning
     section: BufferedSection
-    _waves: list[_Wave] = field(default_factory=list)
+    _start_us: int = -1
+    _version: int = 0
+    _look: int = 0
+    _waves: list[Wave] = field(default_factory=list)
     _folded: int = 0
     _asked: int = 0
     _done: int = 0
     _refused: int = 0
+
+    STATE = (
+        *("_steps", "_start_us", "_version", "_look"),
+        *("_waves", "_folded", "_asked", "_done", "_refused"),
+    )
 
     def __post_init__(self) -> None:
         self._steps = FederatedTurns(self.stage, self.learning, self.section)
@@ -78,21 +75,22 @@ class Buffered:
 
     def process(self) -> Process:
         """Run until the server has made ``rounds`` versions, or ``limit_days`` are over."""
-        engine, section = self.stage.recorder.engine, self.section
-        start_us, every_us = engine.now_us, round(section.every_s * SECOND_US)
-        end_us = start_us + round(section.limit_days * DAY_US)
-        events = []
-        version, look = 0, 0
-        while version < section.rounds and engine.now_us < end_us:
-            for _ in range(self._collect(version, section.rounds)):
-                self.stage.after_round(version)
-                version += 1
-            if version < section.rounds:
-                events.append(self._ask(look))
-            look += 1
-            yield engine.until(start_us + look * every_us)
-            events = [event for event in events if not event.processed]
-        yield engine.all_of(events)
+        recorder, section = self.stage.recorder, self.section
+        engine, every_us = recorder.engine, round(section.every_s * SECOND_US)
+        if self._start_us < 0:
+            self._start_us = engine.now_us
+        end_us = self._start_us + round(section.limit_days * DAY_US)
+        while True:
+            yield engine.until(self._start_us + self._look * every_us)
+            if self._version == section.rounds or engine.now_us >= end_us:
+                break
+            for _ in range(self._collect(self._version, section.rounds)):
+                self.stage.after_round(self._version)
+                self._version += 1
+            if self._version < section.rounds:
+                self._ask(self._look)
+            self._look += 1
+        yield engine.all_of([recorder.end_of(wave.jobs) for wave in self._waves])
 
     def _collect(self, version: int, versions: int) -> int:
         """Fold what arrived since the last look, in its order; return how many versions that made.
@@ -111,20 +109,12 @@ class Buffered:
                 made += 1
         return made
 
-    def _arrived(self) -> list[tuple[_Wave, int]]:
+    def _arrived(self) -> list[tuple[Wave, int]]:
         """Take the jobs that have ended out of the waves; return those that uploaded in time."""
         now_us = self.stage.now_us
-        found: list[tuple[int, int, _Wave, int]] = []
+        found: list[tuple[int, int, Wave, int]] = []
         for wave in self._waves:
-            rows = wave.jobs.rows[wave.left]
-            # a cohort knows its future at once: what ends now or later is not known yet
-            ended = (rows["outcome"] != Outcome.PLANNED) & (rows["finish_us"] < now_us)
-            mine = wave.left[ended]
-            computed = mine[wave.jobs["compute_end_us"][mine] >= 0]
-            fetched = mine[wave.jobs["down_end_us"][mine] >= 0]
-            self._steps.keep(wave.step, fetched, computed)
-            wave.left = wave.left[~ended]
-            for k in mine[wave.jobs.done[mine]].tolist():
+            for k in self._steps.ended(wave, now_us).tolist():
                 row = wave.jobs.rows[k]
                 found.append((int(row["finish_us"]), int(row["job"]), wave, k))
         self._waves = [wave for wave in self._waves if len(wave.left)]
@@ -144,17 +134,13 @@ class Buffered:
         )
         self._folded = self._asked = self._done = self._refused = 0
 
-    def _ask(self, look: int) -> simpy.Event:
-        """Ask as many phones as are missing; return the event of their end."""
+    def _ask(self, look: int) -> None:
+        """Ask as many phones as are missing."""
         missing = self._at_work - sum(len(wave.left) for wave in self._waves)
         phones = self._steps.ask(look, missing)
         self._asked += len(phones)
-        events = []
-        for step in self._steps.take(look, phones) if len(phones) else []:
-            jobs = self._steps.plan(step)
-            events.append(self.stage.recorder.play(jobs, self._steps.work(step)))
-            self._waves.append(_Wave(step, jobs, np.arange(len(jobs))))
-        return self.stage.recorder.engine.all_of(events)
+        if len(phones):
+            self._waves += self._steps.begin(look, phones)
 
 
 METHOD = Method(

@@ -14,17 +14,18 @@ from droidloop.network.movement import Map
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.engine import Process
 from droidloop.platform.jobs import Kind, Need
-from droidloop.platform.units import SECOND_US
+from droidloop.platform.state import Stateful
 from droidloop.scenarios.runtime.context import ProtocolContext
 from droidloop.scenarios.runtime.meeting import meet
 from droidloop.scenarios.schema.turns import Turns
 
 from .peer_turn import PeerTurns
 from .relayed_gossip import Neighbours
+from .turn_loop import TurnLoop
 
 
 @dataclass
-class OpportunisticGossip:
+class OpportunisticGossip(Stateful):
     """The protocol: who is within *reach_m* of a linked phone swaps with it."""
 
     stage: ProtocolContext
@@ -33,21 +34,19 @@ class OpportunisticGossip:
     neighbours: Neighbours
     reach_m: int
 
+    STATE = ("_loop", "_steps")
+
     def __post_init__(self) -> None:
+        self._loop = TurnLoop(self.stage, self.section)
         needs = self.section.needs | Need.DIRECT
         self._steps = PeerTurns(self.stage, self.learning, self.section, needs)
         self._chance = self.stage.draws.child("meeting")
 
     def process(self) -> Process:
         """Run all turns, one every ``every_s``."""
-        yield from self._steps.open()
-        engine, section = self.stage.recorder.engine, self.section
-        start_us, every_us = engine.now_us, round(section.every_s * SECOND_US)
-        for number in range(section.rounds):
-            yield engine.until(start_us + number * every_us)
-            yield from self._turn(number)
-            self.stage.after_round(number)
-        yield engine.until(start_us + section.rounds * every_us)
+        if not self._loop.begun:
+            yield from self._steps.open()
+        yield from self._loop.run(self._turn)
 
     def _turn(self, number: int) -> Process:
         stage, open_us = self.stage, self.stage.now_us

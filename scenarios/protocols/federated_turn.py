@@ -16,9 +16,10 @@ from droidloop.models.learning.learning import FederatedLearning
 from droidloop.models.transforms.inspection import Cause
 from droidloop.platform.arrays import BoolArray, IntArray
 from droidloop.platform.engine import Process
-from droidloop.platform.jobs import Jobs, Kind
+from droidloop.platform.jobs import Jobs, Kind, Outcome
 from droidloop.platform.messages import Messages
 from droidloop.platform.shards import shards
+from droidloop.platform.state import Stateful, kept_value
 from droidloop.scenarios.runtime.asking import Asking, Policy
 from droidloop.scenarios.runtime.channel import Channel
 from droidloop.scenarios.runtime.context import ProtocolContext
@@ -29,6 +30,7 @@ from droidloop.scenarios.schema.turns import PolicyTurns
 from .train_work import TrainWork
 
 
+@kept_value
 @dataclass
 class Step:
     """What one cohort received, did and wants to send.
@@ -52,13 +54,25 @@ class Step:
     work: TrainWork | None = None
 
 
+@kept_value
 @dataclass
-class FederatedTurns:
+class Wave:
+    """The phones that were asked at one time, and which of them the server has not seen end."""
+
+    step: Step
+    jobs: Jobs
+    left: IntArray
+
+
+@dataclass
+class FederatedTurns(Stateful):
     """Takes steps of *learning* on the phones of *stage*, as *section* says."""
 
     stage: ProtocolContext
     learning: FederatedLearning
     section: PolicyTurns
+
+    STATE = ("_asked", "channel")
 
     def __post_init__(self) -> None:
         self._asked = np.zeros(len(self.stage.population), np.int64)
@@ -124,6 +138,30 @@ class FederatedTurns:
             models,
         )
         return step.work
+
+    def begin(self, number: int, phones: IntArray) -> list[Wave]:
+        """Have *phones* begin; one wave a broadcast."""
+        waves = []
+        for step in self.take(number, phones):
+            jobs = self.plan(step)
+            self.stage.recorder.play(jobs, self.work(step))
+            waves.append(Wave(step, jobs, np.arange(len(jobs))))
+        return waves
+
+    def ended(self, wave: Wave, before_us: int) -> IntArray:
+        """Take the jobs that ended before that time out of *wave*; keep what their phones hold.
+
+        Returns those that uploaded.
+        """
+        rows = wave.jobs.rows[wave.left]
+        # a cohort knows its future at once: what ends then or later is not known yet
+        ended = (rows["outcome"] != Outcome.PLANNED) & (rows["finish_us"] < before_us)
+        mine = wave.left[ended]
+        wave.left = wave.left[~ended]
+        if len(mine):
+            computed = mine[wave.jobs["compute_end_us"][mine] >= 0]
+            self.keep(wave.step, mine[wave.jobs["down_end_us"][mine] >= 0], computed)
+        return np.asarray(mine[wave.jobs.done[mine]])
 
     def keep(self, step: Step, fetched: IntArray, computed: IntArray) -> None:
         """Note whom the broadcast has reached; keep what those hold who have *computed*."""
@@ -220,7 +258,7 @@ class FederatedTurns:
 
     def _step(self, number: int, inbox: Messages) -> Step:
         learning = self.learning
-        data = learning.data.take(inbox.receiver)
+        data = self.stage.local(learning.data, inbox.receiver)
         cohort = Cohort(inbox.receiver, number, learning.store.gather(inbox.receiver))
         sent = self.stage.train(
             learning.client, cohort, self.channel.down(inbox), data, learning.draws

@@ -4,8 +4,9 @@ The server sees reports and no model, and trains nothing. Phones that could not 
 group that they have; those that never could are in none and learn alone.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import PositiveInt
@@ -17,9 +18,11 @@ from droidloop.network.topology import Topology, from_edges
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.engine import Process
+from droidloop.platform.errors import ScenarioError
 from droidloop.platform.jobs import Jobs, Kind
 from droidloop.platform.messages import HEADER_BYTES
 from droidloop.platform.registry import Method
+from droidloop.platform.state import Stateful, Tree
 from droidloop.platform.units import SECOND_US
 from droidloop.scenarios.runtime.context import ProtocolContext
 from droidloop.scenarios.runtime.mail import by_form
@@ -47,12 +50,17 @@ class GroupsSection(ClosedTurns):
 
 
 @dataclass
-class SemiDecentralised:
+class SemiDecentralised(Stateful):
     """The protocol: gossip within groups, made anew every ``regroup_rounds`` turns."""
 
     stage: ProtocolContext
     learning: PeerLearning
     section: GroupsSection
+    _number: int = 0
+    _next_us: int = -1
+    _linked: int = -1
+
+    STATE = ("_gossip", "_group", "_number", "_next_us", "_linked")
 
     def __post_init__(self) -> None:
         assert self.learning.grouping is not None  # what the protocol needs of its rule
@@ -73,16 +81,32 @@ class SemiDecentralised:
     def process(self) -> Process:
         """Run all turns; a grouping takes a turn of its own time before the turns it is for."""
         engine, section = self.stage.recorder.engine, self.section
-        every_us = round(section.every_s * SECOND_US)
-        for number in range(section.rounds):
-            if number % section.regroup_rounds == 0:
-                open_us = engine.now_us
-                yield from self._regroup(number)
-                yield engine.until(open_us + every_us)
-            open_us = engine.now_us
-            yield from self._gossip.turn(number)
-            self.stage.after_round(number)
-            yield engine.until(open_us + every_us)
+        while self._number < section.rounds:
+            if self._number % section.regroup_rounds == 0:
+                yield from self._in_time(self._regroup(self._number))
+            yield from self._in_time(self._gossip.turn(self._number))
+            self._number += 1
+            self.stage.after_round(self._number - 1)
+            yield engine.settled()
+        yield engine.until(self._next_us)
+
+    def _in_time(self, turn: Process) -> Process:
+        """Play *turn* when the time of the one before is over."""
+        engine = self.stage.recorder.engine
+        yield engine.until(self._next_us)
+        self._next_us = engine.now_us + round(self.section.every_s * SECOND_US)
+        yield from turn
+
+    def restore(self, tree: Mapping[str, Tree]) -> None:
+        """Remember what *tree* says, and who is linked with whom; see ``Stateful``."""
+        super().restore(tree)
+        if self._linked >= 0:
+            self._link(self._linked)
+
+    def _link(self, number: int) -> None:
+        """Link the members of each group, as after the grouping of that turn."""
+        draws, self._linked = self.stage.draws.child("links"), number
+        self._topology = within_groups(self._group, self.section.links, draws, number)
 
     def _regroup(self, number: int) -> Process:
         """Have phones report, group those whose report arrived, and tell them."""
@@ -114,8 +138,7 @@ class SemiDecentralised:
                 told, section.groups, learning.draws.child("groups"), number
             )
             server_bytes += yield from self._tell(number, told.sender, groups)
-            draws = stage.draws.child("links")
-            self._topology = within_groups(self._group, section.links, draws, number)
+            self._link(number)
         stage.recorder.event(
             "groups",
             number,
@@ -173,6 +196,15 @@ def within_groups(group: IntArray, links: int, draws: Draws, counter: int) -> To
     return from_edges(len(group), together)
 
 
+def check(scenario: Any) -> None:
+    """Raise ScenarioError where a server would group phones by what has not happened yet."""
+    if scenario.data.clock_starts_s is not None:
+        raise ScenarioError(
+            f"data.clock_starts_s = {scenario.data.clock_starts_s}: groups are made by all events "
+            "of the data; leave the key out or choose another protocol.kind"
+        )
+
+
 METHOD = Method(
     kind="protocol",
     name="groups",
@@ -181,4 +213,5 @@ METHOD = Method(
     source="Qu et al.: Semi-decentralized Federated Ego Graph Learning (WWW 2023)",
     gives=frozenset({"peers", "groups", "sends"}),
     needs={"rule": frozenset({"peers", "grouping"})},
+    check=check,
 )

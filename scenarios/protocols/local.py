@@ -9,11 +9,12 @@ from droidloop.platform.engine import Process
 from droidloop.platform.jobs import Kind
 from droidloop.platform.messages import SERVER
 from droidloop.platform.registry import Method
-from droidloop.platform.units import SECOND_US
+from droidloop.platform.state import Stateful
 from droidloop.scenarios.runtime.context import ProtocolContext
 from droidloop.scenarios.schema.turns import ClosedTurns
 
 from .peer_turn import PeerTurns
+from .turn_loop import TurnLoop
 
 
 class LocalSection(ClosedTurns):
@@ -21,42 +22,45 @@ class LocalSection(ClosedTurns):
 
 
 @dataclass
-class FineTuning:
+class FineTuning(Stateful):
     """The protocol: a download at the start, then computation alone."""
 
     stage: ProtocolContext
     learning: PeerLearning
     section: LocalSection
 
+    STATE = ("_loop", "_steps")
+
+    def __post_init__(self) -> None:
+        self._loop = TurnLoop(self.stage, self.section)
+        self._steps = PeerTurns(self.stage, self.learning, self.section)
+
     def process(self) -> Process:
         """Open, then run all turns, one every ``every_s``."""
-        engine, section = self.stage.recorder.engine, self.section
-        steps = PeerTurns(self.stage, self.learning, section)
-        yield from steps.open()
-        start_us, every_us = engine.now_us, round(section.every_s * SECOND_US)
-        for number in range(section.rounds):
-            yield engine.until(start_us + number * every_us)
-            open_us, phones = self.stage.now_us, steps.ask(number)
-            silent = np.zeros(len(phones), np.bool_)
-            server_offers = self.learning.server_offers
-            offered = None if server_offers is None else server_offers(phones, number)
-            inbox = [] if offered is None else [steps.channel.down(offered)]
-            jobs, learned = yield from steps.play(
-                number, phones, inbox, silent, Kind.TUNE, known=np.array([SERVER])
-            )
-            steps.channel.note(number)
-            self.stage.recorder.event(
-                "round",
-                number,
-                open_us=open_us,
-                selected=len(phones),
-                done=int(jobs.done.sum()),
-                length_us=self.stage.now_us - open_us,
-                learned=learned,
-                version=number + 1,
-            )
-            self.stage.after_round(number)
-        yield engine.until(start_us + section.rounds * every_us)
+        if not self._loop.begun:
+            yield from self._steps.open()
+        yield from self._loop.run(self._turn)
+
+    def _turn(self, number: int) -> Process:
+        steps, server_offers = self._steps, self.learning.server_offers
+        open_us, phones = self.stage.now_us, steps.ask(number)
+        silent = np.zeros(len(phones), np.bool_)
+        offered = None if server_offers is None else server_offers(phones, number)
+        inbox = [] if offered is None else [steps.channel.down(offered)]
+        jobs, learned = yield from steps.play(
+            number, phones, inbox, silent, Kind.TUNE, known=np.array([SERVER])
+        )
+        steps.channel.note(number)
+        self.stage.recorder.event(
+            "round",
+            number,
+            open_us=open_us,
+            selected=len(phones),
+            done=int(jobs.done.sum()),
+            length_us=self.stage.now_us - open_us,
+            learned=learned,
+            version=number + 1,
+        )
 
 
 METHOD = Method(

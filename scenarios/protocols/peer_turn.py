@@ -17,6 +17,7 @@ from droidloop.platform.arrays import BoolArray, Int8Array, IntArray
 from droidloop.platform.engine import Process
 from droidloop.platform.jobs import Kind, Need
 from droidloop.platform.messages import Messages
+from droidloop.platform.state import Stateful
 from droidloop.platform.units import SECOND_US
 from droidloop.scenarios.runtime.channel import Channel
 from droidloop.scenarios.runtime.context import ProtocolContext
@@ -27,7 +28,7 @@ from .peer_work import PeerWork
 
 
 @dataclass
-class PeerTurns:
+class PeerTurns(Stateful):
     """Plays turns of *learning* on the phones of *stage*, as *section* says."""
 
     stage: ProtocolContext
@@ -35,6 +36,8 @@ class PeerTurns:
     section: Turns
     needs: Need | None = None
     """What must hold for a phone to be asked, where that is not what its jobs need."""
+
+    STATE = ("channel", "_has_model")
 
     def __post_init__(self) -> None:
         everybody = np.arange(len(self.stage.population))
@@ -84,7 +87,7 @@ class PeerTurns:
         taken the first half of the turn's time.
         """
         learning, channel = self.learning, self.channel
-        data = learning.data.take(phones)
+        data = self.stage.local(learning.data, phones)
         merged, down = np.zeros(len(phones), np.int64), np.zeros(len(phones), np.int64)
         for part in inbox:
             place = np.searchsorted(phones, part.receiver)

@@ -2,20 +2,20 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from droidloop.models.learning.learning import FederatedLearning
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.engine import Process
+from droidloop.platform.state import Stateful
 from droidloop.platform.units import SECOND_US
 from droidloop.scenarios.runtime.context import ProtocolContext
 from droidloop.scenarios.schema.turns import PolicyTurns
 
 from .federated_turn import FederatedTurns
+from .turn_loop import TurnLoop
 
 
 @dataclass
-class PlainRounds:
+class PlainRounds(Stateful):
     """A round every ``every_s``: phones are asked, work until the deadline, and are folded.
 
     Attributes:
@@ -29,8 +29,11 @@ class PlainRounds:
     learning: FederatedLearning
     section: PolicyTurns
 
+    STATE = ("steps", "_loop")
+
     def __post_init__(self) -> None:
         self.steps = FederatedTurns(self.stage, self.learning, self.section)
+        self._loop = TurnLoop(self.stage, self.section)
 
     def ask(self, number: int) -> IntArray:
         """Return the phones that round *number* asks, sorted."""
@@ -38,29 +41,19 @@ class PlainRounds:
 
     def process(self) -> Process:
         """Run all rounds."""
-        engine, section = self.stage.recorder.engine, self.section
-        start_us, every_us = engine.now_us, round(section.every_s * SECOND_US)
-        for number in range(section.rounds):
-            yield engine.until(start_us + number * every_us)
-            yield from self._round(number, engine.now_us + every_us - 1)
-            self.stage.after_round(number)
-        yield engine.until(start_us + section.rounds * every_us)
+        yield from self._loop.run(self._round)
 
-    def _round(self, number: int, until_us: int) -> Process:
+    def _round(self, number: int) -> Process:
         stage, server, open_us = self.stage, self.learning.server, self.stage.now_us
+        until_us = open_us + round(self.section.every_s * SECOND_US) - 1
         phones = self.ask(number)
-        waves = [(step, self.steps.plan(step)) for step in self.steps.take(number, phones)]
-        played = [stage.recorder.play(jobs, self.steps.work(step)) for step, jobs in waves]
-        yield stage.recorder.engine.all_of(played)
+        waves = self.steps.begin(number, phones)
+        yield stage.recorder.engine.all_of([stage.recorder.end_of(wave.jobs) for wave in waves])
         arrived = refused = 0
-        for step, jobs in waves:
-            fetched, computed = (
-                np.flatnonzero(jobs[end] >= 0) for end in ("down_end_us", "compute_end_us")
-            )
-            self.steps.keep(step, fetched, computed)
-            came = np.flatnonzero(jobs.done)
+        for wave in waves:
+            came = self.steps.ended(wave, stage.now_us + 1)
             arrived += len(came)
-            refused += yield from self.steps.fold_after_answers(step, came, until_us)
+            refused += yield from self.steps.fold_after_answers(wave.step, came, until_us)
         server.close()
         self.steps.channel.note(number)
         stage.recorder.event(

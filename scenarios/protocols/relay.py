@@ -10,9 +10,11 @@ import numpy as np
 
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.messages import Messages
+from droidloop.platform.state import Stateful, kept_value
 from droidloop.scenarios.runtime.mail import alike, by_form, together
 
 
+@kept_value
 @dataclass
 class _Batch:
     """Messages that came in one turn: when each arrived, in which turn, and which still wait."""
@@ -23,8 +25,10 @@ class _Batch:
     waiting: IntArray
 
 
-class Relay:
+class Relay(Stateful):
     """Keeps messages for their receivers, and the last one of every sender for those who ask."""
+
+    STATE = ("_batches", "_last")
 
     def __init__(self, phones: int) -> None:
         self._batches: list[_Batch] = []

@@ -17,7 +17,7 @@ from droidloop.platform.draws import Draws
 from droidloop.platform.engine import Process
 from droidloop.platform.jobs import Jobs, Kind
 from droidloop.platform.messages import SERVER, Messages
-from droidloop.platform.units import SECOND_US
+from droidloop.platform.state import Stateful
 from droidloop.scenarios.runtime.channel import Channel
 from droidloop.scenarios.runtime.context import ProtocolContext
 from droidloop.scenarios.runtime.mail import by_form
@@ -25,6 +25,7 @@ from droidloop.scenarios.schema.turns import Turns
 
 from .peer_turn import PeerTurns
 from .relay import Relay
+from .turn_loop import TurnLoop
 
 Mode = Literal["push", "pull", "push-pull"]
 Neighbours = Callable[[], Topology]
@@ -32,7 +33,7 @@ Neighbours = Callable[[], Topology]
 
 
 @dataclass
-class Gossip:
+class Gossip(Stateful):
     """The protocol over the topology that *neighbours* gives at the start of each turn."""
 
     stage: ProtocolContext
@@ -42,21 +43,19 @@ class Gossip:
     keep_turns: int
     neighbours: Neighbours
 
+    STATE = ("_loop", "_steps", "_relay")
+
     def __post_init__(self) -> None:
+        self._loop = TurnLoop(self.stage, self.section)
         self._steps = PeerTurns(self.stage, self.learning, self.section)
         self._relay = Relay(len(self.stage.population))
         self._partners = self.stage.draws.child("partners")
 
     def process(self) -> Process:
         """Open, then run all turns, one every ``every_s``."""
-        yield from self._steps.open()
-        engine, section = self.stage.recorder.engine, self.section
-        start_us, every_us = engine.now_us, round(section.every_s * SECOND_US)
-        for number in range(section.rounds):
-            yield engine.until(start_us + number * every_us)
-            yield from self.turn(number)
-            self.stage.after_round(number)
-        yield engine.until(start_us + section.rounds * every_us)
+        if not self._loop.begun:
+            yield from self._steps.open()
+        yield from self._loop.run(self.turn)
 
     def turn(self, number: int) -> Process:
         """Play one turn of the phones that can work now."""

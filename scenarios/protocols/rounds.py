@@ -4,65 +4,92 @@ Phones that are late, die or leave cost energy and bytes and give nothing; those
 could not send keep their private result.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated
 
-import numpy as np
+import simpy
+from pydantic import Field, model_validator
 
 from droidloop.models.learning.learning import FederatedLearning
 from droidloop.platform.engine import Process
 from droidloop.platform.registry import Method
+from droidloop.platform.state import Stateful
 from droidloop.platform.units import SECOND_US
 from droidloop.scenarios.runtime.context import ProtocolContext
-from droidloop.scenarios.schema.turns import ClosedTurns, PolicyTurns
+from droidloop.scenarios.schema.turns import PolicyTurns, require_closed
 
-from .federated_turn import FederatedTurns
+from .federated_turn import FederatedTurns, Wave
+from .turn_loop import TurnLoop
 
 
-class RoundsSection(ClosedTurns, PolicyTurns):
-    """Synchronous rounds: the server asks phones, waits until its deadline, folds what came."""
+class RoundsSection(PolicyTurns):
+    """Rounds: the server asks phones, waits for enough or its deadline, folds what came."""
+
+    every_s: Annotated[float, Field(ge=0.0)] = 1800.0
+    """From the start of one round to that of the next; 0: it starts when the last one has ended."""
+    over_select: Annotated[float, Field(ge=1.0)] = 1.0
+    """How many times `clients` phones are asked; the round closes when `clients` have answered."""
+
+    @model_validator(mode="after")
+    def _rounds_can_end(self) -> "RoundsSection":
+        if self.every_s:
+            require_closed(self)
+        if self.over_select > 1 and self.clients is None:
+            raise ValueError(
+                f"protocol.over_select = {self.over_select} asks more phones than answer: "
+                "set protocol.clients"
+            )
+        return self
 
 
 @dataclass
-class Rounds:
-    """The protocol."""
+class Rounds(Stateful):
+    """The protocol.
+
+    Who is still at work when enough have answered is cut off: it goes on to its end, which nobody
+    waits for, and keeps its private result.
+    """
 
     stage: ProtocolContext
     learning: FederatedLearning
     section: RoundsSection
+    _late: list[Wave] = field(default_factory=list)
+
+    STATE = ("_steps", "_loop", "_late")
 
     def __post_init__(self) -> None:
         self._steps = FederatedTurns(self.stage, self.learning, self.section)
+        self._loop = TurnLoop(self.stage, self.section)
 
     def process(self) -> Process:
-        """Run all rounds, one every ``every_s``."""
-        engine, section = self.stage.recorder.engine, self.section
-        start_us, every_us = engine.now_us, round(section.every_s * SECOND_US)
-        for number in range(section.rounds):
-            yield engine.until(start_us + number * every_us)
-            yield from self._round(number)
-            self.stage.after_round(number)
-        yield engine.until(start_us + section.rounds * every_us)
+        """Run all rounds; then wait for those that were cut off."""
+        recorder = self.stage.recorder
+        yield from self._loop.run(self._round)
+        yield recorder.engine.all_of([recorder.end_of(wave.jobs) for wave in self._late])
 
     def _round(self, number: int) -> Process:
-        learning, stage, open_us = self.learning, self.stage, self.stage.now_us
-        until_us = open_us + round(self.section.every_s * SECOND_US) - 1
-        phones = self._steps.ask(number, self.section.clients)
-        steps = self._steps.take(number, phones)
-        batches = [self._steps.plan(step) for step in steps]
-        events = [
-            stage.recorder.play(jobs, self._steps.work(step))
-            for step, jobs in zip(steps, batches, strict=True)
-        ]
-        yield stage.recorder.engine.all_of(events)
-        arrived = refused = 0
-        for step, jobs in zip(steps, batches, strict=True):
-            fetched = np.flatnonzero(jobs["down_end_us"] >= 0)
-            self._steps.keep(step, fetched, np.flatnonzero(jobs["compute_end_us"] >= 0))
-            arrived += int(jobs.done.sum())
-            came = np.flatnonzero(jobs.done)
-            refused += yield from self._steps.fold_after_answers(step, came, until_us)
+        learning, stage, section = self.learning, self.stage, self.section
+        open_us = stage.now_us
+        lasts_us = round((section.every_s or section.deadline_s) * SECOND_US)
+        self._see_late()
+        clients = section.clients
+        asked = None if clients is None else round(clients * section.over_select)
+        phones = self._steps.ask(number, asked)
+        waves = self._steps.begin(number, phones)
+        yield self._enough(waves)
+        closed_us, arrived, refused = stage.now_us, 0, 0
+        came = [self._steps.ended(wave, closed_us + 1) for wave in waves]
+        for wave, done in zip(waves, came, strict=True):
+            stage.recorder.cut(wave.jobs)
+            arrived += len(done)
+            refused += yield from self._steps.fold_after_answers(
+                wave.step, done, open_us + lasts_us - 1
+            )
+        self._late += [wave for wave in waves if len(wave.left)]
         learning.server.close()
         self._steps.channel.note(number)
+        cut = {} if section.over_select == 1 else {"cut": sum(len(wave.left) for wave in waves)}
         stage.recorder.event(
             "round",
             number,
@@ -72,7 +99,21 @@ class Rounds:
             refused=refused,
             length_us=stage.now_us - open_us,
             version=learning.server.version,
+            **cut,
         )
+
+    def _enough(self, waves: Sequence[Wave]) -> simpy.Event:
+        """Return the event of all having ended, or of enough having answered."""
+        recorder, section = self.stage.recorder, self.section
+        if section.over_select > 1 and section.clients is not None:
+            return recorder.arrivals([wave.jobs for wave in waves], section.clients)
+        return recorder.engine.all_of([recorder.end_of(wave.jobs) for wave in waves])
+
+    def _see_late(self) -> None:
+        """Have those keep their results who were cut off and have ended."""
+        for wave in self._late:
+            self._steps.ended(wave, self.stage.now_us + 1)
+        self._late = [wave for wave in self._late if len(wave.left)]
 
 
 METHOD = Method(

@@ -75,6 +75,11 @@ def prepare(scenario: Scenario) -> Experiment:
     if not split.test.counts.any():
         place = scenario.data.path or "the synthetic data"
         raise DataError(f"{place}: no user has three events; leave-one-out needs them")
+    if scenario.data.clock_starts_s is not None and (implicit.times_s < 0).any():
+        raise DataError(
+            f"{scenario.data.path or 'the synthetic data'}: data.clock_starts_s needs the time of "
+            "every event; name the column of times, or leave the key out"
+        )
     candidates = sample_candidates(split, Draws(seed, "candidates"), evaluation.candidates)
     metrics, by = chosen_metrics(evaluation, "ranks")
     evaluator = Evaluator(split, candidates, evaluation.k, metrics, by)

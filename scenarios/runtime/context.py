@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from droidloop.devices.population.population import Population
+from droidloop.models.data.interactions import UserItems
 from droidloop.models.interfaces.learning import Cost
 from droidloop.models.interfaces.transforms import Observer
 from droidloop.models.packages.step_export import TrainingModels
@@ -37,6 +38,7 @@ class ProtocolContext:
         models: the training steps for real devices; None where all phones are simulated.
         train: says where cohorts do their steps.
         links: who is linked with whom, where that is fixed from the start.
+        data_starts_s: the time of the data at which the clock begins; None: all is known at once.
         observers: see what a curious receiver of any message sees.
     """
 
@@ -47,12 +49,20 @@ class ProtocolContext:
     models: TrainingModels | None = None
     train: Train = train_here
     links: Topology | None = None
+    data_starts_s: float | None = None
     observers: tuple[Observer, ...] = ()
 
     @property
     def now_us(self) -> int:
         """The virtual time."""
         return self.recorder.engine.now_us
+
+    def local(self, data: UserItems, phones: IntArray) -> UserItems:
+        """Return the rows of *phones*: what has happened there by now."""
+        rows = data.take(phones)
+        if self.data_starts_s is None:
+            return rows
+        return rows.by(self.data_starts_s + self.now_us / SECOND_US)
 
     def ask(
         self,

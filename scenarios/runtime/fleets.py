@@ -50,14 +50,18 @@ class Attached:
         return frozenset(one.phone for one in self.devices if one.same_instructions)
 
     def note(self, directory: RunDirectory) -> None:
-        """Write into the manifest which phones are real."""
+        """Write into the manifest which phones are real, and whether jobs are recorded ones."""
+        noted: dict[str, object] = {}
         if self.serials:
             labels = {one.phone: one.label for one in self.devices if one.label is not None}
-            names = {
+            noted[_NOTE] = {
                 str(phone): f"{labels[phone]} ({serial})" if phone in labels else serial
                 for phone, serial in self.serials.items()
             }
-            directory.write_manifest({**directory.manifest(), _NOTE: names})
+        if self.replay is not None:
+            noted["replay"] = str(self.replay)
+        if noted:
+            directory.write_manifest({**directory.manifest(), **noted})
 
 
 def take_seats(

@@ -7,8 +7,10 @@ import numpy as np
 
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.messages import Messages, joined
+from droidloop.platform.state import kept_value
 
 
+@kept_value
 @dataclass(frozen=True)
 class Mail:
     """What *count* phones send: message k of ``parts[i]`` is one of the phone ``places[i][k]``."""

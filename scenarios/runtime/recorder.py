@@ -1,18 +1,34 @@
 """Between the protocols and the ledger: numbers the jobs, plays them, writes what came of them."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import simpy
 
-from droidloop.devices.fleets.fleet import Fleet
+from droidloop.devices.fleets.fleet import Fleet, Lasting
 from droidloop.devices.fleets.work import Work
 from droidloop.network.wire import wire_bytes
 from droidloop.platform.arrays import IntArray
-from droidloop.platform.engine import Engine, Process
-from droidloop.platform.jobs import Jobs, Kind, Need
+from droidloop.platform.engine import Engine, Start
+from droidloop.platform.jobs import Jobs, Kind, Need, Outcome
 from droidloop.platform.ledger import Ledger
+from droidloop.platform.state import Tree, pack, unpack
+from droidloop.platform.units import NEVER_US
 
 SERVER = -1
+
+
+@dataclass
+class _UnderWay:
+    """Jobs that are being played: since when, what of the fleet tells their end, and who waits."""
+
+    jobs: Jobs
+    start_us: int
+    ended: simpy.Event
+    cut_us: int = NEVER_US
+    moving: simpy.Event | None = None
 
 
 class Recorder:
@@ -30,7 +46,7 @@ class Recorder:
         self._fleet = fleet
         self._ledger = ledger
         self._jobs = 0
-        self._open: list[int] = []
+        self._open: dict[int, _UnderWay] = {}
 
     def plan(self, phones: IntArray, kind: Kind, **columns: Any) -> Jobs:
         """Return jobs for *phones*, planned for now; see ``Jobs.plan`` for the columns."""
@@ -45,16 +61,83 @@ class Recorder:
 
     def play(self, jobs: Jobs, work: Work | None = None) -> simpy.Event:
         """Play *jobs*; the event happens when all have ended and are in the ledger."""
-        return self.engine.process(self._play(jobs, work))
+        moving = self._fleet.run(jobs, work)
+        if len(jobs):
+            self._note(jobs, self.engine.now_us)
+            self._wait(jobs, moving)
+        return self.end_of(jobs)
 
-    def _play(self, jobs: Jobs, work: Work | None) -> Process:
-        start_us = self.engine.now_us
-        self._open.append(start_us)
-        yield self._fleet.run(jobs, work)
-        self._ledger.write("jobs", jobs.rows)
-        self._open.remove(start_us)
-        self._ledger.advance(min([self.engine.now_us, *self._open]))
-        return jobs
+    def end_of(self, jobs: Jobs) -> simpy.Event:
+        """Return the event of the end of *jobs*, which have been played: at once if it is over."""
+        if len(jobs) and _first(jobs) in self._open:
+            return self._open[_first(jobs)].ended
+        return self.engine.event().succeed(jobs)
+
+    def arrivals(self, batches: Sequence[Jobs], wanted: int) -> simpy.Event:
+        """Return the event of *wanted* of the jobs in *batches* being done, or all over."""
+        return self._fleet.arrivals(batches, wanted)
+
+    def cut(self, jobs: Jobs) -> None:
+        """Have those of *jobs* that are done later than now count as cut off."""
+        if len(jobs) and _first(jobs) in self._open:
+            self._open[_first(jobs)].cut_us = self.engine.now_us
+
+    def _note(self, jobs: Jobs, start_us: int) -> None:
+        self._open[_first(jobs)] = _UnderWay(jobs, start_us, self.engine.event())
+
+    def _wait(self, jobs: Jobs, moving: simpy.Event) -> None:
+        """Have the end of *jobs* be when *moving* happens."""
+        one = self._open[_first(jobs)]
+        one.moving = moving
+        assert moving.callbacks is not None
+        moving.callbacks.append(lambda event: self._ended(one, event))
+
+    def _ended(self, one: _UnderWay, event: simpy.Event) -> None:
+        if not event.ok:  # the engine raises what went wrong
+            return
+        del self._open[_first(one.jobs)]
+        late = one.jobs.done & (one.jobs["finish_us"] > one.cut_us)
+        one.jobs.rows["outcome"][late] = Outcome.CUT_OFF
+        self._ledger.write("jobs", one.jobs.rows)
+        starts = [other.start_us for other in self._open.values()]
+        self._ledger.advance(min([self.engine.now_us, *starts]))
+        one.ended.succeed(one.jobs)
+
+    def state(self) -> Tree:
+        """Return the jobs under way, what the fleet knows of them, and what the ledger holds."""
+        assert isinstance(self._fleet, Lasting)
+        places = self.engine.places()
+        under_way = [
+            {
+                "jobs": pack(one.jobs),
+                "start_us": one.start_us,
+                "cut_us": one.cut_us,
+                "place": -1 if one.moving is None else places.get(one.moving, -1),
+            }
+            for one in self._open.values()
+        ]
+        return {
+            "jobs": self._jobs,
+            "under_way": under_way,
+            "fleet": self._fleet.state(places),
+            "ledger": self._ledger.state(),
+        }
+
+    def restore(self, tree: Tree) -> list[Start]:
+        """Go on from *tree*; return what starts the jobs under way, by its place among events."""
+        assert isinstance(self._fleet, Lasting)
+        self._jobs = tree["jobs"]
+        self._ledger.restore(tree["ledger"])
+        starts = self._fleet.restore(tree["fleet"])
+        for one in tree["under_way"]:
+            jobs = unpack(one["jobs"])
+            self._note(jobs, one["start_us"])
+            self._open[_first(jobs)].cut_us = one["cut_us"]
+            starts.append((one["place"], partial(self._again, self._fleet, jobs)))
+        return starts
+
+    def _again(self, fleet: Lasting, jobs: Jobs) -> None:
+        self._wait(jobs, fleet.again(jobs))
 
     def note(self, table: str, **columns: Any) -> None:
         """Write rows to *table*, given as columns; see ``Ledger.note``."""
@@ -75,3 +158,8 @@ class Recorder:
     def _events(self, kind: str, round_: int, phone: Any, name: Any, value: Any) -> None:
         columns = {"kind": kind, "round": round_, "phone": phone, "name": name, "value": value}
         self.note("events", t_us=self.engine.now_us, **columns)
+
+
+def _first(jobs: Jobs) -> int:
+    """Return the number of the first of *jobs*, by which they are known while under way."""
+    return int(jobs["job"][0])

@@ -74,6 +74,15 @@ def require_devices_fit(scenario: "Scenario") -> None:
             f"training.rule = {rule.name!r}: has no training step for real devices; "
             f"leave --attach and [devices] out, or choose {', '.join(fitting)}"
         )
+    if scenario.delivery.when != "end":
+        raise ScenarioError(
+            f"delivery.when = {scenario.delivery.when!r}: real devices take one version, after "
+            "training; set delivery.when = 'end'"
+        )
+    if getattr(scenario.protocol, "over_select", 1) > 1:
+        raise ScenarioError(
+            "protocol.over_select: rounds with real devices wait for all; set over_select = 1"
+        )
     model, table = scenario.recommender, getattr(scenario.model, "table", None)
     if "device-step" not in model.gives or (
         table is not None and "plain" not in method_of("table", table).gives

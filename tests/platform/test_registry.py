@@ -46,7 +46,7 @@ def test_every_choice_says_what_it_is_and_has_the_name_of_its_file(kind: str) ->
 def test_names_are_known_without_importing_anything() -> None:
     program = (
         "import sys; from droidloop.platform.registry import names; names('rule');"
-        "print(sorted(n for n in sys.modules if n.startswith(('droidloop.models', 'torch'))))"
+        "print(sorted(n for n in sys.modules if n.startswith(('droidloop.models.', 'torch'))))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout == "[]\n", done.stderr

@@ -21,7 +21,7 @@ from droidloop.devices.android.conditions.imposing import Hold, conditions_of
 from droidloop.devices.android.errors import AndroidError
 from droidloop.devices.fleets.apply_job import follow
 from droidloop.devices.fleets.device_outputs import Evidence
-from droidloop.devices.fleets.fleet import end_of
+from droidloop.devices.fleets.fleet import EndsKnown, end_of
 from droidloop.devices.fleets.model_job import Failed, ModelJob, Ran, Result, Runner
 from droidloop.devices.fleets.work import Work, WrongOutputError
 from droidloop.devices.population.population import Population
@@ -83,7 +83,7 @@ class _Took:
 
 
 @final
-class AndroidFleet:
+class AndroidFleet(EndsKnown):
     """Plays jobs on the devices *attached*; rows of other phones are not its business."""
 
     def __init__(
@@ -115,7 +115,7 @@ class AndroidFleet:
         took = self._do(jobs, work, queues)
         for k, row in enumerate(jobs.rows):
             self._close(row, took.get(k), k, work)
-        return self._engine.process(end_of(self._engine, jobs))
+        return end_of(self._engine, jobs)
 
     def _do(self, jobs: Jobs, work: Work, queues: Mapping[int, list[int]]) -> dict[int, _Took]:
         """Return what came of each job that a device has tried: all devices at once."""

@@ -10,7 +10,7 @@ from droidloop.devices.android.errors import AndroidError, ParseError, one_line
 from droidloop.devices.android.parsers.adb_text import Listed, State
 from droidloop.devices.android.parsers.getprop import parse_getprop
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True)

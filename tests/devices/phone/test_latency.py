@@ -43,7 +43,7 @@ def predicted_ms(one: Latency) -> float:
 def rank_correlation(some: Array, others: Array) -> float:
     """Return Spearman's correlation."""
     ranks = [np.argsort(np.argsort(values)) for values in (some, others)]
-    return float(np.corrcoef(ranks)[0, 1])
+    return float(np.asarray(np.corrcoef(ranks))[0, 1])
 
 
 RATIOS = np.array([predicted_ms(one) / one.ms for one in PUBLISHED])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ def uploads(*, whole: bool = False) -> Messages:
     )
 
 
-def causes(messages: Messages, **options: np.ndarray) -> list[Cause]:
+def causes(messages: Messages, **options: Any) -> list[Cause]:
     found = inspect(messages, FORM, known=np.arange(10), most=np.full(10, 50.0), **options)
     return [Cause(int(one)) for one in found]
 

@@ -66,14 +66,23 @@ class AtTables(Vandal):
         return super().send(honest, form, inbox, number) if self.array in honest.arrays else honest
 
 
-@pytest.mark.parametrize("kind", ["rounds", "gossip"])
-def test_what_is_refused_is_as_if_it_had_never_been_sent(tmp_path: Path, kind: str) -> None:
+def test_what_a_server_refuses_is_as_if_it_had_never_been_sent(tmp_path: Path) -> None:
     vandals = [Vandal(how, "item", DRAWS) for how in ("nan", "kind", "weight", "large", "width")]
-    with_them = play(tmp_path / "a", kind, liars=vandals, each=2)
-    without = play(tmp_path / "b", kind, liars=[Silent()], each=10)
+    with_them = play(tmp_path / "a", "rounds", liars=vandals, each=2)
+    without = play(tmp_path / "b", "rounds", liars=[Silent()], each=10)
     assert sum(refused(tmp_path / "a").values()) > 10
     assert not refused(tmp_path / "b")
     np.testing.assert_array_equal(with_them.tables(), without.tables())
+
+
+def test_what_is_in_a_message_that_a_phone_refuses_changes_nothing(tmp_path: Path) -> None:
+    """Two runs in which other things of the same size are wrong, so that they take as long."""
+    tables = []
+    for folder, ways in (("a", ("nan", "kind", "weight")), ("b", ("small", "phase", "sender"))):
+        vandals = [Vandal(how, "item", DRAWS) for how in ways]
+        tables.append(play(tmp_path / folder, "gossip", liars=vandals, each=3).tables())
+        assert sum(refused(tmp_path / folder).values()) > 10
+    np.testing.assert_array_equal(*tables)
 
 
 @pytest.mark.parametrize("kind", ["rounds", "buffered", "gossip"])

@@ -54,6 +54,10 @@ baselines = []
 candidates = 30
 """
 
+SEALED = {
+    "protocol.transforms": '[{kind = "clip-laplace", clip = 0.5, noise = 0.001}, {kind = "masks"}]',
+    "protocol.senders": '[{kind = "flipped-signs", share = 0.5}]',
+}
 AMONG = {"population.phones": 12, "population.ideal": "false", "protocol.rounds": 2}
 FAULTS = {
     "link": Outcome.FAILED_LINK,
@@ -123,6 +127,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             "devices": play(folder / "devices", devices),
             "among": play(folder / "among", among, AMONG),
         }
+        made["sealed"] = play(folder / "sealed", devices, SEALED)
+        made["sealed host"] = play(folder / "sealed host", {}, SEALED)
+        made["sealed again"] = play(folder / "sealed again", {}, SEALED, made["sealed"])
         made["simulated"] = play(folder / "simulated", {}, AMONG)
         made["replay"] = play(folder / "replay", {}, replay=made["devices"])
         made["again"] = play(folder / "again", {}, replay=made["replay"])
@@ -149,6 +156,16 @@ def test_with_devices_alone_the_global_model_is_the_hosts(runs: dict[str, Path])
     assert not np.array_equal(devices, host), "they did not train: this is the host's own result"
 
 
+def test_devices_train_what_is_then_forged_clipped_blurred_and_masked(
+    runs: dict[str, Path],
+) -> None:
+    devices, host, plain = (table_of(runs[name]) for name in ("sealed", "sealed host", "host"))
+    assert read(runs["sealed"], "jobs")["measured"].all()
+    np.testing.assert_allclose(devices, host, rtol=0, atol=1e-5)
+    assert not np.array_equal(devices, host), "they did not train: this is the host's own result"
+    assert np.abs(devices - plain).max() > 0.01, "one of two phones sends the opposite"
+
+
 def test_jobs_of_devices_are_marked_as_measured_and_no_others(runs: dict[str, Path]) -> None:
     rows = read(runs["among"], "jobs")
     assert np.array_equal(rows["measured"], np.isin(rows["phone"], [0, 3, 7]))
@@ -157,7 +174,13 @@ def test_jobs_of_devices_are_marked_as_measured_and_no_others(runs: dict[str, Pa
 
 
 @pytest.mark.parametrize(
-    ("run", "recorded"), [("replay", "devices"), ("again", "replay"), ("among again", "among")]
+    ("run", "recorded"),
+    [
+        ("replay", "devices"),
+        ("again", "replay"),
+        ("among again", "among"),
+        ("sealed again", "sealed"),
+    ],
 )
 def test_a_replay_without_devices_gives_the_same_bytes(
     runs: dict[str, Path], run: str, recorded: str

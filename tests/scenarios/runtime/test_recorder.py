@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import simpy
 
-from droidloop.devices.fleets.fleet import CohortFleet, ExactFleet
+from droidloop.devices.fleets.fleet import CohortFleet, EndsKnown, ExactFleet
 from droidloop.devices.fleets.work import Work
 from droidloop.network.wire import wire_bytes
 from droidloop.platform.engine import Engine, Process
@@ -18,7 +18,7 @@ from droidloop.scenarios.runtime.recorder import SERVER, Recorder
 from tests.contracts.worlds import steady
 
 
-class _Slow:
+class _Slow(EndsKnown):
     """A fleet whose jobs end *lasts_us* after their plan."""
 
     def __init__(self, engine: Engine, lasts_us: int) -> None:

@@ -125,7 +125,7 @@ def test_a_job_runs_under_its_rows_conditions_and_no_energy_is_read(tmp_path: Pa
     held, measures = Held(), list[Any]()
     assert outcome(tmp_path, held, Device(), measures) is Outcome.DONE
     assert held.seen == [(LINK, BatteryCondition(100, charging=False))]
-    assert measures[0]["energy_source"][0] == b"modelled"
+    assert measures[0]["energy_source"] == "modelled"
 
 
 @pytest.mark.parametrize(

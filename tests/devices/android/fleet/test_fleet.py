@@ -11,7 +11,7 @@ import pytest
 from droidloop.devices.android.errors import OfflineError
 from droidloop.devices.android.fleet.fleet import BACK_S, STILL_GONE_S, AndroidFleet, Attachment
 from droidloop.devices.fleets.device_outputs import Evidence
-from droidloop.devices.fleets.fleet import Fleet
+from droidloop.devices.fleets.fleet import EndsKnown, Fleet
 from droidloop.devices.fleets.model_job import Failed, ModelJob, Ran, Result
 from droidloop.devices.fleets.work import Work, WrongOutputError
 from droidloop.devices.phone.battery import settle
@@ -89,7 +89,7 @@ class Told:
         self.accepted.append(int(self.jobs["job"][k]))
 
 
-class Working:
+class Working(EndsKnown):
     """A fleet that is given the work that is told."""
 
     def __init__(self, fleet: Fleet) -> None:
@@ -152,7 +152,7 @@ def one_job(population: Population, folder: Path, **columns: Any) -> tuple[Any, 
     jobs = Jobs.plan(np.array([0]), kind=Kind.TRAIN, plan_us=0, first=3, up_bytes=1, **columns)
     fleet, told = android(engine, population, folder, measures), Told(jobs, fails=10**6)
 
-    class Given:
+    class Given(EndsKnown):
         def run(self, jobs: Jobs, work: Work | None = None) -> Any:
             return fleet.run(jobs, told)
 

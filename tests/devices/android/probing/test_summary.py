@@ -10,14 +10,15 @@ PIXEL = """[ro.product.model]: [Pixel 3[31m]
 """
 
 
-def test_each_device_tells_model_android_and_abi(adb: Adb, fake: FakeAdb) -> None:
+def test_each_device_tells_model_android_and_abi(fake: FakeAdb) -> None:
     fake.devices |= {
         "pixel": FakeDevice(answers={"getprop": (PIXEL, "", 0)}),
         "silent": FakeDevice(shell_fault="close"),
         "locked": FakeDevice(state="unauthorized"),
     }
-    listed = [one for one in adb.devices() if one.serial != "phone"]
-    assert summaries(adb, listed) == [
+    patient = Adb(fake.port)  # a busy host is no silent phone
+    listed = [one for one in patient.devices() if one.serial != "phone"]
+    assert summaries(patient, listed) == [
         Summary("pixel", "device", "Pixel 3[31m", "11", "arm64-v8a"),
         Summary("silent", "device"),
         Summary("locked", "unauthorized"),

@@ -1,0 +1,40 @@
+"""When checkpoints are written: every so many turns, as long as they cost next to nothing."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from droidloop.platform.checkpoint import write_checkpoint
+from droidloop.platform.engine import Engine
+from droidloop.platform.state import Tree
+
+SHARE = 0.01
+"""Of the time of a run that checkpoints may take, as far as the last one tells."""
+
+
+class Checkpoints:
+    """Writes the state of a run into its directory, every *every* turns (0: never)."""
+
+    def __init__(self, engine: Engine, folder: Path, every: int, state: Callable[[], Tree]) -> None:
+        self._engine, self._folder, self._every, self._state = engine, folder, every, state
+        self._turns, self._took_s, self._last_s = 0, 0.0, time.monotonic()
+        self.written = 0
+
+    def after_turn(self) -> None:
+        """Have a checkpoint be written at the next quiet instant, if it is time for one."""
+        self._turns += 1
+        idle_s = time.monotonic() - self._last_s
+        if self._every and self._turns >= self._every and self._took_s <= SHARE * idle_s:
+            self._engine.pause()
+
+    def write(self) -> None:
+        """Write one now; see ``Engine.run_quietly``.
+
+        Raises:
+            LedgerError: the run directory cannot be written.
+        """
+        begin_s = time.monotonic()
+        write_checkpoint(self._folder, self._state())
+        self._last_s = time.monotonic()
+        self._took_s, self._turns = self._last_s - begin_s, 0
+        self.written += 1

@@ -1,0 +1,168 @@
+"""Everything that a run knows at an instant, reachable from one object, and how it goes on."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import simpy
+
+from droidloop.models.evaluation.evaluator import TableScorer
+from droidloop.models.packages.litert import LiteRT
+from droidloop.models.packages.package import Package
+from droidloop.platform.arrays import Array
+from droidloop.platform.draws import Draws
+from droidloop.platform.engine import Process
+from droidloop.platform.state import Stateful, Tree
+from droidloop.scenarios.delivery.package_work import DeliveryWorks
+from droidloop.scenarios.delivery.releases import TIMES, Release, Releases
+from droidloop.scenarios.runtime.activities import Activities
+from droidloop.scenarios.runtime.context import ProtocolContext
+from droidloop.scenarios.runtime.fleets import Attached, training_models
+from droidloop.scenarios.runtime.recorder import Recorder
+from droidloop.scenarios.runtime.remote_training import Train
+from droidloop.scenarios.schema.chosen import method_of
+
+from .checkpoints import Checkpoints
+from .evaluation import Evaluation
+from .experiment import Experiment
+
+Progress = Callable[[str, int, int], None]
+TRAINING = "training"
+
+
+class Whole(Stateful):
+    """A run: its phones, jobs under way and ledger, the rule, and the activities on one clock.
+
+    Learning publishes a version with every turn; evaluation and releases hear of it.
+    """
+
+    def __init__(
+        self,
+        study: Experiment,
+        recorder: Recorder,
+        folder: Path,
+        attached: Attached,
+        progress: Progress,
+        train: Train,
+    ) -> None:
+        scenario = self._scenario = study.scenario
+        self._study, self._recorder, self._progress = study, recorder, progress
+        self._attached = attached
+        self.engine = recorder.engine
+        context = ProtocolContext(
+            recorder,
+            study.population,
+            Draws(scenario.seed, "selection"),
+            self._after_turn,
+            training_models() if attached.phones else None,
+            train,
+            study.links,
+            scenario.data.clock_starts_s,
+        )
+        protocol = method_of("protocol", scenario.protocol)
+        self._protocol = protocol.build(scenario.protocol, context, study.learning)
+        every = scenario.checkpoint_every if _kept(study, attached, self._protocol) else 0
+        self.checkpoints = Checkpoints(self.engine, folder, every, self.state)
+        self._activities = Activities(self.engine)
+        self._evaluation = Evaluation(study, recorder, remember=every > 0)
+        held = study.population.state["version"]
+        self._releases = Releases(
+            scenario.delivery, scenario.name, folder, recorder, held, self._activities
+        )
+        self._releases.best = self._evaluation.version
+        self._releases.works = self._works
+        self._releases.released = self._judge_release
+
+    def begin(self) -> simpy.Event:
+        """Begin all activities; the event happens when all have ended."""
+        self._evaluation.note_split()
+        self._activities.begin(TRAINING, self._training())
+        if self._scenario.delivery.at_h:
+            self._activities.begin(TIMES, self._releases.process())
+        return self._activities.over
+
+    def end(self) -> None:
+        """Judge what the phones hold at the end."""
+        scores = None if self._at_end else self._releases.lists()
+        if scores is not None:
+            last = self._releases.made[-1].round
+            self._evaluation.judge("held", TableScorer(np.nan_to_num(scores)), last)
+
+    def state(self) -> dict[str, Tree]:
+        """Return everything."""
+        return {
+            "now_us": self.engine.now_us,
+            "phones": self._study.population.state,
+            "recorder": self._recorder.state(),
+            "evaluation": self._evaluation.state(),
+            "rule": self._study.learning.state(),
+            "protocol": self._protocol.state(),
+            "releases": self._releases.state(),
+            "activities": self._activities.state(),
+        }
+
+    def restore(self, tree: Mapping[str, Tree]) -> None:
+        """Be as *tree* says, and go on from there."""
+        self._study.population.state[:] = tree["phones"]
+        starts = self._recorder.restore(tree["recorder"])
+        self._evaluation.restore(tree["evaluation"])
+        self._study.learning.restore(tree["rule"])
+        self._protocol.restore(tree["protocol"])
+        self._releases.restore(tree["releases"])
+        processes = {TRAINING: self._training, **self._releases.processes()}
+        starts += self._activities.restore(tree["activities"], processes)
+        self.engine.resume(tree["now_us"], starts)
+
+    @property
+    def over(self) -> simpy.Event:
+        """Happens when all activities have ended."""
+        return self._activities.over
+
+    @property
+    def _at_end(self) -> bool:
+        """Whether one version ships, after training."""
+        return self._scenario.delivery.when == "end"
+
+    def _training(self) -> Process:
+        yield from self._protocol.process()
+        self._evaluation.require_best()
+        best, release = self._evaluation.version(), None
+        self._progress("exporting", 0, 1)
+        if self._at_end and best is not None and self._scenario.delivery.variant != "none":
+            release = self._releases.ship(best)
+        self._evaluation.measure(release)
+        self._progress("exporting", 1, 1)
+
+    def _after_turn(self, number: int) -> None:
+        total, every = self._scenario.protocol.rounds, self._scenario.evaluation.every
+        self._progress("training", number + 1, total)
+        judged = (number + 1) % every == 0 or number + 1 == total
+        improved = judged and self._evaluation.validate(number)
+        if not self._at_end:
+            self._releases.after_turn(self._evaluation.present(number), improved=improved)
+        self.checkpoints.after_turn()
+
+    def _judge_release(self, release: Release) -> None:
+        if not self._at_end:
+            model = LiteRT(release.package.model(self._scenario.delivery.variant))
+            scores = TableScorer(model.scores(release.users).values)
+            self._evaluation.judge(f"v{release.round + 1}", scores, release.round)
+
+    def _works(self, package: Package, folder: Path, users: Array) -> DeliveryWorks | None:
+        """Return what real devices get of *package*; None where there are none."""
+        if not self._attached.phones:
+            return None
+        variant, same = self._scenario.delivery.variant, self._attached.same_instructions
+        return DeliveryWorks(package, folder, variant, users, same)
+
+
+def _kept(study: Experiment, attached: Attached, protocol: object) -> bool:
+    """Return whether all that is under way between two turns can be kept.
+
+    What real devices and transfers over shared cells are in the middle of cannot, nor what a
+    protocol or a server rule remembers without deriving from ``Stateful``.
+    """
+    if attached.phones or study.population.cells is not None:
+        return False
+    server = getattr(study.learning, "server", protocol)
+    return isinstance(protocol, Stateful) and isinstance(server, Stateful)

@@ -66,7 +66,8 @@ class Result:
         """Return the run as a matplotlib figure: learning, quality by class, energy, delivery."""
         from droidloop.scenarios.reports.picture import figure_of
 
-        return figure_of(self._directory)
+        figure: Figure = figure_of(self._directory)
+        return figure
 
     def topology(self) -> "Figure":
         """Return who learned from whom as a matplotlib figure.
@@ -76,7 +77,8 @@ class Result:
         """
         from droidloop.scenarios.reports.topology_picture import topology_figure
 
-        return topology_figure(self._directory)
+        figure: Figure = topology_figure(self._directory)
+        return figure
 
     def __repr__(self) -> str:
         scenario = self.scenario

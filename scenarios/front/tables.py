@@ -53,4 +53,5 @@ def _array(name: str, values: Any) -> "pa.Array[Any]":
         # -1 in a measure: the job did not get that far
         words = pa.array([_CODES[name].get(code) for code in codes.tolist()], pa.string())
         return pa.DictionaryArray.from_arrays(places.astype(np.int32), words)
-    return pa.array(np.ascontiguousarray(values))
+    plain: pa.Array[Any] = pa.array(np.ascontiguousarray(values))
+    return plain

@@ -79,7 +79,9 @@ def test_duckdb_takes_a_table_as_it_is(runs: Runs) -> None:
     import duckdb
 
     jobs = droidloop.Result(runs["cohort"].path).table("jobs")  # noqa: F841  read by its name
-    [(found,)] = duckdb.sql("select count(*) from jobs where kind = 'train'").fetchall()
+    counted = duckdb.sql("select count(*) from jobs where kind = 'train'")
+    assert counted is not None
+    [(found,)] = counted.fetchall()
     assert found == int((read(runs["cohort"].path, "jobs")["kind"] == Kind.TRAIN).sum())
 
 

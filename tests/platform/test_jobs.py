@@ -62,7 +62,7 @@ def test_codes_are_part_of_the_schema_and_stay() -> None:
         "TUNE": 5,
     }
     assert [int(outcome) for outcome in Outcome] == [
-        *(0, 1, 2),
+        *(0, 1, 2, 3),
         *(10, 11, 12, 13, 14),
         *(20, 21, 22, 23),
         *(24, 25, 26),

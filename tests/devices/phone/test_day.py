@@ -48,7 +48,7 @@ def shares(population: Population) -> FloatArray:
         plugged_in(population.world, phones, t_us + 5 * MINUTE_US).mean()
         for t_us in range(0, DAYS * DAY_US, 10 * MINUTE_US)
     ]
-    return np.reshape(looks, (DAYS, 24, 6)).mean(2)
+    return np.asarray(np.reshape(looks, (DAYS, 24, 6)).mean(2), np.float64)
 
 
 def habitual(**options: float) -> Population:

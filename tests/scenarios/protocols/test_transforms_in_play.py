@@ -94,12 +94,8 @@ def test_groups_whose_phones_are_late_are_repaired(tmp_path: Path) -> None:
 def test_groups_that_cannot_be_repaired_in_time_fail_and_the_ledger_says_so(
     tmp_path: Path,
 ) -> None:
-    played = play(
-        tmp_path,
-        "rounds",
-        transforms=[MASKS],
-        **{"rounds": 12, "every_s": 0.9, "deadline_s": 0.7, "ideal": False},
-    )
+    keys: dict[str, Any] = {"rounds": 12, "every_s": 0.9, "deadline_s": 0.7, "ideal": False}
+    played = play(tmp_path, "rounds", transforms=[MASKS], **keys)
     told = masked_groups(tmp_path)
     assert told["failed"] > 0
     assert sum(values(tmp_path, "refused", "mask")) == sum(values(tmp_path, "round", "refused")) > 0
@@ -131,7 +127,7 @@ def test_a_budget_stops_a_phone_from_sending(tmp_path: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["rounds", "buffered", "gossip"])
 def test_a_bound_limits_the_damage_of_dishonest_phones(tmp_path: Path, kind: str) -> None:
-    liar = {"liars": [FlippedSigns(50.0)], "each": 4}
+    liar: dict[str, Any] = {"liars": [FlippedSigns(50.0)], "each": 4}
     honest = play(tmp_path / "a", kind)
     hurt = play(tmp_path / "b", kind, **liar)
     bound = play(tmp_path / "c", kind, transforms=[BOUND], **liar)

@@ -68,7 +68,7 @@ class Scenario:
         return value
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Scenario) and self.checked == other.checked
+        return isinstance(other, Scenario) and self.resolved() == other.resolved()
 
     def __hash__(self) -> int:
         return hash((self.name, self.seed))

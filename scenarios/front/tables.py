@@ -52,6 +52,6 @@ def _array(name: str, values: Any) -> "pa.Array[Any]":
         codes, places = np.unique(values, return_inverse=True)
         # -1 in a measure: the job did not get that far
         words = pa.array([_CODES[name].get(code) for code in codes.tolist()], pa.string())
-        named: pa.Array[Any] = pa.DictionaryArray.from_arrays(places.astype(np.int32), words)
-        return named
-    return pa.array(np.ascontiguousarray(values))
+        return pa.DictionaryArray.from_arrays(places.astype(np.int32), words)
+    plain: pa.Array[Any] = pa.array(np.ascontiguousarray(values))
+    return plain

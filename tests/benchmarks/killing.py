@@ -1,10 +1,11 @@
 """Kill runs at random moments and resume them: `python -m tests.benchmarks.killing [RUNS]`.
 
 Each run is a process of its own that gets SIGKILL somewhere between its manifest and the end that
-the undisturbed one had, and is resumed by another. Ways and plays take turns, moments are drawn. A line
-a run, then how many ledgers were equal, byte for byte; the exit code says whether all were.
+the undisturbed one had, and is resumed by another. Ways and plays take turns, moments are drawn.
+A line a run, then how many ledgers were equal, byte for byte; the exit code says whether all were.
 """
 
+import json
 import signal
 import subprocess
 import sys
@@ -49,7 +50,8 @@ def kill_and_resume(arguments: list[object], out: Path, after_s: float) -> str:
         process.wait(after_s)
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGKILL)
-    if process.wait() == 0:
+    process.wait()
+    if json.loads((out / "run.json").read_text())["state"] == "complete":
         return "had ended"
     how = "had a checkpoint" if (out / "checkpoint.safetensors").exists() else "had none"
     assert start("--resume", out).wait() == 0

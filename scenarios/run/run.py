@@ -81,6 +81,7 @@ def resume(out: Path, *, progress: Progress, cluster: Cluster | None = None) -> 
     scenario = Scenario.of(directory.manifest()["scenario"])
     tree = read_checkpoint(out)
     study = prepare(scenario)
+    directory.add(**_measured(study))  # not there yet where the run had only just begun
     run = _Run.of(study, directory, Attached({}), progress, cluster)
     if tree is None:
         run.ledger.begin_again()

@@ -6,20 +6,37 @@ from droidloop.models.numerics.bounds import LARGEST
 from droidloop.platform.arrays import BoolArray, Float32Array, FloatArray, IntArray
 from droidloop.platform.law import kernel
 
+SMALL = np.float32(4.0)
+"""A bound that honest changes hardly ever pass."""
+
 
 @kernel
 def find_peaks(
     low: int, high: int, values: Float32Array, offsets: IntArray, peaks: FloatArray
 ) -> None:
-    """Write the largest magnitude in each message; infinity where one is not a sane number."""
+    """Write a bound on the magnitudes in each message; infinity where one is no sane number.
+
+    It is ``SMALL``, or the largest magnitude where that is more: whether all are small, many at a
+    time can tell, which is larger cannot.
+    """
     for k in range(low, high):
-        peak, good = np.float32(0), True
+        small = sane = True
         for t in range(offsets[k], offsets[k + 1]):
             for j in range(values.shape[1]):
-                size = abs(values[t, j])
-                good &= size <= LARGEST
-                peak = max(peak, size)
-        peaks[k] = peak if good else np.inf
+                small &= abs(values[t, j]) <= SMALL
+                sane &= abs(values[t, j]) <= LARGEST
+        peaks[k] = SMALL if small else np.inf
+        if sane and not small:
+            peaks[k] = _largest(values, offsets[k], offsets[k + 1])
+
+
+@kernel
+def _largest(values: Float32Array, start: int, end: int) -> float:
+    peak = np.float32(0)
+    for t in range(start, end):
+        for j in range(values.shape[1]):
+            peak = max(peak, abs(values[t, j]))
+    return float(peak)
 
 
 @kernel

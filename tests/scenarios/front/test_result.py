@@ -79,15 +79,9 @@ def test_duckdb_takes_a_table_as_it_is(runs: Runs) -> None:
     import duckdb
 
     jobs = droidloop.Result(runs["cohort"].path).table("jobs")  # noqa: F841  read by its name
-<<<<<<< HEAD
-    counted = duckdb.sql("select count(*) from jobs where kind = 'train'")
-    assert counted is not None
-    [(found,)] = counted.fetchall()
-=======
     answer = duckdb.sql("select count(*) from jobs where kind = 'train'")
     assert answer is not None
     [(found,)] = answer.fetchall()
->>>>>>> main
     assert found == int((read(runs["cohort"].path, "jobs")["kind"] == Kind.TRAIN).sum())
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from droidloop.platform.arrays import IntArray
-from droidloop.platform.law import law
+from droidloop.platform.law import kernel, law
 from droidloop.platform.units import NEVER_US, between, reached
 
 SERIES_DTYPE = np.dtype([("first", np.int64), ("count", np.int64), ("span_us", np.int64)])
@@ -65,7 +65,7 @@ def value_at(
     return values[low], lap * series.span_us + end_us - offset_us
 
 
-@law
+@kernel
 def cumulate(index: SeriesArray, times_us: IntArray, values: IntArray) -> IntArray:
     """Return for each knot what its series amounts to from its first knot up to this one.
 
@@ -106,7 +106,7 @@ def amount_at(
     return int(laps + sums[low] + between(values[low], times_us[low], within_us))
 
 
-@law
+@kernel
 def amounts_at(
     series: Any,
     times_us: IntArray,

@@ -6,26 +6,24 @@ from droidloop.models.numerics.bounds import LARGEST
 from droidloop.platform.arrays import BoolArray, Float32Array, FloatArray, IntArray
 from droidloop.platform.law import kernel
 
-SMALL = np.float32(4.0)
-"""A bound that honest changes hardly ever pass."""
-
 
 @kernel
 def find_peaks(
-    low: int, high: int, values: Float32Array, offsets: IntArray, peaks: FloatArray
+    low: int, high: int, values: Float32Array, offsets: IntArray, bound: float, peaks: FloatArray
 ) -> None:
-    """Write a bound on the magnitudes in each message; infinity where one is no sane number.
+    """Write *bound* or, if more, the largest magnitude in each message; infinity: not sane.
 
-    It is ``SMALL``, or the largest magnitude where that is more: whether all are small, many at a
-    time can tell, which is larger cannot.
+    Whether all are within the bound, a processor tells of many numbers at once; which is the
+    largest, of one after the other.
     """
+    limit = np.float32(bound)
     for k in range(low, high):
         small = sane = True
         for t in range(offsets[k], offsets[k + 1]):
             for j in range(values.shape[1]):
-                small &= abs(values[t, j]) <= SMALL
+                small &= abs(values[t, j]) <= limit
                 sane &= abs(values[t, j]) <= LARGEST
-        peaks[k] = SMALL if small else np.inf
+        peaks[k] = bound if small else np.inf
         if sane and not small:
             peaks[k] = _largest(values, offsets[k], offsets[k + 1])
 

@@ -23,6 +23,8 @@ from .fold_kernels import encode, find_peaks, fold
 
 _UNIT = 2.0**30
 """One is this many units of a sum."""
+_SMALL = 4.0
+"""A bound that honest changes hardly ever pass."""
 _WEIGHT_UNIT = 2.0**16
 _FULL = 2.0**32
 """What the magnitudes in a sum may come to: half of what int64 holds, as each is rounded."""
@@ -124,6 +126,9 @@ class Fold(Stateful):
         taken = factor > 0
         loads = {name: self._loads(messages, name, weights[name]) for name in messages.arrays}
         for name, load in loads.items():
+            if self._filled[name] + load[taken].sum() > _FULL:  # or so it seems
+                loads[name] = self._loads(messages, name, weights[name], bound=0.0)
+        for name, load in loads.items():
             taken &= np.isfinite(load) & (weights[name] >= 0)
         for name, load in loads.items():
             self._leave_out_what_is_too_much(taken, load, self._filled[name])
@@ -195,12 +200,17 @@ class Fold(Stateful):
         every = {weigh: _rounded(weigh(messages) * factor) for weigh in self._weigh.values()}
         return {name: every[weigh] for name, weigh in self._weigh.items()}, factor
 
-    def _loads(self, messages: Messages, name: str, weight: FloatArray) -> FloatArray:
-        """Return how much of a sum each message may fill; infinity: of what is no sane number."""
+    def _loads(
+        self, messages: Messages, name: str, weight: FloatArray, bound: float = _SMALL
+    ) -> FloatArray:
+        """Return how much of a sum each message may fill; infinity: of what is no sane number.
+
+        Numbers within *bound* count as that.
+        """
         values, _, offsets = self._parts(messages, name)
         peaks = np.empty(len(messages))
         for_chunks(
-            lambda low, high: find_peaks(low, high, values, offsets, peaks),
+            lambda low, high: find_peaks(low, high, values, offsets, bound, peaks),
             len(messages),
             self._threads,
         )

@@ -37,6 +37,7 @@ def build(section: PerFedRecSection, recommender: MF, task: TaskData) -> Federat
         recommender.init(draws.child("init")),
         partial(row_average, step=section.server_step, staleness=task.staleness),
         n_phones=task.split.n_users,
+        dim=recommender.dim,
         clusters=section.clusters,
         draws=draws.child("clusters"),
     )

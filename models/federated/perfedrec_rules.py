@@ -92,6 +92,7 @@ class ClusterServer(Stateful):
         fold: Callable[[Params], Fold],
         *,
         n_phones: int,
+        dim: int,
         clusters: int,
         draws: Draws,
     ) -> None:
@@ -100,14 +101,12 @@ class ClusterServer(Stateful):
         self._everyone = fold(params)
         self._groups = [fold(params) for _ in range(clusters)]
         self._draws = draws
-        self._embeddings = np.zeros((n_phones, 0), np.float32)  # as wide as the first that arrives
+        self._embeddings = np.zeros((n_phones, dim), np.float32)
         self._known = np.zeros(n_phones, np.bool_)
         self._centers: np.ndarray[tuple[int, int], np.dtype[np.float64]] | None = None
         self.labels = np.zeros(n_phones, np.int64)
-        self._received = (
-            self.labels.copy()
-        )  # the cluster whose table a phone was sent last: what it
-        # sends back is a change of that one; nothing on the phone hangs on it
+        # the cluster whose table a phone was sent last: what it sends back is a change of that one
+        self._received = self.labels.copy()
 
     @property
     def version(self) -> int:
@@ -157,8 +156,6 @@ class ClusterServer(Stateful):
         for cluster in np.unique(labels[accepted]):
             group, mine = self._groups[cluster], accepted & (labels == cluster)
             group.absorb(replace(changes.take(mine), base=group.version - age[mine]))
-        if not self._known.any():
-            self._embeddings = np.zeros((len(self._known), vectors.shape[1]), np.float32)
         self._embeddings[messages.sender[accepted]] = vectors[accepted]
         self._known[messages.sender[accepted]] = True
         return accepted

@@ -104,8 +104,8 @@ class ClientRuleContract:
             one = np.array([k])
             alone = self.rule.cost(replace(cohort, phones=cohort.phones[one]), self.data.take(one))
             for column in fields(Cost):
-                values = np.asarray(getattr(every, column.name))
-                assert values[k] == np.asarray(getattr(alone, column.name))[0]
+                values = np.broadcast_to(getattr(every, column.name), len(cohort))
+                assert values[k] == np.ravel(getattr(alone, column.name))[0]
 
     def test_an_empty_cohort_sends_nothing(self) -> None:
         nobody = cohort_of(self.recommender, DRAWS, np.empty(0, np.int64))

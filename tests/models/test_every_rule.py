@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 STEPS = {
-    ("step", "cohort", "inbox", "data", "draws"): ("ClientRuleContract", {"FedMF", "FedNCF"}),
+    ("step", "cohort", "inbox", "data", "draws"): ("ClientRuleContract", {"FedMF", "FCF"}),
     ("loss", "params", "batch"): ("RecommenderContract", {"MF", "NeuMF", "LightGCN"}),
 }
 """The method that makes a class one of a kind: the suite of that kind, and some that are known."""

@@ -66,7 +66,9 @@ def mixed_server_of(model: ItemRecommender) -> Any:
 
 
 def clusters_of(model: ItemRecommender) -> Any:
-    return ClusterServer(model.init(DRAWS), row_average, n_phones=N_USERS, clusters=2, draws=DRAWS)
+    return ClusterServer(
+        model.init(DRAWS), row_average, n_phones=N_USERS, dim=model.dim, clusters=2, draws=DRAWS
+    )
 
 
 def delegates_of(model: ItemRecommender) -> Any:

@@ -39,7 +39,7 @@ def test_taken_jobs_are_a_copy() -> None:
 def test_every_outcome_is_of_one_sort() -> None:
     sorts = {
         outcome: (
-            outcome in (Outcome.PLANNED, Outcome.DONE, Outcome.LATE),
+            outcome in (Outcome.PLANNED, Outcome.DONE, Outcome.LATE, Outcome.CUT_OFF),
             outcome.refused,
             outcome.lost,
             outcome.failed,

@@ -65,7 +65,12 @@ def best_rounds(split: "Split", seed: int) -> dict[str, float]:
     rule = PerFedRec(inner)
     first = draws.child("init")
     server = ClusterServer(
-        model.init(first), row_average, n_phones=len(phones), clusters=CLUSTERS, draws=draws
+        model.init(first),
+        row_average,
+        n_phones=len(phones),
+        dim=model.dim,
+        clusters=CLUSTERS,
+        draws=draws,
     )
     store = PrivateStore.of(model, first, len(phones))
     best: dict[str, tuple[float, float]] = {}

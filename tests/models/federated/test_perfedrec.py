@@ -28,7 +28,12 @@ PHONES = np.arange(N_USERS)
 
 def server(clusters: int = 3) -> ClusterServer:
     return ClusterServer(
-        MODEL.init(DRAWS), row_average, n_phones=N_USERS, clusters=clusters, draws=DRAWS
+        MODEL.init(DRAWS),
+        row_average,
+        n_phones=N_USERS,
+        dim=MODEL.dim,
+        clusters=clusters,
+        draws=DRAWS,
     )
 
 

@@ -30,7 +30,12 @@ def learned(
 ) -> tuple[ClusterServer, PrivateStore]:
     model = rule.inner.recommender
     server = ClusterServer(
-        model.init(DRAWS), row_average, n_phones=N_USERS, clusters=clusters, draws=DRAWS
+        model.init(DRAWS),
+        row_average,
+        n_phones=N_USERS,
+        dim=model.dim,
+        clusters=clusters,
+        draws=DRAWS,
     )
     store = PrivateStore.of(model, DRAWS, N_USERS)
     for number in range(rounds):

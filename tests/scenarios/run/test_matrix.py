@@ -45,7 +45,7 @@ def content(rule: str, protocol: str, table: dict[str, Any]) -> dict[str, Any]:
     """Return a tiny scenario of the three."""
     turns = {"kind": protocol, "rounds": 2, "every_s": 3600.0, "min_battery": 0.0}
     if protocol == "buffered":
-        turns |= {"every_s": 60.0, "clients": 8, "buffer": 4}
+        turns |= {"every_s": 60.0, "clients": 8, "buffer": 4, "limit_days": 0.5}
     return {
         "name": "matrix",
         "title": "A table under a rule in a protocol",

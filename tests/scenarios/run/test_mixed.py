@@ -168,7 +168,7 @@ def test_devices_train_what_is_then_forged_clipped_blurred_and_masked(tmp_path: 
     assert values(sealed, "transforms", "mask_groups") == [1, 1, 1]
     assert values(sealed, "valid", "hit_rate_ppm") == values(host, "valid", "hit_rate_ppm")
     sizes = [np.sort(read(run, "jobs")["up_bytes"]) for run in (sealed, host)]
-    np.testing.assert_array_equal(*sizes)
+    np.testing.assert_array_equal(sizes[0], sizes[1])
 
 
 def test_jobs_of_devices_are_marked_as_measured_and_no_others(runs: dict[str, Path]) -> None:

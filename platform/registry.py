@@ -161,6 +161,7 @@ def _own(kind: str) -> dict[str, str]:
     return found
 
 
+@cache
 def _foreign(kind: str) -> dict[str, importlib.metadata.EntryPoint]:
     prefix = f"{kind}."
     return {

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 WHAT = "100,000 phones, 48 rounds of 10,000 clients: run over checkpoints"
-UNIT = "run time/checkpoint time"
+UNIT = "s/s"
 BASELINE = "50 (2 % of the run)"
 
 PHONES = 100_000

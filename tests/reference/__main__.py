@@ -24,7 +24,7 @@ from pathlib import Path
 from queue import Queue
 from typing import Any
 
-from .row import ROWS, files_of, load, result_of, row_files, seeds_of
+from tests.reference.row import ROWS, files_of, load, result_of, row_files, seeds_of
 
 HEADER = ("row", "data", "protocol", "metric", "value", "spread", "bar", "", "seeds", "wall")
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")

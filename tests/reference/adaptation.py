@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .movielens import folder
+from tests.reference.movielens import folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable

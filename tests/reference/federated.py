@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .row import Bar, Line
+from tests.reference.row import Bar, Line
 
 if TYPE_CHECKING:
     from droidloop.models.data.interactions import UserItems

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .movielens import folder
+from tests.reference.movielens import folder
 
 if TYPE_CHECKING:
     from droidloop.models.data.interactions import UserItems

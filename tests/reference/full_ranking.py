@@ -8,7 +8,7 @@ test, in validation.
 
 from typing import TYPE_CHECKING
 
-from .movielens import folder
+from tests.reference.movielens import folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable

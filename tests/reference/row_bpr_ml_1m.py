@@ -1,7 +1,7 @@
 """BPR-MF on ml-1m in full ranking: RecBole-GNN's results/general/ml-1m.md, row BPR."""
 
-from .full_ranking import SD, liked_ml_1m, split_of, train
-from .row import Line, within
+from tests.reference.full_ranking import SD, liked_ml_1m, split_of, train
+from tests.reference.row import Line, within
 
 DATA = "ml-1m, ratings >= 3"
 LINES = {

@@ -17,10 +17,10 @@ behind chance in NDCG and even with it in HR, which misses its bar by 0.0009.
 
 from typing import TYPE_CHECKING
 
-from .row import Bar, Line, at_least
+from tests.reference.row import Bar, Line, at_least
 
 if TYPE_CHECKING:
-    from .foursquare import Values
+    from tests.reference.foursquare import Values
 
 DATA = "foursquare-nyc"
 LINKS, DIM = 5, 16
@@ -76,8 +76,7 @@ def measure(seed: int) -> dict[str, float]:
     from droidloop.models.peer.place_phones import PlacePhones
     from droidloop.models.recommenders.next_place import Practice
     from droidloop.platform.draws import Draws
-
-    from .foursquare import city, judge, play, with_new
+    from tests.reference.foursquare import city, judge, play, with_new
 
     data, draws = city(), Draws(seed, "dclr")
     train = data.split.train
@@ -102,7 +101,7 @@ def measure(seed: int) -> dict[str, float]:
 
 def _values(way: str, found: "dict[str, Values]") -> dict[str, float]:
     """Return the means of each mode and the paired differences, by name."""
-    from .foursquare import interval
+    from tests.reference.foursquare import interval
 
     values: dict[str, float] = {}
     for metric in METRICS:

@@ -14,8 +14,8 @@ two targets, by the length of the vectors; 0 for the mean.
 
 from typing import TYPE_CHECKING
 
-from .adaptation import InTime, next_ml_100k, rated_ml_100k
-from .row import Line, at_least
+from tests.reference.adaptation import InTime, next_ml_100k, rated_ml_100k
+from tests.reference.row import Line, at_least
 
 if TYPE_CHECKING:
     from droidloop.models.interfaces.learning import Params

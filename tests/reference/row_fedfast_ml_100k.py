@@ -8,9 +8,9 @@ without it, which is what phones know that have not asked since.
 
 from typing import TYPE_CHECKING
 
-from .federated import Learner
-from .movielens import ml_100k
-from .row import Line, at_least
+from tests.reference.federated import Learner
+from tests.reference.movielens import ml_100k
+from tests.reference.row import Line, at_least
 
 if TYPE_CHECKING:
     from droidloop.models.data.split import Split

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from .federated import Learner, lines_of, measured
-from .movielens import ml_1m
-from .row import at_least
+from tests.reference.federated import Learner, lines_of, measured
+from tests.reference.movielens import ml_1m
+from tests.reference.row import at_least
 
 if TYPE_CHECKING:
     from droidloop.models.data.interactions import UserItems

@@ -4,8 +4,8 @@ Batches are eight times as large as there, for each costs six passes over all ed
 size; a step that starts large and fades makes up for it.
 """
 
-from .full_ranking import liked_ml_1m, split_of, train
-from .row import Line, within
+from tests.reference.full_ranking import liked_ml_1m, split_of, train
+from tests.reference.row import Line, within
 
 DATA = "ml-1m, ratings >= 3"
 LINES = {

@@ -4,7 +4,7 @@ Every size gains. ``low`` is the lower end of the 95 % t interval over the users
 of that size of the paired difference.
 """
 
-from .row import Line, at_least
+from tests.reference.row import Line, at_least
 
 DATA = "foursquare-nyc"
 TICKS, LINKS = 8, 5
@@ -39,8 +39,7 @@ def measure(seed: int) -> dict[str, float]:
     from droidloop.models.peer.mac import MAC
     from droidloop.models.peer.place_phones import PlacePhones
     from droidloop.platform.draws import Draws
-
-    from .foursquare import city, interval, judge, play
+    from tests.reference.foursquare import city, interval, judge, play
 
     data, draws = city(), Draws(seed, "mac")
     dims = np.array(SIZES)[draws.child("dims").integers(np.arange(data.n_users), 0, len(SIZES))]

@@ -6,9 +6,9 @@ here, as published; test HR@10 among 99 candidates with the global table, after 
 
 from typing import TYPE_CHECKING
 
-from .federated import Learner, play
-from .movielens import ml_100k
-from .row import Line, at_least
+from tests.reference.federated import Learner, play
+from tests.reference.movielens import ml_100k
+from tests.reference.row import Line, at_least
 
 if TYPE_CHECKING:
     from droidloop.models.data.split import Split

@@ -5,9 +5,9 @@ checks that its code does not state: a lead over popularity, and an error withou
 Surprise's SVD reaches with biases (0.939, Microsoft Recommenders' README, another split).
 """
 
-from .full_ranking import SD, figures, split_of, train
-from .movielens import folder
-from .row import Bar, Line, at_least
+from tests.reference.full_ranking import SD, figures, split_of, train
+from tests.reference.movielens import folder
+from tests.reference.row import Bar, Line, at_least
 
 DATA = "ml-100k"
 LINES = {

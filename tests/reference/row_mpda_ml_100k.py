@@ -10,8 +10,8 @@ settings are those that were best in AUC by user on the validation part, with se
 the standard error over users of a difference.
 """
 
-from .adaptation import next_ml_100k
-from .row import Line, at_least
+from tests.reference.adaptation import next_ml_100k
+from tests.reference.row import Line, at_least
 
 DATA = "ml-100k"
 NAME = "mpda-ml-100k"

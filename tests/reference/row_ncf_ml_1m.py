@@ -8,8 +8,8 @@ epoch counts. NeuMF must not fall behind the better of its halves by more than 0
 import gzip
 from typing import TYPE_CHECKING
 
-from .movielens import folder
-from .row import Line, at_least
+from tests.reference.movielens import folder
+from tests.reference.row import Line, at_least
 
 if TYPE_CHECKING:
     from droidloop.models.data.split import Split

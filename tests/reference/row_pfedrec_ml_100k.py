@@ -6,9 +6,9 @@ compares them, and what is left of it with another user's item table or score fu
 
 from typing import TYPE_CHECKING
 
-from .federated import PROTOCOLS, Learner, best_rounds, lines_of, values_of
-from .movielens import ml_100k
-from .row import Line, at_least
+from tests.reference.federated import PROTOCOLS, Learner, best_rounds, lines_of, values_of
+from tests.reference.movielens import ml_100k
+from tests.reference.row import Line, at_least
 
 if TYPE_CHECKING:
     from droidloop.models.data.interactions import UserItems

@@ -8,8 +8,8 @@ lines of one grouping are without that.
 
 from typing import TYPE_CHECKING
 
-from .movielens import ml_100k
-from .row import Line, at_least
+from tests.reference.movielens import ml_100k
+from tests.reference.row import Line, at_least
 
 if TYPE_CHECKING:
     from droidloop.models.data.split import Split

@@ -8,8 +8,8 @@ for that with the most events; after 1 and after 12 turns, so that over-fitting 
 
 from typing import TYPE_CHECKING
 
-from .movielens import ml_100k
-from .row import Bar, Line, at_least
+from tests.reference.movielens import ml_100k
+from tests.reference.row import Bar, Line, at_least
 
 if TYPE_CHECKING:
     from droidloop.models.data.interactions import UserItems

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .row import ROWS, at_least, files_of, load, row_files, seeds_of, within
+from tests.reference.row import ROWS, at_least, files_of, load, row_files, seeds_of, within
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from droidloop.devices.android.adb.adb import Adb
 from droidloop.devices.android.adb.transfer import pull, push
 from droidloop.devices.android.errors import AndroidError, DeviceTimeoutError
 from droidloop.devices.android.parsers.battery import parse_battery
@@ -97,10 +98,19 @@ def test_a_program_that_eats_all_memory_is_killed_and_the_phone_stays_well(phone
     assert healthy(phone)
 
 
-def test_a_phone_that_is_not_well_is_replaced(phones: Phones, pair: tuple[Attached, ...]) -> None:
-    assert phones.well("t1") is pair[0]
-    pair[0].connection.run(["sh", "-c", "echo 1 >/proc/sys/vm/overcommit_memory"])
-    assert phones.well("t1").phone.pid != pair[0].phone.pid
+def test_a_phone_that_is_not_well_is_replaced(phones: Phones, adb: Adb) -> None:
+    assert phones, "its image is prepared"
+    own = Phones(adb)
+    try:
+        first = own.well("t1")
+        assert own.well("t1") is first
+        first.connection.run(["sh", "-c", "echo 1 >/proc/sys/vm/overcommit_memory"])
+        second = own.well("t1")
+        assert second.phone.pid != first.phone.pid
+        assert not first.phone.alive
+        assert healthy(second)
+    finally:
+        own.close()
 
 
 def test_a_killed_phone_takes_no_commands_and_leaves_no_files(spare: Attached) -> None:

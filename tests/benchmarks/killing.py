@@ -32,7 +32,9 @@ def start(*arguments: object) -> "subprocess.Popen[bytes]":
 
 def options(file: Path, way: str, play: str, out: Path) -> list[object]:
     """Return the arguments of a run."""
-    settings = [*COMMON, "protocol.rounds=24", f"play={play}", *WAYS[way]]
+    settings = [*COMMON, "protocol.rounds=120", f"play={play}", *WAYS[way]]
+    if way == "releases":  # each takes an export of some seconds
+        settings.append("delivery.every=40")
     return [file, "--out", out, *(part for one in settings for part in ("--set", one))]
 
 

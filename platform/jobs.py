@@ -79,11 +79,6 @@ class Outcome(IntEnum):
         return Outcome.LOST_COVERAGE <= self <= Outcome.INTERRUPTED_WIFI
 
     @property
-    def interrupted(self) -> bool:
-        """Whether the job ran, and what its policy asks for ended before it did."""
-        return Outcome.INTERRUPTED_UNPLUGGED <= self <= Outcome.INTERRUPTED_WIFI
-
-    @property
     def failed(self) -> bool:
         """Whether a real device failed at the job."""
         return self >= Outcome.FAILED_LINK

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from types import FunctionType, MappingProxyType
 from typing import Any, TypeVar, cast, overload
 
-import numba  # noqa: F401  # registers what kernels call, numpy among it
 from numba.core import types
 from numba.core.registry import CPUDispatcher
 

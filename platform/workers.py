@@ -38,16 +38,24 @@ def processors() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def in_threads(work: Callable[[int, int], None], count: int, threads: int | None = None) -> None:
+def in_threads(
+    work: Callable[[int, int], None],
+    count: int,
+    threads: int | None = None,
+    *,
+    per_thread: int = _PARTS_PER_THREAD,
+    least: int = _LEAST,
+) -> None:
     """Call ``work(low, high)`` for parts that cover ``range(count)``; None: ``threads_in_use``.
 
     *work* must release the interpreter lock and write only what belongs to its part. How the range
-    is cut depends on *threads*, so *work* must not fold anything over a part.
+    is cut depends on *threads*, so *work* must not fold anything over a part. Each thread has
+    *per_thread* parts of *least* rows or more: one with much to do keeps the others not waiting.
     """
     threads = threads_in_use() if threads is None else threads
     if threads < 1:
         raise ValueError(f"{threads} threads cannot work; give at least 1")
-    size = max(_LEAST, -(-count // (_PARTS_PER_THREAD * threads)))
+    size = max(least, -(-count // (per_thread * threads)))
     if threads == 1 or count <= size:
         work(0, count)
         return
@@ -56,22 +64,14 @@ def in_threads(work: Callable[[int, int], None], count: int, threads: int | None
 
 
 def for_chunks(
-    work: Callable[[int, int], None], count: int, threads: int | None, per_thread: int = 4
+    work: Callable[[int, int], None],
+    count: int,
+    threads: int | None,
+    per_thread: int = _PARTS_PER_THREAD,
 ) -> None:
-    """Call *work* on consecutive parts of ``range(count)``; None: ``threads_in_use``.
-
-    *work* must release the interpreter lock and write only what belongs to its part. Each thread
-    has *per_thread* parts, so that one with much to do does not keep the others waiting.
-    """
-    if count == 0:
-        return
-    threads = threads_in_use() if threads is None else threads
-    if threads == 1 or count <= _CHUNK:
-        work(0, count)
-        return
-    size = max(_CHUNK, -(-count // (per_thread * threads)))
-    pool = _pool(threads, os.getpid())
-    list(pool.map(lambda low: work(low, min(count, low + size)), range(0, count, size)))
+    """Call *work* as ``in_threads`` does for clients, each with steps to take; for none, not."""
+    if count:
+        in_threads(work, count, threads, per_thread=per_thread, least=_CHUNK)
 
 
 @functools.cache

@@ -26,9 +26,8 @@ from droidloop.models.interfaces.learning import (
     Params,
     check_private,
 )
-from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.learning.learning import FederatedLearning
-from droidloop.models.learning.shared_model import shared_snapshot
+from droidloop.models.learning.shared_model import shared_learning
 from droidloop.models.recommenders.mf import MF
 from droidloop.models.tables.float_rows import every_vector, own_rows
 from droidloop.platform.arrays import Array, Float32Array, FloatArray, IntArray
@@ -246,16 +245,7 @@ def build(section: FCFSection, recommender: MF, task: TaskData) -> FederatedLear
     first = task.draws.child("init")
     params = recommender.init(first)
     server = adam(params, section.server_step, l2=section.l2, staleness=task.staleness)
-    store = PrivateStore.of(recommender, first, task.split.n_users)
-    return FederatedLearning(
-        recommender=recommender,
-        store=store,
-        data=task.split.train,
-        draws=task.draws.child("training"),
-        snapshot=lambda: shared_snapshot(recommender, server, store),
-        client=FCF(recommender, section.alpha, section.l2),
-        server=server,
-    )
+    return shared_learning(recommender, task, FCF(recommender, section.alpha, section.l2), server)
 
 
 METHOD = Method(

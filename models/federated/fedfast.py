@@ -21,7 +21,7 @@ from droidloop.models.interfaces.forms import Form
 from droidloop.models.interfaces.learning import Cohort, Cost, Params
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.learning.learning import FederatedLearning
-from droidloop.models.learning.shared_model import shared_snapshot
+from droidloop.models.learning.shared_model import shared_learning
 from droidloop.models.local.local_training import LocalTraining
 from droidloop.models.numerics.kmeans import kmeans, some_of_each
 from droidloop.models.recommenders.mf import MF
@@ -222,18 +222,11 @@ def build(section: FedFastSection, recommender: MF, task: TaskData) -> Federated
         discount=section.discount,
         draws=draws.child("clusters"),
     )
-    store = PrivateStore.of(recommender, draws.child("init"), task.split.n_users)
-    return FederatedLearning(
-        recommender=recommender,
-        store=store,
-        data=task.split.train,
-        draws=draws.child("training"),
-        snapshot=lambda: shared_snapshot(recommender, server, store),
-        client=FedFast(FedMF(recommender, section.sgd, section.negatives, task.exclude)),
-        server=server,
-        choose=partial(_choose, server, draws.child("clients")),
-        on_delivered=partial(deliver, server, store),
-    )
+    client = FedFast(FedMF(recommender, section.sgd, section.negatives, task.exclude))
+    choose = partial(_choose, server, draws.child("clients"))
+    learning = shared_learning(recommender, task, client, server, choose=choose)
+    learning.on_delivered = partial(deliver, server, learning.store)
+    return learning
 
 
 def _choose(

@@ -10,9 +10,8 @@ from typing import Literal
 from pydantic import PositiveFloat, PositiveInt
 
 from droidloop.models.evaluation.task_data import TaskData
-from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.learning.learning import FederatedLearning
-from droidloop.models.learning.shared_model import shared_snapshot
+from droidloop.models.learning.shared_model import shared_learning
 from droidloop.models.local.mf_sgd import Sgd
 from droidloop.models.recommenders.neumf import NeuMF
 from droidloop.platform.registry import Method
@@ -67,16 +66,8 @@ def build(section: FedNCFSection, recommender: NeuMF, task: TaskData) -> Federat
             *(params, recommender.items.parameters, section.row_step, section.server_step),
             staleness=late,
         )
-    store = PrivateStore.of(recommender, first, task.split.n_users)
-    return FederatedLearning(
-        recommender=recommender,
-        store=store,
-        data=task.split.train,
-        draws=task.draws.child("training"),
-        snapshot=lambda: shared_snapshot(recommender, server, store),
-        client=FedNCF(recommender, sgd, section.negatives, task.exclude),
-        server=server,
-    )
+    client = FedNCF(recommender, sgd, section.negatives, task.exclude)
+    return shared_learning(recommender, task, client, server)
 
 
 METHOD = Method(

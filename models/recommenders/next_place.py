@@ -270,6 +270,6 @@ METHOD = Method(
     name="next-place",
     section=NextPlaceSection,
     build=build,
-    source="ours; the attention of Long et al.: Decentralized Collaborative Learning (2022)",
+    source="ours",
     gives=frozenset({"next-place"}),
 )

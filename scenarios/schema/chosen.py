@@ -14,8 +14,6 @@ from droidloop.platform.errors import ScenarioError
 from droidloop.platform.registry import KEYS, Method, find
 from droidloop.platform.section import Section
 
-Content = dict[str, Any]
-
 
 def tag_of(kind: str) -> str:
     """Return the key by which a section of that *kind* says which one it is."""

@@ -24,7 +24,7 @@ TABLES: dict[str, EmbeddingTable] = {
     "concat": QuotientRemainderTable(N, DIM + 1, 71, "concat"),
 }
 OVERHEAD_BYTES = 6000
-"""What a file holds beside its constants: structure, names, metadata; 3.2 kB were seen."""
+"""A bound on what a file holds beside its constants: structure, names, metadata."""
 
 
 def users_of(table: EmbeddingTable) -> Array:

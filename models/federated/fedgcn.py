@@ -12,21 +12,17 @@ import numpy as np
 from pydantic import Field, PositiveFloat
 
 from droidloop.models.data.interactions import UserItems
-from droidloop.models.data.negatives import draw_negatives
 from droidloop.models.evaluation.cluster_scorer import ClusterScorer
 from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.graphs.ego_graphs import ego_vectors
-from droidloop.models.interfaces.client_checks import check_local, received
 from droidloop.models.interfaces.learning import (
     Cohort,
     Cost,
     ServerRule,
-    check_private,
-    shared_parameters,
 )
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.learning.learning import FederatedLearning, Snapshot
-from droidloop.models.local.cohort import Engine, Examples
+from droidloop.models.local.cohort import Engine
 from droidloop.models.local.ego_cohort import EgoTraining, train_on_own_graphs
 from droidloop.models.local.local_training import LocalTraining
 from droidloop.models.local.mf_sgd import Sgd
@@ -36,11 +32,11 @@ from droidloop.models.recommenders.mf import MF
 from droidloop.models.tables.float_rows import every_vector
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
-from droidloop.platform.messages import SERVER, Messages
+from droidloop.platform.messages import Messages
 from droidloop.platform.registry import Method
 
 from .folds import row_average
-from .uploads import keep_finite, upload_of
+from .uploads import keep_finite, messages_of, task_of, upload_of
 
 
 @dataclass(frozen=True)
@@ -85,37 +81,15 @@ class FedLightGCN:
             ValueError: the inbox is not one table, *data* not one row a phone, or items are
                 unknown.
         """
-        model = self.recommender
-        wanted = {name: one.shape for name, one in shared_parameters(model).items()}
-        shared, base = received(cohort, inbox, wanted)
-        check_local(cohort, data, model.n_items)
-        drawn = draw_negatives(
-            *(data, self.negatives, model.n_items),
-            data if self.exclude is None else self.exclude.take(cohort.phones),
-            phones=cohort.phones,
-            draws=draws,
-            counter=cohort.round,
-            threads=self.threads,
-        )
-        examples = Examples(cohort.phones, data, drawn, draws, cohort.round)
+        shared, base, examples = task_of(self, cohort, inbox, data, draws)
         private = {"user": np.array(cohort.private["user"], np.float32)}
-        training = EgoTraining(model, self.layers, self.sgd, self.degrees)
+        training = EgoTraining(self.recommender, self.layers, self.sgd, self.degrees)
         changes = train_on_own_graphs(
             *(training, shared, private, examples, self.engine, self.threads)
         )
         keep_finite(cohort, private)
-        values, rows, offsets = upload_of(changes, shared, "delta", False, self.sgd)
-        sent = Messages(
-            kind="delta",
-            sender=cohort.phones,
-            receiver=np.full(len(cohort), SERVER, np.int64),
-            arrays=values,
-            weight=data.counts.astype(np.float64),
-            base=base,
-            rows=rows,
-            offsets=offsets,
-        )
-        return check_private(sent, model)
+        named = upload_of(changes, shared, "delta", False, self.sgd)
+        return messages_of(self, cohort, data, base, "delta", named)
 
     def cost(self, cohort: Cohort, data: UserItems) -> Cost:
         """Return what the step takes on each phone: that of MF and, a batch, the propagation.
@@ -202,7 +176,7 @@ METHOD = Method(
     name="fedgcn",
     section=GraphSection,
     build=build,
-    source="He et al.: LightGCN (SIGIR 2020), on ego graphs as in Wu et al.: FedGNN (2022)",
+    source="He et al.: LightGCN (SIGIR 2020), on ego graphs as in Wu et al.: FedPerGNN (2022)",
     gives=frozenset({"server", "sums", "ships"}),
     needs={"recommender": frozenset({"mf"}), "protocol": frozenset({"server"})},
 )

@@ -10,27 +10,23 @@ from typing import Literal, get_args
 import numpy as np
 
 from droidloop.models.data.interactions import UserItems
-from droidloop.models.data.negatives import draw_negatives
 from droidloop.models.evaluation.task_data import TaskData
-from droidloop.models.interfaces.client_checks import check_local, received
 from droidloop.models.interfaces.learning import (
     Cohort,
     Cost,
     ItemRecommender,
-    check_private,
-    shared_parameters,
 )
 from droidloop.models.learning.device_step import trains_on_devices
 from droidloop.models.learning.learning import FederatedLearning
 from droidloop.models.learning.shared_model import Shared, shared_learning
-from droidloop.models.local.cohort import Engine, Examples, train_locally
+from droidloop.models.local.cohort import Engine, train_locally
 from droidloop.models.local.mf_sgd import Sgd
 from droidloop.platform.draws import Draws
-from droidloop.platform.messages import SERVER, Messages
+from droidloop.platform.messages import Messages
 from droidloop.platform.registry import Method
 
 from .server_section import FoldedTraining
-from .uploads import Kind, keep_finite, upload_of
+from .uploads import Kind, keep_finite, messages_of, task_of, upload_of
 
 Upload = Literal["part", "full"]
 
@@ -85,40 +81,17 @@ class FedMF:
             ValueError: the inbox is not one model, *data* not one row a phone, or items are
                 unknown.
         """
+        shared, base, examples = task_of(self, cohort, inbox, data, draws)
         model = self.recommender
-        wanted = {name: one.shape for name, one in shared_parameters(model).items()}
-        shared, base = received(cohort, inbox, wanted)
-        check_local(cohort, data, model.n_items)
-        drawn = draw_negatives(
-            *(data, self.negatives, model.n_items),
-            data if self.exclude is None else self.exclude.take(cohort.phones),
-            phones=cohort.phones,
-            draws=draws,
-            counter=cohort.round,
-            threads=self.threads,
-        )
         private = {
             name: np.array(cohort.private[name], np.float32) for name in sorted(model.private)
         }
-        examples = Examples(cohort.phones, data, drawn, draws, cohort.round)
         changes = train_locally(
             *(model, shared, private, examples, self.sgd, self.engine, self.threads)
         )
         keep_finite(cohort, private)
-        values, rows, offsets = upload_of(
-            changes, shared, self.kind, self.upload == "full", self.sgd
-        )
-        sent = Messages(
-            kind=self.kind,
-            sender=cohort.phones,
-            receiver=np.full(len(cohort), SERVER, np.int64),
-            arrays=values,
-            weight=data.counts.astype(np.float64),
-            base=base,
-            rows=rows,
-            offsets=offsets,
-        )
-        return check_private(sent, model)
+        named = upload_of(changes, shared, self.kind, self.upload == "full", self.sgd)
+        return messages_of(self, cohort, data, base, self.kind, named)
 
     def cost(self, cohort: Cohort, data: UserItems) -> Cost:
         """Return what the step takes on each phone: all epochs, but the memory of one."""

@@ -1,19 +1,53 @@
-"""What a phone makes of its training: which values it keeps, and which it sends."""
+"""What a phone trains from, and what it makes of that: which values it keeps, which it sends."""
 
 import math
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
-from droidloop.models.interfaces.learning import Cohort
-from droidloop.models.local.cohort import Changes
+from droidloop.models.data.interactions import UserItems
+from droidloop.models.data.negatives import draw_negatives
+from droidloop.models.interfaces.client_checks import check_local, received
+from droidloop.models.interfaces.learning import (
+    Cohort,
+    ItemRecommender,
+    check_private,
+    shared_parameters,
+)
+from droidloop.models.local.cohort import Changes, Examples
 from droidloop.models.local.mf_sgd import Sgd
 from droidloop.platform.arrays import Array, IntArray
+from droidloop.platform.draws import Draws
+from droidloop.platform.messages import SERVER, Messages
 
 Kind = Literal["delta", "parameters", "gradient"]
 
 Named = tuple[dict[str, Array], dict[str, IntArray], dict[str, IntArray]]
 """Arrays, row numbers and offsets of ``Messages``."""
+
+
+class Trains(Protocol):
+    """A client rule whose phones train on local items and on items drawn for them."""
+
+    @property
+    def recommender(self) -> ItemRecommender:
+        """The model."""
+        ...
+
+    @property
+    def negatives(self) -> int:
+        """How many items are drawn for each local item."""
+        ...
+
+    @property
+    def exclude(self) -> UserItems | None:
+        """By phone, the items that are never drawn; None: the local data."""
+        ...
+
+    @property
+    def threads(self) -> int | None:
+        """For kernels; None: one a processor."""
+        ...
 
 
 def keep_finite(cohort: Cohort, private: dict[str, Array]) -> None:
@@ -61,3 +95,44 @@ def upload_of(
         if ids is not None:
             rows[name] = ids
     return arrays, rows, offsets
+
+
+def task_of(
+    rule: Trains, cohort: Cohort, inbox: Messages | None, data: UserItems, draws: Draws
+) -> tuple[dict[str, Array], IntArray, Examples]:
+    """Return what all phones received, the versions of that, and what they train on.
+
+    Raises:
+        ValueError: the inbox is not one model, *data* not one row a phone, or items are unknown.
+    """
+    model = rule.recommender
+    wanted = {name: one.shape for name, one in shared_parameters(model).items()}
+    shared, base = received(cohort, inbox, wanted)
+    check_local(cohort, data, model.n_items)
+    drawn = draw_negatives(
+        *(data, rule.negatives, model.n_items),
+        data if rule.exclude is None else rule.exclude.take(cohort.phones),
+        phones=cohort.phones,
+        draws=draws,
+        counter=cohort.round,
+        threads=rule.threads,
+    )
+    return shared, base, Examples(cohort.phones, data, drawn, draws, cohort.round)
+
+
+def messages_of(
+    rule: Trains, cohort: Cohort, data: UserItems, base: IntArray, kind: Kind, named: Named
+) -> Messages:
+    """Return *named* as uploads of *cohort*; they weigh as much as there are local items."""
+    arrays, rows, offsets = named
+    sent = Messages(
+        kind=kind,
+        sender=cohort.phones,
+        receiver=np.full(len(cohort), SERVER, np.int64),
+        arrays=arrays,
+        weight=data.counts.astype(np.float64),
+        base=base,
+        rows=rows,
+        offsets=offsets,
+    )
+    return check_private(sent, rule.recommender)

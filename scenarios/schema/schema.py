@@ -154,7 +154,8 @@ class Scenario(Section):
     """Cohorts in one call, or a process for each phone: slower, with an equal ledger."""
     checkpoint_every: Annotated[int, Field(ge=0)] = 1
     """Turns between two checkpoints, from which a killed run goes on; 0: there are none. One that
-    would take more than a hundredth of the time is put off."""
+    would take more than a hundredth of the time is put off. Runs over shared cells or with real
+    devices have none, nor those of a protocol or server that keeps no state."""
     data: DataSection = DataSection()
     """What users had."""
     population: PopulationSection = PopulationSection()

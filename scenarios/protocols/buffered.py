@@ -64,12 +64,12 @@ class Buffered(Stateful):
     _refused: int = 0
 
     STATE = (
-        *("_steps", "_start_us", "_version", "_look"),
+        *("steps", "_start_us", "_version", "_look"),
         *("_waves", "_folded", "_asked", "_done", "_refused"),
     )
 
     def __post_init__(self) -> None:
-        self._steps = FederatedTurns(self.stage, self.learning, self.section)
+        self.steps = FederatedTurns(self.stage, self.learning, self.section)
         phones = len(self.stage.population)
         self._at_work = min(self.section.clients or max(1, phones // 10), phones)
 
@@ -100,7 +100,7 @@ class Buffered(Stateful):
         made = 0
         for wave, k in self._arrived():
             if version + made < versions:
-                refused = self._steps.fold(wave.step, np.array([k]))
+                refused = self.steps.fold(wave.step, np.array([k]))
                 self._folded += 1 - refused
                 self._refused += refused
                 self._done += 1
@@ -114,7 +114,7 @@ class Buffered(Stateful):
         now_us = self.stage.now_us
         found: list[tuple[int, int, Wave, int]] = []
         for wave in self._waves:
-            for k in self._steps.ended(wave, now_us).tolist():
+            for k in self.steps.ended(wave, now_us).tolist():
                 row = wave.jobs.rows[k]
                 found.append((int(row["finish_us"]), int(row["job"]), wave, k))
         self._waves = [wave for wave in self._waves if len(wave.left)]
@@ -123,7 +123,7 @@ class Buffered(Stateful):
 
     def _close(self, number: int) -> None:
         self.learning.server.close()
-        self._steps.channel.note(number)
+        self.steps.channel.note(number)
         self.stage.recorder.event(
             "round",
             number,
@@ -137,10 +137,10 @@ class Buffered(Stateful):
     def _ask(self, look: int) -> None:
         """Ask as many phones as are missing."""
         missing = self._at_work - sum(len(wave.left) for wave in self._waves)
-        phones = self._steps.ask(look, missing)
+        phones = self.steps.ask(look, missing)
         self._asked += len(phones)
         if len(phones):
-            self._waves += self._steps.begin(look, phones)
+            self._waves += self.steps.begin(look, phones)
 
 
 METHOD = Method(

@@ -34,35 +34,35 @@ class OpportunisticGossip(Stateful):
     neighbours: Neighbours
     reach_m: int
 
-    STATE = ("_loop", "_steps")
+    STATE = ("_loop", "steps")
 
     def __post_init__(self) -> None:
         self._loop = TurnLoop(self.stage, self.section)
         needs = self.section.needs | Need.DIRECT
-        self._steps = PeerTurns(self.stage, self.learning, self.section, needs)
+        self.steps = PeerTurns(self.stage, self.learning, self.section, needs)
         self._chance = self.stage.draws.child("meeting")
 
     def process(self) -> Process:
         """Run all turns, one every ``every_s``."""
         if not self._loop.begun:
-            yield from self._steps.open()
+            yield from self.steps.open()
         yield from self._loop.run(self._turn)
 
     def _turn(self, number: int) -> Process:
         stage, open_us = self.stage, self.stage.now_us
-        phones = self._steps.ask(number)
+        phones = self.steps.ask(number)
         world: Map = stage.population.world.map
         partner = meet(
             world, self.neighbours(), phones, open_us, self.reach_m, self._chance, number
         )
-        able = self._steps.channel.may_send(phones)
+        able = self.steps.channel.may_send(phones)
         pairs = (partner >= 0) & able & able[np.searchsorted(phones, np.maximum(partner, 0))]
         inbox = yield from self._swap(number, phones[pairs], partner[pairs])
         silent = np.zeros(len(phones), np.bool_)
-        jobs, learned = yield from self._steps.play(
+        jobs, learned = yield from self.steps.play(
             number, phones, inbox, silent, Kind.EXCHANGE, here=True
         )
-        self._steps.channel.note(number)
+        self.steps.channel.note(number)
         stage.recorder.event(
             "round",
             number,
@@ -80,9 +80,9 @@ class OpportunisticGossip(Stateful):
         """Play the contacts of *phones* with *partner*; the value is what came across, by form."""
         if not len(phones):
             return []
-        stage, channel = self.stage, self._steps.channel
-        honest = self._steps.share(phones, number)
-        sent = channel.once(self._steps.mail(honest, number))
+        stage, channel = self.stage, self.steps.channel
+        honest = self.steps.share(phones, number)
+        sent = channel.once(self.steps.mail(honest, number))
         size = sent.nbytes()
         theirs = np.searchsorted(phones, partner)
         jobs = stage.plan(
@@ -95,7 +95,7 @@ class OpportunisticGossip(Stateful):
             needs=self.section.needs | Need.DIRECT,
             down_bytes=size[theirs],
             up_bytes=size,
-            deadline_us=self._steps.deadline_us(0.5),
+            deadline_us=self.steps.deadline_us(0.5),
         )
         yield stage.recorder.play(jobs)
         channel.left(phones[jobs.done], number)

@@ -29,20 +29,20 @@ class FineTuning(Stateful):
     learning: PeerLearning
     section: LocalSection
 
-    STATE = ("_loop", "_steps")
+    STATE = ("_loop", "steps")
 
     def __post_init__(self) -> None:
         self._loop = TurnLoop(self.stage, self.section)
-        self._steps = PeerTurns(self.stage, self.learning, self.section)
+        self.steps = PeerTurns(self.stage, self.learning, self.section)
 
     def process(self) -> Process:
         """Open, then run all turns, one every ``every_s``."""
         if not self._loop.begun:
-            yield from self._steps.open()
+            yield from self.steps.open()
         yield from self._loop.run(self._turn)
 
     def _turn(self, number: int) -> Process:
-        steps, server_offers = self._steps, self.learning.server_offers
+        steps, server_offers = self.steps, self.learning.server_offers
         open_us, phones = self.stage.now_us, steps.ask(number)
         silent = np.zeros(len(phones), np.bool_)
         offered = None if server_offers is None else server_offers(phones, number)

@@ -1,6 +1,10 @@
 """Rounds with a server, short to write: a protocol says whom each of them asks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
+
+import simpy
 
 from droidloop.models.learning.learning import FederatedLearning
 from droidloop.platform.arrays import IntArray
@@ -10,7 +14,7 @@ from droidloop.platform.units import SECOND_US
 from droidloop.scenarios.runtime.context import ProtocolContext
 from droidloop.scenarios.schema.turns import PolicyTurns
 
-from .federated_turn import FederatedTurns
+from .federated_turn import FederatedTurns, Wave
 from .turn_loop import TurnLoop
 
 
@@ -29,7 +33,7 @@ class PlainRounds(Stateful):
     learning: FederatedLearning
     section: PolicyTurns
 
-    STATE = ("steps", "_loop")
+    STATE: ClassVar[tuple[str, ...]] = ("steps", "_loop")
 
     def __post_init__(self) -> None:
         self.steps = FederatedTurns(self.stage, self.learning, self.section)
@@ -43,17 +47,29 @@ class PlainRounds(Stateful):
         """Run all rounds."""
         yield from self._loop.run(self._round)
 
+    def answered(self, waves: Sequence[Wave]) -> simpy.Event:
+        """Return the event at which a round is over: all who were asked have ended."""
+        recorder = self.stage.recorder
+        return recorder.engine.all_of([recorder.end_of(wave.jobs) for wave in waves])
+
+    def closed(self, waves: Sequence[Wave]) -> dict[str, int]:
+        """Do what is left to do with *waves* whose round is over; return what else is noted."""
+        return {}
+
     def _round(self, number: int) -> Process:
-        stage, server, open_us = self.stage, self.learning.server, self.stage.now_us
-        until_us = open_us + round(self.section.every_s * SECOND_US) - 1
+        stage, server, section = self.stage, self.learning.server, self.section
+        open_us = stage.now_us
+        lasts_us = round((section.every_s or section.deadline_s) * SECOND_US)
         phones = self.ask(number)
         waves = self.steps.begin(number, phones)
-        yield stage.recorder.engine.all_of([stage.recorder.end_of(wave.jobs) for wave in waves])
-        arrived = refused = 0
-        for wave in waves:
-            came = self.steps.ended(wave, stage.now_us + 1)
-            arrived += len(came)
-            refused += yield from self.steps.fold_after_answers(wave.step, came, until_us)
+        yield self.answered(waves)
+        came = [self.steps.ended(wave, stage.now_us + 1) for wave in waves]
+        noted = self.closed(waves)
+        refused = 0
+        for wave, done in zip(waves, came, strict=True):
+            refused += yield from self.steps.fold_after_answers(
+                wave.step, done, open_us + lasts_us - 1
+            )
         server.close()
         self.steps.channel.note(number)
         stage.recorder.event(
@@ -61,8 +77,9 @@ class PlainRounds(Stateful):
             number,
             open_us=open_us,
             selected=len(phones),
-            done=arrived,
+            done=sum(map(len, came)),
             refused=refused,
             length_us=stage.now_us - open_us,
             version=server.version,
+            **noted,
         )

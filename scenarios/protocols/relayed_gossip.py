@@ -43,33 +43,33 @@ class Gossip(Stateful):
     keep_turns: int
     neighbours: Neighbours
 
-    STATE = ("_loop", "_steps", "_relay")
+    STATE = ("_loop", "steps", "_relay")
 
     def __post_init__(self) -> None:
         self._loop = TurnLoop(self.stage, self.section)
-        self._steps = PeerTurns(self.stage, self.learning, self.section)
+        self.steps = PeerTurns(self.stage, self.learning, self.section)
         self._relay = Relay(len(self.stage.population))
         self._partners = self.stage.draws.child("partners")
 
     def process(self) -> Process:
         """Open, then run all turns, one every ``every_s``."""
         if not self._loop.begun:
-            yield from self._steps.open()
+            yield from self.steps.open()
         yield from self._loop.run(self.turn)
 
     def turn(self, number: int) -> Process:
         """Play one turn of the phones that can work now."""
         open_us, expired = self.stage.now_us, self._relay.expire(number - self.keep_turns)
-        phones = self._steps.ask(number)
+        phones = self.steps.ask(number)
         partner = choose_partners(self.neighbours(), phones, self._partners, number)
         inbox = self._inbox(phones, partner)
         tells = partner >= 0 if self.mode != "pull" else np.ones(len(phones), np.bool_)
-        tells &= self._steps.channel.may_send(phones)
-        jobs, learned = yield from self._steps.play(number, phones, inbox, tells, Kind.EXCHANGE)
+        tells &= self.steps.channel.may_send(phones)
+        jobs, learned = yield from self.steps.play(number, phones, inbox, tells, Kind.EXCHANGE)
         self._relay.taken(phones[jobs["down_end_us"] >= 0])
         told = np.flatnonzero(jobs.done & tells)
         self._tell(number, jobs, phones[told], partner[told], jobs["finish_us"][told])
-        self._steps.channel.note(number)
+        self.steps.channel.note(number)
         self.stage.recorder.event(
             "round",
             number,
@@ -87,7 +87,7 @@ class Gossip(Stateful):
     @property
     def channel(self) -> Channel:
         """The way of the messages."""
-        return self._steps.channel
+        return self.steps.channel
 
     def _inbox(self, phones: IntArray, partner: IntArray) -> list[Messages]:
         """Return what *phones* fetch in this turn, by form, each sorted by receiver."""
@@ -105,8 +105,8 @@ class Gossip(Stateful):
     ) -> None:
         if not len(phones):
             return
-        channel = self._steps.channel
-        sent = channel.once(self._steps.mail(self._steps.share(phones, number), number))
+        channel = self.steps.channel
+        sent = channel.once(self.steps.mail(self.steps.share(phones, number), number))
         channel.left(phones, number)
         for part, place in zip(sent.parts, sent.places, strict=True):
             if self.mode != "push":

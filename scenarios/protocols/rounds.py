@@ -11,16 +11,13 @@ from typing import Annotated
 import simpy
 from pydantic import Field, model_validator
 
-from droidloop.models.learning.learning import FederatedLearning
+from droidloop.platform.arrays import IntArray
 from droidloop.platform.engine import Process
 from droidloop.platform.registry import Method
-from droidloop.platform.state import Stateful
-from droidloop.platform.units import SECOND_US
-from droidloop.scenarios.runtime.context import ProtocolContext
 from droidloop.scenarios.schema.turns import PolicyTurns, require_closed
 
-from .federated_turn import FederatedTurns, Wave
-from .turn_loop import TurnLoop
+from .federated_turn import Wave
+from .plain_rounds import PlainRounds
 
 
 class RoundsSection(PolicyTurns):
@@ -44,76 +41,47 @@ class RoundsSection(PolicyTurns):
 
 
 @dataclass
-class Rounds(Stateful):
+class Rounds(PlainRounds):
     """The protocol.
 
     Who is still at work when enough have answered is cut off: it goes on to its end, which nobody
     waits for, and keeps its private result.
     """
 
-    stage: ProtocolContext
-    learning: FederatedLearning
     section: RoundsSection
     _late: list[Wave] = field(default_factory=list)
 
-    STATE = ("_steps", "_loop", "_late")
-
-    def __post_init__(self) -> None:
-        self._steps = FederatedTurns(self.stage, self.learning, self.section)
-        self._loop = TurnLoop(self.stage, self.section)
+    STATE = ("steps", "_loop", "_late")
 
     def process(self) -> Process:
         """Run all rounds; then wait for those that were cut off."""
         recorder = self.stage.recorder
-        yield from self._loop.run(self._round)
+        yield from super().process()
         yield recorder.engine.all_of([recorder.end_of(wave.jobs) for wave in self._late])
 
-    def _round(self, number: int) -> Process:
-        learning, stage, section = self.learning, self.stage, self.section
-        open_us = stage.now_us
-        lasts_us = round((section.every_s or section.deadline_s) * SECOND_US)
-        self._see_late()
-        clients = section.clients
-        asked = None if clients is None else round(clients * section.over_select)
-        phones = self._steps.ask(number, asked)
-        waves = self._steps.begin(number, phones)
-        yield self._enough(waves)
-        closed_us, arrived, refused = stage.now_us, 0, 0
-        came = [self._steps.ended(wave, closed_us + 1) for wave in waves]
-        for wave, done in zip(waves, came, strict=True):
-            stage.recorder.cut(wave.jobs)
-            arrived += len(done)
-            refused += yield from self._steps.fold_after_answers(
-                wave.step, done, open_us + lasts_us - 1
-            )
-        self._late += [wave for wave in waves if len(wave.left)]
-        learning.server.close()
-        self._steps.channel.note(number)
-        cut = {} if section.over_select == 1 else {"cut": sum(len(wave.left) for wave in waves)}
-        stage.recorder.event(
-            "round",
-            number,
-            open_us=open_us,
-            selected=len(phones),
-            done=arrived,
-            refused=refused,
-            length_us=stage.now_us - open_us,
-            version=learning.server.version,
-            **cut,
-        )
-
-    def _enough(self, waves: Sequence[Wave]) -> simpy.Event:
-        """Return the event of all having ended, or of enough having answered."""
-        recorder, section = self.stage.recorder, self.section
-        if section.over_select > 1 and section.clients is not None:
-            return recorder.arrivals([wave.jobs for wave in waves], section.clients)
-        return recorder.engine.all_of([recorder.end_of(wave.jobs) for wave in waves])
-
-    def _see_late(self) -> None:
-        """Have those keep their results who were cut off and have ended."""
+    def ask(self, number: int) -> IntArray:
+        """Have those keep their results who were cut off and have ended; ask for this round."""
         for wave in self._late:
-            self._steps.ended(wave, self.stage.now_us + 1)
+            self.steps.ended(wave, self.stage.now_us + 1)
         self._late = [wave for wave in self._late if len(wave.left)]
+        clients, more = self.section.clients, self.section.over_select
+        return self.steps.ask(number, None if clients is None else round(clients * more))
+
+    def answered(self, waves: Sequence[Wave]) -> simpy.Event:
+        """Return the event of all having ended, or of enough having answered."""
+        section = self.section
+        if section.over_select > 1 and section.clients is not None:
+            return self.stage.recorder.arrivals([wave.jobs for wave in waves], section.clients)
+        return super().answered(waves)
+
+    def closed(self, waves: Sequence[Wave]) -> dict[str, int]:
+        """Cut off who is still at work; note how many, where more are asked than needed."""
+        for wave in waves:
+            self.stage.recorder.cut(wave.jobs)
+        self._late += [wave for wave in waves if len(wave.left)]
+        if self.section.over_select == 1:
+            return {}
+        return {"cut": sum(len(wave.left) for wave in waves)}
 
 
 METHOD = Method(

@@ -113,7 +113,7 @@ def play(
         links = ring(PHONES, 4) if kind == "gossip" else None
         stage = replace(stage, observers=observers, links=links)
         protocol = find("protocol", kind).build(section, stage, learning)
-        steps = protocol._gossip._steps if kind == "groups" else protocol._steps
+        steps = protocol._gossip.steps if kind == "groups" else protocol.steps
         played.channels.append(steps.channel)
         if liars:
             steps.channel.senders = list(liars)

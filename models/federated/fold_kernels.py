@@ -18,14 +18,11 @@ def find_peaks(
     """
     limit = np.float32(bound)
     for k in range(low, high):
-        small = sane = True
+        small = True
         for t in range(offsets[k], offsets[k + 1]):
             for j in range(values.shape[1]):
                 small &= abs(values[t, j]) <= limit
-                sane &= abs(values[t, j]) <= LARGEST
-        peaks[k] = bound if small else np.inf
-        if sane and not small:
-            peaks[k] = _largest(values, offsets[k], offsets[k + 1])
+        peaks[k] = bound if small else _largest(values, offsets[k], offsets[k + 1])
 
 
 @kernel
@@ -33,6 +30,8 @@ def _largest(values: Float32Array, start: int, end: int) -> float:
     peak = np.float32(0)
     for t in range(start, end):
         for j in range(values.shape[1]):
+            if not abs(values[t, j]) <= LARGEST:
+                return np.inf
             peak = max(peak, abs(values[t, j]))
     return float(peak)
 

@@ -74,10 +74,11 @@ def upload_of(
     arrays, rows, offsets = {}, {}, {}
     for name, values in changes.values.items():
         by_row = name in changes.touched.rows
-        n, ids, ends = len(shared[name]), None, np.arange(len(values) + 1) * len(shared[name])
+        n, ids = len(shared[name]), None
         if by_row:
             ids, ends = changes.touched.rows[name].astype(np.int64), changes.touched.offsets[name]
         else:
+            ends = np.arange(len(values) + 1) * n
             values = values.reshape(len(values) * n, *values.shape[2:])
         if ids is not None and whole:
             m = len(ends) - 1

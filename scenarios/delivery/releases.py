@@ -4,7 +4,7 @@ Learning publishes a version with every turn. A release makes a package of one o
 delivered, while learning and earlier releases go on.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,6 +78,7 @@ class Releases(Stateful):
         self._section, self._name, self._folder = section, name, folder
         self._recorder, self._held, self._activities = recorder, versions, activities
         self.best: Callable[[], Version | None] = lambda: None
+        self.items: Sequence[str] = ()
         self.works: Callable[[Package, Path, Array], DeliveryWorks | None] = lambda *_: None
         self.released: Callable[[Release], None] = lambda release: None
         self.made: list[Release] = []
@@ -109,7 +110,13 @@ class Releases(Stateful):
         if folder.exists():  # whole, as it was renamed: made before the run was killed
             package = Package.load(folder)
         else:
-            package = export(shipped.graph, name=self._name, version=number, variants=VARIANTS)
+            package = export(
+                shipped.graph,
+                name=self._name,
+                version=number,
+                variants=VARIANTS,
+                items=self.items,
+            )
             package.save(folder)
         sizes = {f"{v}_bytes": package.delivery_bytes(v) for v in VARIANTS}
         self._recorder.event("package", version.round, **sizes)
@@ -229,9 +236,7 @@ class Releases(Stateful):
             package = Package.load(self._folder_of(one["round"] + 1))
             shipment, fit = unpack(one["shipment"]), unpack(one["fit"])
             users, bare = one["users"], one["bare"]
-            self.made.append(
-                self._release(one["round"], package, users, shipment, fit, bare)
-            )
+            self.made.append(self._release(one["round"], package, users, shipment, fit, bare))
             self.made[-1].delivery.restore(one["delivery"])
 
     def processes(self) -> dict[str, Callable[[], Process]]:

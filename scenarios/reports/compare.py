@@ -175,8 +175,7 @@ def result_of(run: RunDirectory, manifest: dict[str, Any]) -> Result:
     }
     by_user: dict[str, dict[User, float]] = {
         one.name: {
-            names[phone]: value
-            for phone, value in values[one.name][["phone", "value"]].tolist()
+            names[phone]: value for phone, value in values[one.name][["phone", "value"]].tolist()
         }
         for one in measured
         if not one.whole

@@ -1,6 +1,7 @@
 """The summary as text: one table for the whole population, one by class of phone."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -9,7 +10,8 @@ from rich.table import Table
 
 from .device_tables import show_devices
 from .measured import Measured
-from .summary import COMPONENTS, record_of
+from .quality import record_of
+from .summary import COMPONENTS
 
 Facts = dict[str, Any]
 
@@ -44,6 +46,8 @@ def _training(facts: Facts) -> str:
 
 def show(answer: Facts, console: Console) -> None:
     """Print the summary *answer* of a run on *console*."""
+    for line in _data(answer):
+        console.print(line, highlight=False)
     for table in tables_of(answer):
         console.print(table)
     for line in _judged(answer):
@@ -84,6 +88,36 @@ def _coverage(shares: dict[str, float]) -> str:
     if "remote_time" in shares:
         text += f" ({shares['remote_time']:.1%} where they live remotely)"
     return text
+
+
+def _data(answer: Facts) -> Iterator[str]:
+    """Yield what the data are, and what of them may surprise."""
+    facts = answer["data"]
+    if not facts:  # an older run does not say
+        return
+    when = "without times"
+    if facts["first_s"] >= 0:
+        first, last = (_day(facts[name]) for name in ("first_s", "last_s"))
+        when = f"{first} to {last}" if first != last else first
+    repeats = "dropped (data.repeats)" if facts["dropped"] else "kept (data.repeats)"
+    yield (
+        f"data: {facts['users']:,} users, {facts['items']:,} items, {facts['events']:,} events, "
+        f"{when}; {facts['repeats']:,} repeats {repeats}"
+    )
+    if facts["untimed"]:
+        yield (
+            f"notice: {facts['untimed']:,} events have no time: their order is that of the file, "
+            "and each user's last ones are held out; name the column of times, or sort the file"
+        )
+    if facts["known_tests"]:
+        yield (
+            f"notice: {facts['known_tests']:,} test events are of items that their users have in "
+            "training; data.repeats = 'drop' leaves them out"
+        )
+
+
+def _day(time_s: int) -> str:
+    return datetime.fromtimestamp(time_s, UTC).date().isoformat()
 
 
 def _judged(answer: Facts) -> Iterator[str]:

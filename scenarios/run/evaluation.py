@@ -127,9 +127,7 @@ class Evaluation(Stateful):
                 users = np.arange(len(rated.offsets) - 1)
                 records.judged(Judged(users, rated=rated), model_name, "rated", part)
 
-    def judge(
-        self, name: str, scorer: Scorer, number: int, users: IntArray | None = None
-    ) -> None:
+    def judge(self, name: str, scorer: Scorer, number: int, users: IntArray | None = None) -> None:
         """Judge *scorer* on the test items of *users*, or all, under that *name*, as of a turn."""
         tests = self._study.task.split.test.counts
         if users is not None and not tests[users].any():

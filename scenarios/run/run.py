@@ -99,6 +99,7 @@ def _measured(study: Experiment) -> dict[str, Any]:
         "best_by": evaluator.yardstick.name,
         "users": evaluator.split.n_users,
         "items": evaluator.split.n_items,
+        "data": study.facts.plain(),
     }
 
 

@@ -69,6 +69,8 @@ class Whole(Stateful):
         self._releases = Releases(
             scenario.delivery, scenario.name, folder, recorder, held, self._activities
         )
+        if study.task.path is not None:
+            self._releases.items = list(map(str, study.task.interactions.item_labels.tolist()))
         self._releases.best = self._evaluation.version
         self._releases.works = self._works
         self._releases.released = self._judge_release

@@ -19,7 +19,8 @@ from droidloop.scenarios.reports.compare_report import figure_of, records
 from droidloop.scenarios.reports.intervals import interval
 from droidloop.scenarios.reports.measured import Measured
 from droidloop.scenarios.reports.paired import differences
-from droidloop.scenarios.reports.summary import quality_of, summarise
+from droidloop.scenarios.reports.quality import quality_of
+from droidloop.scenarios.reports.summary import summarise
 from droidloop.scenarios.reports.targets import Target, target_of
 from droidloop.scenarios.reports.varied import labels_of, varied
 from tests.scenarios.conftest import Command

@@ -1,8 +1,9 @@
 """Kill runs at random moments and resume them: `python -m tests.benchmarks.killing [RUNS]`.
 
 Each run is a process of its own that gets SIGKILL somewhere between its manifest and the end that
-the undisturbed one had (half as far if it had ended by then), and is resumed by another. Ways and plays take turns, moments are drawn.
-A line a run, then how many ledgers were equal, byte for byte; the exit code says whether all were.
+the undisturbed one had (half as far if it had ended by then), and is resumed by another. Ways and
+plays take turns, moments are drawn. A line a run, then how many ledgers were equal, byte for byte;
+the exit code says whether all were.
 """
 
 import json

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from .device_tables import show_devices
 from .measured import Measured
+from .staleness import in_words
 from .summary import COMPONENTS, quality_of
 
 Facts = dict[str, Any]
@@ -57,6 +58,8 @@ def show(answer: Facts, console: Console) -> None:
         total = sum(outcomes.values())
         parts = ", ".join(f"{n:,} {name} ({n / total:.1%})" for name, n in outcomes.items())
         console.print(f"{kind} jobs: {parts}", highlight=False)
+    if "staleness" in answer:
+        console.print(in_words(answer["staleness"]), highlight=False)
     if "link_bytes" in answer:
         peers, server = (
             answer["link_bytes"][side] / 1e6 for side in ("between_phones", "with_server")

@@ -14,6 +14,7 @@ from droidloop.platform.units import joules, seconds
 from .device_tables import devices_of
 from .measured import metrics_of
 from .provenance import synthetic_parts
+from .staleness import staleness_of
 
 COMPONENTS = tuple(name.removesuffix("_uj") for name in ENERGY_PARTS)
 
@@ -67,6 +68,8 @@ def summarise(run: RunDirectory) -> dict[str, Any]:
         answer["coverage"] = shares
     if (links := _links(events)) is not None:
         answer["link_bytes"] = links
+    if (staleness := staleness_of(events)) is not None:
+        answer["staleness"] = staleness
     answer["latency_s"]["round"] = _spread(_values(events, "round", "length_us"))
     return answer
 

@@ -127,6 +127,8 @@ def chronological(interactions: Interactions) -> tuple[IntArray, IntArray]:
     counts = np.bincount(interactions.users, minlength=interactions.n_users)
     offsets = np.zeros(interactions.n_users + 1, np.int64)
     np.cumsum(counts, out=offsets[1:])
+    if _in_order(interactions.users, interactions.times_s):
+        return np.arange(len(interactions.users)), offsets
     return _grouped(_oldest_first(interactions.times_s), interactions.users, offsets), offsets
 
 
@@ -154,6 +156,12 @@ def each_once(data: UserItems) -> UserItems:
 def _renumber(numbers: IntArray, labels: Labels) -> tuple[IntArray, Labels]:
     used = np.bincount(numbers, minlength=len(labels)) > 0
     return (np.cumsum(used) - 1)[numbers], labels[used]
+
+
+def _in_order(users: IntArray, times_s: IntArray) -> bool:
+    """Tell whether the file has user after user, each one's events at rising times."""
+    later = users[1:] > users[:-1]
+    return bool(np.all(later | ((users[1:] == users[:-1]) & (times_s[1:] > times_s[:-1]))))
 
 
 def _oldest_first(times_s: IntArray) -> IntArray:

@@ -70,7 +70,7 @@ def by_group(metrics: Rows, jobs: Rows, devices: Rows) -> dict[str, dict[str, An
 
 
 def asked(jobs: Rows) -> dict[str, float]:
-    """Return how many phones computed a list, and what model and lists took, a phone in the mean."""
+    """Return how many phones computed a list, and what model and lists took, in the mean."""
     work = jobs[np.isin(jobs["kind"], (Kind.DELIVER, Kind.FIT, Kind.INFER))]
     listed = (work["kind"] == Kind.INFER) & (work["outcome"] == Outcome.DONE)
     phones = np.unique(work["phone"][listed])

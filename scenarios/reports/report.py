@@ -11,6 +11,7 @@ from rich.table import Table
 from .device_tables import show_devices
 from .measured import Measured
 from .quality import record_of
+from .staleness import in_words
 from .summary import COMPONENTS
 
 Facts = dict[str, Any]
@@ -64,6 +65,8 @@ def show(answer: Facts, console: Console) -> None:
         total = sum(outcomes.values())
         parts = ", ".join(f"{n:,} {name} ({n / total:.1%})" for name, n in outcomes.items())
         console.print(f"{kind} jobs: {parts}", highlight=False)
+    if "staleness" in answer:
+        console.print(in_words(answer["staleness"]), highlight=False)
     if "link_bytes" in answer:
         peers, server = (
             answer["link_bytes"][side] / 1e6 for side in ("between_phones", "with_server")

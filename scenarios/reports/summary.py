@@ -15,6 +15,7 @@ from .device_tables import devices_of
 from .measured import metrics_of
 from .provenance import synthetic_parts
 from .quality import asked, best_baseline, by_group, qualities, settings
+from .staleness import staleness_of
 
 COMPONENTS = tuple(name.removesuffix("_uj") for name in ENERGY_PARTS)
 
@@ -73,6 +74,8 @@ def summarise(run: RunDirectory) -> dict[str, Any]:
         answer["coverage"] = shares
     if (links := _links(events)) is not None:
         answer["link_bytes"] = links
+    if (staleness := staleness_of(events)) is not None:
+        answer["staleness"] = staleness
     answer["latency_s"]["round"] = _spread(_values(events, "round", "length_us"))
     return answer
 

@@ -163,7 +163,7 @@ class Evaluation(Stateful):
         return best.settled
 
     def _settled(self, trained: Snapshot) -> _Settled:
-        """Return what has been learned, without the newcomers' fit if popularity serves them better.
+        """Return what has been learned, with popularity for newcomers if it serves them better.
 
         Their validation events tell, all together.
         """

@@ -1,4 +1,4 @@
-"""Phones that took no part: they fit what is private to the model that they get, and it is paid for.
+"""Phones that took no part fit what is private to the model that they get, and that is paid for.
 
 What they show then is better than what they began with, or else they show popularity.
 """

@@ -9,17 +9,11 @@ import pytest
 from droidloop.devices.android.errors import ParseError
 from droidloop.devices.android.parsers import adb_text
 from droidloop.devices.android.parsers.battery import parse_battery
-from droidloop.devices.android.parsers.batterystats import parse_batterystats
-from droidloop.devices.android.parsers.batterystats_checkin import parse_batterystats_checkin
 from droidloop.devices.android.parsers.benchmark import parse_benchmark
 from droidloop.devices.android.parsers.console_text import parse_greeting
 from droidloop.devices.android.parsers.cpuinfo import parse_cpuinfo
-from droidloop.devices.android.parsers.deviceidle import parse_deviceidle
 from droidloop.devices.android.parsers.df import mount_of, parse_df
 from droidloop.devices.android.parsers.getprop import parse_getprop
-from droidloop.devices.android.parsers.lmkd import parse_lmkd
-from droidloop.devices.android.parsers.meminfo import parse_meminfo
-from droidloop.devices.android.parsers.net_dev import parse_net_dev
 from droidloop.devices.android.parsers.proc_meminfo import parse_proc_meminfo
 from droidloop.devices.android.parsers.thermal import SensorKind, parse_thermal
 
@@ -33,31 +27,6 @@ def battery(text: str, entry: Entry) -> Any:
     assert answer.temperature_dc is not None
     derived = {"plugged": answer.plugged, "temperature_c": answer.temperature_dc / 10}
     return asdict(answer) | derived
-
-
-def batterystats(text: str, entry: Entry) -> Any:
-    answer = parse_batterystats(text)
-    first = next(p for p in answer.points if p.level is not None)
-    assert first.temperature_dc is not None
-    return {
-        "first_level": first.level,
-        "first_temp_c": first.temperature_dc / 10,
-        "first_voltage_mv": first.voltage_mv,
-        "last_level": answer.levels[-1],
-        "reset_time": answer.reset_time,
-    }
-
-
-def batterystats_checkin(text: str, entry: Entry) -> Any:
-    answer = parse_batterystats_checkin(text)
-    first = next(p for p in answer.points if p.level is not None)
-    assert first.temperature_dc is not None
-    return asdict(answer) | {
-        "reset_time_ms": answer.reset_time_ms,
-        "first_level": first.level,
-        "first_temp_c": first.temperature_dc / 10,
-        "first_voltage_mv": first.voltage_mv,
-    }
 
 
 def benchmark(text: str, entry: Entry) -> Any:
@@ -88,11 +57,6 @@ def df(text: str, entry: Entry) -> Any:
     return view
 
 
-def deviceidle(text: str, entry: Entry) -> Any:
-    answer = parse_deviceidle(text)
-    return asdict(answer) | {f"{k}_ms": v for k, v in answer.settings_ms.items()}
-
-
 def getprop(text: str, entry: Entry) -> Any:
     properties = parse_getprop(text)
     return dict(properties) | {"count": len(properties)}
@@ -106,19 +70,6 @@ def thermal(text: str, entry: Entry) -> Any:
         "cpu_c": answer.hottest_c(SensorKind.CPU),
         "skin_c": answer.hottest_c(SensorKind.SKIN),
     }
-
-
-def lmkd(text: str, entry: Entry) -> Any:
-    return [asdict(kill) for kill in parse_lmkd(text)]
-
-
-def net_dev(text: str, entry: Entry) -> Any:
-    return {name: asdict(interface) for name, interface in parse_net_dev(text).items()}
-
-
-def meminfo(text: str, entry: Entry) -> Any:
-    answer = parse_meminfo(text)
-    return asdict(answer) | {"pss_kb": answer.pss_kb}
 
 
 def console(text: str, entry: Entry) -> Any:
@@ -170,18 +121,12 @@ VIEWS: Mapping[str, Callable[[str, Entry], Any]] = {
     "adb_shell_v1": exit_of_exit3,
     "adb_shell_v2": exit_of_exit3,
     "adb_transcript": adb_transcript,
-    "batterystats_checkin_history": batterystats_checkin,
-    "batterystats_text": batterystats,
     "benchmark_model": benchmark,
     "console": console,
     "df": df,
     "dumpsys_battery": battery,
-    "dumpsys_deviceidle": deviceidle,
-    "dumpsys_meminfo": meminfo,
     "dumpsys_thermalservice": thermal,
     "getprop": getprop,
-    "logcat_lmkd": lmkd,
     "proc_cpuinfo": lambda text, entry: asdict(parse_cpuinfo(text)),
     "proc_meminfo": lambda text, entry: parse_proc_meminfo(text).kib,
-    "proc_net_dev": net_dev,
 }

@@ -4,7 +4,7 @@ import pytest
 
 from droidloop.devices.android.errors import ParseError
 from droidloop.devices.android.parsers.getprop import parse_getprop
-from droidloop.devices.android.parsers.thermal import SensorKind, parse_thermal
+from droidloop.devices.android.parsers.thermal import parse_thermal
 
 THERMAL = """Thermal Status: 2
 Cached temperatures:
@@ -24,19 +24,18 @@ Current cooling devices from HAL:
 def test_current_temperatures_count_before_cached_ones() -> None:
     thermal = parse_thermal(THERMAL)
     assert thermal.status == 2
-    assert thermal.hottest_c(SensorKind.CPU) == 44.0
-    assert thermal.hottest_c(SensorKind.BATTERY) == -2.5
+    seen = [(sensor.kind, sensor.celsius) for sensor in thermal.temperatures]
+    assert seen == [(0, 41.5), (0, 44.0), (2, -2.5)]
 
 
 def test_sensors_without_a_temperature_are_absent() -> None:
-    thermal = parse_thermal(THERMAL)
-    assert thermal.hottest_c(SensorKind.SKIN) is None
-    assert thermal.hottest_c(SensorKind.GPU) is None
+    kinds = {sensor.kind for sensor in parse_thermal(THERMAL).temperatures}
+    assert not kinds & {1, 3}
 
 
 def test_cached_temperatures_serve_where_the_hal_has_none() -> None:
     text = THERMAL.split("HAL Ready")[0]
-    assert parse_thermal(text).hottest_c(SensorKind.CPU) == 99.0
+    assert [sensor.celsius for sensor in parse_thermal(text).temperatures] == [99.0]
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,6 @@ from . import test_parse_power as power
 from . import test_parse_states as states
 
 Parser = Callable[[str], Any]
-DEVICES = "* daemon started\nList of devices attached\na\tdevice\nb c\toffline\n"
 CASES: list[tuple[Parser, type, str]] = [
     (parse_battery, Battery, battery.KITKAT),
     (parse_battery, Battery, battery.FROZEN_15),
@@ -42,7 +41,6 @@ CASES: list[tuple[Parser, type, str]] = [
     (parse_uevent, PowerSupply, power.uevent()),
     (parse_batterystats_checkin, dict, power.CHECKIN),
     (parse_benchmark, Benchmark, benchmark.NEW),
-    (adb_text.parse_devices, tuple, DEVICES),
     (adb_text.parse_host_devices, tuple, "a\tdevice\nb c\toffline\n"),
     (console_text.parse_greeting, console_text.Greeting, console.ASKS),
     (console_text.parse_network_status, console_text.NetworkStatus, console.STATUS),

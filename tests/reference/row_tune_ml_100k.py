@@ -42,7 +42,7 @@ def measure(seed: int) -> dict[str, float]:
     from droidloop.models.evaluation.evaluator import ModelScorer, OwnTablesScorer
     from droidloop.models.fitting.fit import fit
     from droidloop.models.interfaces.learning import init_all
-    from droidloop.models.local.mf_sgd import Sgd
+    from droidloop.models.local.sgd import Sgd
     from droidloop.models.peer.gossip_mf import GossipMF, store_from
     from droidloop.models.recommenders.mf import MF
     from droidloop.platform.draws import Draws

@@ -16,7 +16,7 @@ from droidloop.models.federated.folds import (
 from droidloop.models.fitting.fit import fit
 from droidloop.models.interfaces.learning import Cohort, init_all
 from droidloop.models.local.cohort import Engine
-from droidloop.models.local.mf_sgd import Sgd
+from droidloop.models.local.sgd import Sgd
 from droidloop.models.recommenders.neumf import NeuMF
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import SERVER, Messages

@@ -111,23 +111,6 @@ def ratio(
     return _assemble(interactions, order, offsets, part)
 
 
-def temporal(interactions: Interactions, shares: tuple[float, float, float] = SHARES) -> Split:
-    """Cut all events at two moments, so that *shares* of them lie before, between and after.
-
-    Ties are ordered as in ``by_user``: of one second, the earlier row of the file is the later
-    event; events of unknown time come first.
-    """
-    _check(shares)
-    times_s = np.maximum(interactions.times_s, -1)
-    rows = np.arange(len(times_s))
-    by_time = np.lexsort((np.where(times_s < 0, rows, -rows), times_s))
-    cuts = _floor(np.cumsum(shares[:2]) * len(rows))
-    part_of_row = np.empty(len(rows), np.int8)
-    part_of_row[by_time] = (rows >= cuts[0]).astype(np.int8) + (rows >= cuts[1])
-    order, offsets = chronological(interactions)
-    return _assemble(interactions, order, offsets, part_of_row[order])
-
-
 def _check(shares: tuple[float, float, float]) -> None:
     if min(shares) < 0 or abs(sum(shares) - 1) > 1e-9:
         raise ValueError(f"shares must not be negative and sum to 1, not {shares}")

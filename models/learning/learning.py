@@ -13,13 +13,14 @@ from droidloop.models.interfaces.learning import ClientRule, Cost, Recommender, 
 from droidloop.models.interfaces.metrics import Answers, Rated
 from droidloop.models.interfaces.peers import Grouping, PeerRule
 from droidloop.models.interfaces.store import PrivateStore
+from droidloop.models.local.sgd import Trainer
 from droidloop.models.packages.shipped import Shipped
 from droidloop.platform.arrays import BoolArray, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
 from droidloop.platform.state import Stateful, kept_value
 
-from .device_step import Trainer, Uploader
+from .device_step import Uploader
 
 
 @kept_value

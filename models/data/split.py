@@ -5,7 +5,7 @@ Zhang et al., Dual Personalization on Federated Recommendation (IJCAI 2023). Ran
 the rule of RecBole (Zhao et al., CIKM 2021).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -35,6 +35,13 @@ class Split:
     def n_users(self) -> int:
         """How many users there are, those without test events included."""
         return self.train.n_users
+
+    def only(self, users: IntArray, part: Part) -> "Split":
+        """Return the split in which *users* alone have events in *part*."""
+        mine, held = np.zeros(self.n_users, np.bool_), self.held_out(part)
+        mine[users] = True
+        kept = held.keep(np.repeat(mine, held.counts))
+        return replace(self, **{part: kept})
 
     def held_out(self, part: Part) -> UserItems:
         """Return the validation or the test events."""

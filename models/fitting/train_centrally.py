@@ -6,6 +6,7 @@ from droidloop.models.evaluation.evaluator import ModelScorer
 from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.interfaces.learning import Params, Recommender
 
+from .compiled_adam import compiles
 from .fit import Hyperparameters, fit
 
 CENTRAL = Hyperparameters(epochs=60, lr=0.01, batch=2048, negatives=4, patience=5)
@@ -35,4 +36,5 @@ def train_centrally(recommender: Recommender, task: TaskData) -> Params:
         exclude=task.exclude,
         draws=draws,
         validate=quality,
+        engine="numba" if compiles(recommender) else "torch",
     )

@@ -50,7 +50,7 @@ from .gossip_engines import (
     trained_parameters,
 )
 from .gossip_kernels import copy_some_rows, copy_tables
-from .group_by_taste import Tastes
+from .group_by_taste import TasteGrouping
 
 
 def gossip_store(
@@ -317,7 +317,7 @@ def build(section: GossipMFSection, recommender: MF, task: TaskData) -> PeerLear
         draws=task.draws.child("training"),
         snapshot=lambda: Snapshot({"trained": own_tables(recommender, store)}),
         peer=peer,
-        grouping=Tastes(recommender.items.name, task.split.train, recommender.items),
+        grouping=TasteGrouping(recommender.items.name, task.split.train, recommender.items),
         steps=peer,
     )
 

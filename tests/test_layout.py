@@ -82,7 +82,8 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "delivery": {"schema", "runtime"},
         "reports": {"schema"},
         "run": {"schema", "runtime", "protocols", "delivery", "reports"},
-        "front": {"schema", "catalogue", "run", "reports"},
+        "sweep": {"schema", "run", "reports"},
+        "front": {"schema", "catalogue", "run", "reports", "sweep"},
         "cli": {"schema", "catalogue", "run", "reports", "front"},
     },
 }

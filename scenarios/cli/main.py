@@ -18,6 +18,8 @@ from .devices import devices
 if TYPE_CHECKING:  # imported only where they are needed
     from rich.console import Console
 
+    from droidloop.scenarios.front.comparing import Comparison
+
 
 class _Group(click.Group):
     """Shows an error of ours as one line; a traceback is a bug."""
@@ -97,8 +99,9 @@ def run(
     from droidloop.scenarios.schema.load import content_of, find
 
     from .compiling import compiling_told
+    from .progress import BarProgress
 
-    progress = _Progress(quiet=as_json)
+    progress = BarProgress(quiet=as_json)
     if killed is not None:
         if scenario or settings or seed is not None or out or replay or attach or testbed:
             raise UsageError(
@@ -168,23 +171,71 @@ def report(directory: Path, as_json: bool, picture: Path | None, topology: Path 
     metavar="METRIC=VALUE",
     help="Print what each had cost when its validation first got there, as hr_at_10=0.6.",
 )
+@click.option(
+    "--varied",
+    multiple=True,
+    metavar="KEY",
+    help="Refuse runs that differ in other keys [all but data and evaluation may differ].",
+)
 def compare(
-    runs: tuple[Path, ...], as_json: bool, picture: Path | None, targets: tuple[str, ...]
+    runs: tuple[Path, ...],
+    as_json: bool,
+    picture: Path | None,
+    targets: tuple[str, ...],
+    varied: tuple[str, ...],
 ) -> None:
-    """Print RUNS side by side; those that differ in the seed alone become one row."""
-    from droidloop.scenarios.reports import compare_report
-    from droidloop.scenarios.reports.compare import groups_of
-    from droidloop.scenarios.reports.targets import target_of
+    """Print RUNS, or those of sweeps, side by side; what differs in the seed alone is one row."""
+    from droidloop.scenarios.front.comparing import compare as compare_runs
 
-    groups = groups_of(runs)
-    wanted = [target_of(text, groups) for text in targets]
+    comparison = compare_runs(runs, varied=varied, targets=targets)
     if as_json:
-        records = compare_report.records(groups, wanted)
-        click.echo(json.dumps(records, allow_nan=False))
+        click.echo(json.dumps(comparison.records(), allow_nan=False))
     else:
-        compare_report.show(groups, wanted, _console())
+        _print_tables(comparison)
     if picture is not None:
-        compare_report.draw(groups, picture)
+        from droidloop.scenarios.reports.canvas import save
+
+        save(comparison.picture(), picture)
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Directory of the sweep [runs/FILE].")
+@click.option(
+    "--processes", type=click.IntRange(min=1), help="Runs at once, a thread each [a processor]."
+)
+@click.option("--ray", metavar="HOST:PORT", help="Play the runs on this Ray cluster instead.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON list of records and nothing else."
+)
+def sweep(
+    file: Path, out: Path | None, processes: int | None, ray: str | None, as_json: bool
+) -> None:
+    """Run what FILE varies, and print the runs side by side.
+
+    What is complete is not run again, and what was cut short is gone on with: after Ctrl-C, or
+    with more points in FILE, give the same line again.
+    """
+    from droidloop.scenarios.front.sweeping import sweep as run_sweep
+
+    from .progress import SweepProgress
+
+    if processes is not None and ray is not None:
+        raise UsageError(f"--processes {processes}: the cluster at --ray says; leave it out")
+    told = SweepProgress()
+    made = run_sweep(file, out, processes=processes, ray=ray, progress=told)
+    comparison = made.compare()
+    if as_json:
+        click.echo(json.dumps(comparison.records(), allow_nan=False))
+    else:
+        _print_tables(comparison)
+        click.echo(f"sweep directory: {made.path}")
+
+
+def _print_tables(comparison: "Comparison") -> None:
+    console = _console()
+    for table in comparison.tables():
+        console.print(table)
 
 
 main.add_command(devices)
@@ -273,28 +324,3 @@ def _console() -> "Console":
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() else 160)
-
-
-class _Progress:
-    """A bar on standard error while a run takes its time; nothing where nobody looks."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        self._quiet = quiet or not sys.stderr.isatty()
-        self._bar: Any = None
-        self._task: Any = None
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        """Show that *done* of *total* steps of *stage* are over."""
-        if self._quiet:
-            return
-        from rich.console import Console
-        from rich.progress import Progress
-
-        if self._bar is None:
-            self._bar = Progress(console=Console(stderr=True), transient=True)
-            self._bar.start()
-            self._task = self._bar.add_task(stage)
-        self._bar.update(self._task, description=stage, completed=done, total=total)
-        if done >= total:
-            self._bar.stop()
-            self._bar = None

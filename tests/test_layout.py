@@ -83,8 +83,9 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "reports": {"schema"},
         "run": {"schema", "runtime", "protocols", "delivery", "reports"},
         "sweep": {"schema", "run", "reports"},
-        "front": {"schema", "catalogue", "run", "reports", "sweep"},
-        "cli": {"schema", "catalogue", "run", "reports", "front"},
+        "pages": {"schema", "run", "reports"},
+        "front": {"schema", "catalogue", "run", "reports", "sweep", "pages"},
+        "cli": {"schema", "catalogue", "run", "reports", "pages", "front"},
     },
 }
 PARTS = sorted(MAY_IMPORT)

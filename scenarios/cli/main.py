@@ -1,11 +1,9 @@
 """The command line. Heavy imports wait inside the commands, so that ``--help`` answers at once."""
 
-import json
-import sys
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -14,11 +12,7 @@ from droidloop.platform.errors import DroidloopError, UsageError
 from .catalogue import keys, methods
 from .device_options import adb_server, bundle_files
 from .devices import devices
-
-if TYPE_CHECKING:  # imported only where they are needed
-    from rich.console import Console
-
-    from droidloop.scenarios.front.comparing import Comparison
+from .results import compare, print_summary, report, sweep
 
 
 class _Group(click.Group):
@@ -109,7 +103,7 @@ def run(
                 "leave the scenario and all options but --workers, --ray and --json out"
             )
         result = resume(killed, workers=workers, ray=ray, progress=progress)
-        _print(result.summary, as_json)
+        print_summary(result.summary, as_json)
         return
     if scenario is None:
         raise UsageError("run: give SCENARIO, a name of `droidloop scenarios list` or a file")
@@ -127,117 +121,14 @@ def run(
             ray=ray,
             progress=progress,
         )
-    _print(result.summary, as_json)
+    print_summary(result.summary, as_json)
     if not as_json:
         click.echo(f"run directory: {result.path}")
 
 
-@main.command()
-@click.argument("directory", type=click.Path(path_type=Path))
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print a JSON list of records and nothing else."
-)
-@click.option("--picture", type=click.Path(path_type=Path), help="Also draw the run as this PNG.")
-@click.option(
-    "--topology", type=click.Path(path_type=Path), help="Also draw who learned from whom as a PNG."
-)
-def report(directory: Path, as_json: bool, picture: Path | None, topology: Path | None) -> None:
-    """Print the summary of the run in DIRECTORY, from its ledger alone."""
-    from droidloop.platform.rundir import RunDirectory
-    from droidloop.scenarios.reports.summary import summarise
-
-    run = RunDirectory.open(directory)
-    if topology is not None:  # before anything is printed: not every run has one
-        from droidloop.scenarios.reports.topology_picture import draw_topology
-
-        draw_topology(run, topology)
-    _print(summarise(run), as_json)
-    if picture is not None:
-        from droidloop.scenarios.reports.picture import draw_run
-
-        draw_run(run, picture)
-
-
-@main.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print a JSON list of records and nothing else."
-)
-@click.option("--picture", type=click.Path(path_type=Path), help="Also draw them as this PNG.")
-@click.option(
-    "--target",
-    "targets",
-    multiple=True,
-    metavar="METRIC=VALUE",
-    help="Print what each had cost when its validation first got there, as hr_at_10=0.6.",
-)
-@click.option(
-    "--varied",
-    multiple=True,
-    metavar="KEY",
-    help="Refuse runs that differ in other keys [all but data and evaluation may differ].",
-)
-def compare(
-    runs: tuple[Path, ...],
-    as_json: bool,
-    picture: Path | None,
-    targets: tuple[str, ...],
-    varied: tuple[str, ...],
-) -> None:
-    """Print RUNS, or those of sweeps, side by side; what differs in the seed alone is one row."""
-    from droidloop.scenarios.front.comparing import compare as compare_runs
-
-    comparison = compare_runs(runs, varied=varied, targets=targets)
-    if as_json:
-        click.echo(json.dumps(comparison.records(), allow_nan=False))
-    else:
-        _print_tables(comparison)
-    if picture is not None:
-        from droidloop.scenarios.reports.canvas import save
-
-        save(comparison.picture(), picture)
-
-
-@main.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="Directory of the sweep [runs/FILE].")
-@click.option(
-    "--processes", type=click.IntRange(min=1), help="Runs at once, a thread each [a processor]."
-)
-@click.option("--ray", metavar="HOST:PORT", help="Play the runs on this Ray cluster instead.")
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print a JSON list of records and nothing else."
-)
-def sweep(
-    file: Path, out: Path | None, processes: int | None, ray: str | None, as_json: bool
-) -> None:
-    """Run what FILE varies, and print the runs side by side.
-
-    What is complete is not run again, and what was cut short is gone on with: after Ctrl-C, or
-    with more points in FILE, give the same line again.
-    """
-    from droidloop.scenarios.front.sweeping import sweep as run_sweep
-
-    from .progress import SweepProgress
-
-    if processes is not None and ray is not None:
-        raise UsageError(f"--processes {processes}: the cluster at --ray says; leave it out")
-    told = SweepProgress()
-    made = run_sweep(file, out, processes=processes, ray=ray, progress=told)
-    comparison = made.compare()
-    if as_json:
-        click.echo(json.dumps(comparison.records(), allow_nan=False))
-    else:
-        _print_tables(comparison)
-        click.echo(f"sweep directory: {made.path}")
-
-
-def _print_tables(comparison: "Comparison") -> None:
-    console = _console()
-    for table in comparison.tables():
-        console.print(table)
-
-
+main.add_command(report)
+main.add_command(compare)
+main.add_command(sweep)
 main.add_command(devices)
 main.add_command(methods)
 
@@ -307,20 +198,3 @@ def check(file: str) -> None:
 
     path = find(file)
     click.echo(f"{path}: {load(path).name} is a valid scenario")
-
-
-def _print(answer: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        from droidloop.scenarios.reports.summary import records
-
-        click.echo(json.dumps(records(answer), allow_nan=False))
-        return
-    from droidloop.scenarios.reports.report import show as show_report
-
-    show_report(answer, _console())
-
-
-def _console() -> "Console":
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else 160)

@@ -18,8 +18,13 @@ if TYPE_CHECKING:  # imported only where they are needed
 class Comparison:
     """Runs side by side; those that differ in nothing but the seed are one row."""
 
-    def __init__(self, groups: "Sequence[Group]", targets: "Sequence[Target]") -> None:
-        self._groups, self._targets = groups, targets
+    def __init__(
+        self,
+        groups: "Sequence[Group]",
+        targets: "Sequence[Target]",
+        name: str = "Runs side by side",
+    ) -> None:
+        self._groups, self._targets, self._name = groups, targets, name
 
     def records(self) -> list[dict[str, Any]]:
         """Return every figure as a record, those of ``droidloop compare --json``."""
@@ -40,11 +45,21 @@ class Comparison:
         figure: Figure = figure_of(self._groups)
         return figure
 
+    def html(self, path: str | Path) -> None:
+        """Write one page with charts and tables to *path*; it needs nothing beside itself.
+
+        Raises:
+            UsageError: *path* cannot be written.
+        """
+        from droidloop.scenarios.pages.write import write_comparison
+
+        write_comparison(self._name, self._groups, Path(path))
+
     def __repr__(self) -> str:
         return f"<Comparison of {', '.join(group.label for group in self._groups)}>"
 
     def _repr_html_(self) -> str:
-        from .html import html_of
+        from droidloop.scenarios.reports.html import html_of
 
         return "\n".join(map(html_of, self.tables()))
 
@@ -74,12 +89,15 @@ def compare(
     from droidloop.scenarios.sweep.sweep import SweepDirectory
 
     folders: list[Path] = []
-    allowed = list(varied)
+    allowed, names = list(varied), []
     for one in runs:
         path = Path(one) if isinstance(one, str | Path) else one.path
         found = SweepDirectory.at(path)
         folders += [path] if found is None else found.complete()
-        allowed += [] if found is None else found.varied()
+        if found is not None:
+            allowed += found.varied()
+            names.append(f"Sweep {found.facts()['name']}")
     require_alike(folders, allowed)
     groups = groups_of(folders)
-    return Comparison(groups, [target_of(text, groups) for text in targets])
+    wanted = [target_of(text, groups) for text in targets]
+    return Comparison(groups, wanted, ", ".join(names) or "Runs side by side")

@@ -30,6 +30,13 @@ class Sweep:
             raise UsageError(f"{path}: no sweep there; give the directory of a sweep")
         self._directory = found
 
+    @staticmethod
+    def is_at(path: Path) -> bool:
+        """Tell whether there is a sweep in *path*."""
+        from droidloop.scenarios.sweep.sweep import SweepDirectory
+
+        return SweepDirectory.at(path) is not None
+
     @property
     def runs(self) -> list[dict[str, Any]]:
         """Its runs, complete or not: the ``folder`` and ``seed`` of each, and its ``changes``."""

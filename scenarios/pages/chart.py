@@ -59,25 +59,25 @@ def plain(value: Any) -> Any:
     return value
 
 
-def lines(x: Axis, y: Axis, colour: Axis | None, heads: Mapping[str, str], **mark: Any) -> Spec:
+def lines(x: Axis, y: Axis, colour: Axis, heads: Mapping[str, str], **mark: Any) -> Spec:
     """Return lines, a colour each; a click into the legend shows one alone."""
     drawn = {"type": "line", "point": {"size": 12}, **mark}
     encoding = {"x": x.number(), "y": y.number(), "tooltip": tooltip(heads)}
     return {"height": 260, "mark": drawn, **chosen(encoding, colour)}
 
 
-def bars(x: Axis, y: Axis, colour: Axis | None, heads: Mapping[str, str]) -> Spec:
+def bars(rows: Sequence[Row], x: Axis, y: Axis, colour: Axis, heads: Mapping[str, str]) -> Spec:
     """Return bars that lie one after the other, a colour each."""
     encoding = {"x": x.number(), "y": y.word(), "tooltip": tooltip(heads)}
-    return {"height": {"step": 26}, "mark": "bar", **chosen(encoding, colour)}
+    return {"height": height(rows, y.name), "mark": "bar", **chosen(encoding, colour)}
 
 
-def ranges(x: Axis, y: Axis, heads: Mapping[str, str]) -> Spec:
+def ranges(rows: Sequence[Row], x: Axis, y: Axis, heads: Mapping[str, str]) -> Spec:
     """Return points in their intervals, from the columns ``low`` and ``high``."""
     shared = {"y": y.word(), "tooltip": tooltip(heads)}
     span = {"x": x.number() | {"field": "low"}, "x2": {"field": "high"}}
     return {
-        "height": {"step": 26},
+        "height": height(rows, y.name),
         "encoding": shared,
         "layer": [
             {"mark": "rule", "encoding": span},
@@ -86,10 +86,13 @@ def ranges(x: Axis, y: Axis, heads: Mapping[str, str]) -> Spec:
     }
 
 
-def chosen(encoding: Spec, colour: Axis | None) -> Spec:
+def height(rows: Sequence[Row], name: str, step: int = 26) -> int:
+    """Return the height of a drawing that gives each value of the column *name* a place."""
+    return step * len({row[name] for row in rows})
+
+
+def chosen(encoding: Spec, colour: Axis) -> Spec:
     """Return *encoding* with a colour whose legend can be clicked."""
-    if colour is None:
-        return {"encoding": encoding}
     select = {"type": "point", "fields": [colour.name]}
     dim = {"condition": {"param": "shown", "value": 1}, "value": 0.12}
     return {

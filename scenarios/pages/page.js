@@ -41,7 +41,6 @@ async function draw() {
     const options = {
       actions: false,
       renderer: "svg",
-      logLevel: vega.Error,
       config: colours(),
       tooltip: { disableDefaultStyle: true },
     };

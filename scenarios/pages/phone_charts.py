@@ -16,7 +16,7 @@ from droidloop.scenarios.run.states import states_at
 from droidloop.scenarios.schema.load import check
 from droidloop.scenarios.schema.schema import Scenario
 
-from .chart import Axis, Chart, lines, tooltip
+from .chart import Axis, Chart, height, lines, tooltip
 from .run_charts import edges_us
 
 _STRIPS = 24
@@ -109,7 +109,7 @@ def _strips(edges: IntArray, states: dict[str, BoolArray]) -> Chart:
     scale = {"domain": words, "range": list(_WORDS.values())}
     colour = {"field": "state", "type": "nominal", "title": "state", "scale": scale}
     spec = {
-        "height": {"step": 14},
+        "height": height(rows, "phone", 14),
         "mark": {"type": "bar", "height": {"band": 0.8}},
         "encoding": {
             **{"x": x, "x2": {"field": "to"}, "color": colour, "tooltip": tooltip(heads)},

@@ -105,7 +105,7 @@ def _classes(run: RunDirectory) -> Chart:
         f"{metric.label} of the best round on the test items, with its 95 % interval over users.",
         rows,
         heads,
-        ranges(value, Axis("users", "class of phone"), heads),
+        ranges(rows, value, Axis("users", "class of phone"), heads),
     )
 
 
@@ -120,11 +120,11 @@ def _energy(devices: Rows) -> Chart:
     parts = [name for name in COMPONENTS if name != "own"]
     work = joules(sum(int(devices[f"{part}_uj"].sum()) for part in parts)) / len(devices)
     value = Axis("joules", "J a phone")
-    drawn = bars(value, Axis("class", "class"), Axis("part", "component"), heads)
+    drawn = bars(rows, value, Axis("class", "class"), Axis("part", "component"), heads)
     return Chart(
         "energy",
         "Energy by component and class",
-        f"What work for us took of a phone in the whole run, {work:.3g} J in the mean. Its own life "
+        f"What our work took of a phone in the whole run, {work:.3g} J in the mean. Its own life "
         "without us is in the table alone.",
         rows,
         heads,
@@ -160,7 +160,6 @@ def _latency(done: Rows) -> Chart:
             Axis("step", "step"),
             heads,
             point=False,
-            order=None,
         ),
     )
 
@@ -213,7 +212,7 @@ def _outcomes(jobs: Rows) -> Chart:
         f"{done:,} of {len(jobs):,} jobs were done.",
         rows,
         heads,
-        bars(Axis("jobs", "jobs"), Axis("kind", "kind"), Axis("outcome", "outcome"), heads),
+        bars(rows, Axis("jobs", "jobs"), Axis("kind", "kind"), Axis("outcome", "outcome"), heads),
     )
 
 

@@ -40,7 +40,7 @@ def _quality(groups: Sequence[Group]) -> Chart:
         "Test quality at the best round, with its 95 % interval over users and seeds.",
         rows,
         heads,
-        ranges(Axis("mean", metric.label, zero=False), Axis("runs", "runs"), heads),
+        ranges(rows, Axis("mean", metric.label, zero=False), Axis("runs", "runs"), heads),
     )
 
 
@@ -67,7 +67,7 @@ def _paired(groups: Sequence[Group]) -> Iterator[Chart]:
         f"From {groups[0].label}, user by user or seed by seed, with its 95 % interval.",
         rows,
         heads,
-        ranges(value, Axis("runs", "runs"), heads),
+        ranges(rows, value, Axis("runs", "runs"), heads),
     )
 
 

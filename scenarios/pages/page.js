@@ -5,6 +5,7 @@ function colours() {
   const ink = dark.matches ? "#e6edf3" : "#1b1f24";
   const line = dark.matches ? "#39424d" : "#d0d7de";
   const mark = dark.matches ? "#8ab4f8" : "#0b57d0";
+  const columns = window.innerWidth < 600 ? { columns: 1, labelLimit: 300 } : { columns: 2, labelLimit: 240 };
   const label = { labelColor: ink, titleColor: ink, labelFontSize: 12, titleFontSize: 12 };
   return {
     background: null,
@@ -19,7 +20,7 @@ function colours() {
       labelOverlap: "greedy",
       labelSeparation: 8,
     },
-    legend: { ...label, orient: "bottom", direction: "vertical", columns: 2, labelLimit: 150 },
+    legend: { ...label, orient: "bottom", direction: "vertical", ...columns },
     mark: { color: mark },
     rule: { color: mark },
     range: {

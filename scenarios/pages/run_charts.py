@@ -45,7 +45,7 @@ def charts_of(run: RunDirectory) -> Iterator[Chart]:
         yield _outcomes(jobs)
     delivered = done[done["kind"] == Kind.DELIVER]
     if len(delivered):
-        yield _versions(delivered, len(devices))
+        yield versions_chart(delivered, len(devices))
 
 
 def edges_us(end_us: int) -> IntArray:
@@ -216,7 +216,8 @@ def _outcomes(jobs: Rows) -> Chart:
     )
 
 
-def _versions(delivered: Rows, phones: int) -> Chart:
+def versions_chart(delivered: Rows, phones: int) -> Chart:
+    """Return how many of *phones* held which version when, from the deliveries that were done."""
     order = np.argsort(delivered["finish_us"], kind="stable")
     delivered = delivered[order]
     edges = edges_us(int(delivered["finish_us"].max()))

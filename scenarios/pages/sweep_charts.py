@@ -89,7 +89,7 @@ def _front(found: Sequence[Standing], against: str) -> Chart:
     line = {"type": "line", "strokeDash": [4, 3]}
     on = [{"filter": "datum.front == 'on the front'"}]
     scale = {"domain": ["on the front", "beaten"], "range": ["circle", "cross"]}
-    shape = Axis("front", "Pareto front").word() | {"scale": scale}
+    shape = Axis("front", "Pareto front").word() | {"scale": scale, "legend": None}
     points = encoding | {"shape": shape, "tooltip": tooltip(heads)}
     if len(found) <= _LINES:
         points["color"] = Axis("runs", "runs").word()
@@ -97,7 +97,7 @@ def _front(found: Sequence[Standing], against: str) -> Chart:
     return Chart(
         f"front-{against}".replace("_", "-"),
         f"{metric.label} against {title}",
-        f"By means. Nobody is better in both than: {best}.",
+        f"By means. Circles are the front, crosses are beaten: nobody is better in both than {best}.",
         rows,
         heads,
         {

@@ -97,7 +97,7 @@ def _front(found: Sequence[Standing], against: str) -> Chart:
     return Chart(
         f"front-{against}".replace("_", "-"),
         f"{metric.label} against {title}",
-        f"By means. Circles are the front, crosses are beaten: nobody is better in both than {best}.",
+        f"By means. Circles are the front, crosses beaten: nobody is better in both than {best}.",
         rows,
         heads,
         {

@@ -32,10 +32,10 @@ from droidloop.platform.registry import Method
 from droidloop.platform.section import NotNegative
 from droidloop.platform.workers import for_chunks
 
-from .dclr import check_data, tally_of
 from .mac_kernels import Agree, Answers, Questions, answer_questions, learn_from_answers
 from .place_learning import PlaceTraining, place_learning
 from .place_phones import COLUMNS, PlacePhones, state_of
+from .place_turn import drill_of, tally_of, visits_of
 
 _HOUR_S = 3600
 
@@ -144,28 +144,24 @@ class MAC:
     ) -> None:
         """Train on local data, then agree with what arrived; see ``PeerRule``.
 
-        Scores with NaN, infinity or numbers beyond 2^20, or of questions that do not exist, are
-        refused and counted; a phone whose own numbers run away keeps what it had, and is counted.
+        Messages are of ``form``: whoever lets them in has looked. A phone whose own numbers run
+        away keeps what it had, and is counted.
 
         Raises:
             ValueError: *data* is not one row a phone, places are unknown, or the inbox is not
                 addressed to *phones* in order or holds other arrays.
         """
-        check_data(phones, data, len(self.phones.places))
+        visits = visits_of(phones, data, len(self.phones.places))
         store.ensure(phones)
         got = self._received(phones, inbox)
-        state, tally, practice = state_of(store), tally_of(store), self.practice
-        agree = Agree(
-            practice.steps, practice.examples, practice.negatives, practice.length,
-            practice.unvisited,
-            self.weight, self.keep, self.settle,
-        )  # fmt: skip
+        state, tally, drill = state_of(store), tally_of(store), drill_of(self.practice)
+        agree = Agree(self.weight, self.keep, self.settle)
         key = np.uint64(draws.child(f"mac/{round_}").key)
 
         def work(low: int, high: int) -> None:
             learn_from_answers(
                 low, high, phones, self.phones.known, state, tally,
-                data.items, data.times_s, data.offsets, self.questions, got, agree, key,
+                visits, self.questions, got, drill, agree, key,
             )  # fmt: skip
 
         for_chunks(work, len(phones), self.threads)
@@ -205,7 +201,7 @@ class MAC:
         if inbox is None:
             none, empty = np.empty(0, np.int64), np.empty(0, np.float64)
             scores: Array = np.empty((0, width), np.float32)
-            return Answers(first, count, none, scores, np.zeros(1, np.int64), empty, none)
+            return Answers(first, count, none, scores, np.zeros(1, np.int64), empty)
         if inbox.kind != "scores" or inbox.arrays.keys() != {"scores"}:
             raise ValueError(f"MAC takes scores, not {list(inbox.arrays)} of kind {inbox.kind!r}")
         scores = np.ascontiguousarray(inbox.arrays["scores"], np.float32)
@@ -213,7 +209,7 @@ class MAC:
             raise ValueError(f"scores of {width} candidates are needed, not {scores.shape}")
         return Answers(
             first, count, inbox.rows["scores"], scores, inbox.offsets["scores"],
-            inbox.weight, inbox.base,
+            inbox.weight,
         )  # fmt: skip
 
 

@@ -30,11 +30,9 @@ class PlaceTraining(Section):
     examples: PositiveInt = 64
     """Visits in a turn."""
     negatives: PositiveInt = 15
-    """Places drawn against each visit."""
-    length: PositiveInt = 32
+    """Places drawn against each first visit."""
+    length: PositiveInt = 128
     """Visits before a question that the model reads."""
-    unvisited: bool = False
-    """Whether a first visit is told from places alone that were not visited before."""
     held: PositiveInt = 512
     """Places in the area of a phone: it trains, and may share, their vectors alone."""
 
@@ -44,7 +42,6 @@ class PlaceTraining(Section):
         return Practice(
             *(self.learning_rate, self.network_rate, self.examples, self.negatives),
             length=self.length,
-            unvisited=self.unvisited,
         )
 
     def phones(self, recommender: NextPlace, task: TaskData, dims: IntArray) -> PlacePhones:

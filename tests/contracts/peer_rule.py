@@ -10,6 +10,7 @@ from droidloop.models.data.interactions import UserItems
 from droidloop.models.interfaces.learning import Cost, Recommender
 from droidloop.models.interfaces.peers import PeerRule
 from droidloop.models.interfaces.store import PrivateStore
+from droidloop.models.transforms.inspection import Cause, inspect
 from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
@@ -33,7 +34,7 @@ class PeerRuleContract:
     data: UserItems
     store: Callable[[], PrivateStore]
     refused: str | None = "refused"
-    """The column of the store that counts broken messages; None: the rule raises instead."""
+    """The column of the store that counts broken messages; None: the form refuses them."""
 
     @property
     def phones(self) -> IntArray:
@@ -170,8 +171,9 @@ class PeerRuleContract:
         inbox = inbox.take(once)
         broken = replace(inbox, arrays={n: spoiled(a, number) for n, a in inbox.arrays.items()})
         if self.refused is None:
-            with pytest.raises(ValueError, match="NaN"):
-                self.learn(store, broken)
+            cause = inspect(broken, self.rule.form(store), known=phones)
+            assert set(cause.tolist()) == {Cause.NUMBER}
+            assert not inspect(inbox, self.rule.form(store), known=phones).any()
             return
         self.learn(store, broken)
         self.learn(alone, None)

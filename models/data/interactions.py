@@ -130,6 +130,21 @@ def union(*parts: UserItems) -> UserItems:
     return UserItems.bare(items, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
 
 
+def behind(first: UserItems, second: UserItems) -> UserItems:
+    """Return the events of both, those of *second* behind those of *first*, user by user."""
+    at = np.repeat(first.offsets[1:], second.counts)
+    columns = (
+        np.insert(one, at, other)
+        for one, other in (
+            (first.items, second.items),
+            (first.times_s, second.times_s),
+            (first.ratings, second.ratings),
+        )
+    )
+    items, times_s, ratings = columns
+    return UserItems(items, first.offsets + second.offsets, times_s, ratings)
+
+
 def _renumber(numbers: IntArray, labels: Labels) -> tuple[IntArray, Labels]:
     used = np.bincount(numbers, minlength=len(labels)) > 0
     return (np.cumsum(used) - 1)[numbers], labels[used]

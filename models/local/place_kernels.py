@@ -5,7 +5,7 @@ q = Q x_n + hour_h; attention a = softmax(q.x_t / sqrt(dim) + gap_t + turn_t + a
 after_t tells how near the visit before t was to visit n. The next place is, as in RepeatNet (Ren
 et al., AAAI 2019), one that was visited, with the odds ``habit`` of the phone's owner, or one that
 was not. Of the visited, place j has the share sum of a_t over the visits to j: its part in the
-user's own visits, as long as all weights are zero. Of the others j has the softmax of
+user's own visits, each weighed by age and hour. Of the others j has the softmax of
 u.(e_j + c_j) + bias_j + near(n, j) + clock(h, category of j), with the answer u = V sum_t a_t x_t +
 user. Attention after STAN (Luo, Liu, Liu, WWW 2021), with buckets in the place of its interpolated
 intervals. ``next_place.py`` is the same in torch.
@@ -228,10 +228,10 @@ def descend(
 
     ``b.p`` holds the derivatives of the loss by the candidates' scores; ``b.du`` and ``b.da`` what
     the loss adds to the derivatives by u and by the attention on other ways; *steps* are those of
-    rows and of the network.
+    rows, of the network and of what weighs visits.
     """
     n, dim = items.size, b.u.size
-    rate, slow = steps[0], steps[1]
+    rate, slow, quick = steps[0], steps[1], steps[2]
     root = np.float32(1 / math.sqrt(dim))
     for k in range(candidates.size):
         if candidates[k] >= 0:
@@ -252,10 +252,10 @@ def descend(
         for j in range(dim):
             b.dx[r, j] = b.attention[r] * b.dmean[j] + slope * root * b.q[j]
             b.dq[j] += slope * root * b.x[r, j]
-        w.gap[b.gap[r]] -= slow * slope
-        w.turn[b.turn[r]] -= slow * slope
+        w.gap[b.gap[r]] -= quick * slope
+        w.turn[b.turn[r]] -= quick * slope
         if r > 0:
-            w.after[b.after[r]] -= slow * slope
+            w.after[b.after[r]] -= quick * slope
     for i in range(dim):
         for j in range(dim):
             b.dx[n - 1, i] += w.query[j, i] * b.dq[j]

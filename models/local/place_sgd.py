@@ -152,7 +152,7 @@ def practise(
         answer(w, ground, own.slot, items, times_s, now_s, b)
         share, candidates = returned(items, own.items[t], b), none
         back = share <= 0.0
-        total += learn_habit(w, back, drill.steps[0])
+        total += learn_habit(w, back, drill.steps[2])
         if back:
             total -= share
         else:

@@ -34,8 +34,10 @@ class Practice:
     drawn at random of those that the phone holds. Cross entropy.
 
     Attributes:
-        step: of place rows and of what is private.
+        step: of place rows and of the private vector.
         step_network: of the weights that all places share.
+        step_visits: of the odds of a return, and of what a visit counts by its age, its hour and
+            the place before it.
         examples: visits in a turn, drawn anew; all, where a phone has fewer.
         negatives: places drawn against each first visit.
         length: visits before it that the model reads.
@@ -43,6 +45,7 @@ class Practice:
 
     step: float = 0.05
     step_network: float = 0.02
+    step_visits: float = 0.1
     examples: int = 64
     negatives: int = 15
     length: int = 128
@@ -53,8 +56,8 @@ class Practice:
 
     @property
     def steps(self) -> Float32Array:
-        """The two steps as the kernels read them."""
-        return np.array([self.step, self.step_network], np.float32)
+        """The three steps as the kernels read them."""
+        return np.array([self.step, self.step_network, self.step_visits], np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -299,22 +302,31 @@ class NextPlaceSection(Section):
     """Kinds of places, made of the hours of visits where the data name none."""
 
 
+def places_of(section: NextPlaceSection, task: TaskData, key: str) -> Places:
+    """Return the places of *task* with categories and with visitors counted.
+
+    Raises:
+        ScenarioError: the data name no places; *key* is what asked for them.
+    """
+    places, train = task.places, task.split.train
+    if places is None:
+        raise ScenarioError(
+            f"{key}: the data name no places; set data.places = true "
+            "or data.path to a folder of foursquare-nyc"
+        )
+    if (places.category < 0).any():
+        draws = task.draws.child("places").child("categories")
+        places = by_hours(places, train, section.categories, draws)
+    return counted(places, train)
+
+
 def build(section: NextPlaceSection, task: TaskData) -> NextPlace:
     """Return the model on the places of *task*.
 
     Raises:
         ScenarioError: the data name no places.
     """
-    places = task.places
-    if places is None:
-        raise ScenarioError(
-            "model.kind = 'next-place': the data name no places; set data.places = true "
-            "or data.path to a folder of foursquare-nyc"
-        )
-    if (places.category < 0).any():
-        draws = task.draws.child("places").child("categories")
-        places = by_hours(places, task.split.train, section.categories, draws)
-    return NextPlace(counted(places, task.split.train), section.dim)
+    return NextPlace(places_of(section, task, "model.kind = 'next-place'"), section.dim)
 
 
 METHOD = Method(

@@ -1,17 +1,19 @@
 """Everything that a scenario's sections become before the clock starts."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from droidloop.devices.population.population import Population
 from droidloop.models.data.split import leave_one_out
-from droidloop.models.evaluation.candidates import exclusions, sample_candidates
+from droidloop.models.evaluation.candidates import beside_visited, exclusions, sample_candidates
 from droidloop.models.evaluation.evaluator import Evaluator, FunctionScorer, ModelScorer, Scorer
 from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.fitting.train_centrally import train_centrally
 from droidloop.models.interfaces.learning import Recommender
 from droidloop.models.learning.learning import Learning
+from droidloop.models.peer.place_rivals import PLACE_RIVALS, place_rivals
 from droidloop.models.recommenders.baselines import ItemKNN, Popularity
 from droidloop.network.topology import Topology
 from droidloop.platform.draws import Draws
@@ -22,6 +24,9 @@ from droidloop.scenarios.schema.schema import Scenario
 
 from .chosen_metrics import chosen_metrics
 from .people import people
+
+DIM = 32
+"""Of a baseline's vectors where the scenario's model has none: the default of models that do."""
 
 
 @dataclass
@@ -41,12 +46,23 @@ class Experiment:
         counted = {"popularity": Popularity, "itemknn": ItemKNN}
         made: dict[str, Scorer] = {}
         for name in self.scenario.evaluation.baselines:
-            if name in counted:
+            if name in PLACE_RIVALS:
+                dim = getattr(self.scenario.model, "dim", DIM)
+                made[name] = self._best(place_rivals(name, self.task, dim))
+            elif name in counted:
                 made[name] = FunctionScorer(counted[name](train, n_items).scores)
             else:
                 recommender = self._central(name)
                 made[name] = ModelScorer(recommender, train_centrally(recommender, self.task))
         return made
+
+    def _best(self, tried: Iterable[tuple[object, Scorer]]) -> Scorer:
+        """Return the one that is best on the validation items; of equals the first."""
+        sign = self.evaluator.yardstick.sign
+        return max(
+            (scorer for _, scorer in tried),
+            key=lambda one: sign * self.evaluator.quality(one, "valid"),
+        )
 
     def _central(self, name: str) -> Recommender:
         """Return the recommender *name* with the scenario's vectors and loss, if it has a say."""
@@ -82,7 +98,10 @@ def prepare(scenario: Scenario) -> Experiment:
         )
     candidates = sample_candidates(split, Draws(seed, "candidates"), evaluation.candidates)
     metrics, by = chosen_metrics(evaluation, "ranks")
-    evaluator = Evaluator(split, candidates, evaluation.k, metrics, by)
+    returns = folk.places is not None
+    if returns:
+        candidates = beside_visited(split, candidates)
+    evaluator = Evaluator(split, candidates, evaluation.k, metrics, by, returns)
     task = TaskData(
         source=scenario.data.path or "the synthetic data",
         path=scenario.data.path,

@@ -104,7 +104,8 @@ class EvaluationSection(Section):
     """The metric by which the best round is chosen; the first one if not given."""
     baselines: list[str] = Field(default=["popularity", "itemknn", "mf"])
     """What the trained model is printed beside: popularity, itemknn, or a recommender that one
-    place can train."""
+    place can train; on check-ins also visits, visits-by-hour, visits-by-age, visits-then-near,
+    popular-near, popular-near-home and next-place, trained in one place."""
 
 
 class AndroidSection(Section):

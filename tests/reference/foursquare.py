@@ -178,7 +178,7 @@ def baselines(data: City) -> tuple[dict[str, Values], dict[str, dict[str, float]
 
 
 def pooled(one: Sequence[Values], other: Sequence[Values], metric: str) -> dict[str, float]:
-    """Return by how much *one* is ahead of *other*, seed by seed: mean, low and high end of 95 %."""
+    """Return by how much *one* is ahead of *other*: mean, low and high end of the interval."""
     by_seed = np.stack([a[metric] - b[metric] for a, b in zip(one, other, strict=True)])
     by_seed = by_seed[:, ~np.isnan(by_seed).any(axis=0)]
     seeds, users = by_seed.shape

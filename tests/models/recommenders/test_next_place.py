@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from droidloop.models.data.interactions import UserItems, by_user
-from droidloop.models.data.places import UNKNOWN
+from droidloop.models.data.places import UNKNOWN, counted
 from droidloop.models.data.synthetic_check_ins import generate_check_ins
 from droidloop.models.interfaces.learning import Batch, Params
 from droidloop.models.local.place_kernels import (
@@ -25,6 +25,7 @@ from droidloop.models.recommenders.place_features import (
     Ground,
     gap_of,
     hour_of,
+    near_of,
     sizes,
     turn_of,
     weights_in,
@@ -106,7 +107,7 @@ def test_a_step_of_the_kernels_is_the_gradient_of_the_loss_in_torch(
         found -= softmax(b.p, told)
         b.p[0] -= 1
     np.testing.assert_allclose(found, loss.item(), rtol=1e-5)
-    descend(w, ground, slot, items, now_s, told, np.array([step, step], np.float32), b)
+    descend(w, ground, slot, items, now_s, told, np.array([step, step, step], np.float32), b)
     np.testing.assert_allclose(rows[:, :DIM], wanted["place"], atol=2e-6)
     np.testing.assert_allclose(rows[:, DIM], wanted["bias"], atol=2e-6)
     np.testing.assert_allclose(own, wanted["user"][0], atol=2e-6)
@@ -126,14 +127,28 @@ def test_probabilities_sum_to_one_and_those_of_visited_places_to_the_habit() -> 
     torch.testing.assert_close(chances[visited].sum(), odds)
 
 
-def test_an_untrained_model_counts_the_users_own_visits() -> None:
-    params = MODEL.init(DRAWS) | MODEL.init_private(DRAWS, np.arange(1))
+def test_an_untrained_model_counts_own_visits_by_hour_and_age_and_then_what_is_near() -> None:
+    places = counted(PLACES, VISITS)
+    model = NextPlace(places, DIM)
+    params = model.init(DRAWS) | model.init_private(DRAWS, np.arange(1))
+    params["user"][:] = 0
+    params["value"][:] = 0
     past, now_s, _ = example(2, back=True)
-    context = MODEL.context_of(past, np.array([now_s]), LENGTH)
-    scores = MODEL.score(params, torch.tensor([[0]]), torch.arange(N_PLACES)[None], context)[0]
-    counts = np.bincount(past.items[-LENGTH:], minlength=N_PLACES)
-    shares = counts[counts > 0] / counts.sum() / 2
-    np.testing.assert_allclose(scores[counts > 0].exp(), shares, rtol=1e-5)
+    context = model.context_of(past, np.array([now_s]), len(past.items))
+    found = model.score(params, torch.tensor([[0]]), torch.arange(N_PLACES)[None], context)[0]
+    # at the lower end of its bucket, the age of each visit and the distance of each place
+    hours = 2 ** (np.array([gap_of(now_s - t) for t in past.times_s.tolist()]) / 1.2) - 1
+    visits = replace(past, times_s=now_s - (3600 * hours).astype(np.int64))
+    apart = np.array([turn_of(hour_of(now_s), hour_of(t)) for t in past.times_s.tolist()])
+    weight = np.exp(-apart / 2) * (1 + hours) ** -0.3
+    own = np.bincount(visits.items, weight, N_PLACES)
+    known = own > 0
+    np.testing.assert_allclose(found[known].exp(), own[known] / own.sum() / 2, rtol=1e-4)
+    assert places.visitors is not None
+    at_km = places.plane_km()
+    near = np.array([near_of(at_km, past.items[-1], k) for k in range(N_PLACES)])
+    law = (1 + places.visitors) / ((2 ** (near / 2) - 1) / 4 + 0.1) ** 2
+    np.testing.assert_allclose(found[~known].exp(), law[~known] / law[~known].sum() / 2, rtol=1e-3)
 
 
 def test_the_contrast_is_the_gradient_of_infonce() -> None:

@@ -13,7 +13,7 @@ from droidloop.models.data.places import HOURS
 from droidloop.platform.arrays import Float32Array, IntArray
 from droidloop.platform.law import kernel
 
-GAPS, TURNS, NEARS = 12, HOURS // 2 + 1, 12
+GAPS, TURNS, NEARS = 16, HOURS // 2 + 1, 12
 
 DECAY, OFFSET_KM = 2.0, 0.1
 """People go to places d km away with a weight of (d + offset)^-decay: a power law, as Ye et al.
@@ -31,7 +31,7 @@ def hour_of(time_s: int) -> int:
 
 @kernel(inline="always")
 def gap_of(age_s: int) -> int:
-    """Return the bucket of an age: an hour, two, four, ... up to some weeks and more."""
+    """Return the bucket of an age: an hour, two, four, ... up to a year and more."""
     hours = max(age_s, 0) / _HOUR_S
     return min(GAPS - 1, int(1.2 * math.log2(hours + 1.0)))
 

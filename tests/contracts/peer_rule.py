@@ -171,9 +171,9 @@ class PeerRuleContract:
         inbox = inbox.take(once)
         broken = replace(inbox, arrays={n: spoiled(a, number) for n, a in inbox.arrays.items()})
         if self.refused is None:
-            cause = inspect(broken, self.rule.form(store), known=phones)
-            assert set(cause.tolist()) == {Cause.NUMBER}
-            assert not inspect(inbox, self.rule.form(store), known=phones).any()
+            form, known = self.rule.form(store), np.unique(inbox.sender)
+            assert set(inspect(broken, form, known=known).tolist()) == {Cause.NUMBER}
+            assert not inspect(inbox, form, known=known).any()
             return
         self.learn(store, broken)
         self.learn(alone, None)

@@ -12,9 +12,9 @@ their mean over seeds, by the number of users, plus that over seeds of the mean 
 number of seeds.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -38,7 +38,11 @@ QUESTIONS = 256
 """Questions whose scores lie in memory at a time."""
 FOURTH = 4
 """One validation question of so many chooses a baseline's settings."""
-RANKINGS = ("all", "returns", "first", "new")
+PASSES = 3
+"""Over everybody's check-ins, where the model is trained in one place."""
+ALONE: dict[str, Any] = {"step": 0.01, "step_network": 0.005, "step_visits": 0.03, "examples": 4096}
+ALONE_TURNS = 4
+"""How a phone alone learns: from all its check-ins in every turn."""
 
 Values = dict[str, "FloatArray"]
 """Metrics by ranking and name, such as ``new HR@10``, a value for each user; NaN: none asked."""
@@ -153,28 +157,54 @@ def means(values: Values) -> dict[str, float]:
     return {name: float(np.nanmean(each)) for name, each in values.items()}
 
 
-def baselines(data: City) -> tuple[dict[str, Values], dict[str, dict[str, float]]]:
-    """Return what each baseline does on the test, and the setting that validation chose for it.
+def baselines(data: City, names: Iterable[str]) -> dict[str, Values]:
+    """Return what each baseline does on the test, with the setting that validation chose for it.
 
-    Own visits and what is popular near are chosen by NDCG@10 of all and of new places.
+    What is popular near is chosen by the NDCG@10 of new places, all else by that of all.
     """
     from droidloop.models.recommenders.place_baselines import PLACE_BASELINES
 
     found: dict[str, Values] = {}
-    settings = {}
-    for name, tried in PLACE_BASELINES.items():
+    for name in names:
+        if name == "popularity":
+            found[name] = judge(
+                lambda users, *_: np.tile(data.places.popularity(), (len(users), 1)), data
+            )
+            continue
         by = "new NDCG@10" if name.startswith("popular") else "all NDCG@10"
-        every = [(setting, of_baseline(scorer)) for setting, scorer in tried(data.places)]
+        every = [of_baseline(scorer) for _, scorer in PLACE_BASELINES[name](data.places)]
         if len(every) > 1:
-            every.sort(key=lambda one: -means(judge(one[1], data, "valid", FOURTH))[by])
-        settings[name] = every[0][0]
-        found[name] = judge(every[0][1], data)
-    popular = data.places.visitors
-    assert popular is not None
-    found["popularity"] = judge(
-        lambda users, *_: np.tile(popular.astype(np.float32), (len(users), 1)), data
-    )
-    return found, settings
+            every.sort(key=lambda one: -means(judge(one, data, "valid", FOURTH))[by])
+        found[name] = judge(every[0], data)
+    return found
+
+
+def central(data: City, seed: int, dim: int) -> Values:
+    """Return what the model does that is trained in one place, on everybody's check-ins."""
+    from droidloop.models.peer.places_together import train_together
+    from droidloop.platform.draws import Draws
+
+    draws = Draws(seed, "central")
+    return judge(train_together(data.places, data.train, dim, draws, passes=PASSES).scores, data)
+
+
+def alone(data: City, seed: int, dims: "int | IntArray", first: str = "dclr") -> Values:
+    """Return what phones do that learn alone: with all their check-ins, and a step of their own.
+
+    *dims* is the size of their models, *first* the chance of the first values.
+    """
+    from droidloop.models.peer.alike_phones import NOBODY
+    from droidloop.models.peer.mac import MAC
+    from droidloop.models.peer.place_phones import PlacePhones
+    from droidloop.models.recommenders.next_place import Practice
+    from droidloop.platform.draws import Draws
+
+    draws = Draws(seed, first)
+    sizes = np.broadcast_to(np.asarray(dims, np.int64), data.n_users)
+    phones = PlacePhones(data.places, data.train, sizes, draws.child("first"))
+    rule, store = MAC(phones, Practice(**ALONE), threads=1), phones.store()
+    play(rule, store, data, NOBODY, ALONE_TURNS, draws.child("play"), 0)
+    return judge(of_phones(phones, store), data)
 
 
 def pooled(one: Sequence[Values], other: Sequence[Values], metric: str) -> dict[str, float]:

@@ -38,13 +38,8 @@ def measure(seed: int) -> dict[str, float]:
     from droidloop.models.local.din_sgd import network_scores, networks_of, readings_of
     from droidloop.models.metrics.auc import aucs as aucs_of
     from droidloop.models.recommenders.din import DIN
-    from droidloop.models.tuning.mpda_rule import (
-        MPDA,
-        mpda_store,
-        propose,
-        similar_users,
-        tastes_of,
-    )
+    from droidloop.models.tuning.mpda_pools import propose, similar_users, tastes_of
+    from droidloop.models.tuning.mpda_rule import MPDA, mpda_store
     from droidloop.platform.draws import Draws
 
     data, draws = next_ml_100k(LENGTH, Draws(seed, "never had")), Draws(seed, "mpda")

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import overload
 
 import numpy as np
 
@@ -48,32 +47,6 @@ class Judged:
         rows = np.flatnonzero(chosen)
         where, offsets = ragged(self.ranked.offsets, rows)
         return Judged(self.users[rows], Ranked(self.ranked.ranks[where], offsets))
-
-
-@overload
-def evaluate(
-    score: FullScores,
-    split: Split,
-    candidates: None = None,
-    k: int = 10,
-    *,
-    part: Part = "test",
-    strict: bool = False,
-    batch: int | None = None,
-) -> UserMetrics: ...
-
-
-@overload
-def evaluate(
-    score: CandidateScores,
-    split: Split,
-    candidates: Candidates,
-    k: int = 10,
-    *,
-    part: Part = "test",
-    strict: bool = False,
-    batch: int | None = None,
-) -> UserMetrics: ...
 
 
 def evaluate(

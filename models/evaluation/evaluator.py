@@ -1,7 +1,7 @@
 """Quality, per user: the trained model, its exported variants, and the baselines beside it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -99,6 +99,28 @@ class TableScorer:
 
 
 @dataclass(frozen=True)
+class InsteadScorer:
+    """Scores by *scorer*, but those of the users whom *instead* (users,) marks by *other*."""
+
+    scorer: Scorer
+    other: Scorer
+    instead: BoolArray
+
+    def every(self, users: IntArray) -> Scores:
+        """Return the scores of all items; see ``Scorer``."""
+        scores, mine = np.array(self.scorer.every(users)), self.instead[users]
+        scores[mine] = self.other.every(users[mine])
+        return scores
+
+    def some(self, users: IntArray, items: IntArray) -> Scores:
+        """Return the scores of *items*; see ``Scorer``."""
+        mine = self.instead[users]
+        scores = np.array(self.scorer.some(users, items))
+        scores[mine] = self.other.some(users[mine], np.broadcast_to(items, scores.shape)[mine])
+        return scores
+
+
+@dataclass(frozen=True)
 class FunctionScorer:
     """Scores by a function that gives those of all items, as the baselines do."""
 
@@ -160,6 +182,10 @@ class Evaluator:
         """The metric by which rounds and epochs are chosen."""
         return self.by or Metric("hr", "HR", "ranks", hit).at(self.k)
 
+    def of(self, users: IntArray, part: Part) -> "Evaluator":
+        """Return the evaluator that judges by the *part* of *users* alone."""
+        return replace(self, split=self.split.only(users, part))
+
     def quality(self, scorer: Scorer, part: Part) -> float:
         """Return what the yardstick says of *scorer*, among candidates unless it is of lists."""
         return self.qualities(scorer, part, [self.yardstick])[self.yardstick.name]
@@ -180,21 +206,23 @@ class Evaluator:
             means[metric.name] = _mean(metric, judged[among_all])
         return means
 
-    def judged(self, scorer: Scorer) -> dict[str, Judged]:
+    def judged(self, scorer: Scorer, users: IntArray | None = None) -> dict[str, Judged]:
         """Return what *scorer* does on the test part, by ranking.
 
+        For those of *users* that have test events, or for all.
         ``sampled`` and ``full``. Where users come back, also what the latter is made of, the
         rankings of ``returns`` and of ``first`` visits among all items; and ``new``, that of first
         visits among items that the user never had, as in a list of new ones.
         """
         rankings = {"sampled": False, "full": True}
-        found = {n: self._judged(scorer, "test", among_all=a) for n, a in rankings.items()}
+        asked = self if users is None else self.of(users, "test")
+        found = {n: asked._judged(scorer, "test", among_all=a) for n, a in rankings.items()}
         if not self.returns:
             return found
         back = _had_all(self.split, found["full"].users)
         parts = {"returns": (found["full"], back), "first": (found["full"], ~back)}
         if not back.all():
-            among_new = judge(_at(scorer, "test").every, self.split)
+            among_new = judge(_at(scorer, "test").every, asked.split)
             parts["new"] = among_new, ~back
         return found | {n: one.take(mine) for n, (one, mine) in parts.items() if mine.any()}
 

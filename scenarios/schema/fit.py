@@ -66,8 +66,8 @@ PLACE_BASELINES = (
     *("popular-near", "popular-near-home", "next-place"),
 )
 """What is told of places alone: by own visits, by what is near, and the next-place model."""
-BASELINES = ("popularity", "itemknn", *PLACE_BASELINES)
-"""What is computed from the training events, beside the recommenders that one place can train."""
+BASELINES = ("popularity", "itemknn", "ease", "ials", *PLACE_BASELINES)
+"""What is made of the training events alone, beside the recommenders that one place can train."""
 
 
 def require_devices_fit(scenario: "Scenario") -> None:

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Annotated
 
 import numpy as np
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.data.places import HOURS
@@ -216,6 +216,10 @@ class MAC:
 class MACSection(PlaceTraining):
     """Phones with models of several sizes tell neighbours scores, never parameters."""
 
+    network_rate: PositiveFloat = 0.02
+    """Of the weights that all places share."""
+    visit_rate: PositiveFloat = 0.03
+    """Of the odds of a return, and of what a visit counts by age, hour and the place before it."""
     dims: Annotated[list[PositiveInt], Field(min_length=1)] = Field(default=[8, 16, 32])
     """Sizes of models, dealt to the phones in turn."""
     agreement: NotNegative = 1.0

@@ -26,7 +26,7 @@ class PlaceTraining(Section):
 
     learning_rate: PositiveFloat = 0.05
     """Of the vectors and biases of places and of the private vector."""
-    network_rate: PositiveFloat = 0.02
+    network_rate: PositiveFloat = 0.05
     """Of the weights that all places share."""
     visit_rate: PositiveFloat = 0.1
     """Of the odds of a return, and of what a visit counts by age, hour and the place before it."""

@@ -40,7 +40,7 @@ FOURTH = 4
 """One validation question of so many chooses a baseline's settings."""
 PASSES = 3
 """Over everybody's check-ins, where the model is trained in one place."""
-ALONE: dict[str, Any] = {"step": 0.01, "step_network": 0.005, "step_visits": 0.03, "examples": 4096}
+ALONE: dict[str, Any] = {"step": 0.05, "step_network": 0.02, "step_visits": 0.03, "examples": 4096}
 ALONE_TURNS = 4
 """How a phone alone learns: from all its check-ins in every turn."""
 

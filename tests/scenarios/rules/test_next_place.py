@@ -29,6 +29,9 @@ SETTINGS = (
 )
 
 
+RANKINGS = ("full", "returns", "first", "new")
+
+
 def play(command: Command, small: Path, out: Path, *options: str) -> str:
     given = [part for setting in (*SETTINGS, *options) for part in ("--set", setting)]
     result = command("run", small, "--out", out, *given)
@@ -70,3 +73,27 @@ def test_a_folder_of_check_ins_is_recognised(command: Command, small: Path, tmp_
     np.save(tmp_path / "NYC_POI.npy", at)
     options = (f"data.path='{tmp_path}'", "protocol.rounds=1", "model.categories=4")
     assert play(command, small, tmp_path / "run", *options) == ""
+
+
+def test_a_run_on_check_ins_tells_returns_from_first_visits_beside_the_baselines_of_places(
+    command: Command, small: Path, tmp_path: Path
+) -> None:
+    names = ("visits", "visits-then-near", "popular-near", "next-place")
+    baselines = f"evaluation.baselines={list(names)}"
+    assert play(command, small, tmp_path / "run", "protocol.rounds=1", baselines) == ""
+    metrics = read(tmp_path / "run", "metrics")
+    hits = metrics[metrics["name"] == b"hr_at_10"]
+    for model in (b"trained", *(name.encode() for name in names)):
+        mine = hits[hits["model"] == model]
+        phones = {r: set(mine["phone"][mine["ranking"] == r.encode()].tolist()) for r in RANKINGS}
+        assert phones["returns"] | phones["first"] == phones["full"]
+        assert not phones["returns"] & phones["first"]
+        assert phones["new"] == phones["first"]
+    output = command("report", tmp_path / "run").output
+    assert "HR@10 returns" in " ".join(output.split())
+
+
+def test_baselines_of_places_need_places(command: Command, small: Path, tmp_path: Path) -> None:
+    given = ("data.places=false", "training={rule='gossip-mf'}", "protocol.topology.kind='ring'")
+    output = play(command, small, tmp_path / "run", *given, "evaluation.baselines=['visits']")
+    assert "evaluation.baselines = ['visits']: the data name no places" in " ".join(output.split())

@@ -19,9 +19,9 @@ from droidloop.platform.law import kernel
 from .place_phones import Held, PlacePhones, State, ground_of, model, state_of
 from .place_turn import Visits, drill_of
 
-NEGATIVES, PASSES, PATIENCE = 63, 20, 2
+NEGATIVES, PASSES, PATIENCE = 511, 20, 2
 """Places against each first visit; passes at most; passes that may bring nothing."""
-STEPS = {"step": 0.02, "step_network": 0.005, "step_visits": 0.01}
+STEPS = {"step": 0.05, "step_network": 0.01, "step_visits": 0.01}
 """As ``Practice`` has them; chosen on the validation part of foursquare-nyc."""
 
 

@@ -302,18 +302,23 @@ class NextPlaceSection(Section):
     """Kinds of places, made of the hours of visits where the data name none."""
 
 
+def required(places: Places | None, key: str) -> Places:
+    """Return *places*, or raise ScenarioError: there are none, and *key* asks for them."""
+    if places is None:
+        raise ScenarioError(
+            f"{key}: the data name no places; set data.places = true "
+            "or data.path to a folder of foursquare-nyc"
+        )
+    return places
+
+
 def places_of(section: NextPlaceSection, task: TaskData, key: str) -> Places:
     """Return the places of *task* with categories and with visitors counted.
 
     Raises:
         ScenarioError: the data name no places; *key* is what asked for them.
     """
-    places, train = task.places, task.split.train
-    if places is None:
-        raise ScenarioError(
-            f"{key}: the data name no places; set data.places = true "
-            "or data.path to a folder of foursquare-nyc"
-        )
+    places, train = required(task.places, key), task.split.train
     if (places.category < 0).any():
         draws = task.draws.child("places").child("categories")
         places = by_hours(places, train, section.categories, draws)

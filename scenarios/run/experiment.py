@@ -15,6 +15,7 @@ from droidloop.models.interfaces.learning import Recommender
 from droidloop.models.learning.learning import Learning
 from droidloop.models.peer.place_rivals import PLACE_RIVALS, place_rivals
 from droidloop.models.recommenders.ease import require_size
+from droidloop.models.recommenders.next_place import required
 from droidloop.network.topology import Topology
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import DataError
@@ -89,6 +90,9 @@ def prepare(scenario: Scenario) -> Experiment:
         )
     if "ease" in evaluation.baselines:
         require_size(split.n_users, split.n_items)
+    for name in PLACE_RIVALS:
+        if name in evaluation.baselines:
+            required(folk.places, f"evaluation.baselines = ['{name}']")
     candidates = sample_candidates(split, Draws(seed, "candidates"), evaluation.candidates)
     metrics, by = chosen_metrics(evaluation, "ranks")
     returns = folk.places is not None

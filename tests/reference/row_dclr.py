@@ -16,7 +16,7 @@ from tests.reference.next_places import figures, lines, pairs_of, simple_pairs
 DATA, NAME = "foursquare-nyc", "dclr"
 SEEDS = (1,)
 """The first of three."""
-LINKS, DIM, TURNS, INFORMATION = 5, 16, 8, 0.1
+LINKS, DIM, TURNS, INFORMATION = 5, 16, 6, 0.1
 STEPS = {"step": 0.05, "step_network": 0.05, "step_visits": 0.1}
 BASELINES = ("visits", "visits-then-near", "popular-near")
 MODES = ("place", "chance")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 DATA, NAME = "foursquare-nyc", "mac"
 SEEDS = (1,)
 """The first of three."""
-TURNS, LINKS, AGREEMENT = 8, 5, 1.0
+TURNS, LINKS, AGREEMENT = 6, 5, 1.0
 STEPS = {"step": 0.05, "step_network": 0.02, "step_visits": 0.03}
 SIZES = (8, 16, 32)
 BASELINES = ("visits", "visits-then-near", "popular-near")

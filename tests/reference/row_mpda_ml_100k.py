@@ -62,7 +62,7 @@ def one_seed(seed: int) -> tuple[dict[str, np.ndarray], dict[str, float]]:
     """Return AUC of each user by what was done, NaN where there is none, and the shares kept."""
     from droidloop.models.data.samples import Samples
     from droidloop.models.fitting.fit_din import train_din
-        from droidloop.models.interfaces.metrics import Rated
+    from droidloop.models.interfaces.metrics import Rated
     from droidloop.models.interfaces.store import PrivateStore
     from droidloop.models.local.din_sgd import network_scores, networks_of, readings_of
     from droidloop.models.metrics.auc import aucs as aucs_of
@@ -85,9 +85,7 @@ def one_seed(seed: int) -> tuple[dict[str, np.ndarray], dict[str, float]]:
         return aucs_of(Rated(asked.labels, scores, asked.offsets))
 
     def tuned(rate: float, passes: int, held: float, inbox: Messages | None = None) -> PrivateStore:
-        rule = MPDA(
-            *(din, cloud, rate, passes), held_share=held, samples="next", threads=1
-        )
+        rule = MPDA(*(din, cloud, rate, passes), held_share=held, samples="next", threads=1)
         store = mpda_store(din, cloud, len(phones))
         rule.learn(phones, inbox, store, data.local, 0, draws.child("turns"))
         return store

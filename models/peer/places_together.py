@@ -1,7 +1,7 @@
 """The next-place model trained in one place, on everybody's visits: what phones are held to."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -53,11 +53,11 @@ class PlacesTogether:
     def scores(self, users: IntArray, history: UserItems, now_s: IntArray) -> Scores:
         """Return the scores of all places for *users* after *history*, a row for each of them."""
         out = np.empty((len(users), len(self.server.places)), np.float32)
-        own, one = self.store.columns["user"], np.zeros(1, np.int64)
+        store, one = _copied(self.store), np.zeros(1, np.int64)
         for row, user in enumerate(users):
-            own[0] = self.users[user]
+            store.columns["user"][0] = self.users[user]
             part = np.array([row])
-            out[part] = self.server.scores(self.store, one, history.take(part), now_s[part])
+            out[part] = self.server.scores(store, one, history.take(part), now_s[part])
         return out
 
 
@@ -96,10 +96,14 @@ def train_together(
 
 
 def _copy(now: PlacesTogether) -> PlacesTogether:
-    columns = now.store.gather(np.zeros(1, np.int64))
-    store = PrivateStore(1, lambda rows: {name: values[rows] for name, values in columns.items()})
-    store.ensure(np.zeros(1, np.int64))
-    return PlacesTogether(now.server, store, now.users.copy(), now.practice)
+    return replace(now, store=_copied(now.store), users=now.users.copy())
+
+
+def _copied(store: PrivateStore) -> PrivateStore:
+    columns = store.gather(np.zeros(1, np.int64))
+    copy = PrivateStore(1, lambda rows: {name: values[rows] for name, values in columns.items()})
+    copy.ensure(np.zeros(1, np.int64))
+    return copy
 
 
 @kernel

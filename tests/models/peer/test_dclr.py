@@ -43,7 +43,6 @@ class TestDCLR(PeerRuleContract):
     recommender = PHONES.recommender(0)
     data = DATA
     store = staticmethod(PHONES.store)
-    refused = None
 
 
 def one_message(rule: DCLR, store: PrivateStore, sender: int, receiver: int) -> Messages:

@@ -44,7 +44,6 @@ class TestMAC(PeerRuleContract):
     recommender = rule_of().recommender
     data = DATA
     store = staticmethod(PHONES.store)
-    refused = None
 
 
 def tick(rule: MAC, store: PrivateStore, pairs: np.ndarray, number: int) -> Messages:

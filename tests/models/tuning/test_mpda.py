@@ -44,7 +44,6 @@ class TestMPDA(PeerRuleContract):
     recommender = DIN_
     data = DATA
     store = store
-    refused = None
 
     def addressed(self, store: PrivateStore, round_: int = 0) -> Messages:
         """Return pools of samples: the server sends them, not the phones."""

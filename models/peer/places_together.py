@@ -21,9 +21,8 @@ from .place_turn import Visits, drill_of
 
 NEGATIVES, PASSES, PATIENCE = 511, 20, 2
 """Places against each first visit; passes at most; passes that may bring nothing."""
-STEPS, DECAY = {"step": 0.05, "step_network": 0.02, "step_visits": 0.01}, 0.5
-"""As ``Practice`` has them in the first pass, and by what each pass multiplies them; chosen on the
-validation part of foursquare-nyc."""
+STEPS = {"step": 0.05, "step_network": 0.01, "step_visits": 0.01}
+"""As ``Practice`` has them; chosen on the validation part of foursquare-nyc."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,10 +83,8 @@ def train_together(
     store.ensure(np.zeros(1, np.int64))
     users = first_users(draws.child("first"), np.arange(visits.n_users), dim)
     now = PlacesTogether(server, store, users, practice)
-    best, top, since = now, -np.inf, 0  # passes change what *now* holds in place
+    best, top, since = now, -np.inf, 0
     for number in range(passes):
-        slower = {name: DECAY**number * getattr(practice, name) for name in STEPS}
-        now = replace(now, practice=replace(practice, **slower))
         now.epoch(visits, draws.child(f"epoch/{number}"))
         if quality is None:
             continue

@@ -38,7 +38,7 @@ QUESTIONS = 256
 """Questions whose scores lie in memory at a time."""
 FOURTH = 4
 """One validation question of so many chooses a baseline's settings."""
-PASSES = 3
+PASSES = 2
 """Over everybody's check-ins, where the model is trained in one place."""
 ALONE: dict[str, Any] = {"step": 0.05, "step_network": 0.02, "step_visits": 0.03, "examples": 4096}
 ALONE_TURNS = 4

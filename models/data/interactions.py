@@ -145,16 +145,16 @@ def union(*parts: UserItems) -> UserItems:
 def behind(first: UserItems, second: UserItems) -> UserItems:
     """Return the events of both, those of *second* behind those of *first*, user by user."""
     at = np.repeat(first.offsets[1:], second.counts)
-    columns = (
-        np.insert(one, at, other)
-        for one, other in (
-            (first.items, second.items),
-            (first.times_s, second.times_s),
-            (first.ratings, second.ratings),
-        )
+
+    def both(one: Any, other: Any) -> Any:
+        return np.insert(one, at, other)
+
+    return UserItems(
+        both(first.items, second.items),
+        np.asarray(first.offsets + second.offsets, np.int64),
+        both(first.times_s, second.times_s),
+        both(first.ratings, second.ratings),
     )
-    items, times_s, ratings = columns
-    return UserItems(items, first.offsets + second.offsets, times_s, ratings)
 
 
 def each_once(data: UserItems) -> UserItems:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from .place_turn import Visits, drill_of
 
 NEGATIVES, PASSES, PATIENCE = 511, 20, 2
 """Places against each first visit; passes at most; passes that may bring nothing."""
-STEPS = {"step": 0.05, "step_network": 0.01, "step_visits": 0.01}
+STEPS: dict[str, Any] = {"step": 0.05, "step_network": 0.01, "step_visits": 0.01}
 """As ``Practice`` has them; chosen on the validation part of foursquare-nyc."""
 
 

@@ -80,7 +80,7 @@ class PopularNear:
         at_km, popular = self.places.plane_km(), self.places.visitors.astype(np.float32)
         out = np.tile(popular, (history.n_users, 1))
         some = np.flatnonzero(history.counts)
-        middle = np.array([self._middle(history.of(row)) for row in some], np.int64)
+        middle = np.array([self._middle(history.of(row)) for row in some.tolist()], np.int64)
         for start in range(0, len(some), _BATCH):
             part = slice(start, start + _BATCH)
             apart = at_km[middle[part], None] - at_km[None]

@@ -9,13 +9,15 @@ its own. Steps and turns were chosen on validation with seed 11, those of ``alon
 all places, and better on first visits than what is popular near.
 """
 
+from typing import Any
+
 from tests.reference.next_places import figures, lines, pairs_of, simple_pairs
 
 DATA, NAME = "foursquare-nyc", "dclr"
 SEEDS = (1,)
 """The first of three."""
 LINKS, DIM, TURNS, INFORMATION = 5, 16, 6, 0.1
-STEPS = {"step": 0.05, "step_network": 0.05, "step_visits": 0.1}
+STEPS: dict[str, Any] = {"step": 0.05, "step_network": 0.05, "step_visits": 0.1}
 BASELINES = ("visits", "visits-then-near", "popular-near")
 PAIRS = [*simple_pairs(["place"]), *pairs_of("place", ["alone"])]
 _ASKED = {"visits-then-near": "all", "alone": "all", "popular-near": "new"}

@@ -8,7 +8,7 @@ step of its own. The steps are those that validation chose for phones alone, wit
 is popular near, and for no size below phones alone in all places.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.reference.next_places import figures, lines, pairs_of, simple_pairs
 
@@ -19,7 +19,7 @@ DATA, NAME = "foursquare-nyc", "mac"
 SEEDS = (1,)
 """The first of three."""
 TURNS, LINKS, AGREEMENT = 6, 5, 1.0
-STEPS = {"step": 0.05, "step_network": 0.02, "step_visits": 0.03}
+STEPS: dict[str, Any] = {"step": 0.05, "step_network": 0.02, "step_visits": 0.03}
 SIZES = (8, 16, 32)
 BASELINES = ("visits", "visits-then-near", "popular-near")
 MODELS = tuple(

@@ -14,7 +14,9 @@ from droidloop.models.recommenders.place_baselines import (
 
 HOUR_S = 3600
 # Places lie on a meridian, a hundredth of a degree (1.1 km) apart.
-PLACES = Places(0.01 * np.arange(5), np.zeros(5), np.zeros(5, np.int64), np.arange(5))
+PLACES = Places(
+    np.array([0.0, 0.01, 0.02, 0.03, 0.04]), np.zeros(5), np.zeros(5, np.int64), np.arange(5)
+)
 
 
 def visits(*users: list[tuple[int, int]]) -> UserItems:

@@ -42,6 +42,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "data": {"numerics"},
         "interfaces": {"numerics", "data"},
         "packages": {"interfaces"},
+        "updates": {"packages"},
         "metrics": {"data", "interfaces"},
         "evaluation": {"data", "interfaces", "metrics"},
         "graphs": {"data"},

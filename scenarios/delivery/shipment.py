@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from droidloop.models.interfaces.learning import Cost
-from droidloop.models.packages.export import DYNAMIC, GOLDEN_RUNS
+from droidloop.models.packages.export import GOLDEN_RUNS
 from droidloop.models.packages.package import Package
+from droidloop.models.packages.packing import DYNAMIC
 
 from .delivery import Shipment
 

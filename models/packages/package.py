@@ -30,12 +30,12 @@ class Package:
     Attributes:
         manifest: of all variants.
         files: by name.
-        only: the one variant whose files are here, as on a phone; None: all are.
+        only: the variants whose files are here, as on a phone; None: all are.
     """
 
     manifest: Manifest
     files: Mapping[str, bytes] = field(repr=False)
-    only: str | None = None
+    only: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         for path in sorted(self._referred() - set(self.manifest.files)):
@@ -113,12 +113,15 @@ class Package:
         return self.manifest.delivered(name)
 
     def needed(self) -> list[str]:
-        """Return the files that have to be here: all, or those of the one variant."""
-        return list(self.manifest.files) if self.only is None else self.delivered(self.only)
+        """Return the files that have to be here: all, or those of some variants."""
+        if self.only is None:
+            return list(self.manifest.files)
+        return sorted({path for name in self.only for path in self.delivered(name)})
 
     def part(self, name: str) -> "Package":
         """Return what a phone holds that has taken variant *name*."""
-        return Package(self.manifest, {one: self.files[one] for one in self.delivered(name)}, name)
+        files = {one: self.files[one] for one in self.delivered(name)}
+        return Package(self.manifest, files, (name,))
 
     def judge(self, name: str, outputs: Mapping[str, Array]) -> str | None:
         """Return what is wrong with variant *name*'s *outputs* for the golden inputs; None: nothing.
@@ -167,10 +170,12 @@ class Package:
             raise PackageError(f"{folder}: {error.strerror}; free or name another place") from error
 
     @classmethod
-    def load(cls, folder: Path, sha256: str | None = None, only: str | None = None) -> Self:
+    def load(
+        cls, folder: Path, sha256: str | None = None, only: tuple[str, ...] | None = None
+    ) -> Self:
         """Read and verify the package in *folder*; with *sha256* it must be that package.
 
-        With *only*, no more than that variant has to be there.
+        With *only*, no more than those variants have to be there.
 
         Raises:
             PackageError: a file is missing, leads elsewhere, or is not what the manifest says.
@@ -180,7 +185,8 @@ class Package:
         if sha256 is not None and _sha256(manifest.encode()) != sha256:
             raise PackageError(f"{path}: not the package {sha256[:12]}...; fetch it again")
         files = {}
-        for name in manifest.files if only is None else manifest.delivered(only):
+        parts = [path for one in only or () for path in manifest.delivered(one)]
+        for name in manifest.files if only is None else parts:
             files[name] = _read(folder / name, manifest.entry(name), folder)
         return cls(manifest, files, only)
 

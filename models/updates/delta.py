@@ -22,6 +22,7 @@ from droidloop.platform.errors import PackageError
 
 WHOLE, ZSTD, DICTIONARY, BSDIFF = "", ".zst", ".zstd", ".bsdiff"
 """As it is; compressed; compressed with the old file as dictionary; bsdiff's own format."""
+WAYS = (WHOLE, ZSTD, DICTIONARY, BSDIFF)
 
 BSDIFF_LIMIT_BYTES = 2**24
 """Of old and new together: sorting suffixes takes 16 times the memory (two arrays of int64)."""

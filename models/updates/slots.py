@@ -65,7 +65,11 @@ FIELDS = (
     ("step", np.int8),
 )
 SLOT_DTYPE = np.dtype(list(FIELDS))
-_PAIRS = ("version", "variant"), ("previous", "previous_variant"), ("candidate", "candidate_variant")
+_PAIRS = (
+    ("version", "variant"),
+    ("previous", "previous_variant"),
+    ("candidate", "candidate_variant"),
+)
 
 
 def empty(count: int) -> Slots:

@@ -1,6 +1,6 @@
 """Packs a version for phones and takes it out again: whole, one variant of it, or as a patch."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from droidloop.models.packages.manifest import MANIFEST, MANIFEST_LIMIT_BYTES, M
 from droidloop.models.packages.package import Package
 from droidloop.platform.errors import PackageError
 
-from .delta import BSDIFF, DICTIONARY, WHOLE, ZSTD, restored, smallest
+from .delta import WAYS, WHOLE, restored, smallest
 from .parcel import DELTAS, METADATA, TARGETS, Parcel, opened, write_parcel
 from .trust import METADATA_LIMIT_BYTES, Signed, Trust
 
@@ -65,7 +65,7 @@ def receive(
     path: Path,
     trust: Trust,
     *,
-    variant: str | None = None,
+    variants: Sequence[str] | None = None,
     base: Package | None = None,
     name: str | None = None,
     limit_bytes: int = PACKAGE_LIMIT_BYTES,
@@ -75,7 +75,7 @@ def receive(
     Args:
         path: of the file.
         trust: who must have signed, and what was seen before.
-        variant: the one that is wanted; all if None.
+        variants: those that are wanted; all that the file has if None.
         base: what is there already, for a patch.
         name: that the package must have; any if None.
         limit_bytes: the most that it may unpack to.
@@ -90,18 +90,22 @@ def receive(
         manifest = Manifest.decode(_taken(signed, MANIFEST, size, base), f"{path}: {MANIFEST}")
         if name is not None and manifest.name != name:
             raise PackageError(f"{path}: is {manifest.name}, not {name}; name that one's file")
-        if variant is not None and variant not in manifest.variants:
-            there = ", ".join(sorted(manifest.variants))
-            raise PackageError(f"{path}: has no variant {variant!r}; it has {there}")
-        wanted = list(manifest.files) if variant is None else manifest.delivered(variant)
-        sizes = {one: _size(signed, one, manifest.entry(one).size_bytes) for one in wanted}
+        held = tuple(variants or _there(parcel, manifest, base))
+        for one in held:
+            if one not in manifest.variants:
+                known = ", ".join(sorted(manifest.variants))
+                raise PackageError(f"{path}: has no variant {one!r}; it has {known}")
+        whole = set(held) == set(manifest.variants)
+        wanted = {one for variant in held for one in manifest.delivered(variant)}
+        wanted |= set(manifest.files) if whole else set()
+        sizes = {one: _size(signed, one, manifest.entry(one).size_bytes) for one in sorted(wanted)}
         if sum(sizes.values()) > limit_bytes:
             raise PackageError(
                 f"{path}: unpacks to {sum(sizes.values())} bytes where {limit_bytes} are the most; "
                 "free that room or take a smaller variant"
             )
         files = {one: _taken(signed, one, size, base) for one, size in sizes.items()}
-    return Package(manifest, files, variant)
+    return Package(manifest, files, None if whole else held)
 
 
 def root_in(parcel: Parcel) -> bytes:
@@ -126,11 +130,28 @@ def _size(signed: Signed, name: str, limit_bytes: int) -> int:
     return length
 
 
+def _there(parcel: Parcel, manifest: Manifest, base: Package | None) -> list[str]:
+    """Return the variants whose files are all in *parcel* or in what the phone has.
+
+    Raises:
+        PackageError: there is none.
+    """
+    old = {} if base is None else base.files
+
+    def known(name: str) -> bool:
+        return name in old or any(_entry(name, way) in parcel for way in WAYS)
+
+    found = [one for one in manifest.variants if all(map(known, manifest.delivered(one)))]
+    if not found:
+        raise PackageError(f"{parcel}: is a patch for another version; fetch the whole package")
+    return found
+
+
 def _taken(signed: Signed, name: str, size_bytes: int, base: Package | None) -> bytes:
     """Return the file *name*: as it is in the parcel, made of the old one, or the old one."""
     parcel, old = signed.parcel, b"" if base is None else _of(base, name)
     data = old
-    for way in (WHOLE, ZSTD, DICTIONARY, BSDIFF):
+    for way in WAYS:
         entry = _entry(name, way)
         if entry in parcel:
             # bzip2 and zstandard may lengthen what has no pattern, by far less than this

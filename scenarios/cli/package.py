@@ -125,7 +125,9 @@ def diff(
         for name, (way, size) in packed.ways.items()
         if name in after.files and way != "kept"
     }
-    whole_bytes = new.stat().st_size if variant is None else after.delivery_bytes(variant)
+    part = out.with_name(f".{out.name}.whole")
+    whole_bytes = pack(after, metadata, part, variants=chosen).size_bytes
+    part.unlink()
     if as_json:
         click.echo(
             json.dumps({"bytes": packed.size_bytes, "whole_bytes": whole_bytes, "files": ways})
@@ -138,19 +140,29 @@ def diff(
 
 
 @package.command("apply")
-@click.argument("files", nargs=-1, required=True, type=_FILE, metavar="FILE...")
+@click.argument("files", nargs=-1, type=_FILE, metavar="FILE...")
 @click.option("--into", type=_FILE, required=True, help="Folder of what is installed.")
 @click.option("--variant", help="The one to install [the nearest to the model that is right here].")
-@click.option("--root", type=_FILE, required=True, help="root.json of the maker.")
-def apply_files(files: tuple[Path, ...], into: Path, variant: str | None, root: Path) -> None:
+@click.option("--return", "back", is_flag=True, help="Return to the version before instead.")
+@_root
+def apply_files(
+    files: tuple[Path, ...], into: Path, variant: str | None, back: bool, root: Path | None
+) -> None:
     """Install package or patch FILE..., one after the other, as a phone does: proved, or refused."""
     from droidloop.devices.installing.here import Here
+    from droidloop.models.updates.slots import Event
 
-    here = Here(into, _read(root))
+    if back == bool(files) or (files and root is None):
+        raise UsageError("package apply: give --root and files to install, or --return alone")
+    here = Here(into, b"" if root is None else _read(root))
+    if back:
+        click.echo(here.come_back("asked to").line(here.name() or ""))
     for path in files:
-        done = here.install(path, variant)
-        for line in done.lines():
-            click.echo(line)
+        changes = here.install(path, variant)
+        for one in changes:
+            click.echo(one.line(here.name() or ""))
+        if changes[-1].event is not Event.SWITCHED:
+            raise PackageError(f"{path}: not installed: {changes[-1].why}")
 
 
 def _lines(made: "Package") -> list[str]:

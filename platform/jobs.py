@@ -26,6 +26,7 @@ class Kind(IntEnum):
     INFER = 3
     EXCHANGE = 4
     TUNE = 5
+    RETURN = 6
 
 
 LEARNING = frozenset({Kind.TRAIN, Kind.EXCHANGE, Kind.TUNE})

@@ -34,6 +34,7 @@ class Change:
     why: str = ""
     sent_bytes: int = 0
     invoke_us: int = 0
+    before: int = NONE
 
     def line(self, name: str) -> str:
         """Return it for people."""
@@ -127,7 +128,8 @@ class Installer:
         advance(self._slots, _ROW, Event.RETURNED)
         self._write()
         version, variant = self.installed or left
-        change = Change(Event.RETURNED, version, variant, f"{why} ({left[0]} {left[1]} left)")
+        reason = f"{why} ({left[0]} {left[1]} left)"
+        change = Change(Event.RETURNED, version, variant, reason, before=left[0])
         self.tell(change)
         self._sweep()
         return change
@@ -176,10 +178,11 @@ class Installer:
     def _happen(self, event: Event, why: str, sent: int = 0, invoke_us: int = 0) -> Change:
         """Have *event* happen to the candidate, and tell; a switch is written before it is told."""
         version, variant = self._pair("candidate", "candidate_variant") or (NONE, "")
+        before = int(self._slots["version"][0])
         advance(self._slots, _ROW, event)
         if event is Event.SWITCHED:
             self._write()
-        change = Change(event, version, variant, why, sent, invoke_us)
+        change = Change(event, version, variant, why, sent, invoke_us, before)
         self.tell(change)
         return change
 

@@ -7,6 +7,7 @@ versions only grow.
 """
 
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -124,32 +125,43 @@ class Keys:
         Raises:
             PackageError: keys are missing, or its version is 0.
         """
-        version = package.manifest.version
-        if version < 1:
+        if package.manifest.version < 1:
             raise PackageError(f"{package}: signed versions count from 1; build it as version 1")
-        expires = _day(now or datetime.now(UTC), days)
-        targets = Targets(version, expires=expires)
-        for name, data in {MANIFEST: package.manifest.encode(), **package.files}.items():
-            targets.targets[name] = TargetFile.from_data(name, data, ["sha256"])
-        made = {"targets": self._sign("targets", Metadata(targets))}
-        meta = {"targets.json": MetaFile.from_data(version, made["targets"], ["sha256"])}
-        made["snapshot"] = self._sign("snapshot", Metadata(Snapshot(version, None, expires, meta)))
-        pinned = MetaFile.from_data(version, made["snapshot"], ["sha256"])
-        stamp = Timestamp(version, expires=expires, snapshot_meta=pinned)
-        made["timestamp"] = self._sign("timestamp", Metadata(stamp))
-        files = {f"{METADATA}/{role}.json": data for role, data in made.items()}
+        files = _metadata(package, _day(now or datetime.now(UTC), days), self.signers)
         number = Metadata[Root].from_bytes(self.root).signed.version
         return {f"{METADATA}/{number}.root.json": self.root, **files}
 
-    def _sign(
-        self, role: str, metadata: "Metadata[Targets] | Metadata[Snapshot] | Metadata[Timestamp]"
-    ) -> bytes:
-        return _signed(metadata, self.signers(role))
+
+def signature_bytes(package: Package) -> int:
+    """Return what the signed metadata of *package* take, for a phone that has the root."""
+    throwaway = {
+        role: [CryptoSigner.generate_ed25519() for _ in range(count)]
+        for role, (count, _) in ROLES.items()
+    }
+    files = _metadata(package, _day(datetime.now(UTC), DAYS), lambda role: throwaway[role])
+    return sum(map(len, files.values()))
+
+
+def _metadata(
+    package: Package, expires: datetime, signers: Callable[[str], Sequence[Signer]]
+) -> dict[str, bytes]:
+    version = package.manifest.version
+    targets = Targets(version, expires=expires)
+    for name, data in {MANIFEST: package.manifest.encode(), **package.files}.items():
+        targets.targets[name] = TargetFile.from_data(name, data, ["sha256"])
+    made = {"targets": _signed(Metadata(targets), signers("targets"))}
+    meta = {"targets.json": MetaFile.from_data(version, made["targets"], ["sha256"])}
+    snapshot = Snapshot(version, None, expires, meta)
+    made["snapshot"] = _signed(Metadata(snapshot), signers("snapshot"))
+    pinned = MetaFile.from_data(version, made["snapshot"], ["sha256"])
+    stamp = Timestamp(version, expires=expires, snapshot_meta=pinned)
+    made["timestamp"] = _signed(Metadata(stamp), signers("timestamp"))
+    return {f"{METADATA}/{role}.json": data for role, data in made.items()}
 
 
 def _signed(
     metadata: "Metadata[Root] | Metadata[Targets] | Metadata[Snapshot] | Metadata[Timestamp]",
-    signers: "list[Signer] | list[CryptoSigner]",
+    signers: Sequence[Signer],
 ) -> bytes:
     for one in signers:
         metadata.sign(one, append=True)

@@ -53,7 +53,7 @@ STEPS: dict[Event, tuple[frozenset[Step], Step]] = {
     ),
     Event.RETURNED: (frozenset({Step.IDLE}), Step.IDLE),
 }
-"""From which steps an event may come, and to which it leads."""
+"""From which steps an event may come, and to which it leads. A return may lead to no version."""
 
 FIELDS = (
     ("version", np.int32),  # that works; -1 in any: none
@@ -92,7 +92,7 @@ def advance(
     steps = slots["step"][rows]
     wrong = ~np.isin(steps, list(before))
     if event is Event.RETURNED:
-        wrong |= slots["previous"][rows] < 0
+        wrong |= slots["version"][rows] < 0
     if wrong.any():
         row = int(np.asarray(rows)[wrong][0])
         raise ValueError(f"{event.name} cannot happen to phone {row} at {slots[row]}")

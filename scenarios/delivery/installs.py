@@ -13,8 +13,11 @@ def note_changes(ledger: Ledger, t_us: int, phone: int, changes: Sequence[Change
     ledger.note(
         "installs",
         t_us=t_us,
+        done_us=t_us,
         phone=phone,
+        round=-1,
         version=[one.version for one in changes],
+        before=[one.before for one in changes],
         event=[one.event.name.lower() for one in changes],
         variant=[one.variant for one in changes],
         why=[one.why for one in changes],

@@ -4,28 +4,34 @@ Learning publishes a version with every turn. A release makes a package of one o
 delivered, while learning and earlier releases go on.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from droidloop.devices.population.population import Population
 from droidloop.models.packages.export import export
 from droidloop.models.packages.litert import LiteRT
 from droidloop.models.packages.package import Package
 from droidloop.models.packages.shipped import Shipped
+from droidloop.models.updates.slots import Step
+from droidloop.models.updates.stock import Stock
 from droidloop.platform.arrays import Array, IntArray
+from droidloop.platform.draws import Draws
 from droidloop.platform.engine import Process
-from droidloop.platform.jobs import Jobs, Outcome
 from droidloop.platform.state import Stateful, Tree, pack, unpack
 from droidloop.platform.units import HOUR_US
 from droidloop.scenarios.runtime.activities import Activities
 from droidloop.scenarios.runtime.recorder import Recorder
-from droidloop.scenarios.schema.schema import DeliverySection
+from droidloop.scenarios.schema.delivery_section import DeliverySection
 
-from .delivery import Delivery, Shipment
+from .delivery import Delivery
+from .installed import Installed
+from .offering import Offering
 from .package_work import DeliveryWorks
-from .shipment import shipment_of
+from .planted import mixed_up, slowed, spoiled
+from .shipment import Shipment, shipment_of
 
 VARIANTS = ("float32", "int8")
 VERSIONS = "versions"
@@ -61,17 +67,26 @@ class Releases(Stateful):
         name: str,
         folder: Path,
         recorder: Recorder,
-        versions: IntArray,
+        population: Population,
         activities: Activities,
+        draws: Draws,
     ) -> None:
-        """Release below *folder*, packages called *name*; *versions* is what phones hold."""
+        """Release below *folder*, packages called *name*; *draws* say who is in a first stage."""
         self._section, self._name, self._folder = section, name, folder
-        self._recorder, self._held, self._activities = recorder, versions, activities
+        self._recorder, self._population, self._activities = recorder, population, activities
+        self._draws, self._stock = draws, Stock(patches=section.patches)
+        self._installed = Installed(recorder, population, VARIANTS)
         self.best: Callable[[], Version | None] = lambda: None
         self.works: Callable[[Package, Path, Array], DeliveryWorks | None] = lambda *_: None
         self.released: Callable[[Release], None] = lambda release: None
+        self.quality: Callable[[Array], Array] = lambda scores: np.full(len(scores), np.nan)
         self.made: list[Release] = []
         self._times = 0
+
+    @property
+    def variants(self) -> Sequence[str]:
+        """Those that ship, the nearest to the model first."""
+        return VARIANTS if self._section.variant == "auto" else (self._section.variant,)
 
     def process(self) -> Process:
         """Ship the best version so far at each of the times of ``at_h``."""
@@ -94,16 +109,20 @@ class Releases(Stateful):
     def ship(self, version: Version) -> Release:
         """Make a package of *version*, and begin to deliver it."""
         shipped, number = version.ship(), version.round + 1
+        faults = self._faults(len(self.made) + 1)
         folder = self._folder_of(number)
         if folder.exists():  # whole, as it was renamed: made before the run was killed
             package = Package.load(folder)
         else:
-            package = export(shipped.graph, name=self._name, version=number, variants=VARIANTS)
+            graph = mixed_up(shipped.graph) if "worse" in faults else shipped.graph
+            package = export(graph, name=self._name, version=number, variants=VARIANTS)
+            package = spoiled(package) if "wrong" in faults else package
             package.save(folder)
         sizes = {f"{v}_bytes": package.delivery_bytes(v) for v in VARIANTS}
         self._recorder.event("package", version.round, **sizes)
-        shipment = shipment_of(package, self._section.variant, number, shipped.work)
-        release = self._release(version.round, package, shipped.private, shipment)
+        ships = [shipment_of(package, one, number, shipped.work) for one in self.variants]
+        ships = [slowed(one) for one in ships] if "slow" in faults else ships
+        release = self._release(version.round, package, shipped.private, ships)
         self.made.append(release)
         self.released(release)
         self._activities.begin(_name_of(release), release.delivery.process())
@@ -115,47 +134,79 @@ class Releases(Stateful):
         if all(one.round != version.round for one in self.made):
             self.ship(version)
 
-    def _release(self, round_: int, package: Package, users: Array, shipment: Shipment) -> Release:
+    def _faults(self, number: int) -> set[str]:
+        """Return what is planted in release *number*."""
+        return {one.fault for one in self._section.planted if one.release == number}
+
+    def _release(
+        self, round_: int, package: Package, users: Array, ships: Sequence[Shipment]
+    ) -> Release:
+        self._stock.add(package)
+        everybody, number = np.arange(len(self._population)), len(self.made) + 1
+        offering = Offering(ships, self._stock, self._section, self._installed, self._population)
         delivery = Delivery(
-            *(self._recorder, np.arange(len(self._held)), shipment, self._section),
-            arrived=self.install,
+            recorder=self._recorder,
+            round=round_,
+            order=self._draws.order(everybody, round_),
+            offering=offering,
+            section=self._section,
+            installed=self._installed,
             holders=self._holders,
+            gained=self._gained,
+            held=number in self._section.hold,
             works=self.works(package, self._folder_of(round_ + 1), users),
         )
         return Release(round_, package, users, delivery)
 
-    def install(self, jobs: Jobs) -> None:
-        """Note on every phone the newest version of which a delivery in *jobs* has ended by now."""
-        arrived = (jobs["outcome"] == Outcome.DONE) & (jobs["finish_us"] <= self._now_us)
-        phones = jobs["phone"][arrived]
-        self._held[phones] = np.maximum(self._held[phones], jobs["version"][arrived])
-
     def _holders(self) -> tuple[IntArray, list[Shipment]]:
         """Return the phones that hold a version and expect none; see ``delivery.Holders``."""
-        waits = np.zeros(len(self._held), np.bool_)
-        for jobs in (release.delivery.deliveries for release in self.made):
-            if jobs is not None:
-                self.install(jobs)
-                open_ = (jobs["outcome"] == Outcome.PLANNED) | (jobs["finish_us"] > self._now_us)
-                waits[jobs["phone"][open_]] = True
-        phones = np.flatnonzero((self._held >= 0) & ~waits)
-        shipments = {one.delivery.shipment.version: one.delivery.shipment for one in self.made}
-        return phones, [shipments[version] for version in self._held[phones].tolist()]
+        for release in self.made:
+            release.delivery.settle()
+        slots = self._installed.slots
+        phones = np.flatnonzero((slots["version"] >= 0) & (slots["step"] == Step.IDLE))
+        names = self._installed.variants
+        shipments = {
+            (one.version, one.variant): one
+            for release in self.made
+            for one in release.delivery.offering.shipments
+        }
+        pairs = slots[["version", "variant"]][phones].tolist()
+        return phones, [shipments[version, names[variant]] for version, variant in pairs]
 
     def lists(self) -> Array | None:
         """Return the scores of each phone's list by the version that it holds; NaN: it has none.
 
         Shape (phones, items); None where nothing was released.
         """
-        scores: Array | None = None
+        slots = self._installed.slots
+        return self._scores(slots["version"], slots["variant"]) if self.made else None
+
+    def _scores(self, versions: IntArray, variants: IntArray) -> Array:
+        """Return the scores of each phone's list by a version and variant of its own."""
+        shape = (len(self._population), self.made[0].package.n_items)
+        scores: Array = np.full(shape, np.nan, np.float32)
         for release in self.made:
-            mine = np.flatnonzero(self._held == release.round + 1)
-            if scores is None:
-                scores = np.full((len(self._held), release.package.n_items), np.nan, np.float32)
-            if len(mine):
-                model = LiteRT(release.package.model(self._section.variant))
-                scores[mine] = model.scores(release.users[mine]).values
+            for code, name in enumerate(self._installed.variants):
+                mine = np.flatnonzero((versions == release.round + 1) & (variants == code))
+                if len(mine):
+                    model = LiteRT(release.package.model(name))
+                    scores[mine] = model.scores(release.users[mine]).values
         return scores
+
+    def _gained(self, phones: IntArray) -> Array:
+        """Return what the lists of *phones* have gained over those of the version before."""
+        slots = self._installed.slots
+        had = phones[slots["previous"][phones] >= 0]
+        if not len(had):
+            return np.zeros(0)
+        none = np.full(len(slots), -1)
+        values = []
+        for version, variant in (("version", "variant"), ("previous", "previous_variant")):
+            versions, variants = none.copy(), none.copy()
+            versions[had], variants[had] = slots[version][had], slots[variant][had]
+            values.append(self.quality(np.nan_to_num(self._scores(versions, variants)))[had])
+        gained: Array = values[0] - values[1]
+        return gained[~np.isnan(gained)]
 
     def state(self) -> dict[str, Tree]:
         """Return the releases so far; their packages lie in the run directory."""
@@ -163,20 +214,21 @@ class Releases(Stateful):
             {
                 "round": one.round,
                 "users": one.users,
-                "shipment": pack(one.delivery.shipment),
+                "shipments": [pack(ship) for ship in one.delivery.offering.shipments],
                 "delivery": one.delivery.state(),
             }
             for one in self.made
         ]
-        return {"times": self._times, "made": made}
+        return {"times": self._times, "installed": self._installed.state(), "made": made}
 
     def restore(self, tree: Mapping[str, Tree]) -> None:
         """Know the releases of *tree*; see ``Stateful``."""
         self._times = tree["times"]
+        self._installed.restore(tree["installed"])
         for one in tree["made"]:
             package = Package.load(self._folder_of(one["round"] + 1))
-            shipment = unpack(one["shipment"])
-            self.made.append(self._release(one["round"], package, one["users"], shipment))
+            ships = [unpack(ship) for ship in one["shipments"]]
+            self.made.append(self._release(one["round"], package, one["users"], ships))
             self.made[-1].delivery.restore(one["delivery"])
 
     def processes(self) -> dict[str, Callable[[], Process]]:
@@ -188,10 +240,6 @@ class Releases(Stateful):
         if self._section.when == "end":
             return self._folder / "package"
         return self._folder / VERSIONS / f"{number:06d}"
-
-    @property
-    def _now_us(self) -> int:
-        return self._recorder.engine.now_us
 
 
 def _name_of(release: Release) -> str:

@@ -10,6 +10,7 @@ from droidloop.models.evaluation.evaluate import Judged
 from droidloop.models.evaluation.evaluator import Scorer, TableScorer
 from droidloop.models.learning.learning import Snapshot
 from droidloop.models.packages.litert import LiteRT
+from droidloop.platform.arrays import Array
 from droidloop.platform.ledger import Words
 from droidloop.platform.state import Stateful, Tree, copied
 from droidloop.scenarios.delivery.releases import VARIANTS, Release, Version
@@ -95,6 +96,18 @@ class Evaluation(Stateful):
         """Judge *scorer* on the test items under that *name*, as of turn *number*."""
         for ranking, judged in self._study.evaluator.judged(scorer).items():
             self._records(number).judged(judged, name, ranking)
+
+    def by_user(self, scores: Array) -> Array:
+        """Return what rounds are chosen by for every user's *scores*, more is better; NaN: none.
+
+        On the validation items: what a phone could tell of its own lists.
+        """
+        study = self._study
+        found = study.evaluator.by_user(TableScorer(scores), "valid")
+        values = np.full(len(scores), np.nan)
+        if found is not None:
+            values[found[0]] = study.evaluator.yardstick.sign * found[1]
+        return values
 
     def note_split(self) -> None:
         """Write what is learned from and judged by."""

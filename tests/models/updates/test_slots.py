@@ -51,10 +51,12 @@ def test_a_refusal_at_any_step_leaves_the_old_version_at_work(last: Event) -> No
     assert (slots == before).all()
 
 
-def test_a_return_goes_to_the_version_before_and_once_only() -> None:
+def test_a_return_goes_to_the_version_before_and_then_to_none() -> None:
     slots = worked(2, 4)
     advance(slots, ONE, Event.RETURNED)
     assert (slots["version"][0], slots["variant"][0], slots["previous"][0]) == (2, 2, -1)
+    advance(slots, ONE, Event.RETURNED)
+    assert (slots == empty(1)).all()
     with pytest.raises(ValueError, match="RETURNED cannot happen"):
         advance(slots, ONE, Event.RETURNED)
 

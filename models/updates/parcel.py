@@ -124,7 +124,7 @@ def _require_small_directory(path: Path, stream: BinaryIO) -> None:
 
 def _require_plain(path: Path, archive: zipfile.ZipFile) -> None:
     """Refuse names that lead elsewhere, and entries that are not stored as they are."""
-    seen = set()
+    seen, size_bytes = set(), path.stat().st_size
     for one in archive.infolist():
         if not _NAME.fullmatch(one.filename) or one.filename in seen:
             raise PackageError(
@@ -132,6 +132,6 @@ def _require_plain(path: Path, archive: zipfile.ZipFile) -> None:
                 "twice; fetch it from where it was signed"
             )
         stored = one.compress_type == zipfile.ZIP_STORED and one.file_size == one.compress_size
-        if not stored or one.flag_bits & 1 or one.file_size > FILE_LIMIT_BYTES:
+        if not stored or one.flag_bits & 1 or one.file_size > min(size_bytes, FILE_LIMIT_BYTES):
             raise PackageError(f"{path}: {one.filename} is not stored as it is; fetch it again")
         seen.add(one.filename)

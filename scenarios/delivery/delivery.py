@@ -53,7 +53,8 @@ class Delivery(Stateful):
         section: how.
         installed: what phones have, which changes with it.
         holders: says who computes a list, and with what.
-        gained: says what the lists of phones have gained with it; see ``Trial``.
+        compared: says of phones that are on it how much slower their lists are than with the
+            version before, and what they have gained; see ``Trial``.
         held: whether somebody stops it by hand.
         works: what real devices get and have to give; None where all phones are simulated.
     """
@@ -65,7 +66,7 @@ class Delivery(Stateful):
     section: DeliverySection
     installed: Installed
     holders: Holders
-    gained: Callable[[IntArray], Array]
+    compared: Callable[[IntArray], tuple[Array, Array]]
     held: bool = False
     works: DeliveryWorks | None = None
     stopped: str = ""
@@ -150,7 +151,6 @@ class Delivery(Stateful):
             case Phase.BACK:
                 self._phase = Phase.OVER
             case Phase.LISTS:
-                self._time(jobs)
                 self._listed += 1
                 if self._listed >= section.lists:
                     self._phase = Phase.OVER
@@ -302,27 +302,17 @@ class Delivery(Stateful):
     def _judge(self, jobs: Jobs) -> None:
         """Go on to the next stage after the lists *jobs* of this one, or stop and turn back."""
         done = jobs.rows[jobs.done]
-        before = self.installed.list_us[done["phone"]]
-        took = np.maximum(done["compute_end_us"] - done["down_end_us"], 1)
-        phones = self._stage_phones()
-        phones = np.sort(phones[self._on_it()[phones]])
-        gained = self.gained(phones)
-        trial = Trial(self._tried, self._failed, (took / before)[before > 0], gained)
+        slower, gained = self.compared(done["phone"][self._on_it()[done["phone"]]])
+        trial = Trial(self._tried, self._failed, slower, gained)
         self.stopped = trial.verdict(self.section, held=self.held)
         self._note_stage(trial)
         if self.stopped:
             self._phase, self._end_us = Phase.BACK, self.recorder.engine.now_us + RETURN_US
             return
-        self._time(jobs)
         self._phase, self._stage, self._tries = Phase.DELIVER, self._stage + 1, 0
         self._tried = self._failed = 0
         rest_s = self.section.deadline_s + self.section.lists * self.section.run_within_s
         self._end_us = self.recorder.engine.now_us + round(rest_s * SECOND_US)
-
-    def _time(self, jobs: Jobs) -> None:
-        """Remember how long lists have taken."""
-        done = jobs.rows[jobs.done]
-        self.installed.list_us[done["phone"]] = done["compute_end_us"] - done["down_end_us"]
 
     def _note_stage(self, trial: Trial | None) -> None:
         """Note how far the release has come, and what its last stage has shown."""

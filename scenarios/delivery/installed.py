@@ -21,13 +21,12 @@ TOLD = (Event.SWITCHED, Event.REFUSED, Event.RETURNED)
 class Installed(Stateful):
     """The slots of all phones; every change of them is noted in the ledger."""
 
-    STATE = ("slots", "list_us", "_spent", "_day")
+    STATE = ("slots", "_spent", "_day")
 
     def __init__(self, recorder: Recorder, population: Population, variants: Sequence[str]) -> None:
         """Know of no version yet; *variants* are the names of those that ship."""
         self._recorder, self._population, self.variants = recorder, population, tuple(variants)
         self.slots: Slots = empty(len(population))
-        self.list_us: IntArray = np.full(len(population), -1, np.int64)
         self._spent: IntArray = np.zeros(len(population), np.int64)
         self._day = 0
 

@@ -86,7 +86,7 @@ class Offering:
                 int(one.run.ram_bytes),
                 one.package_bytes,
                 bytes_,
-                0 if latency is None else self._list_us(one, phones),
+                0 if latency is None else list_us(self.population, one, phones),
             )
             for one, bytes_ in zip(self.shipments, fetch, strict=True)
         ]
@@ -125,16 +125,17 @@ class Offering:
         ]
         return np.array(sizes, np.int64)[mine] if len(phones) else np.zeros(0, np.int64)
 
-    def _list_us(self, shipment: Shipment, phones: IntArray) -> IntArray:
-        """Return how long a list would take on each of *phones*, by the law of computing."""
-        jobs = Jobs.plan(
-            phones,
-            kind=Kind.INFER,
-            plan_us=0,
-            first=0,
-            flops=shipment.run.flops,
-            moved_bytes=shipment.run.moved_bytes,
-            operators=shipment.run.operators,
-            load_bytes=shipment.model_bytes,
-        )
-        return computing_us(self.population.world, jobs.rows)
+
+def list_us(population: Population, shipment: Shipment, phones: IntArray) -> IntArray:
+    """Return how long a list takes on each of *phones*, once loaded, by the law of computing."""
+    jobs = Jobs.plan(
+        phones,
+        kind=Kind.INFER,
+        plan_us=0,
+        first=0,
+        flops=shipment.run.flops,
+        moved_bytes=shipment.run.moved_bytes,
+        operators=shipment.run.operators,
+        load_bytes=-1,
+    )
+    return computing_us(population.world, jobs.rows)

@@ -28,9 +28,9 @@ from droidloop.scenarios.schema.delivery_section import DeliverySection
 
 from .delivery import Delivery
 from .installed import Installed
-from .offering import Offering
+from .offering import Offering, list_us
 from .package_work import DeliveryWorks
-from .planted import mixed_up, slowed, spoiled
+from .planted import turned_round, slowed, spoiled
 from .shipment import Shipment, shipment_of
 
 VARIANTS = ("float32", "int8")
@@ -114,7 +114,7 @@ class Releases(Stateful):
         if folder.exists():  # whole, as it was renamed: made before the run was killed
             package = Package.load(folder)
         else:
-            graph = mixed_up(shipped.graph) if "worse" in faults else shipped.graph
+            graph = turned_round(shipped.graph) if "worse" in faults else shipped.graph
             package = export(graph, name=self._name, version=number, variants=VARIANTS)
             package = spoiled(package) if "wrong" in faults else package
             package.save(folder)
@@ -152,7 +152,7 @@ class Releases(Stateful):
             section=self._section,
             installed=self._installed,
             holders=self._holders,
-            gained=self._gained,
+            compared=self._compared,
             held=number in self._section.hold,
             works=self.works(package, self._folder_of(round_ + 1), users),
         )
@@ -165,13 +165,17 @@ class Releases(Stateful):
         slots = self._installed.slots
         phones = np.flatnonzero((slots["version"] >= 0) & (slots["step"] == Step.IDLE))
         names = self._installed.variants
-        shipments = {
+        shipments = self._shipments()
+        pairs = slots[["version", "variant"]][phones].tolist()
+        return phones, [shipments[version, names[variant]] for version, variant in pairs]
+
+    def _shipments(self) -> dict[tuple[int, str], Shipment]:
+        """Return every shipment so far by its version and variant."""
+        return {
             (one.version, one.variant): one
             for release in self.made
             for one in release.delivery.offering.shipments
         }
-        pairs = slots[["version", "variant"]][phones].tolist()
-        return phones, [shipments[version, names[variant]] for version, variant in pairs]
 
     def lists(self) -> Array | None:
         """Return the scores of each phone's list by the version that it holds; NaN: it has none.
@@ -193,20 +197,32 @@ class Releases(Stateful):
                     scores[mine] = model.scores(release.users[mine]).values
         return scores
 
-    def _gained(self, phones: IntArray) -> Array:
-        """Return what the lists of *phones* have gained over those of the version before."""
+    def _compared(self, phones: IntArray) -> tuple[Array, Array]:
+        """Return how many times as long lists take as with the version before, and their gain.
+
+        Of those of *phones* that had a version before.
+        """
         slots = self._installed.slots
         had = phones[slots["previous"][phones] >= 0]
         if not len(had):
-            return np.zeros(0)
-        none = np.full(len(slots), -1)
-        values = []
+            return np.zeros(0), np.zeros(0)
+        times, values = [], []
         for version, variant in (("version", "variant"), ("previous", "previous_variant")):
-            versions, variants = none.copy(), none.copy()
+            versions, variants = np.full((2, len(slots)), -1)
             versions[had], variants[had] = slots[version][had], slots[variant][had]
             values.append(self.quality(np.nan_to_num(self._scores(versions, variants)))[had])
-        gained: Array = values[0] - values[1]
-        return gained[~np.isnan(gained)]
+            times.append(self._list_us(versions, variants)[had])
+        gained = values[0] - values[1]
+        return times[0] / np.maximum(times[1], 1), gained[~np.isnan(gained)]
+
+    def _list_us(self, versions: IntArray, variants: IntArray) -> IntArray:
+        """Return how long each phone's list takes by a version and variant of its own; 0: none."""
+        times = np.zeros(len(versions), np.int64)
+        for (version, name), shipment in self._shipments().items():
+            code = self._installed.variants.index(name)
+            mine = np.flatnonzero((versions == version) & (variants == code))
+            times[mine] = list_us(self._population, shipment, mine)
+        return times
 
     def state(self) -> dict[str, Tree]:
         """Return the releases so far; their packages lie in the run directory."""

@@ -13,8 +13,8 @@ class PlantedSection(Section):
     release: PositiveInt
     """Which one, counted from 1."""
     fault: Literal["wrong", "slow", "worse"]
-    """Its files compute something else than they were proved to; its lists take twenty times the
-    arithmetic; its items are mixed up, so that lists are worse though all is computed rightly."""
+    """Its files compute something else than they were proved to; its lists dispatch ten million
+    operators; its lists begin with the worst items, though all is computed rightly."""
 
 
 class DeliverySection(Section):

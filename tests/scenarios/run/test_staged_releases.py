@@ -1,10 +1,16 @@
 """Releases in stages: bad ones stop at the first and are taken back; the ledger tells all of it."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from droidloop.models.packages.export import export
+from droidloop.models.packages.exportable import Graph
+from droidloop.models.packages.litert import LiteRT
+from droidloop.models.packages.package import Package
+from droidloop.models.packages.packing import Answer, Face, pack
 from droidloop.platform.jobs import Kind, Outcome
 from droidloop.platform.ledger import read, texts
 from droidloop.scenarios.run import checkpoints
@@ -26,6 +32,34 @@ STAGED = [
         "population.lifetime_days=30.0",
     ),
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_export() -> Iterator[None]:
+    """Make the files of a version from those of the first one, with another table in them.
+
+    Converting takes seconds and is tested where it is; a scorer of the same shape is the same file
+    but for its table, which both variants hold as float32 here.
+    """
+    first: list[tuple[bytes, Package]] = []
+
+    def export_like(graph: Graph, *, name: str, version: int, variants: Sequence[str]) -> Package:
+        table = graph.constants["table"].tobytes()
+        if not first:
+            first.append((table, export(graph, name=name, version=version, variants=("float32",))))
+        was, package = first[0]
+        model = package.model("float32")
+        assert model.count(was) == 1
+        model = model.replace(was, table)
+        golden = graph.golden_inputs(4)
+        face = Face(graph.signature, graph.inputs, graph.outputs)
+        answers = {one: Answer(model, LiteRT(model).run(golden)) for one in variants}
+        return pack(face, name, version, golden, answers, variants)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("droidloop.models.packages.packing._ram_bytes", lambda model: 2**22)
+        patch.setattr("droidloop.scenarios.delivery.releases.export", export_like)
+        yield
 
 
 @pytest.fixture(scope="module")

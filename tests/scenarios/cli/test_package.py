@@ -58,7 +58,9 @@ def test_a_phone_takes_a_package_a_patch_and_comes_back(
     folder: Path, tmp_path: Path, command: Command
 ) -> None:
     root, phone, patch = folder / "keys/root.json", tmp_path / "phone", tmp_path / "12.patch"
-    command("package", "diff", folder / "1.pkg", folder / "2.pkg", "--variant", "int8", "--out", patch)
+    command(
+        "package", "diff", folder / "1.pkg", folder / "2.pkg", "--variant", "int8", "--out", patch
+    )
     first = command(
         "package", "apply", folder / "1.pkg", "--into", phone, "--root", root, "--variant", "int8"
     )
@@ -77,8 +79,14 @@ def test_a_phone_takes_a_package_a_patch_and_comes_back(
     [
         (("inspect", "nix"), "nix: No such file or directory; name a package file"),
         (("build", "nix", "--golden", "g", "--keys", "k"), "k/root.json: No such file"),
-        (("build", "nix", "--golden", "g", "--keys", "KEYS"), "nix: No such file or directory; name"),
-        (("build", "MODEL", "--golden", "nix", "--keys", "KEYS"), "--golden nix: no arrays by name"),
+        (
+            ("build", "nix", "--golden", "g", "--keys", "KEYS"),
+            "nix: No such file or directory; name",
+        ),
+        (
+            ("build", "MODEL", "--golden", "nix", "--keys", "KEYS"),
+            "--golden nix: no arrays by name",
+        ),
         (("build", "GOLDEN", "--golden", "GOLDEN", "--keys", "KEYS"), "LiteRT refuses the model"),
         (
             ("build", "MODEL", "--golden", "GOLDEN", "--keys", "KEYS", "--name", "../x"),
@@ -90,12 +98,19 @@ def test_a_phone_takes_a_package_a_patch_and_comes_back(
         ),
         (("keys", "KEYS"), "File exists; name a new folder for keys"),
         (("apply", "--into", "nix"), "give --root and files to install, or --return alone"),
-        (("apply", "--return", "--into", "nix"), "nix: nothing is installed; apply a package first"),
+        (
+            ("apply", "--return", "--into", "nix"),
+            "nix: nothing is installed; apply a package first",
+        ),
         (("diff", "nix", "nix", "--out", "p"), "nix: No such file or directory"),
     ],
 )
 def test_a_mistake_is_one_line(
-    folder: Path, command: Command, args: tuple[str, ...], words: str, monkeypatch: pytest.MonkeyPatch
+    folder: Path,
+    command: Command,
+    args: tuple[str, ...],
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(folder)
     places = {"KEYS": "keys", "MODEL": "Model1.tflite", "GOLDEN": "golden.npz"}
@@ -110,8 +125,14 @@ def test_a_mistake_is_one_line(
     ("arrays", "words"),
     [
         ({"item": np.zeros((1, 16), np.float32)}, "has item; the model's inputs are user"),
-        ({"user": np.zeros((1, 17), np.float32)}, "user is float32 of shape (1, 17); the model wants"),
-        ({"user": np.zeros((1, 16))}, "user is float64 of shape (1, 1, 16); the model wants float32"),
+        (
+            {"user": np.zeros((1, 17), np.float32)},
+            "user is float32 of shape (1, 17); the model wants",
+        ),
+        (
+            {"user": np.zeros((1, 16))},
+            "user is float64 of shape (1, 1, 16); the model wants float32",
+        ),
         ({"user": np.zeros((65, 1, 16), np.float32)}, "has [65] inputs; give 1 to 64 of each"),
     ],
 )

@@ -9,8 +9,8 @@ for each item (12 bytes beside its *dim* weights):
   and of the time on large tables, numbers that depend on the runtime, and wrong ones without an
   error on tflite-runtime 2.14, which takes the first item's scale for all.
 
-Beside them ``float16`` (half the bytes, computed in float32) and ``int4`` (weights in 4 bits, computed
-in float32), which tflite-runtime 2.14 refuses.
+Beside them ``float16`` (half the bytes) and ``int4`` (weights in 4 bits), both computed
+in float32; tflite-runtime 2.14 refuses ``int4``.
 """
 
 import json

@@ -124,9 +124,9 @@ class Package:
         return Package(self.manifest, files, (name,))
 
     def judge(self, name: str, outputs: Mapping[str, Array]) -> str | None:
-        """Return what is wrong with variant *name*'s *outputs* for the golden inputs; None: nothing.
+        """Return what is wrong with the *outputs* of variant *name*; None: nothing.
 
-        *outputs* are whole, (count, *shape*).
+        They are those for the golden inputs, whole, (count, *shape*).
         """
         tolerance = self.variant(name).tolerance
         for output, golden in self.golden_outputs(name).items():

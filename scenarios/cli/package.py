@@ -1,4 +1,4 @@
-"""``droidloop package``: models as signed files, patches between them. Heavy imports wait inside."""
+"""``droidloop package``: models as signed files, and patches. Heavy imports wait inside."""
 
 import json
 from pathlib import Path
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from droidloop.platform.errors import PackageError, UsageError
+
+from .device_options import FailedDevicesError, adb_server, bundle_files
 
 if TYPE_CHECKING:
     from droidloop.models.packages.package import Package
@@ -148,7 +150,7 @@ def diff(
 def apply_files(
     files: tuple[Path, ...], into: Path, variant: str | None, back: bool, root: Path | None
 ) -> None:
-    """Install package or patch FILE..., one after the other, as a phone does: proved, or refused."""
+    """Install package or patch FILE..., one by one, as a phone does: proved, or refused."""
     from droidloop.devices.installing.here import Here
     from droidloop.models.updates.slots import Event
 
@@ -163,6 +165,89 @@ def apply_files(
             click.echo(one.line(here.name() or ""))
         if changes[-1].event is not Event.SWITCHED:
             raise PackageError(f"{path}: not installed: {changes[-1].why}")
+
+
+@package.command()
+@click.argument("file", type=_FILE, required=False)
+@click.option(
+    "--attach", multiple=True, required=True, metavar="SERIAL|all", help="To this device."
+)
+@click.option("--root", type=_FILE, help="root.json of the maker.")
+@click.option(
+    "--stages", default="1.0", show_default=True, metavar="SHARE,...", help="To how many."
+)
+@click.option("--variant", help="The one to install [the nearest to the model that it can take].")
+@click.option("--max-ms", type=click.FloatRange(min=0, min_open=True), help="An answer may take.")
+@click.option("--name", help="Of the package, without FILE.")
+@click.option("--return", "back", is_flag=True, help="Return to the version before, without FILE.")
+@click.option("--ledger", type=_FILE, help="Also write all changes as a ledger into this folder.")
+@adb_server
+@bundle_files
+def deliver(
+    file: Path | None,
+    attach: tuple[str, ...],
+    root: Path | None,
+    stages: str,
+    variant: str | None,
+    max_ms: float | None,
+    name: str | None,
+    back: bool,
+    ledger: Path | None,
+    adb_server: str | None,
+    bundles: tuple[Path, ...],
+) -> None:
+    """Install the package FILE on devices, stage by stage; without FILE, tell what is installed."""
+    from droidloop.devices.installing.attached_targets import attached_targets
+    from droidloop.devices.installing.rollout import roll_out
+    from droidloop.scenarios.delivery.installs import noting
+
+    if (file is None) == (name is None) or (file is not None and root is None):
+        raise UsageError("package deliver: give FILE and --root, or --name of what is installed")
+    made = None if file is None else _received(file, root)
+    called = name if made is None else made.manifest.name
+    shares = _shares(stages)
+    limit_us = None if max_ms is None else round(1000 * max_ms)
+
+    def say(line: str) -> None:
+        click.echo(line, err=True)
+
+    reach = attached_targets(
+        *(attach, called or ""), server=adb_server, bundles=bundles, latency_us=limit_us, say=say
+    )
+    with reach as targets, noting(ledger, targets):
+        if made is not None:
+            rollout = roll_out(
+                *(targets, made),
+                stages=shares,
+                variants=None if variant is None else [variant],
+                tell=lambda serial, one: click.echo(f"{serial}: {one.line(made.manifest.name)}"),
+            )
+            if rollout.stopped:
+                raise FailedDevicesError(rollout.stopped)
+            return
+        for one in targets:
+            if back:
+                click.echo(
+                    f"{one.serial}: {one.installer.come_back('asked to').line(called or '')}"
+                )
+            works, before = one.installer.installed, one.installer.previous
+            click.echo(
+                f"{one.serial}: {_pair(called, works)} works, {_pair(called, before)} is kept"
+            )
+
+
+def _shares(text: str) -> list[float]:
+    try:
+        shares = [float(one) for one in text.split(",")]
+    except ValueError as error:
+        raise UsageError(f"--stages {text!r}: give shares, as 0.1,1.0") from error
+    if shares != sorted(set(shares)) or not 0 < shares[0] <= shares[-1] == 1.0:
+        raise UsageError(f"--stages {text!r}: give shares that rise to 1.0, as 0.1,1.0")
+    return shares
+
+
+def _pair(name: str | None, pair: tuple[int, str] | None) -> str:
+    return "nothing" if pair is None else f"{name} {pair[0]} {pair[1]}"
 
 
 def _lines(made: "Package") -> list[str]:

@@ -174,9 +174,7 @@ class Delivery(Stateful):
         return self.order[self._quota(self._stage - 1) : self._quota(self._stage)]
 
     def _wanting(self, *, busy: bool = False) -> BoolArray:
-        """Return which phones of the stages so far lack the version; with *busy*, for another's
-        sake alone.
-        """
+        """Return which phones of the stages so far lack the version and are free, or *busy*."""
         slots = self.installed.slots
         within = np.zeros(len(self.order), np.bool_)
         within[self.order[: self._quota(self._stage)]] = True

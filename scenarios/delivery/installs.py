@@ -1,8 +1,13 @@
-"""What happens to installed versions, as rows of the ledger's ``installs``."""
+"""What happens to installed versions of real devices, as rows of the ledger's ``installs``."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 from droidloop.devices.installing.installer import Change
+from droidloop.devices.installing.rollout import Target
+from droidloop.platform.errors import UsageError
 from droidloop.platform.ledger import Ledger
 
 
@@ -23,3 +28,37 @@ def note_changes(ledger: Ledger, t_us: int, phone: int, changes: Sequence[Change
         why=[one.why for one in changes],
         fetched_bytes=[one.sent_bytes for one in changes],
     )
+
+
+@contextmanager
+def noting(folder: Path | None, targets: Sequence[Target]) -> Iterator[None]:
+    """Have a ledger in the new *folder*, if one is given, tell what happens on *targets*.
+
+    Phones are the targets by number, times are since the block began.
+
+    Raises:
+        UsageError: *folder* exists.
+    """
+    if folder is None:
+        yield
+        return
+    if folder.exists():
+        raise UsageError(f"--ledger {folder}: exists; name a new folder")
+    begin_ns = time.monotonic_ns()
+    told: list[tuple[int, int, Change]] = []
+
+    def teller(phone: int) -> Callable[[Change], None]:
+        def tell(change: Change) -> None:
+            told.append(((time.monotonic_ns() - begin_ns) // 1000, phone, change))
+
+        return tell
+
+    for phone, target in enumerate(targets):
+        target.installer.tell = teller(phone)
+    try:
+        yield
+    finally:
+        ledger = Ledger(folder)
+        for t_us, phone, change in sorted(told, key=lambda one: one[0]):
+            note_changes(ledger, t_us, phone, [change])
+        ledger.close()

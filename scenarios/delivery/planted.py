@@ -12,7 +12,7 @@ SLOW_OPERATORS = 10**7
 
 
 def turned_round(graph: Graph) -> Graph:
-    """Return *graph* with every item's row negated: right files, lists that begin with the worst."""
+    """Return *graph* with every item's row negated: lists begin with the worst."""
     (output,) = graph.outputs
     n_items = output.shape[-1]
     constants = {

@@ -30,7 +30,7 @@ from .delivery import Delivery
 from .installed import Installed
 from .offering import Offering, list_us
 from .package_work import DeliveryWorks
-from .planted import turned_round, slowed, spoiled
+from .planted import slowed, spoiled, turned_round
 from .shipment import Shipment, shipment_of
 
 VARIANTS = ("float32", "int8")

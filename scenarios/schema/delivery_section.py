@@ -80,9 +80,7 @@ class DeliverySection(Section):
     @model_validator(mode="after")
     def _stages_rise_to_all(self) -> "DeliverySection":
         if sorted(set(self.stages)) != self.stages or self.stages[-1:] != [1.0]:
-            raise ValueError(
-                f"delivery.stages = {self.stages}: give shares that rise to 1.0, as [0.01, 0.1, 1.0]"
-            )
+            raise ValueError(f"delivery.stages = {self.stages}: give shares that rise to 1.0")
         if self.max_list_s is not None and self.variant != "auto":
             raise ValueError(
                 f"delivery.max_list_s with delivery.variant = {self.variant!r}: "

@@ -108,14 +108,14 @@ def test_wrong_answers_leave_the_old_version_at_work(tmp_path: Path) -> None:
 
 
 def test_a_variant_that_is_measured_to_be_too_slow_is_refused(tmp_path: Path) -> None:
-    installer, told = on(tmp_path, versioned(1), slow_us=80)
+    installer, _ = on(tmp_path, versioned(1), slow_us=80)
     change = installer.install(versioned(1), Limits.of_one(latency_us=79))
     assert (change.event, installer.installed) == (Event.REFUSED, None)
     assert change.why == "takes 80 us an answer where 79 are the most"
 
 
 def test_a_device_without_room_or_runtime_is_told_before_anything_is_sent(tmp_path: Path) -> None:
-    installer, told = on(tmp_path, versioned(1))
+    installer, _ = on(tmp_path, versioned(1))
     change = installer.install(versioned(1), Limits.of_one(ram_bytes=9))
     assert change.why == "int8 needs 10 bytes of RAM, it has 9; bring a smaller variant"
     assert not (tmp_path / "versions").exists()
@@ -159,7 +159,7 @@ def test_an_older_version_and_another_package_are_refused(tmp_path: Path) -> Non
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 2}', '{"format": 1, "variants": 3}'])
 def test_a_state_that_somebody_broke_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / f"mf.{STATE}").write_text(text)
-    with pytest.raises(PackageError, match="mf.installed.json: not what was kept"):
+    with pytest.raises(PackageError, match=r"mf.installed.json: not what was kept"):
         on(tmp_path, versioned(1))
 
 

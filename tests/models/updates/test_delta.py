@@ -87,7 +87,7 @@ def test_a_large_pair_is_not_sorted(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_patch_that_grows_without_end_is_refused_in_little_memory(way: str, data: bytes) -> None:
     tracemalloc.start()
     try:
-        with pytest.raises(PackageError, match="p: (is damaged|gives another size)"):
+        with pytest.raises(PackageError, match=r"p: (is damaged|gives another size)"):
             restored(way, data, b"old" * 100, 1000, "p")
         assert tracemalloc.get_traced_memory()[1] < 2**20
     finally:

@@ -33,11 +33,11 @@ def test_a_version_works_after_all_its_gates_and_the_old_one_is_kept() -> None:
 @pytest.mark.parametrize("left_out", TO_WORK[:-1])
 def test_no_gate_can_be_left_out(left_out: Event) -> None:
     slots = worked(4)
+    for event in TO_WORK[: TO_WORK.index(left_out)]:
+        advance(slots, ONE, event, 5, 0)
+    following = TO_WORK[TO_WORK.index(left_out) + 1]
     with pytest.raises(ValueError, match="cannot happen to phone 0"):
-        for event in TO_WORK:
-            if event is not left_out:
-                advance(slots, ONE, event, 5, 0)
-        advance(slots, ONE, Event.SWITCHED)
+        advance(slots, ONE, following, 5, 0)
     assert slots["version"][0] == 4
 
 

@@ -1,4 +1,4 @@
-"""``droidloop package``: from anybody's model to an installed version, and one line for a mistake."""
+"""``droidloop package``: from anybody's model to an installed version; one line for a mistake."""
 
 import json
 from pathlib import Path

@@ -1,5 +1,6 @@
 """Releases in stages: bad ones stop at the first and are taken back; the ledger tells all of it."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -196,5 +197,5 @@ def test_lost_deliveries_are_offered_again_and_go_on_where_they_were(run: Path) 
         tries = mine[mine["phone"] == phone]
         tries = tries[np.argsort(tries["plan_us"])]
         assert (tries["outcome"][:-1] != Outcome.DONE).all()
-        for before, after in zip(tries[:-1], tries[1:], strict=True):
+        for before, after in itertools.pairwise(tries):
             assert after["down_bytes"] <= before["down_bytes"] - before["downloaded_bytes"]

@@ -26,7 +26,8 @@ class Kind(IntEnum):
     INFER = 3
     EXCHANGE = 4
     TUNE = 5
-    RETURN = 6
+    FIT = 6  # of what is private, to a model that was given
+    RETURN = 7  # to the version before
 
 
 LEARNING = frozenset({Kind.TRAIN, Kind.EXCHANGE, Kind.TUNE})

@@ -1,6 +1,6 @@
 """Interactions: who did what when, as columns, and the same by user as ragged rows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -100,6 +100,16 @@ class UserItems:
         )
 
 
+def first_events(interactions: Interactions) -> BoolArray:
+    """Return which events are a user's first of their item, in the order of ``by_user``."""
+    order, _ = chronological(interactions)
+    pairs = interactions.users * interactions.n_items + interactions.items
+    _, first = np.unique(pairs[order], return_index=True)
+    found = np.zeros(len(interactions), np.bool_)
+    found[order[first]] = True
+    return found
+
+
 def by_user(interactions: Interactions) -> UserItems:
     """Return the events of each user, oldest first.
 
@@ -117,6 +127,8 @@ def chronological(interactions: Interactions) -> tuple[IntArray, IntArray]:
     counts = np.bincount(interactions.users, minlength=interactions.n_users)
     offsets = np.zeros(interactions.n_users + 1, np.int64)
     np.cumsum(counts, out=offsets[1:])
+    if _in_order(interactions.users, interactions.times_s):
+        return np.arange(len(interactions.users)), offsets
     return _grouped(_oldest_first(interactions.times_s), interactions.users, offsets), offsets
 
 
@@ -130,9 +142,27 @@ def union(*parts: UserItems) -> UserItems:
     return UserItems.bare(items, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
 
 
+def each_once(data: UserItems) -> UserItems:
+    """Return the items of each user, sorted, each once with the sum of its ratings, no times."""
+    users = np.repeat(np.arange(data.n_users), data.counts)
+    width = int(data.items.max(initial=0)) + 1
+    keys, place = np.unique(users * width + data.items, return_inverse=True)
+    users, items = np.divmod(keys, width)
+    counts = np.bincount(users, minlength=data.n_users)
+    once = UserItems.bare(items, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
+    ratings = np.bincount(place, data.ratings, len(keys)).astype(np.float64, copy=False)
+    return replace(once, ratings=ratings)
+
+
 def _renumber(numbers: IntArray, labels: Labels) -> tuple[IntArray, Labels]:
     used = np.bincount(numbers, minlength=len(labels)) > 0
     return (np.cumsum(used) - 1)[numbers], labels[used]
+
+
+def _in_order(users: IntArray, times_s: IntArray) -> bool:
+    """Tell whether the file has user after user, each one's events at rising times."""
+    later = users[1:] > users[:-1]
+    return bool(np.all(later | ((users[1:] == users[:-1]) & (times_s[1:] > times_s[:-1]))))
 
 
 def _oldest_first(times_s: IntArray) -> IntArray:

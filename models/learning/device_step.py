@@ -11,39 +11,14 @@ from typing import Protocol, TypeGuard
 import numpy as np
 
 from droidloop.models.data.interactions import UserItems
-from droidloop.models.data.negatives import draw_negatives
-from droidloop.models.interfaces.learning import ItemRecommender, Recommender
-from droidloop.models.local.cohort import Examples, in_rows, rows_touched
-from droidloop.models.local.mf_sgd import Sgd, batches, order_of
+from droidloop.models.interfaces.learning import Recommender
+from droidloop.models.local.cohort import in_rows, rows_touched
+from droidloop.models.local.sgd import Examples, Trainer, batches, order_of
 from droidloop.models.packages.step_export import StepShape, shape_of
 from droidloop.models.recommenders.mf import MF
 from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
-
-
-class Trainer(Protocol):
-    """A rule whose phones take steps of local SGD on matrix factorisation."""
-
-    @property
-    def recommender(self) -> ItemRecommender:
-        """The model; see ``trains_on_devices``."""
-        ...
-
-    @property
-    def sgd(self) -> Sgd:
-        """The steps."""
-        ...
-
-    @property
-    def negatives(self) -> int:
-        """How many items are drawn for each local item."""
-        ...
-
-    @property
-    def exclude(self) -> UserItems | None:
-        """By phone, the items never drawn as negatives; None: the local data."""
-        ...
 
 
 def trains_on_devices(model: Recommender) -> TypeGuard[MF]:
@@ -61,7 +36,7 @@ class Uploader(Trainer, Protocol):
 
 
 @dataclass(frozen=True)
-class Lesson:
+class LocalTrainingJob:
     """The training of one phone in one round.
 
     Attributes:
@@ -80,7 +55,7 @@ class Lesson:
 BY_STEP = frozenset({"slots", "labels", "mask"})
 
 
-def lesson_of(
+def training_job_of(
     rule: Trainer,
     phone: int,
     round_: int,
@@ -88,7 +63,7 @@ def lesson_of(
     table: Array,
     user: Array,
     draws: Draws,
-) -> Lesson:
+) -> LocalTrainingJob:
     """Return what *phone* does in the round.
 
     Args:
@@ -106,20 +81,9 @@ def lesson_of(
     phones, recommender = np.array([phone]), rule.recommender
     if not trains_on_devices(recommender):
         raise TypeError(f"no exported step trains {recommender!r}")
-    n_items = recommender.n_items
-    drawn = draw_negatives(
-        data,
-        rule.negatives,
-        n_items,
-        data if rule.exclude is None else rule.exclude.take(phones),
-        phones=phones,
-        draws=draws,
-        counter=round_,
-        threads=1,
-    )
-    examples = Examples(phones, data, drawn, draws, round_)
+    examples = Examples.of(rule, phones, data, draws, round_, threads=1)
     [touched] = rows_touched(recommender.items, examples, 1).rows.values()
-    mine, others = in_rows(recommender.items, data, drawn)
+    mine, others = in_rows(recommender.items, data, examples.negatives)
     ids, count, width = touched.astype(np.int64), len(data.items), 1 + rule.negatives
     group = rule.sgd.group(rule.negatives)
     shape = shape_of(recommender.loss_name, recommender.dim, len(ids), count, group, width)
@@ -136,7 +100,7 @@ def lesson_of(
         "rates": np.array([rule.sgd.lr_user, rule.sgd.lr_rows, recommender.l2], np.float32),
         **_batches(shape, order, slots, labels),
     }
-    return Lesson(shape, ids, inputs, len(inputs["slots"]))
+    return LocalTrainingJob(shape, ids, inputs, len(inputs["slots"]))
 
 
 def _batches(shape: StepShape, order: IntArray, slots: IntArray, labels: Array) -> dict[str, Array]:
@@ -159,22 +123,22 @@ def _batches(shape: StepShape, order: IntArray, slots: IntArray, labels: Array) 
     }
 
 
-def trained_by(lesson: Lesson, outputs: Mapping[str, Array]) -> tuple[Array, Array]:
-    """Return the rows ``lesson.ids`` and the user vector (1, dim) that a device has trained.
+def trained_by(job: LocalTrainingJob, outputs: Mapping[str, Array]) -> tuple[Array, Array]:
+    """Return the rows ``job.ids`` and the user vector (1, dim) that a device has trained.
 
     Raises:
-        ValueError: an output has another shape or type than the lesson's.
+        ValueError: an output has another shape or type than the job's.
     """
-    rows, user, shape = outputs["new_rows"], outputs["new_user"], lesson.shape
+    rows, user, shape = outputs["new_rows"], outputs["new_user"], job.shape
     for values, wanted in ((rows, (shape.rows, shape.dim)), (user, (1, shape.dim))):
         if values.shape != wanted or values.dtype != np.float32:
             raise ValueError(f"trained values are {values.dtype} {values.shape}, not {wanted}")
-    return rows[: len(lesson.ids)], user
+    return rows[: len(job.ids)], user
 
 
 def put_back(
     rule: Uploader,
-    lesson: Lesson,
+    job: LocalTrainingJob,
     table: Array,
     outputs: Mapping[str, Array],
     sent: Messages,
@@ -184,18 +148,18 @@ def put_back(
 
     Args:
         rule: the client rule, which made *sent*.
-        lesson: what the phone was given.
+        job: what the phone was given.
         table: what it received.
         outputs: ``new_rows`` and ``new_user``, as they are after the last step.
         sent: the uploads of the cohort.
         k: the phone's place among them.
 
     Raises:
-        ValueError: an output has another shape or type than the lesson's, or *sent* other rows.
+        ValueError: an output has another shape or type than the job's, or *sent* other rows.
     """
     name = rule.recommender.items.name
-    trained, user = trained_by(lesson, outputs)
-    before = np.asarray(table[lesson.ids], np.float32)
+    trained, user = trained_by(job, outputs)
+    before = np.asarray(table[job.ids], np.float32)
     change = trained - before
     if rule.kind == "parameters":
         change = trained
@@ -204,9 +168,9 @@ def put_back(
     start, end = int(sent.offsets[name][k]), int(sent.offsets[name][k + 1])
     mine = sent.arrays[name][start:end]
     if name not in sent.rows:
-        mine[lesson.ids] = change
-    elif np.array_equal(sent.rows[name][start:end], lesson.ids):
+        mine[job.ids] = change
+    elif np.array_equal(sent.rows[name][start:end], job.ids):
         mine[:] = change
     else:
-        raise ValueError("the message has other rows than the lesson")
+        raise ValueError("the message has other rows than the job")
     return user

@@ -39,9 +39,11 @@ def export(
     version: int,
     variants: Sequence[str] = (FLOAT, INT8),
     timeout_s: float = 900,
+    items: Sequence[str] = (),
 ) -> Package:
     """Export *graph* as a package of *variants*, in one child process of about six seconds.
 
+    *items* are what people call the items, in their order; none: they have numbers alone.
     The same graph gives the same bytes. Golden outputs come from LiteRT on this machine, memory
     from loading and running each variant in a fresh process.
 
@@ -58,7 +60,7 @@ def export(
     answers = {v: Answer(model, LiteRT(model).run(golden)) for v, model in models.items()}
     _compare_with_torch(graph.run(golden), answers[FLOAT].outputs)
     face = Face(graph.signature, graph.inputs, graph.outputs)
-    return pack(face, name, version, golden, answers, variants)
+    return pack(face, name, version, golden, answers, variants, items)
 
 
 def convert(graph: Graph, variants: list[str], timeout_s: float) -> dict[str, bytes]:

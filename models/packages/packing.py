@@ -9,7 +9,7 @@ from droidloop.platform.arrays import Array
 
 from .litert import measure
 from .manifest import LITERT_1, LITERT_2_3, TFLITE_RUNTIME_2_14, TensorSpec
-from .package import Package, golden_sample, golden_stride, write_npy
+from .package import ITEMS, Package, golden_sample, golden_stride, write_labels, write_npy
 
 FLOAT, FLOAT16, INT8, DYNAMIC, INT4 = "float32", "float16", "int8", "int8-dynamic", "int4"
 
@@ -59,6 +59,7 @@ def pack(
     golden: Mapping[str, Array],
     answers: Mapping[str, Answer],
     variants: Sequence[str],
+    items: Sequence[str] = (),
 ) -> Package:
     """Return the package *name* of *variants*, each measured in a process of its own.
 
@@ -69,6 +70,7 @@ def pack(
         golden: inputs by name, (count, *shape*).
         answers: of each variant, and of ``INT8`` where ``DYNAMIC`` is one.
         variants: those that go in; names that are not in ``PRECISION`` run everywhere.
+        items: what people call the items, in their order; none: they have numbers alone.
 
     Raises:
         PackageError: LiteRT refuses a model.
@@ -93,8 +95,11 @@ def pack(
             "ram_bytes": _ram_bytes(answer.model),
             "tolerance": _tolerance(variant, answers),
         }
+    if items:
+        files[ITEMS] = write_labels(items)
     return Package.build(
         files=files,
+        items=ITEMS if items else None,
         name=name,
         version=version,
         signature=face.signature,

@@ -17,7 +17,8 @@ from droidloop.models.interfaces.learning import (
 from droidloop.models.interfaces.peers import by_receiver
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.local.cohort import in_rows
-from droidloop.models.local.mf_sgd import Sgd, order_of
+from droidloop.models.local.mf_sgd import labels_of
+from droidloop.models.local.sgd import Examples, Sgd, order_of
 from droidloop.models.local.torch_sgd import train_phone
 from droidloop.models.numerics.bounds import LARGEST
 from droidloop.models.numerics.one_thread import one_thread
@@ -134,12 +135,8 @@ def learn_in_numba(work: Updates, store: PrivateStore, mf: MF, threads: int | No
     """Merge and train in place, on *threads* threads; *mf* is the model, on a plain table."""
     got, columns, sgd = work.received, store.columns, work.sgd
     data, negatives = in_rows(mf.items, work.data, work.negatives)
-    squared = mf.loss_name == "squared"
-    labels = data.ratings if squared else np.broadcast_to(1.0, len(data.items))
     steps = np.array([sgd.lr_user, sgd.lr_rows, mf.l2], np.float32)
-    largest = int(data.counts.max(initial=1))
-    group = max(1, min(sgd.group(negatives.shape[1]), largest))
-    key = np.uint64(work.draws.child(f"order/{work.round}").key)
+    examples = Examples(work.phones, data, negatives, work.draws, work.round)
     [(name, part)] = got.parts.items()
     [own] = mf.private
     row_ages = columns.get(row_age_of(name, mf.items), np.empty((0, 0), np.float32))
@@ -148,9 +145,9 @@ def learn_in_numba(work: Updates, store: PrivateStore, mf: MF, threads: int | No
     fixed: Any = (
         *(work.phones, got.passes, got.first, got.count),
         (part.values, part.rows, part.offsets, got.ages, part.row_ages),
-        *(data.items, data.offsets, labels, negatives, work.offsets),
-        *(*state, columns["refused"], columns["diverged"]),
-        *(steps, sgd.epochs, group, LOSSES[mf.loss_name], key),
+        *(data.items, data.offsets, labels_of(data, mf.loss_name), negatives, work.offsets),
+        *(*state, columns["diverged"]),
+        *(steps, sgd.epochs, examples.group(sgd), LOSSES[mf.loss_name], examples.order_key),
     )
 
     def learn(low: int, high: int) -> None:
@@ -181,9 +178,7 @@ def learn_in_torch(work: Updates, store: PrivateStore) -> None:
         for turn in range(turns):
             until = end if turn == turns - 1 else m + 1
             while m < until:
-                merged = _merge(got, m, params, age, row_ages)
-                columns["refused"][phone] += merged is None
-                age = age if merged is None else merged
+                age = _merge(got, m, params, age, row_ages)
                 m += 1
             if work.data.counts[k] > 0:
                 with one_thread():
@@ -209,24 +204,15 @@ def _moderate(values: Float32Array) -> bool:
 
 def _merge(
     got: Received, m: int, params: Params, age: int, row_ages: dict[str, Float32Array]
-) -> int | None:
-    """Merge message *m* into *params*; return the new age, or None if it is refused, whole."""
-    other, found = int(got.ages[m]), {}
+) -> int:
+    """Merge message *m* into *params*; return the new age."""
+    other = int(got.ages[m])
+    share = np.float32(other / (age + other) if age + other > 0 else 0.5)
     for name, part in got.parts.items():
-        mine, n = slice(int(part.offsets[m]), int(part.offsets[m + 1])), len(params[name])
-        values, rows = part.values[mine], part.rows[mine]
+        mine = slice(int(part.offsets[m]), int(part.offsets[m + 1]))
+        values, rows, theirs = part.values[mine], part.rows[mine], part.row_ages[mine]
         if len(part.rows) == 0:
             rows = np.arange(len(values))
-            whole = len(values) in (0, n)
-        else:
-            whole = bool(((rows >= 0) & (rows < n)).all())
-        theirs = part.row_ages[mine]
-        known = name not in row_ages or bool(((theirs >= 0) & (theirs <= LARGEST)).all())
-        if other < 0 or not whole or not known or not _moderate(values):
-            return None
-        found[name] = values, rows, theirs
-    share = np.float32(other / (age + other) if age + other > 0 else 0.5)
-    for name, (values, rows, theirs) in found.items():
         table, taken = params[name].numpy(), np.full(len(rows), share)
         if name in row_ages:
             ages = row_ages[name]

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from droidloop.models.learning.learning import Fit
 from droidloop.models.updates.slots import NONE, Event, Step
 from droidloop.platform.arrays import Array, BoolArray, IntArray
 from droidloop.platform.engine import Process
 from droidloop.platform.jobs import Jobs, Kind, Outcome
 from droidloop.platform.state import Stateful
 from droidloop.platform.units import DAY_US, SECOND_US
+from droidloop.scenarios.runtime.context import PROCESS_BYTES
 from droidloop.scenarios.runtime.recorder import Recorder
 from droidloop.scenarios.schema.delivery_section import DeliverySection
 from droidloop.scenarios.schema.turns import needs_of
@@ -39,11 +41,14 @@ class Phase(IntEnum):
     LISTS = 3
     BACK = 4
     OVER = 5
+    FIT = 6
 
 
 @dataclass
 class Delivery(Stateful):
     """Delivers one version in stages, and has all that hold a version then compute their lists.
+
+    Phones that took no part first fit what is private to what they got.
 
     Attributes:
         recorder: plays the jobs.
@@ -57,6 +62,9 @@ class Delivery(Stateful):
             version before, and what they have gained; see ``Trial``.
         held: whether somebody stops it by hand.
         works: what real devices get and have to give; None where all phones are simulated.
+        fit: what phones that took no part compute, by the laws on real devices too; None: nothing.
+        fitting: says which of them hold the version now.
+        ended: told of all jobs after the deliveries when they have ended.
     """
 
     recorder: Recorder
@@ -69,6 +77,9 @@ class Delivery(Stateful):
     compared: Callable[[IntArray], tuple[Array, Array]]
     held: bool = False
     works: DeliveryWorks | None = None
+    fit: Fit | None = None
+    fitting: Callable[[], IntArray] = lambda: np.empty(0, np.int64)
+    ended: Callable[[Jobs], None] = lambda jobs: None
     stopped: str = ""
     _phase: int = Phase.DELIVER
     _stage: int = 0
@@ -95,10 +106,9 @@ class Delivery(Stateful):
 
     def process(self) -> Process:
         """Go from phase to phase; what is known lies in the fields."""
-        section, engine = self.section, self.recorder.engine
+        engine = self.recorder.engine
         if self._end_us < 0:
-            whole_s = section.deadline_s + section.lists * section.run_within_s
-            self._end_us = engine.now_us + round(whole_s * SECOND_US)
+            self._end_us = engine.now_us + self._whole_us()
         while self._phase != Phase.OVER:
             if self._phase == Phase.GAP:
                 yield engine.until(self._until_us)
@@ -109,9 +119,17 @@ class Delivery(Stateful):
             yield self.recorder.end_of(self._jobs)
             self.settle()
             jobs, self._jobs = self._jobs, None
+            if self._phase in (Phase.FIT, Phase.TRIAL, Phase.LISTS):
+                self.ended(jobs)
             self._go_on(jobs)
         if not self.stopped:
             yield engine.until(self._end_us)
+
+    def _whole_us(self) -> int:
+        """Return how long a stage takes that nobody is asked again in, lists included."""
+        section = self.section
+        turns = section.lists + (self.fit is not None)
+        return round((section.deadline_s + turns * section.run_within_s) * SECOND_US)
 
     @property
     def version(self) -> int:
@@ -124,10 +142,13 @@ class Delivery(Stateful):
                 return self._deliver()
             case Phase.BACK:
                 return self._call_back()
+            case Phase.FIT:
+                return self._fit_private()
             case Phase.TRIAL:
-                mine = self._stage_phones()
-                mine = np.sort(mine[self.installed.slots["version"][mine] == self.version])
-                return self._infer(mine, self.offering.held_by(mine))
+                phones, held = self.holders()
+                mine = self._on_it()[phones] & np.isin(phones, self._stage_phones())
+                kept = [one for one, is_mine in zip(held, mine, strict=True) if is_mine]
+                return self._infer(phones[mine], kept)
             case _:
                 return self._infer(*self.holders())
 
@@ -141,9 +162,12 @@ class Delivery(Stateful):
                 self._tries += not self._wanting(busy=True).any()
                 self._wait()
             case Phase.DELIVER:
-                self._phase = Phase.LISTS if self._last else Phase.TRIAL
                 if self._last:
                     self._note_stage(None)
+                lists = Phase.LISTS if self._last else Phase.TRIAL
+                self._phase = lists if self.fit is None else Phase.FIT
+            case Phase.FIT:
+                self._phase = Phase.LISTS if self._last else Phase.TRIAL
             case Phase.TRIAL:
                 self._judge(jobs)
             case Phase.BACK if self._left().any() and self.recorder.engine.now_us < self._end_us:
@@ -276,6 +300,25 @@ class Delivery(Stateful):
             fetched_bytes=lost["downloaded_bytes"],
         )
 
+    def _fit_private(self) -> Jobs:
+        assert self.fit is not None
+        phones = self.fitting()
+        cost = self.fit.cost.take(np.searchsorted(self.fit.phones, phones))
+        loads = [one.model_bytes for one in self.offering.held_by(phones)]
+        jobs = self.recorder.plan(
+            phones,
+            Kind.FIT,
+            version=self.version,
+            deadline_us=self.recorder.engine.now_us + round(self.section.run_within_s * SECOND_US),
+            flops=cost.flops,
+            moved_bytes=cost.moved_bytes,
+            operators=cost.operators,
+            load_bytes=np.array(loads, np.int64),
+            ram_bytes=PROCESS_BYTES + cost.ram_bytes,
+        )
+        self.recorder.play(jobs)
+        return jobs
+
     def _infer(self, phones: IntArray, held: Sequence[Shipment]) -> Jobs:
         recorder = self.recorder
 
@@ -309,8 +352,7 @@ class Delivery(Stateful):
             return
         self._phase, self._stage, self._tries = Phase.DELIVER, self._stage + 1, 0
         self._tried = self._failed = 0
-        rest_s = self.section.deadline_s + self.section.lists * self.section.run_within_s
-        self._end_us = self.recorder.engine.now_us + round(rest_s * SECOND_US)
+        self._end_us = self.recorder.engine.now_us + self._whole_us()
 
     def _note_stage(self, trial: Trial | None) -> None:
         """Note how far the release has come, and what its last stage has shown."""

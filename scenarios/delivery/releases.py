@@ -4,22 +4,24 @@ Learning publishes a version with every turn. A release makes a package of one o
 delivered, while learning and earlier releases go on.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from droidloop.devices.population.population import Population
+from droidloop.models.learning.learning import Fit
 from droidloop.models.packages.export import export
 from droidloop.models.packages.litert import LiteRT
 from droidloop.models.packages.package import Package
 from droidloop.models.packages.shipped import Shipped
 from droidloop.models.updates.slots import Step
 from droidloop.models.updates.stock import Stock
-from droidloop.platform.arrays import Array, IntArray
+from droidloop.platform.arrays import Array, BoolArray, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.engine import Process
+from droidloop.platform.jobs import Jobs, Kind
 from droidloop.platform.state import Stateful, Tree, pack, unpack
 from droidloop.platform.units import HOUR_US
 from droidloop.scenarios.runtime.activities import Activities
@@ -42,20 +44,29 @@ TIMES = "releases"
 
 @dataclass(frozen=True)
 class Version:
-    """What a turn has left: its number, and what makes the trained model that ships."""
+    """What a turn has left: its number, and what makes the trained model that ships.
+
+    ``fit`` is what phones do that took no part, ``bare`` marks those that can make no list of it.
+    """
 
     round: int
     ship: Callable[[], Shipped]
+    fit: Fit | None = None
+    bare: BoolArray | None = None
 
 
 @dataclass
 class Release:
-    """A version that went out: its package, every phone's private input to it, its delivery."""
+    """A version that went out: its package, every phone's private input to it, its delivery.
+
+    ``bare`` are the phones that can make no list of it.
+    """
 
     round: int
     package: Package
     users: Array
     delivery: Delivery
+    bare: IntArray
 
 
 class Releases(Stateful):
@@ -77,10 +88,12 @@ class Releases(Stateful):
         self._draws, self._stock = draws, Stock(patches=section.patches)
         self._installed = Installed(recorder, population, VARIANTS)
         self.best: Callable[[], Version | None] = lambda: None
+        self.items: Sequence[str] = ()
         self.works: Callable[[Package, Path, Array], DeliveryWorks | None] = lambda *_: None
         self.released: Callable[[Release], None] = lambda release: None
         self.quality: Callable[[Array], Array] = lambda scores: np.full(len(scores), np.nan)
         self.made: list[Release] = []
+        self._fitted, self._listed, self._listed_as = np.full((3, len(population)), -1)
         self._times = 0
 
     @property
@@ -115,14 +128,17 @@ class Releases(Stateful):
             package = Package.load(folder)
         else:
             graph = turned_round(shipped.graph) if "worse" in faults else shipped.graph
-            package = export(graph, name=self._name, version=number, variants=VARIANTS)
+            package = export(
+                graph, name=self._name, version=number, variants=VARIANTS, items=self.items
+            )
             package = spoiled(package) if "wrong" in faults else package
             package.save(folder)
         sizes = {f"{v}_bytes": package.delivery_bytes(v) for v in VARIANTS}
         self._recorder.event("package", version.round, **sizes)
         ships = [shipment_of(package, one, number, shipped.work) for one in self.variants]
         ships = [slowed(one) for one in ships] if "slow" in faults else ships
-        release = self._release(version.round, package, shipped.private, ships)
+        bare = np.flatnonzero([] if version.bare is None else version.bare)
+        release = self._release(version.round, package, shipped.private, ships, version.fit, bare)
         self.made.append(release)
         self.released(release)
         self._activities.begin(_name_of(release), release.delivery.process())
@@ -139,7 +155,13 @@ class Releases(Stateful):
         return {one.fault for one in self._section.planted if one.release == number}
 
     def _release(
-        self, round_: int, package: Package, users: Array, ships: Sequence[Shipment]
+        self,
+        round_: int,
+        package: Package,
+        users: Array,
+        ships: Sequence[Shipment],
+        fit: Fit | None,
+        bare: IntArray,
     ) -> Release:
         self._stock.add(package)
         everybody, number = np.arange(len(self._population)), len(self.made) + 1
@@ -155,15 +177,19 @@ class Releases(Stateful):
             compared=self._compared,
             held=number in self._section.hold,
             works=self.works(package, self._folder_of(round_ + 1), users),
+            fit=fit,
+            fitting=lambda: np.flatnonzero(self._unfitted() & (self._held == offering.version)),
+            ended=self._note,
         )
-        return Release(round_, package, users, delivery)
+        return Release(round_, package, users, delivery, bare)
 
     def _holders(self) -> tuple[IntArray, list[Shipment]]:
         """Return the phones that hold a version and expect none; see ``delivery.Holders``."""
         for release in self.made:
             release.delivery.settle()
         slots = self._installed.slots
-        phones = np.flatnonzero((slots["version"] >= 0) & (slots["step"] == Step.IDLE))
+        left_out = self._unfitted() | self._holding((one.round, one.bare) for one in self.made)
+        phones = np.flatnonzero((slots["version"] >= 0) & (slots["step"] == Step.IDLE) & ~left_out)
         names = self._installed.variants
         shipments = self._shipments()
         pairs = slots[["version", "variant"]][phones].tolist()
@@ -177,13 +203,45 @@ class Releases(Stateful):
             for one in release.delivery.offering.shipments
         }
 
-    def lists(self) -> Array | None:
-        """Return the scores of each phone's list by the version that it holds; NaN: it has none.
+    @property
+    def _held(self) -> IntArray:
+        """The version that each phone holds; -1: none."""
+        return np.asarray(self._installed.slots["version"])
 
-        Shape (phones, items); None where nothing was released.
+    def _unfitted(self) -> BoolArray:
+        """Return which phones hold a version to which they have yet to fit what is private."""
+        fits = [(one.round, one.delivery.fit) for one in self.made]
+        waits = self._holding((number, fit.phones) for number, fit in fits if fit is not None)
+        return np.asarray(waits & (self._fitted != self._held))
+
+    def _holding(self, phones: Iterable[tuple[int, IntArray]]) -> BoolArray:
+        """Return which phones are among those of the round whose version they hold."""
+        marked = np.zeros(len(self._held), np.bool_)
+        for number, some in phones:
+            marked[some] |= self._held[some] == number + 1
+        return marked
+
+    def _note(self, jobs: Jobs) -> None:
+        """Note which phones have fitted what is private, or have computed a list."""
+        done = jobs.take(jobs.done)
+        fits, lists = done["kind"] == Kind.FIT, done["kind"] == Kind.INFER
+        self._fitted[done["phone"][fits]] = done["version"][fits]
+        phones, versions = done["phone"][lists], done["version"][lists]
+        slots = self._installed.slots[phones]
+        self._listed[phones] = versions
+        self._listed_as[phones] = np.where(
+            slots["version"] == versions, slots["variant"], slots["previous_variant"]
+        )
+
+    def lists(self) -> tuple[IntArray, Array] | None:
+        """Return the phones that have computed a list, and the scores of their last ones.
+
+        Shape (phones, items); None where no phone has.
         """
-        slots = self._installed.slots
-        return self._scores(slots["version"], slots["variant"]) if self.made else None
+        phones = np.flatnonzero(self._listed >= 0)
+        if not len(phones):
+            return None
+        return phones, self._scores(self._listed, self._listed_as)[phones]
 
     def _scores(self, versions: IntArray, variants: IntArray) -> Array:
         """Return the scores of each phone's list by a version and variant of its own."""
@@ -231,20 +289,26 @@ class Releases(Stateful):
                 "round": one.round,
                 "users": one.users,
                 "shipments": [pack(ship) for ship in one.delivery.offering.shipments],
+                "fit": pack(one.delivery.fit),
+                "bare": one.bare,
                 "delivery": one.delivery.state(),
             }
             for one in self.made
         ]
-        return {"times": self._times, "installed": self._installed.state(), "made": made}
+        noted = {"fitted": self._fitted, "listed": self._listed, "listed_as": self._listed_as}
+        return {"times": self._times, "installed": self._installed.state(), "made": made, **noted}
 
     def restore(self, tree: Mapping[str, Tree]) -> None:
         """Know the releases of *tree*; see ``Stateful``."""
         self._times = tree["times"]
         self._installed.restore(tree["installed"])
+        self._fitted[:], self._listed[:] = tree["fitted"], tree["listed"]
+        self._listed_as[:] = tree["listed_as"]
         for one in tree["made"]:
             package = Package.load(self._folder_of(one["round"] + 1))
-            ships = [unpack(ship) for ship in one["shipments"]]
-            self.made.append(self._release(one["round"], package, one["users"], ships))
+            ships, fit = [unpack(ship) for ship in one["shipments"]], unpack(one["fit"])
+            users, bare = one["users"], one["bare"]
+            self.made.append(self._release(one["round"], package, users, ships, fit, bare))
             self.made[-1].delivery.restore(one["delivery"])
 
     def processes(self) -> dict[str, Callable[[], Process]]:

@@ -5,6 +5,7 @@ number of phones is at work; the server folds uploads as they come, each by its 
 makes a new version of every *buffer* of them, and asks another phone for each that has ended.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -28,8 +29,8 @@ class BufferedSection(PolicyTurns):
 
     rounds: PositiveInt = 20
     """How many new versions of the model the server makes."""
-    every_s: PositiveFloat = 60.0
-    """How often the server looks at what has arrived and asks other phones."""
+    every_s: PositiveFloat = 1.0
+    """How often the server looks at what has arrived, folds it and asks other phones."""
     clients: PositiveInt | None = None
     """How many phones are at work at once; a tenth of all if not given."""
     buffer: PositiveInt = 10
@@ -62,10 +63,11 @@ class Buffered(Stateful):
     _asked: int = 0
     _done: int = 0
     _refused: int = 0
+    _ages: list[int] = field(default_factory=list)
 
     STATE = (
         *("steps", "_start_us", "_version", "_look"),
-        *("_waves", "_folded", "_asked", "_done", "_refused"),
+        *("_waves", "_folded", "_asked", "_done", "_refused", "_ages"),
     )
 
     def __post_init__(self) -> None:
@@ -102,6 +104,9 @@ class Buffered(Stateful):
             if version + made < versions:
                 refused = self.steps.fold(wave.step, np.array([k]))
                 self._folded += 1 - refused
+                if not refused:
+                    age = self.learning.server.version - int(wave.jobs["version"][k])
+                    self._ages.append(age)
                 self._refused += refused
                 self._done += 1
             if self._folded == self.section.buffer:
@@ -132,7 +137,11 @@ class Buffered(Stateful):
             refused=self._refused,
             version=self.learning.server.version,
         )
+        ages = Counter(self._ages)
+        uploads = {f"uploads_of_age_{age}": ages[age] for age in sorted(ages)}
+        self.stage.recorder.event("staleness", number, **uploads)
         self._folded = self._asked = self._done = self._refused = 0
+        self._ages = []
 
     def _ask(self, look: int) -> None:
         """Ask as many phones as are missing."""

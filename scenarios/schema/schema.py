@@ -39,6 +39,10 @@ class DataSection(Section):
     """Of the file; its name says if not given."""
     columns: Columns | None = None
     """The names of its columns; the usual ones are looked for if not given."""
+    repeats: Literal["keep", "drop"] | None = None
+    """Whether an item that a user had before counts again: `drop` leaves each user's first event of
+    it. Not given: kept where items are places, to which people come back, and dropped elsewhere, so
+    that nothing is asked for that is known from training."""
     users: PositiveInt = 500
     """How many synthetic users."""
     items: PositiveInt = 600
@@ -68,9 +72,9 @@ class EvaluationSection(Section):
     `recall` at `k` if not given, `auc` for what ranks no items."""
     best_by: str | None = None
     """The metric by which the best round is chosen; the first one if not given."""
-    baselines: list[str] = Field(default=["popularity", "itemknn", "mf"])
-    """What the trained model is printed beside: popularity, itemknn, or a recommender that one
-    place can train."""
+    baselines: list[str] = Field(default=["popularity", "itemknn", "ease", "ials", "mf"])
+    """What the trained model is printed beside: popularity, itemknn, ease, ials, or a recommender
+    that one place can train. Regularisers and neighbourhoods are chosen on validation."""
 
 
 class AndroidSection(Section):

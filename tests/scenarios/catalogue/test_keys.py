@@ -42,7 +42,7 @@ def test_every_key_says_what_it_means(part: Part) -> None:
         ("population", "lifetime_days", None, "number > 0", "-", "days"),
         ("population", "profile_files", None, "list: text", "[]", ""),
         ("protocol", "deadline_s", "rounds", "number > 0", "1200.0", "s"),
-        ("protocol", "every_s", "buffered", "number > 0", "60.0", "s"),
+        ("protocol", "every_s", "buffered", "number > 0", "1.0", "s"),
         ("protocol", "policy", "rounds", "a policy, by name or as a table", '"rule"', ""),
         ("protocol", "idle", "gossip", "true or false", "false", ""),
         ("training", "upload", "fedmf", '"part", "full"', '"part"', ""),

@@ -44,7 +44,9 @@ def quick_export() -> Iterator[None]:
     """
     first: list[tuple[bytes, Package]] = []
 
-    def export_like(graph: Graph, *, name: str, version: int, variants: Sequence[str]) -> Package:
+    def export_like(
+        graph: Graph, *, name: str, version: int, variants: Sequence[str], items: Sequence[str]
+    ) -> Package:
         table = graph.constants["table"].tobytes()
         if not first:
             first.append((table, export(graph, name=name, version=version, variants=("float32",))))

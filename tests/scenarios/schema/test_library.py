@@ -3,13 +3,16 @@
 Nothing is exported and delivered: that takes seconds each, and has tests of its own.
 """
 
+import json
 import tomllib
 from pathlib import Path
 
 import pytest
 
+from droidloop.models.fitting.baselines import SIMPLE
 from droidloop.platform.ledger import read
 from droidloop.platform.rundir import RunDirectory
+from droidloop.scenarios.schema.fit import BASELINES
 from droidloop.scenarios.schema.load import find, names
 from tests.scenarios.conftest import Command
 
@@ -53,7 +56,15 @@ def test_a_scenario_of_the_library_runs_to_its_end(
     assert (read(run, "jobs")["phone"] < 30).all()
     metrics = read(run, "metrics")
     assert b"trained" in metrics["model"]
+    records = json.loads(result.stdout)
+    [beside] = [one for one in records if one["figure"].endswith(".trained_less_baseline")]
+    assert beside["model"] != "trained"
+    assert beside["half_width"] > 0
 
 
 def test_scenarios_that_are_left_out_need_data_of_the_user() -> None:
     assert set(names()) - set(OURS) == {"federated-movielens"}
+
+
+def test_baselines_have_the_names_by_which_scenarios_choose_them() -> None:
+    assert tuple(SIMPLE) == BASELINES

@@ -226,6 +226,14 @@ class Evaluator:
             parts["new"] = among_new, ~back
         return found | {n: one.take(mine) for n, (one, mine) in parts.items() if mine.any()}
 
+    def by_user(self, scorer: Scorer, part: Part) -> tuple[IntArray, Array] | None:
+        """Return users and what the yardstick says of each; None where it is one value for all."""
+        metric = self.yardstick
+        if metric.whole:
+            return None
+        judged = self._judged(scorer, part, among_all=metric.of == "lists")
+        return judged.users, np.asarray(metric.value(judged.of(metric)), np.float64)
+
     def _judged(self, scorer: Scorer, part: Part, *, among_all: bool) -> Judged:
         scorer = _at(scorer, part)
         if among_all:

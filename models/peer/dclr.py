@@ -1,5 +1,7 @@
 """DCLR: phones average the models of like-minded neighbours, and agree with their answers.
 
+Works here over phones alone and own visit counts in all places, and does not on first visits nor in
+HR@10 over the strongest baseline (docs/references.md).
 Long, Chen, Nguyen, Yin: Decentralized Collaborative Learning Framework for Next POI Recommendation
 (ACM TOIS 2023). The server trains place vectors, groups phones once (``neighbours.py``) and leaves.
 The paper's equations were not at hand: what it calls attentive aggregation is here a softmax over

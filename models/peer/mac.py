@@ -1,7 +1,7 @@
 """MAC: phones with models of any size tell neighbours what they expect, never what they are.
 
-Does not work here, because what phones can tell is of unvisited places, and each of them knows little
-more of these than where it began: on foursquare-nyc no size gains over phones alone
+Does not work here, because what phones can tell is of unvisited places, and each of them knows
+little more of these than where it began: on foursquare-nyc no size gains over phones alone
 (docs/references.md).
 Long, Chen, Nguyen, Xu, Zheng, Yin: Model-Agnostic Decentralized Collaborative Learning for
 On-Device POI Recommendation (SIGIR 2023). Neighbours exchange soft decisions on a reference set

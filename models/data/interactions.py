@@ -1,6 +1,6 @@
 """Interactions: who did what when, as columns, and the same by user as ragged rows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -130,6 +130,17 @@ def union(*parts: UserItems) -> UserItems:
     users, items = np.divmod(np.unique(users * width + items), width)
     counts = np.bincount(users, minlength=parts[0].n_users)
     return UserItems.bare(items, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
+
+
+def each_once(data: UserItems) -> UserItems:
+    """Return the items of each user, sorted, each once with the sum of its ratings, no times."""
+    users = np.repeat(np.arange(data.n_users), data.counts)
+    width = int(data.items.max(initial=0)) + 1
+    keys, place = np.unique(users * width + data.items, return_inverse=True)
+    users, items = np.divmod(keys, width)
+    counts = np.bincount(users, minlength=data.n_users)
+    once = UserItems.bare(items, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
+    return replace(once, ratings=np.bincount(place, data.ratings, len(keys)))
 
 
 def _renumber(numbers: IntArray, labels: Labels) -> tuple[IntArray, Labels]:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from pydantic import PositiveFloat
 
-from droidloop.models.data.interactions import UserItems
+from droidloop.models.data.interactions import UserItems, each_once
 from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.interfaces.client_checks import check_local, received
 from droidloop.models.interfaces.learning import (
@@ -28,6 +28,7 @@ from droidloop.models.interfaces.learning import (
 )
 from droidloop.models.learning.learning import FederatedLearning
 from droidloop.models.learning.shared_model import shared_learning
+from droidloop.models.numerics.normal_equations import gram, solve_row
 from droidloop.models.recommenders.mf import MF
 from droidloop.models.tables.float_rows import every_vector, own_rows
 from droidloop.platform.arrays import Array, Float32Array, FloatArray, IntArray
@@ -84,12 +85,13 @@ class FCF:
         params = {name: torch.from_numpy(values) for name, values in shared.items()}
         table, m = every_vector(items, params), len(cohort)
         user, gradient = np.empty((m, dim), np.float32), np.empty((m * n, dim), np.float32)
-        gram = np.empty((dim, dim))
-        _gram(table, self.l2, gram)
-        extra = np.ascontiguousarray(self.alpha * data.ratings)
+        squares, once = np.empty((dim, dim)), each_once(data)
+        gram(table, squares)
+        extra = self.alpha * once.ratings
 
         def work(low: int, high: int) -> None:
-            _solve_all(low, high, data.items, data.offsets, extra, table, gram, user, gradient)
+            mine = once.items, once.offsets, extra
+            _solve_all(low, high, *mine, table, squares, self.l2, user, gradient)
 
         for_chunks(work, m, self.threads)
         finite = np.isfinite(user).all(axis=1)
@@ -148,37 +150,6 @@ def _chained(
 
 
 @kernel
-def _gram(table: Float32Array, l2: float, out: FloatArray) -> None:
-    """Write table^T table + *l2* to the lower half of *out*."""
-    out[:] = 0.0
-    for i in range(table.shape[0]):
-        for a in range(table.shape[1]):
-            for b in range(a + 1):
-                out[a, b] += np.float64(table[i, a]) * table[i, b]
-    for a in range(table.shape[1]):
-        out[a, a] += l2
-
-
-@kernel(error_model="numpy")
-def _solve(matrix: FloatArray, vector: FloatArray) -> None:
-    """Replace *vector* by the solution of the symmetric *matrix*, whose lower half is lost."""
-    dim = vector.size
-    for a in range(dim):  # Cholesky's factor, row by row; forward substitution beside it
-        for b in range(a + 1):
-            value = matrix[a, b]
-            for c in range(b):
-                value -= matrix[a, c] * matrix[b, c]
-            matrix[a, b] = np.sqrt(value) if a == b else value / matrix[b, b]
-        for b in range(a):
-            vector[a] -= matrix[a, b] * vector[b]
-        vector[a] /= matrix[a, a]
-    for a in range(dim - 1, -1, -1):
-        for b in range(a + 1, dim):
-            vector[a] -= matrix[b, a] * vector[b]
-        vector[a] /= matrix[a, a]
-
-
-@kernel
 def _solve_all(
     low: int,
     high: int,
@@ -186,38 +157,29 @@ def _solve_all(
     offsets: IntArray,
     extra: FloatArray,
     table: Float32Array,
-    gram: FloatArray,
+    squares: FloatArray,
+    l2: float,
     user: Float32Array,
     gradient: Array,
 ) -> None:
     n, dim = table.shape
-    confidence, had = np.ones(n), np.zeros(n, np.bool_)
     matrix, vector = np.empty((dim, dim)), np.empty(dim)
     for client in range(low, high):
-        for t in range(offsets[client], offsets[client + 1]):
-            confidence[items[t]] += extra[t]
-            had[items[t]] = True
-        matrix[:] = gram
-        vector[:] = 0.0
+        first, last = offsets[client], offsets[client + 1]
+        mine, weights = items[first:last], extra[first:last]
+        solve_row(mine, weights, table, squares, l2, matrix, vector)
+        t = 0
         for i in range(n):
-            if not had[i]:
-                continue
-            for a in range(dim):
-                vector[a] += confidence[i] * table[i, a]
-                pull = (confidence[i] - 1.0) * table[i, a]
-                for b in range(a + 1):
-                    matrix[a, b] += pull * table[i, b]
-        _solve(matrix, vector)
-        for i in range(n):
-            error = 1.0 if had[i] else 0.0
+            had = t < mine.size and mine[t] == i
+            confidence = 1.0 + weights[t] if had else 1.0
+            error = 1.0 if had else 0.0
+            t += had
             for a in range(dim):
                 error -= vector[a] * table[i, a]
             for a in range(dim):
-                gradient[client * n + i, a] = -2.0 * confidence[i] * error * vector[a]
+                gradient[client * n + i, a] = -2.0 * confidence * error * vector[a]
         for a in range(dim):
             user[client, a] = vector[a]
-        for t in range(offsets[client], offsets[client + 1]):
-            confidence[items[t]], had[items[t]] = 1.0, False
 
 
 class FCFSection(Section):

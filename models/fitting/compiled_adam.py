@@ -22,7 +22,7 @@ _BETA1, _BETA2, _EPSILON = np.float32(0.9), np.float32(0.999), np.float32(1e-8)
 _ONE = np.float32(1)
 
 
-def _compiles(recommender: Recommender) -> TypeGuard[MF | LightGCN]:
+def compiles(recommender: Recommender) -> TypeGuard[MF | LightGCN]:
     """Return whether ``Descent`` trains *recommender*: with a row for each item."""
     # one that inherits may score otherwise
     return type(recommender) in (MF, LightGCN) and own_rows(*recommender.tables.values())
@@ -35,7 +35,7 @@ class Descent:
     def __init__(
         self, recommender: Recommender, params: Params, lr: float, weight_decay: float = 0.0
     ) -> None:
-        if not _compiles(recommender):
+        if not compiles(recommender):
             raise TypeError(
                 "the compiled engine trains MF and LightGCN on a table with a row for each item, "
                 f"not {recommender!r}"

@@ -6,6 +6,7 @@ from droidloop.models.evaluation.evaluator import ModelScorer
 from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.interfaces.learning import Params, Recommender
 
+from .compiled_adam import compiles
 from .fit import fit
 
 EPOCHS = 60
@@ -42,4 +43,5 @@ def train_centrally(recommender: Recommender, task: TaskData) -> Params:
         draws=draws,
         validate=quality,
         patience=PATIENCE,
+        engine="numba" if compiles(recommender) else "torch",
     )

@@ -72,7 +72,11 @@ class Evaluation(Stateful):
         best, evaluator = self._best, self._study.evaluator
         assert best is not None
         records = self._records(best.round)
-        scorers: dict[str, Scorer] = {**best.trained.scorers, **self._study.baselines()}
+        baselines = self._study.baselines()
+        for name, one in baselines.items():
+            self._recorder.event("baseline", best.round, **_ppm(name, one.setting))
+        beside = {name: one.scorer for name, one in baselines.items()}
+        scorers: dict[str, Scorer] = {**best.trained.scorers, **beside}
         if release is not None:
             for variant in VARIANTS:
                 model = LiteRT(release.package.model(variant))
@@ -118,6 +122,11 @@ class Evaluation(Stateful):
             self._study.learning.restore(tree["best"]["rule"])
             trained = self._study.learning.snapshot()
             self._best = _Best(trained=trained, **tree["best"])
+
+
+def _ppm(name: str, setting: Mapping[str, float]) -> dict[str, int]:
+    """Return what validation chose for the baseline *name*, as values of an event."""
+    return {f"{name}.{key}_ppm": round(1e6 * value) for key, value in setting.items()}
 
 
 def _version(number: int, trained: Snapshot) -> Version | None:

@@ -7,12 +7,12 @@ import numpy as np
 from droidloop.devices.population.population import Population
 from droidloop.models.data.split import leave_one_out
 from droidloop.models.evaluation.candidates import exclusions, sample_candidates
-from droidloop.models.evaluation.evaluator import Evaluator, FunctionScorer, ModelScorer, Scorer
+from droidloop.models.evaluation.evaluator import Evaluator
 from droidloop.models.evaluation.task_data import TaskData
-from droidloop.models.fitting.train_centrally import train_centrally
+from droidloop.models.fitting.baselines import SIMPLE, Baseline, central, simple
 from droidloop.models.interfaces.learning import Recommender
 from droidloop.models.learning.learning import Learning
-from droidloop.models.recommenders.baselines import ItemKNN, Popularity
+from droidloop.models.recommenders.ease import require_size
 from droidloop.network.topology import Topology
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import DataError
@@ -22,6 +22,9 @@ from droidloop.scenarios.schema.schema import Scenario
 
 from .chosen_metrics import chosen_metrics
 from .people import people
+
+DIM = 32
+"""Of a baseline's vectors where the scenario's model has none: the default of models that do."""
 
 
 @dataclass
@@ -35,30 +38,29 @@ class Experiment:
     links: Topology | None
     evaluator: Evaluator
 
-    def baselines(self) -> dict[str, Scorer]:
+    def baselines(self) -> dict[str, Baseline]:
         """Return the models that the trained one is printed beside, trained here and now."""
-        train, n_items = self.task.split.train, self.task.split.n_items
-        counted = {"popularity": Popularity, "itemknn": ItemKNN}
-        made: dict[str, Scorer] = {}
-        for name in self.scenario.evaluation.baselines:
-            if name in counted:
-                made[name] = FunctionScorer(counted[name](train, n_items).scores)
-            else:
-                recommender = self._central(name)
-                made[name] = ModelScorer(recommender, train_centrally(recommender, self.task))
-        return made
+        dim = getattr(self.scenario.model, "dim", DIM)
+        return {
+            name: simple(name, self.task, dim) if name in SIMPLE else self._central(name)
+            for name in self.scenario.evaluation.baselines
+        }
 
-    def _central(self, name: str) -> Recommender:
+    def _central(self, name: str) -> Baseline:
         """Return the recommender *name* with the scenario's vectors and loss, if it has a say."""
-        method, model = find("recommender", name), self.scenario.model
-        if name == self.scenario.recommender.name:
-            recommender: Recommender = method.build(model, self.task)
+        method, section = find("recommender", name), self.scenario.model
+        if name != self.scenario.recommender.name:
+            shared = method.section.model_fields.keys() & {"dim", "loss"}
+            given = {key: getattr(section, key) for key in shared if hasattr(section, key)}
+            section = section_of(method, {})[0].model_validate(given)
+        penal = "l2" in method.section.model_fields
+
+        def build(l2: float) -> Recommender:
+            with_l2 = section.model_copy(update={"l2": l2}) if penal else section
+            recommender: Recommender = method.build(with_l2, self.task)
             return recommender
-        shared = method.section.model_fields.keys() & {"dim", "loss"}
-        given = {key: getattr(model, key) for key in shared if hasattr(model, key)}
-        section = section_of(method, {})[0].model_validate(given)
-        other: Recommender = method.build(section, self.task)
-        return other
+
+        return central(build, self.task, penal=penal)
 
 
 def prepare(scenario: Scenario) -> Experiment:
@@ -80,6 +82,8 @@ def prepare(scenario: Scenario) -> Experiment:
             f"{scenario.data.path or 'the synthetic data'}: data.clock_starts_s needs the time of "
             "every event; name the column of times, or leave the key out"
         )
+    if "ease" in evaluation.baselines:
+        require_size(split.n_users, split.n_items)
     candidates = sample_candidates(split, Draws(seed, "candidates"), evaluation.candidates)
     metrics, by = chosen_metrics(evaluation, "ranks")
     evaluator = Evaluator(split, candidates, evaluation.k, metrics, by)

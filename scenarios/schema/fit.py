@@ -61,8 +61,8 @@ def require_fit(scenario: "Scenario") -> None:
             method.check(scenario)
 
 
-BASELINES = ("popularity", "itemknn")
-"""What is computed from the training events, beside the recommenders that one place can train."""
+BASELINES = ("popularity", "itemknn", "ease", "ials")
+"""What is made of the training events alone, beside the recommenders that one place can train."""
 
 
 def require_devices_fit(scenario: "Scenario") -> None:

@@ -102,9 +102,9 @@ class EvaluationSection(Section):
     `recall` at `k` if not given, `auc` for what ranks no items."""
     best_by: str | None = None
     """The metric by which the best round is chosen; the first one if not given."""
-    baselines: list[str] = Field(default=["popularity", "itemknn", "mf"])
-    """What the trained model is printed beside: popularity, itemknn, or a recommender that one
-    place can train."""
+    baselines: list[str] = Field(default=["popularity", "itemknn", "ease", "ials", "mf"])
+    """What the trained model is printed beside: popularity, itemknn, ease, ials, or a recommender
+    that one place can train. Regularisers and neighbourhoods are chosen on validation."""
 
 
 class AndroidSection(Section):

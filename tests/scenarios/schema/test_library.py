@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from droidloop.models.fitting.baselines import SIMPLE
 from droidloop.platform.ledger import read
 from droidloop.platform.rundir import RunDirectory
+from droidloop.scenarios.schema.fit import BASELINES
 from droidloop.scenarios.schema.load import find, names
 from tests.scenarios.conftest import Command
 
@@ -57,3 +59,7 @@ def test_a_scenario_of_the_library_runs_to_its_end(
 
 def test_scenarios_that_are_left_out_need_data_of_the_user() -> None:
     assert set(names()) - set(OURS) == {"federated-movielens"}
+
+
+def test_baselines_have_the_names_by_which_scenarios_choose_them() -> None:
+    assert tuple(SIMPLE) == BASELINES

@@ -78,7 +78,7 @@ def figures(
             links = within_groups(groups.members, LINKS, draws.child("links"), turn)
         inbox = None
         if exchange:
-            to = choose_partners(links, phones, draws.child("partners"), turn)
+            to = choose_partners(links, phones, draws.child("partners"), turn)[:, 0]
             order = np.argsort(to, kind="stable")
             order = order[to[order] >= 0]
             inbox = replace(rule.share(order, store, turn, draws), receiver=to[order])

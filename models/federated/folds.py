@@ -70,9 +70,9 @@ class Fold(Stateful):
 
     A message of kind ``units`` is a sum that somebody else has made of what ``encode`` returns.
 
-    Messages weigh the same in all arrays, or for each array as *weigh* says by its name; *by_extent*
-    a row of a message weighs in proportion to the sum of the magnitudes of its change as well. A
-    way to combine that remembers something is part of the fold's state.
+    Messages weigh the same in all arrays, or for each array as *weigh* says by its name; with
+    *by_extent* a row of a message also weighs as much as the magnitudes of its change sum up to.
+    A way to combine that remembers something is part of the fold's state.
     """
 
     STATE = ("_params", "_version", "_weight", "_absorbed", "_sums", "_memory")

@@ -4,10 +4,10 @@ Without ROW all rows run and a table goes to stdout; each figure is also a JSON 
 runs/reference.jsonl as soon as its seeds are done. With ROW (the name of a figure, or that of a
 file for all its figures) the JSON lines go to stdout. ``row.py`` tells what a row is.
 
-- value: the mean over ``seeds`` of ``values``; interval: null, or the ends of its 95 % interval over
-  users and seeds;
-- bar: null, what the low end of the interval (or the mean, without one) must reach, or the least and
-  the largest mean; verdict: what that shows; expected: whether the row says so itself;
+- value: the mean over ``seeds`` of ``values``; interval: null, or the ends of its 95 % interval
+  over users and seeds;
+- bar: null, what the low end of the interval (or the mean, without one) must reach, or the least
+  and the largest mean; verdict: what that shows; expected: whether the row says so itself;
 - wall_s: processor seconds of all seeds of the file, which its figures share.
 
 Exit code 1: a verdict is not what its row says.

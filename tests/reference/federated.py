@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from droidloop.models.data.interactions import UserItems
     from droidloop.models.data.split import Split
     from droidloop.models.evaluation.candidates import Protocol
-    from droidloop.models.evaluation.evaluator import Evaluator, Scorer
+    from droidloop.models.evaluation.evaluator import Evaluator
     from droidloop.models.evaluation.personal_tables import PersonalScorer, PersonalTables
     from droidloop.models.interfaces.learning import ClientRule, ItemRecommender, ServerRule
     from droidloop.models.interfaces.store import PrivateStore

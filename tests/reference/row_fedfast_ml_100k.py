@@ -3,10 +3,10 @@
 Its paper claims faster training; a tenth of the phones takes part in each of 100 rounds, and what
 counts is test HR@10 among 99 candidates after a fifth of them. Two of the rules take steps of 1, as
 published: FedFast with rows weighted by their extent (``paper``) and FedAvg. Of the others the step
-of the server was chosen on validation after 20 rounds, with seeds 11 and 12, from 1, 2, 4, 8, 16, 32
-and 48 (larger ones diverge). A user of FedFast is scored with the drift that waits for the phone on
-the server, as the paper has it; ``unmoved`` is without it, which is what phones know that have not
-asked since.
+of the server was chosen on validation after 20 rounds, with seeds 11 and 12, from 1, 2, 4, 8, 16,
+32 and 48 (larger ones diverge). A user of FedFast is scored with the drift that waits for the phone
+on the server, as the paper has it; ``unmoved`` is without it, which is what phones know that have
+not asked since.
 """
 
 from dataclasses import dataclass

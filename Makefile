@@ -38,9 +38,9 @@ demo: install  ## run the quickstart scenario and print its table
 	@mkdir -p runs
 	@$(BIN)/droidloop run quickstart --out "runs/demo-$$(date +%Y%m%d-%H%M%S)"
 
-test: dev  ## run all tests; ARGS="-k radio" for some
+test: dev  ## run all tests on all cores; ARGS="-k radio" for some
 	@.ci/packages.sh $(wildcard .ci/*-packages) || echo "the tests that need them are skipped" >&2
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadgroup $(ARGS)
 
 check: dev  ## lint, formatting, types, and what the wheel holds
 	@$(BIN)/ruff check .

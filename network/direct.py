@@ -14,8 +14,6 @@ from typing import Any
 import numpy as np
 
 from droidloop.platform.errors import ScenarioError
-from droidloop.platform.law import law
-from droidloop.platform.units import between, reached
 
 DIRECT_DTYPE = np.dtype(
     [
@@ -108,33 +106,3 @@ def direct(name: str) -> DirectLink:
     if name not in DIRECT:
         raise ScenarioError(f"direct link {name!r}: no such link; there are {', '.join(DIRECT)}")
     return DIRECT[name]
-
-
-@law
-def in_reach(link: Any, x_m: int, y_m: int, to_x_m: int, to_y_m: int) -> bool:
-    """Return whether two phones at these places hear one another; all in metres."""
-    far_m, wide_m = to_x_m - x_m, to_y_m - y_m
-    return bool(far_m * far_m + wide_m * wide_m <= link.reach_m * link.reach_m)
-
-
-@law
-def contact(
-    link: Any, start_us: int, limit_us: int, nbytes: int, connected: bool
-) -> tuple[int, int, int, int]:
-    """Return the end, the bytes moved, and the energies of sender and receiver in microjoules.
-
-    Two phones meet at *start_us* and part at *limit_us* at the latest. Unless they are *connected*,
-    they connect first. Then *nbytes* go at the link's rate. Energies are differences of integer
-    integrals, so a contact that is cut and resumed, connected, costs what a whole one does.
-    """
-    setup_us = 0 if connected else link.setup_us
-    ready_us = min(start_us + setup_us, max(limit_us, start_us))
-    end_us = max(min(reached(link.rate, ready_us, nbytes), limit_us), ready_us)
-    moved = min(between(link.rate, ready_us, end_us), nbytes)
-    setup_uj = between(link.setup_uw, start_us, ready_us)
-    return (
-        int(end_us),
-        int(moved),
-        int(setup_uj + between(link.sender_uw, ready_us, end_us)),
-        int(setup_uj + between(link.receiver_uw, ready_us, end_us)),
-    )

@@ -6,7 +6,6 @@ gap lasts 1/r seconds in the mean. Two regimes must not be mixed: without covera
 (Oslo's commuters), and fading for seconds (cars in US cities).
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +14,7 @@ from droidloop.platform.arrays import IntArray
 from droidloop.platform.units import SECOND_US
 
 from .coverage import Region
-from .trace import Series, amounts_at, cumulate, pack
+from .trace import Series, delivered
 
 
 class GapFit(NamedTuple):
@@ -29,43 +28,11 @@ class GapFit(NamedTuple):
         """Share of the time in gaps: p / (p + r)."""
         return self.gap_mean_s / (self.gap_mean_s + self.covered_mean_s)
 
-    @property
-    def bad_per_s(self) -> float:
-        """Probability p that a good second is followed by a bad one."""
-        return 1.0 / self.covered_mean_s
-
-    @property
-    def good_per_s(self) -> float:
-        """Probability r that a bad second is followed by a good one."""
-        return 1.0 / self.gap_mean_s
-
 
 def per_second(series: Series) -> IntArray:
     """Return what each second of one lap of *series* delivers."""
-    index, times_us, values = pack([series])
     edges_us = np.arange(0, series.span_us + 1, SECOND_US)
-    sums = cumulate(index, times_us, values)
-    return np.diff(amounts_at(index[0], times_us, values, sums, edges_us, 0))
-
-
-def fit_gaps(traces: Sequence[Series], threshold: int) -> GapFit:
-    """Return the maximum-likelihood chain of *traces*, a second at or under *threshold* being bad.
-
-    The threshold is in bytes per second. Transitions within each trace count, laps do not.
-
-    Raises:
-        ValueError: there is no pair of seconds, or a gap that never ends.
-    """
-    counts = np.zeros((2, 2), np.int64)
-    for series in traces:
-        bad = (per_second(series) <= threshold).astype(np.int64)
-        np.add.at(counts, (bad[:-1], bad[1:]), 1)
-    (stays, falls), (rises, _) = counts
-    if stays + falls == 0 or (falls and not rises):
-        raise ValueError("no gap ends in these traces: nothing to fit")
-    if falls == 0:
-        return GapFit(float("inf"), 0.0)
-    return GapFit(float(counts[0].sum() / falls), float(counts[1].sum() / rises))
+    return np.diff(delivered(series.times_us, series.values, edges_us))
 
 
 def region(no_coverage: GapFit | None, fading: GapFit | None, rate_percent: int = 100) -> Region:

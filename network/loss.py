@@ -73,11 +73,6 @@ class Quality:
         return self.bad_share * self.lost_in_bad + (1.0 - self.bad_share) * self.lost_in_good
 
     @property
-    def mean_burst(self) -> float:
-        """Mean number of steps that a bad state lasts."""
-        return 1.0 / self.good
-
-    @property
     def events(self) -> float:
         """Bursts of loss a packet: TCP halves its rate once a burst, not once a packet."""
         good = 1.0 - self.bad_share

@@ -100,20 +100,6 @@ ARO_WIFI = Powers(
     up_mw_per_mbps=0.0,
     tail_mw=0.0,
 )
-# ARO's rounded LTE timers; its cycles are Huang's
-ATT_LTE_TIMERS = Timers(
-    promotion_ms=260.0,
-    rtt_ms=_RTT_LTE_MS,
-    paging_ms=1280.0,
-    drx=Drx(
-        inactivity_ms=100.0,
-        short_ms=20.0,
-        short_cycle_ms=20.0,
-        long_cycle_ms=40.0,
-        on_ms=1.0,
-        release_ms=100.0 + 20.0 + 10_000.0,
-    ),
-)
 
 # --- 2012: Huang, Qian, Gerber, Mao, Sen, Spatscheck: A close examination of performance and power
 # characteristics of 4G LTE networks, MobiSys 2012, tables 3 and 4. Its totals for one packet,

@@ -31,12 +31,12 @@ class Topology:
     costs: IntArray
 
     @cached_property
-    def _adjacency(self) -> tuple[IntArray, IntArray, IntArray]:
+    def _adjacency(self) -> tuple[IntArray, IntArray]:
         sources = np.concatenate([self.edges[:, 0], self.edges[:, 1]])
         targets = np.concatenate([self.edges[:, 1], self.edges[:, 0]])
         order = np.lexsort((targets, sources))
         offsets = np.searchsorted(sources[order], np.arange(self.nodes + 1))
-        return offsets, targets[order], order % max(len(self.edges), 1)
+        return offsets, targets[order]
 
     @property
     def offsets(self) -> IntArray:
@@ -47,11 +47,6 @@ class Topology:
     def neighbours(self) -> IntArray:
         """The neighbours of node 0, of node 1, ..., each in order: (2e,)."""
         return self._adjacency[1]
-
-    @property
-    def edge_rows(self) -> IntArray:
-        """The row in ``edges`` and ``costs`` of each of ``neighbours``: (2e,)."""
-        return self._adjacency[2]
 
     @property
     def degrees(self) -> IntArray:
@@ -118,21 +113,6 @@ def _label(nodes: int, edges: IntArray) -> IntArray:
 def components(topology: Topology) -> IntArray:
     """Return for each node the smallest node that it is connected with."""
     return _label(topology.nodes, topology.edges)
-
-
-def require_connected(topology: Topology, name: str) -> Topology:
-    """Return *topology* if every node can reach every other.
-
-    Raises:
-        ScenarioError: it falls into parts.
-    """
-    parts = len(np.unique(components(topology)))
-    if parts > 1:
-        raise ScenarioError(
-            f"topology {name!r}: {topology.nodes} nodes fall into {parts} parts;"
-            " give it more links, or let it be repaired"
-        )
-    return topology
 
 
 def repaired(topology: Topology, draws: Draws) -> Topology:

@@ -11,7 +11,7 @@ import numpy as np
 
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.law import kernel, law
-from droidloop.platform.units import NEVER_US, between, reached
+from droidloop.platform.units import between
 
 SERIES_DTYPE = np.dtype([("first", np.int64), ("count", np.int64), ("span_us", np.int64)])
 
@@ -66,94 +66,17 @@ def value_at(
 
 
 @kernel
-def cumulate(index: SeriesArray, times_us: IntArray, values: IntArray) -> IntArray:
-    """Return for each knot what its series amounts to from its first knot up to this one.
+def delivered(times_us: IntArray, values: IntArray, at_us: IntArray) -> IntArray:
+    """Return what a series, a rate per second, amounts to from 0 to each of *at_us*, which rise.
 
-    Values are rates per second; the last segment of a lap is not in it (:func:`lap_amount`).
+    Times lie within the first lap. What happens between two of them is the difference of two
+    such amounts, exact to the unit.
     """
-    sums = np.zeros(len(values), np.int64)
-    for row in index:
-        for k in range(row.first + 1, row.first + row.count):
-            sums[k] = sums[k - 1] + between(values[k - 1], times_us[k - 1], times_us[k])
-    return sums
-
-
-@law
-def lap_amount(series: Any, times_us: IntArray, values: IntArray, sums: IntArray) -> int:
-    """Return what one lap of *series* amounts to."""
-    last = series.first + series.count - 1
-    return int(sums[last] + between(values[last], times_us[last], series.span_us))
-
-
-@law
-def amount_at(
-    series: Any, times_us: IntArray, values: IntArray, sums: IntArray, t_us: int, offset_us: int
-) -> int:
-    """Return the integral of *series* from its very first knot to *t_us*, laps included.
-
-    What happens between two times is the difference of two such amounts, exact to the unit. Where
-    offset and span are whole seconds it equals the sum of ``units.between`` over the segments.
-    """
-    lap, within_us = divmod(t_us + offset_us, series.span_us)
-    low, high = series.first, series.first + series.count
-    while high - low > 1:
-        middle = (low + high) // 2
-        if times_us[middle] <= within_us:
-            low = middle
-        else:
-            high = middle
-    laps = lap * lap_amount(series, times_us, values, sums)
-    return int(laps + sums[low] + between(values[low], times_us[low], within_us))
-
-
-@kernel
-def amounts_at(
-    series: Any,
-    times_us: IntArray,
-    values: IntArray,
-    sums: IntArray,
-    at_us: IntArray,
-    offset_us: int,
-) -> IntArray:
-    """Return :func:`amount_at` for each time of *at_us*."""
     amounts = np.zeros(len(at_us), np.int64)
+    knot, before = 0, 0
     for k in range(len(at_us)):
-        amounts[k] = amount_at(series, times_us, values, sums, at_us[k], offset_us)
+        while knot + 1 < len(times_us) and times_us[knot + 1] <= at_us[k]:
+            before += between(values[knot], times_us[knot], times_us[knot + 1])
+            knot += 1
+        amounts[k] = before + between(values[knot], times_us[knot], at_us[k])
     return amounts
-
-
-@law
-def finish_at(
-    series: Any,
-    times_us: IntArray,
-    values: IntArray,
-    sums: IntArray,
-    start_us: int,
-    amount: int,
-    offset_us: int,
-) -> int:
-    """Return the first time at which *series* has delivered *amount* since *start_us*.
-
-    The cumulative sums are searched from the other side: O(log n), any number of laps.
-    ``NEVER_US`` where that lies beyond all times, as where the series is 0 throughout.
-    """
-    if amount <= 0:
-        return start_us
-    whole = lap_amount(series, times_us, values, sums)
-    if whole == 0:
-        return NEVER_US
-    target = amount_at(series, times_us, values, sums, start_us, offset_us) + amount
-    lap = (target - 1) // whole
-    if lap >= NEVER_US // series.span_us:
-        return NEVER_US
-    rest = target - lap * whole
-    # the last knot that lies before the target: its segment reaches it
-    low, high = series.first, series.first + series.count
-    while high - low > 1:
-        middle = (low + high) // 2
-        if sums[middle] < rest:
-            low = middle
-        else:
-            high = middle
-    within_us = reached(values[low], times_us[low], rest - sums[low])
-    return int(lap * series.span_us + within_us - offset_us)

@@ -26,6 +26,7 @@ class Kind(IntEnum):
     INFER = 3
     EXCHANGE = 4
     TUNE = 5
+    FIT = 6  # of what is private, to a model that was given
 
 
 LEARNING = frozenset({Kind.TRAIN, Kind.EXCHANGE, Kind.TUNE})

@@ -51,6 +51,8 @@ _DEVICES = (
     Column("deaths", np.int32, "how often the battery was empty"),
     Column("version", np.int32, "of the model that it holds"),
     Column("measured", np.bool_, "a real device took its place"),
+    Column("took_part", np.bool_, "it had learned when the best version was made", 2, False),
+    Column("user", str, "its user's name in the data that were read; empty: made up", 2, ""),
 )
 
 _MEASURES = (

@@ -13,6 +13,14 @@ hypothesis.settings.load_profile("droidloop")
 SHARED = Path(__file__).parents[2] / "shared"
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Have processes share the work file by file; those that share phones stay together."""
+    for item in items:
+        file = item.path.relative_to(config.rootpath)
+        group = file.parent if file.parent.name == "phone" else file
+        item.add_marker(pytest.mark.xdist_group(str(group)))
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real data beside the checkout; tests that need it skip where it is absent."""

@@ -20,14 +20,19 @@ def exported_once() -> Iterator[None]:
     kept: dict[str, Package] = {}
 
     def export_once(
-        graph: Graph, *, name: str, version: int, variants: Sequence[str] = ()
+        graph: Graph,
+        *,
+        name: str,
+        version: int,
+        variants: Sequence[str] = (),
+        items: Sequence[str] = (),
     ) -> Package:
-        digest = hashlib.sha256(repr((graph.kind, name, version, variants)).encode())
+        digest = hashlib.sha256(repr((graph.kind, name, version, variants, items)).encode())
         for constant in sorted(graph.constants):
             digest.update(constant.encode() + graph.constants[constant].tobytes())
         key = digest.hexdigest()
         if key not in kept:
-            kept[key] = export(graph, name=name, version=version, variants=variants)
+            kept[key] = export(graph, name=name, version=version, variants=variants, items=items)
         return kept[key]
 
     with pytest.MonkeyPatch.context() as patch:

@@ -1,7 +1,7 @@
 """What can go wrong with a real device, one class for each thing a caller would do differently.
 
 Every message is one line, ``WHO: what happened; what to do``. ``outcome`` is how the job that met
-the error ended; ``transient`` says whether trying again can help.
+the error ended.
 """
 
 from typing import ClassVar
@@ -25,7 +25,6 @@ class AndroidError(DeviceError):
     """A device, its emulator or the adb server did not do what it was asked."""
 
     outcome: ClassVar[Outcome] = Outcome.FAILED_LINK
-    transient: ClassVar[bool] = False
     remedy: ClassVar[str] = "see `droidloop devices list`"
 
     def __init__(self, who: str, what: str, remedy: str | None = None) -> None:
@@ -37,7 +36,6 @@ class AndroidError(DeviceError):
 class ServerError(AndroidError):
     """The adb server is not there, or does not speak its protocol."""
 
-    transient = True
     remedy = "it is started again with the next command"
 
 
@@ -52,7 +50,6 @@ class OfflineError(AndroidError):
     """adb knows the device and gets no answer from it."""
 
     outcome = Outcome.FAILED_OFFLINE
-    transient = True
     remedy = "wait, or attach it again"
 
 
@@ -73,14 +70,12 @@ class UnusableStateError(AndroidError):
 class DisconnectedError(AndroidError):
     """The device went away in the middle of something."""
 
-    transient = True
     remedy = "attach it again; the step can be repeated"
 
 
 class ClosedError(AndroidError):
     """The device refused the service, as it does while it boots."""
 
-    transient = True
     remedy = "wait until it has booted"
 
 
@@ -88,7 +83,6 @@ class DeviceTimeoutError(AndroidError):
     """The device did not answer, or did not finish, in the time given."""
 
     outcome = Outcome.FAILED_TIMEOUT
-    transient = True
     remedy = "check its link, or give it more time"
 
 
@@ -138,7 +132,6 @@ class NoSuchFileError(TransferError):
 class VerificationError(TransferError):
     """A copy differs from its original."""
 
-    transient = True
     remedy = "copy it again"
 
 
@@ -174,7 +167,6 @@ class ParseError(DeviceError):
     """What a device or a tool printed is not understood; no number was taken from it."""
 
     outcome: ClassVar[Outcome] = Outcome.FAILED_OUTPUT
-    transient: ClassVar[bool] = False
 
     def __init__(self, source: str, what: str, text: str = "") -> None:
         self.source = source

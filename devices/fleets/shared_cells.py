@@ -13,15 +13,8 @@ from droidloop.devices.phone.battery import advance
 from droidloop.devices.phone.cells import fair_shares
 from droidloop.devices.phone.link import link_at
 from droidloop.devices.phone.needs import needs_unmetered, transfer_interrupted_at
-from droidloop.devices.phone.play import (
-    connect,
-    cut_at,
-    end_download,
-    end_upload,
-    rate_of,
-    rest,
-    window_of,
-)
+from droidloop.devices.phone.play import end_download, end_upload
+from droidloop.devices.phone.transfer import connect, cut_at, rate_of, rest, window_of
 from droidloop.devices.population.population import Population
 from droidloop.network.radio import CELLULAR, NO_RADIO, active_uw
 from droidloop.network.slow_start import next_round

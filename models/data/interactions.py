@@ -100,6 +100,16 @@ class UserItems:
         )
 
 
+def first_events(interactions: Interactions) -> BoolArray:
+    """Return which events are a user's first of their item, in the order of ``by_user``."""
+    order, _ = chronological(interactions)
+    pairs = interactions.users * interactions.n_items + interactions.items
+    _, first = np.unique(pairs[order], return_index=True)
+    found = np.zeros(len(interactions), np.bool_)
+    found[order[first]] = True
+    return found
+
+
 def by_user(interactions: Interactions) -> UserItems:
     """Return the events of each user, oldest first.
 

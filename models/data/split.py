@@ -5,7 +5,7 @@ Zhang et al., Dual Personalization on Federated Recommendation (IJCAI 2023). Ran
 the rule of RecBole (Zhao et al., CIKM 2021).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -35,6 +35,13 @@ class Split:
     def n_users(self) -> int:
         """How many users there are, those without test events included."""
         return self.train.n_users
+
+    def only(self, users: IntArray, part: Part) -> "Split":
+        """Return the split in which *users* alone have events in *part*."""
+        mine, held = np.zeros(self.n_users, np.bool_), self.held_out(part)
+        mine[users] = True
+        kept = held.keep(np.repeat(mine, held.counts))
+        return replace(self, **{part: kept})
 
     def held_out(self, part: Part) -> UserItems:
         """Return the validation or the test events."""
@@ -102,23 +109,6 @@ def ratio(
     n_train = counts - n_valid - n_test
     part = (rank >= n_train[users]).astype(np.int8) + (rank >= (n_train + n_valid)[users])
     return _assemble(interactions, order, offsets, part)
-
-
-def temporal(interactions: Interactions, shares: tuple[float, float, float] = SHARES) -> Split:
-    """Cut all events at two moments, so that *shares* of them lie before, between and after.
-
-    Ties are ordered as in ``by_user``: of one second, the earlier row of the file is the later
-    event; events of unknown time come first.
-    """
-    _check(shares)
-    times_s = np.maximum(interactions.times_s, -1)
-    rows = np.arange(len(times_s))
-    by_time = np.lexsort((np.where(times_s < 0, rows, -rows), times_s))
-    cuts = _floor(np.cumsum(shares[:2]) * len(rows))
-    part_of_row = np.empty(len(rows), np.int8)
-    part_of_row[by_time] = (rows >= cuts[0]).astype(np.int8) + (rows >= cuts[1])
-    order, offsets = chronological(interactions)
-    return _assemble(interactions, order, offsets, part_of_row[order])
 
 
 def _check(shares: tuple[float, float, float]) -> None:

@@ -131,18 +131,33 @@ def _filled(
     ratings = data.ratings if wanted.rating is None else np.empty(count, np.float64)
     names = [name for name in (wanted.user, wanted.item, wanted.rating, wanted.time) if name]
     place, first = offsets[:-1].copy(), 0
+    unit = None if wanted.time is None else _unit(file, wanted.time, batch_rows)
     for batch in _batches(file, names, batch_rows):
         where = _places(users.numbers(batch[wanted.user]), place)
         data.items[where] = items.numbers(batch[wanted.item])
         if wanted.rating is not None:
             ratings[where] = cells.ratings(file, wanted.rating, batch[wanted.rating], first)
         if wanted.time is not None:
-            times_s[where] = cells.times(file, wanted.time, batch[wanted.time], first)
+            times_s[where] = cells.times(file, wanted.time, batch[wanted.time], first, unit)
         first += len(where)
     if wanted.time is not None:
         held = ratings if wanted.rating is not None else np.empty(0)
         _sort(offsets, data.items, times_s, held)
     return UserItems(data.items, offsets, times_s, ratings)
+
+
+def _unit(file: Path, name: str, batch_rows: int) -> float | None:
+    """Return the unit of all numbers of the column *name*: one batch may not show it."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    least = []
+    for batch in _batches(file, [name], batch_rows):
+        if not (pa.types.is_integer(batch[name].type) or pa.types.is_floating(batch[name].type)):
+            return None
+        found = pc.min(batch[name]).as_py()
+        least += [] if found is None else [float(found)]
+    return cells.unit_of(np.array(least, np.float64))
 
 
 @kernel

@@ -67,16 +67,27 @@ def ratings(file: Path, name: str, column: Any, first: int = 0) -> FloatArray:
     return values
 
 
-def times(file: Path, name: str, column: Any, first: int = 0) -> IntArray:
+def times(
+    file: Path, name: str, column: Any, first: int = 0, unit: float | None = None
+) -> IntArray:
     """Return *column* as whole seconds from 0 on, rounded down; -1 where it is null.
 
-    It holds the rows of a file from *first* on.
+    It holds the rows of a file from *first* on: numbers, of which *unit* make a second (None:
+    ``unit_of`` tells), or moments as ISO 8601 writes them (of UTC where they name no zone).
     """
     import pyarrow as pa
 
-    if pa.types.is_timestamp(column.type):
-        column = column.cast(pa.timestamp("s"), safe=False).cast(pa.int64())
-    values = numbers(file, name, column)
+    moments = column if pa.types.is_temporal(column.type) else _moments(column)
+    if moments is not None:
+        column_s = moments.cast(pa.timestamp("us")).cast(pa.int64())
+        values, per_s = numbers(file, name, column_s), 1e6
+    else:
+        try:
+            values = numbers(file, name, column)
+        except DataError as error:
+            raise DataError(f"{error}, or give times as seconds or ISO 8601") from error
+        per_s = unit or unit_of(values)
+    values = values / per_s
     unknown = np.isnan(values)
     wrong = ~unknown & ~((values >= 0) & (values < MAX_TIME_S))
     if wrong.any():
@@ -84,6 +95,29 @@ def times(file: Path, name: str, column: Any, first: int = 0) -> IntArray:
         value = column[row].as_py()
         raise unfit(file, first + row, name, value, "is no time in seconds from 0 on")
     return np.where(unknown, -1, np.floor(values)).astype(np.int64)
+
+
+def unit_of(values: FloatArray) -> float:
+    """Return how many of the units of *values* make a second: 1, or 1000 and its powers.
+
+    All of seconds from 1e11 on lie in the year 5138 or later, all of milliseconds below it before
+    March 1973: so times of which none is below are milliseconds, and so on.
+    """
+    known = values[np.isfinite(values)]
+    least = float(known.min()) if len(known) else 0.0
+    return next((unit for unit in (1e9, 1e6, 1e3) if 1e8 * unit <= least < 1e11 * unit), 1.0)
+
+
+def _moments(column: Any) -> Any:
+    """Return text as moments of UTC, or None where not all of it is ISO 8601."""
+    import pyarrow as pa
+
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        return None
+    if column.null_count == len(column):
+        return None
+    naive = _cast(column, pa.timestamp("us"))
+    return _cast(column, pa.timestamp("us", "UTC")) if naive is None else naive
 
 
 def unfit(

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import overload
 
 import numpy as np
 
@@ -40,32 +39,6 @@ class Judged:
     def of(self, metric: Metric) -> Ranked | Rated | Listed | None:
         """Return what *metric* is a function of."""
         return {"ranks": self.ranked, "ratings": self.rated, "lists": self.listed}[metric.of]
-
-
-@overload
-def evaluate(
-    score: FullScores,
-    split: Split,
-    candidates: None = None,
-    k: int = 10,
-    *,
-    part: Part = "test",
-    strict: bool = False,
-    batch: int | None = None,
-) -> UserMetrics: ...
-
-
-@overload
-def evaluate(
-    score: CandidateScores,
-    split: Split,
-    candidates: Candidates,
-    k: int = 10,
-    *,
-    part: Part = "test",
-    strict: bool = False,
-    batch: int | None = None,
-) -> UserMetrics: ...
 
 
 def evaluate(

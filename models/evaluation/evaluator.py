@@ -1,7 +1,7 @@
 """Quality, per user: the trained model, its exported variants, and the baselines beside it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -11,7 +11,7 @@ from droidloop.models.data.split import Part, Split
 from droidloop.models.interfaces.learning import Params, Recommender
 from droidloop.models.interfaces.metrics import Metric
 from droidloop.models.metrics.hr import hit
-from droidloop.platform.arrays import Array, IntArray
+from droidloop.platform.arrays import Array, BoolArray, IntArray
 
 from .candidates import Candidates
 from .evaluate import Judged, judge
@@ -98,6 +98,28 @@ class TableScorer:
 
 
 @dataclass(frozen=True)
+class InsteadScorer:
+    """Scores by *scorer*, but those of the users whom *instead* (users,) marks by *other*."""
+
+    scorer: Scorer
+    other: Scorer
+    instead: BoolArray
+
+    def every(self, users: IntArray) -> Scores:
+        """Return the scores of all items; see ``Scorer``."""
+        scores, mine = np.array(self.scorer.every(users)), self.instead[users]
+        scores[mine] = self.other.every(users[mine])
+        return scores
+
+    def some(self, users: IntArray, items: IntArray) -> Scores:
+        """Return the scores of *items*; see ``Scorer``."""
+        mine = self.instead[users]
+        scores = np.array(self.scorer.some(users, items))
+        scores[mine] = self.other.some(users[mine], np.broadcast_to(items, scores.shape)[mine])
+        return scores
+
+
+@dataclass(frozen=True)
 class FunctionScorer:
     """Scores by a function that gives those of all items, as the baselines do."""
 
@@ -135,6 +157,10 @@ class Evaluator:
         """The metric by which rounds and epochs are chosen."""
         return self.by or Metric("hr", "HR", "ranks", hit).at(self.k)
 
+    def of(self, users: IntArray, part: Part) -> "Evaluator":
+        """Return the evaluator that judges by the *part* of *users* alone."""
+        return replace(self, split=self.split.only(users, part))
+
     def quality(self, scorer: Scorer, part: Part) -> float:
         """Return what the yardstick says of *scorer*, among candidates unless it is of lists."""
         return self.qualities(scorer, part, [self.yardstick])[self.yardstick.name]
@@ -155,10 +181,14 @@ class Evaluator:
             means[metric.name] = _mean(metric, judged[among_all])
         return means
 
-    def judged(self, scorer: Scorer) -> dict[str, Judged]:
-        """Return what *scorer* does on the test part, by ranking: sampled and full."""
+    def judged(self, scorer: Scorer, users: IntArray | None = None) -> dict[str, Judged]:
+        """Return what *scorer* does on the test part, by ranking: sampled and full.
+
+        For those of *users* that have test events, or for all.
+        """
+        asked = self if users is None else self.of(users, "test")
         rankings = {"sampled": False, "full": True}
-        return {n: self._judged(scorer, "test", among_all=full) for n, full in rankings.items()}
+        return {n: asked._judged(scorer, "test", among_all=full) for n, full in rankings.items()}
 
     def _judged(self, scorer: Scorer, part: Part, *, among_all: bool) -> Judged:
         if among_all:

@@ -26,14 +26,6 @@ def overlap_by_user(
     return shares
 
 
-def top_k_overlap(a: Array, b: Array, k: int = 10, seen: NDArray[np.bool_] | None = None) -> float:
-    """Return the mean of ``overlap_by_user`` over the users with something unseen."""
-    shares = overlap_by_user(a, b, k, seen)
-    if np.isnan(shares).all():
-        raise ValueError("no user has an unseen item")
-    return float(np.nanmean(shares))
-
-
 def _top(scores: Array, k: int) -> NDArray[np.int64]:
     """Return the numbers of the *k* highest *scores*, ties by number."""
     least = np.partition(scores, len(scores) - k)[len(scores) - k]

@@ -25,7 +25,7 @@ from droidloop.models.learning.learning import FederatedLearning, Snapshot
 from droidloop.models.local.cohort import Engine
 from droidloop.models.local.ego_cohort import EgoTraining, train_on_own_graphs
 from droidloop.models.local.local_training import LocalTraining
-from droidloop.models.local.mf_sgd import Sgd
+from droidloop.models.local.sgd import Sgd
 from droidloop.models.packages.exportable import scoring_table
 from droidloop.models.packages.shipped import Shipped
 from droidloop.models.recommenders.mf import MF

@@ -20,7 +20,7 @@ from droidloop.models.learning.device_step import trains_on_devices
 from droidloop.models.learning.learning import FederatedLearning
 from droidloop.models.learning.shared_model import Shared, shared_learning
 from droidloop.models.local.cohort import Engine, train_locally
-from droidloop.models.local.mf_sgd import Sgd
+from droidloop.models.local.sgd import Sgd
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
 from droidloop.platform.registry import Method

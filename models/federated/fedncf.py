@@ -12,7 +12,7 @@ from pydantic import PositiveFloat, PositiveInt
 from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.learning.learning import FederatedLearning
 from droidloop.models.learning.shared_model import shared_learning
-from droidloop.models.local.mf_sgd import Sgd
+from droidloop.models.local.sgd import Sgd
 from droidloop.models.recommenders.neumf import NeuMF
 from droidloop.platform.registry import Method
 from droidloop.platform.section import Section

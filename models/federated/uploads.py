@@ -6,16 +6,14 @@ from typing import Literal, Protocol
 import numpy as np
 
 from droidloop.models.data.interactions import UserItems
-from droidloop.models.data.negatives import draw_negatives
 from droidloop.models.interfaces.client_checks import check_local, received
 from droidloop.models.interfaces.learning import (
     Cohort,
-    ItemRecommender,
     check_private,
     shared_parameters,
 )
-from droidloop.models.local.cohort import Changes, Examples
-from droidloop.models.local.mf_sgd import Sgd
+from droidloop.models.local.cohort import Changes
+from droidloop.models.local.sgd import Examples, Sgd, Trainer
 from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import SERVER, Messages
@@ -26,23 +24,8 @@ Named = tuple[dict[str, Array], dict[str, IntArray], dict[str, IntArray]]
 """Arrays, row numbers and offsets of ``Messages``."""
 
 
-class Trains(Protocol):
-    """A client rule whose phones train on local items and on items drawn for them."""
-
-    @property
-    def recommender(self) -> ItemRecommender:
-        """The model."""
-        ...
-
-    @property
-    def negatives(self) -> int:
-        """How many items are drawn for each local item."""
-        ...
-
-    @property
-    def exclude(self) -> UserItems | None:
-        """By phone, the items that are never drawn; None: the local data."""
-        ...
+class Trains(Trainer, Protocol):
+    """A client rule whose phones train so."""
 
     @property
     def threads(self) -> int | None:
@@ -110,15 +93,8 @@ def task_of(
     wanted = {name: one.shape for name, one in shared_parameters(model).items()}
     shared, base = received(cohort, inbox, wanted)
     check_local(cohort, data, model.n_items)
-    drawn = draw_negatives(
-        *(data, rule.negatives, model.n_items),
-        data if rule.exclude is None else rule.exclude.take(cohort.phones),
-        phones=cohort.phones,
-        draws=draws,
-        counter=cohort.round,
-        threads=rule.threads,
-    )
-    return shared, base, Examples(cohort.phones, data, drawn, draws, cohort.round)
+    examples = Examples.of(rule, cohort.phones, data, draws, cohort.round, rule.threads)
+    return shared, base, examples
 
 
 def messages_of(

@@ -1,6 +1,7 @@
 """Central training of any recommender: the baseline that every method on phones is held to."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -20,49 +21,60 @@ Optimizer = Literal["adam", "sgd"]
 Engine = Literal["torch", "numba"]
 
 
+@dataclass(frozen=True)
+class Hyperparameters:
+    """How a model is trained in one place.
+
+    Attributes:
+        epochs: passes over the data, at most.
+        lr: step of the optimizer.
+        batch: items in a batch, each with its negatives.
+        negatives: items drawn for each item.
+        optimizer: ``adam`` (Kingma and Ba 2015) or ``sgd``.
+        weight_decay: L2 of the optimizer.
+        decay: the step is multiplied by this after each epoch.
+        patience: training stops after so many epochs without a better one; None: never early.
+    """
+
+    epochs: int
+    lr: float
+    batch: int
+    negatives: int
+    optimizer: Optimizer = "adam"
+    weight_decay: float = 0.0
+    decay: float = 1.0
+    patience: int | None = None
+
+
 def fit(
     recommender: Recommender,
     params: Params,
     train: UserItems,
+    chosen: Hyperparameters,
     *,
     n_items: int,
-    exclude: UserItems | None = None,
-    epochs: int,
-    lr: float,
-    batch: int,
-    negatives: int,
     draws: Draws,
-    optimizer: Optimizer = "adam",
-    weight_decay: float = 0.0,
+    exclude: UserItems | None = None,
     validate: Callable[[Params], float] | None = None,
-    patience: int | None = None,
     engine: Engine = "torch",
-    decay: float = 1.0,
 ) -> Params:
     """Return *params* trained on *train*; the same *draws* give the same bits.
 
     Each epoch draws new negatives and a new order. A step descends on the sum of the losses of a
     batch (of which Adam's step does not depend on the scale). With *validate* the parameters of
-    the best epoch are returned, and training stops after *patience* epochs without a better one.
+    the best epoch are returned.
 
     Args:
         recommender: gives the loss.
         params: all parameters, private ones with one row a user; not changed.
         train: items by user.
+        chosen: steps, batches, epochs.
         n_items: negatives are drawn from 0..n_items-1.
-        exclude: by user, the items never drawn as negatives; None: those of *train*.
-        epochs: passes over the data, at most.
-        lr: step of the optimizer.
-        batch: items in a batch, each with its negatives.
-        negatives: items drawn for each item of *train*.
         draws: the chance of negatives (row: user) and orders.
-        optimizer: ``adam`` (Kingma and Ba 2015) or ``sgd``.
-        weight_decay: L2 of the optimizer.
+        exclude: by user, the items never drawn as negatives; None: those of *train*.
         validate: a figure of merit, higher is better; called after each epoch.
-        patience: see above; None: never stop early.
         engine: ``torch``, for any recommender, or ``numba`` for MF and LightGCN under Adam, which
             is several times as fast and gives the same to float32 rounding.
-        decay: the step is multiplied by this after each epoch.
 
     Raises:
         DataError: *train* is empty.
@@ -72,18 +84,19 @@ def fit(
     """
     if len(train.items) == 0:
         raise DataError("training data: 0 interactions; use data with at least one")
-    descent = _descent(engine, recommender, params, optimizer, lr, weight_decay)
+    descent = _descent(engine, recommender, params, chosen)
     best, best_value, waited = descent.params, -np.inf, 0
-    for epoch in range(epochs):
-        drawn = _drawn(train, exclude, negatives, n_items, draws, epoch)
-        _epoch(descent, train, drawn, _batches(len(train.items), batch, draws, epoch), epoch)
-        descent.slow_down(decay)
+    for epoch in range(chosen.epochs):
+        drawn = _drawn(train, exclude, chosen.negatives, n_items, draws, epoch)
+        parts = _batches(len(train.items), chosen.batch, draws, epoch)
+        _epoch(descent, train, drawn, parts, epoch)
+        descent.slow_down(chosen.decay)
         if validate is None:
             continue
         value, waited = validate(descent.params), waited + 1
         if value > best_value:
             best, best_value, waited = descent.params, value, 0
-        elif patience is not None and waited >= patience:
+        elif chosen.patience is not None and waited >= chosen.patience:
             break
     return descent.params if validate is None else best
 
@@ -116,18 +129,13 @@ def _epoch(descent: Any, train: UserItems, drawn: Any, parts: Any, epoch: int) -
 
 
 def _descent(
-    engine: Engine,
-    recommender: Recommender,
-    params: Params,
-    optimizer: Optimizer,
-    lr: float,
-    weight_decay: float,
+    engine: Engine, recommender: Recommender, params: Params, chosen: Hyperparameters
 ) -> "Descent | _TorchDescent":
     if engine == "torch":
-        return _TorchDescent(recommender, params, optimizer, lr, weight_decay)
-    if optimizer != "adam":
-        raise ValueError(f"the compiled engine has no optimizer {optimizer!r}, only adam")
-    return Descent(recommender, params, lr, weight_decay)
+        return _TorchDescent(recommender, params, chosen)
+    if chosen.optimizer != "adam":
+        raise ValueError(f"the compiled engine has no optimizer {chosen.optimizer!r}, only adam")
+    return Descent(recommender, params, chosen.lr, chosen.weight_decay)
 
 
 def _batches(count: int, size: int, draws: Draws, epoch: int) -> Iterator[IntArray]:
@@ -157,18 +165,12 @@ def scorer(recommender: Recommender, params: Params, n_items: int) -> Callable[.
 class _TorchDescent:
     """Steps of an optimizer of torch on any recommender."""
 
-    def __init__(
-        self,
-        recommender: Recommender,
-        params: Params,
-        optimizer: Optimizer,
-        lr: float,
-        weight_decay: float,
-    ) -> None:
+    def __init__(self, recommender: Recommender, params: Params, chosen: Hyperparameters) -> None:
         self._recommender = recommender
         self._values = {n: value.detach().clone().requires_grad_() for n, value in params.items()}
-        make = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[optimizer]
-        self._descent = make(list(self._values.values()), lr=lr, weight_decay=weight_decay)
+        make = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[chosen.optimizer]
+        values = list(self._values.values())
+        self._descent = make(values, lr=chosen.lr, weight_decay=chosen.weight_decay)
 
     @property
     def params(self) -> Params:

@@ -7,13 +7,10 @@ from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.interfaces.learning import Params, Recommender
 
 from .compiled_adam import compiles
-from .fit import fit
+from .fit import Hyperparameters, fit
 
-EPOCHS = 60
-LEARNING_RATE = 0.01
-BATCH = 2048
-PATIENCE = 5
-NEGATIVES = 4
+CENTRAL = Hyperparameters(epochs=60, lr=0.01, batch=2048, negatives=4, patience=5)
+"""The same for every model."""
 
 
 def train_centrally(recommender: Recommender, task: TaskData) -> Params:
@@ -34,14 +31,10 @@ def train_centrally(recommender: Recommender, task: TaskData) -> Params:
         recommender,
         recommender.init(draws) | recommender.init_private(draws, users),
         split.train,
+        CENTRAL,
         n_items=split.n_items,
         exclude=task.exclude,
-        epochs=EPOCHS,
-        lr=LEARNING_RATE,
-        batch=BATCH,
-        negatives=NEGATIVES,
         draws=draws,
         validate=quality,
-        patience=PATIENCE,
         engine="numba" if compiles(recommender) else "torch",
     )

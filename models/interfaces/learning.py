@@ -8,7 +8,7 @@ selection and observation.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Protocol
 
 import numpy as np
@@ -47,6 +47,10 @@ class Cost:
     moved_bytes: int | IntArray
     ram_bytes: int | IntArray
     operators: int | IntArray = 0
+
+    def take(self, phones: IntArray) -> "Cost":
+        """Return the cost of some of the phones, by place; it has a value for each."""
+        return Cost(*(np.asarray(getattr(self, one.name))[phones] for one in fields(self)))
 
 
 @dataclass(frozen=True)

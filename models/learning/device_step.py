@@ -11,39 +11,14 @@ from typing import Protocol, TypeGuard
 import numpy as np
 
 from droidloop.models.data.interactions import UserItems
-from droidloop.models.data.negatives import draw_negatives
-from droidloop.models.interfaces.learning import ItemRecommender, Recommender
-from droidloop.models.local.cohort import Examples, in_rows, rows_touched
-from droidloop.models.local.mf_sgd import Sgd, batches, order_of
+from droidloop.models.interfaces.learning import Recommender
+from droidloop.models.local.cohort import in_rows, rows_touched
+from droidloop.models.local.sgd import Examples, Trainer, batches, order_of
 from droidloop.models.packages.step_export import StepShape, shape_of
 from droidloop.models.recommenders.mf import MF
 from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
-
-
-class Trainer(Protocol):
-    """A rule whose phones take steps of local SGD on matrix factorisation."""
-
-    @property
-    def recommender(self) -> ItemRecommender:
-        """The model; see ``trains_on_devices``."""
-        ...
-
-    @property
-    def sgd(self) -> Sgd:
-        """The steps."""
-        ...
-
-    @property
-    def negatives(self) -> int:
-        """How many items are drawn for each local item."""
-        ...
-
-    @property
-    def exclude(self) -> UserItems | None:
-        """By phone, the items never drawn as negatives; None: the local data."""
-        ...
 
 
 def trains_on_devices(model: Recommender) -> TypeGuard[MF]:
@@ -106,20 +81,9 @@ def lesson_of(
     phones, recommender = np.array([phone]), rule.recommender
     if not trains_on_devices(recommender):
         raise TypeError(f"no exported step trains {recommender!r}")
-    n_items = recommender.n_items
-    drawn = draw_negatives(
-        data,
-        rule.negatives,
-        n_items,
-        data if rule.exclude is None else rule.exclude.take(phones),
-        phones=phones,
-        draws=draws,
-        counter=round_,
-        threads=1,
-    )
-    examples = Examples(phones, data, drawn, draws, round_)
+    examples = Examples.of(rule, phones, data, draws, round_, threads=1)
     [touched] = rows_touched(recommender.items, examples, 1).rows.values()
-    mine, others = in_rows(recommender.items, data, drawn)
+    mine, others = in_rows(recommender.items, data, examples.negatives)
     ids, count, width = touched.astype(np.int64), len(data.items), 1 + rule.negatives
     group = rule.sgd.group(rule.negatives)
     shape = shape_of(recommender.loss_name, recommender.dim, len(ids), count, group, width)

@@ -4,20 +4,35 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+import numpy as np
+
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.data.split import Part
 from droidloop.models.evaluation.evaluator import Scorer
-from droidloop.models.interfaces.learning import ClientRule, Recommender, ServerRule
+from droidloop.models.interfaces.learning import ClientRule, Cost, Recommender, ServerRule
 from droidloop.models.interfaces.metrics import Answers, Rated
 from droidloop.models.interfaces.peers import Grouping, PeerRule
 from droidloop.models.interfaces.store import PrivateStore
+from droidloop.models.local.sgd import Trainer
 from droidloop.models.packages.shipped import Shipped
-from droidloop.platform.arrays import IntArray
+from droidloop.platform.arrays import BoolArray, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
-from droidloop.platform.state import Stateful
+from droidloop.platform.state import Stateful, kept_value
 
-from .device_step import Trainer, Uploader
+from .device_step import Uploader
+
+
+@kept_value
+@dataclass(frozen=True)
+class Fit:
+    """The training of *phones*, sorted, on a model that they were given; *cost* has a value each.
+
+    All steps together; the memory of one.
+    """
+
+    phones: IntArray
+    cost: Cost
 
 
 @dataclass(frozen=True)
@@ -29,11 +44,18 @@ class Snapshot:
         ship: makes what is delivered; None where no phone's model is another's.
         rated: for what does not rank all items: instead of scorers, scores and labels of samples
             of the validation or the test part, by the same names.
+        took_part: which phones had learned by then; see ``newcomers.with_newcomers`` for this and
+            the following.
+        bare: which phones have nothing of their own to show.
+        fit: what phones that took no part compute when they get what ships.
     """
 
     scorers: dict[str, Scorer]
     ship: Callable[[], Shipped] | None = None
     rated: Callable[[Part], dict[str, Rated]] | None = None
+    took_part: BoolArray | None = None
+    bare: BoolArray | None = None
+    fit: Fit | None = None
 
 
 @dataclass
@@ -47,6 +69,8 @@ class Learning(Stateful):
         draws: the chance of training.
         snapshot: returns what has been learned by now.
         answers: whether what has been learned ranks all items, or only rates samples.
+        took_part: which phones have learned; protocols say so.
+        given: which phones have fetched a model that was trained before; likewise.
     """
 
     recommender: Recommender
@@ -56,7 +80,13 @@ class Learning(Stateful):
     snapshot: Callable[[], Snapshot]
     answers: Answers = field(default="ranks", kw_only=True)
 
-    STATE: ClassVar[tuple[str, ...]] = ("store",)
+    took_part: BoolArray = field(init=False)
+    given: BoolArray = field(init=False)
+
+    STATE: ClassVar[tuple[str, ...]] = ("store", "took_part", "given")
+
+    def __post_init__(self) -> None:
+        self.took_part, self.given = np.zeros((2, len(self.store)), np.bool_)
 
 
 Choose = Callable[[IntArray, int, int], IntArray]
@@ -92,7 +122,7 @@ class FederatedLearning(Learning):
     kept: Stateful | None = None
     steps: Uploader | None = None
 
-    STATE = ("store", "server", "kept")
+    STATE = (*Learning.STATE, "server", "kept")
 
 
 @dataclass
@@ -119,4 +149,4 @@ class PeerLearning(Learning):
     steps: Trainer | None = None
     kept: Stateful | None = None
 
-    STATE = ("store", "kept")
+    STATE = (*Learning.STATE, "kept")

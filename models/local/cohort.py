@@ -20,11 +20,11 @@ from droidloop.models.interfaces.learning import (
 )
 from droidloop.models.recommenders.mf import MF
 from droidloop.models.recommenders.neumf import NeuMF
-from droidloop.platform.arrays import Array, Int32Array, IntArray
-from droidloop.platform.draws import Draws
+from droidloop.platform.arrays import Array, Int32Array
 
-from .mf_sgd import Sgd, train_mf_cohort
+from .mf_sgd import train_mf_cohort
 from .ncf_sgd import train_ncf_cohort
+from .sgd import Examples, Sgd, Touched
 from .torch_sgd import train_cohort_in_torch
 
 Engine = Literal["numba", "torch"]
@@ -32,38 +32,6 @@ Engine = Literal["numba", "torch"]
 
 ``torch``: always. Both give the same to float32 rounding.
 """
-
-
-@dataclass(frozen=True)
-class Examples:
-    """What the phones of a cohort train on.
-
-    Attributes:
-        phones: row numbers for *draws*.
-        data: local items, row k of ``phones[k]``.
-        negatives: items drawn for each item of *data*, (len(data.items), k), -1: none.
-        draws: the chance of the order of examples, drawn anew in every epoch.
-        counter: a round; gives another order.
-    """
-
-    phones: IntArray
-    data: UserItems
-    negatives: Int32Array
-    draws: Draws
-    counter: int
-
-
-@dataclass(frozen=True)
-class Touched:
-    """The rows of shared parameters that each phone's training reads, sorted, each once.
-
-    Attributes:
-        rows: by the name of each parameter that is read by row, the row numbers.
-        offsets: where those of each phone begin, (phones + 1,).
-    """
-
-    rows: dict[str, Int32Array]
-    offsets: dict[str, IntArray]
 
 
 @dataclass(frozen=True)
@@ -106,12 +74,7 @@ def train_locally(
     moves = train_cohort_in_torch(
         lambda k: model,
         {name: shared[name] for name in shared_parameters(model)},
-        private,
-        *(examples.data, examples.negatives, touched.rows, touched.offsets),
-        phones=examples.phones,
-        sgd=sgd,
-        draws=examples.draws,
-        counter=examples.counter,
+        *(private, examples, touched, sgd),
     )
     return Changes(moves, touched)
 
@@ -176,16 +139,8 @@ def _mf(
 ) -> dict[str, Array]:
     [(name, ids)], [own] = touched.rows.items(), model.private
     change = train_mf_cohort(
-        *(*in_rows(model.items, examples.data, examples.negatives), ids, touched.offsets[name]),
-        phones=examples.phones,
-        table=shared[name],
-        user=private[own],
-        sgd=sgd,
-        loss_name=model.loss_name,
-        l2=model.l2,
-        draws=examples.draws,
-        counter=examples.counter,
-        threads=threads,
+        *(model, shared[name], private[own], _in_rows(model, examples)),
+        *(ids, touched.offsets[name], sgd, threads),
     )
     return {name: change}
 
@@ -201,12 +156,11 @@ def _ncf(
 ) -> dict[str, Array]:
     [(name, ids)] = touched.rows.items()
     return train_ncf_cohort(
-        *(model, shared, *in_rows(model.items, examples.data, examples.negatives)),
-        *(ids, touched.offsets[name]),
-        phones=examples.phones,
-        user=private["user"],
-        sgd=sgd,
-        draws=examples.draws,
-        counter=examples.counter,
-        threads=threads,
+        *(model, shared, private["user"], _in_rows(model, examples)),
+        *(ids, touched.offsets[name], sgd, threads),
     )
+
+
+def _in_rows(model: ItemRecommender, examples: Examples) -> Examples:
+    data, negatives = in_rows(model.items, examples.data, examples.negatives)
+    return replace(examples, data=data, negatives=negatives)

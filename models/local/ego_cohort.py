@@ -13,7 +13,7 @@ from droidloop.platform.arrays import Array, IntArray
 
 from .cohort import Changes, Engine, Examples, rows_touched
 from .ego_sgd import train_on_ego_graphs
-from .mf_sgd import Sgd
+from .sgd import Sgd
 from .torch_sgd import train_cohort_in_torch
 
 
@@ -67,11 +67,7 @@ def train_on_own_graphs(
         )
 
     moves = train_cohort_in_torch(
-        *(model_of, shared, private, data, examples.negatives, touched.rows, touched.offsets),
-        phones=examples.phones,
-        sgd=training.sgd,
-        draws=examples.draws,
-        counter=examples.counter,
+        *(model_of, shared, private, examples, touched, training.sgd),
     )
     return Changes(moves, touched)
 
@@ -91,17 +87,7 @@ def _compiled(
     before = table[ego.ids]
     item = before.copy()
     train_on_ego_graphs(
-        *(ego, data, examples.negatives),
-        phones=examples.phones,
-        user=user,
-        item=item,
-        layers=training.layers,
-        sgd=training.sgd,
-        loss_name=model.loss_name,
-        l2=model.l2,
-        draws=examples.draws,
-        counter=examples.counter,
-        threads=threads,
+        *(ego, model, training.layers, user, item, examples, training.sgd, threads),
     )
     change: Array = item - before
     return change

@@ -1,56 +1,45 @@
-"""Local SGD of LightGCN on ego graphs, for a cohort, compiled: ``kernels.py`` with propagation.
+"""Local SGD of LightGCN on ego graphs, for a cohort, compiled: ``mf_sgd.py`` with propagation.
 
 Every client propagates on its own graph anew for each batch. Clients are independent, so any number
-of threads gives the same bits. ``local.py`` does the same with torch for one phone.
+of threads gives the same bits. ``torch_sgd.py`` does the same with torch for one phone.
 """
 
 import numpy as np
 
-from droidloop.models.data.interactions import UserItems
 from droidloop.models.graphs.ego_graphs import EgoGraphs
 from droidloop.models.graphs.propagation import hop
 from droidloop.models.numerics.pair_gradients import LOSSES, add_l2, add_slopes
+from droidloop.models.recommenders.mf import MF
 from droidloop.platform.arrays import Float32Array, Int32Array, IntArray
-from droidloop.platform.draws import Draws
 from droidloop.platform.law import kernel
 from droidloop.platform.workers import for_chunks
 
-from .mf_sgd import Sgd, shuffle
+from .sgd import Examples, Sgd, shuffle
 
 
 def train_on_ego_graphs(
     ego: EgoGraphs,
-    data: UserItems,
-    negatives: Int32Array,
-    *,
-    phones: IntArray,
+    model: MF,
+    layers: int,
     user: Float32Array,
     item: Float32Array,
-    layers: int,
+    examples: Examples,
     sgd: Sgd,
-    loss_name: str,
-    l2: float,
-    draws: Draws,
-    counter: int,
     threads: int | None = None,
 ) -> None:
     """Train each client's own user and its item rows in place; its neighbours stay as they are.
 
     Args:
         ego: the graphs, with a row for each item and negative of a client.
-        data: local items, row k of ``phones[k]``.
-        negatives: items drawn for each item of *data*, (len(data.items), k), -1: none.
-        phones: row numbers for *draws*.
+        model: its loss and its l2, on the vectors before propagation.
+        layers: of LightGCN.
         user: vectors of all users of the graphs, (users, dim).
         item: of all item rows, (rows, dim).
-        layers: of LightGCN.
+        examples: what the clients train on.
         sgd: steps on the sum of the losses of a batch.
-        loss_name: as in MF.
-        l2: as in MF, on the vectors before propagation.
-        draws: the chance of the order of examples.
-        counter: see *draws*.
         threads: as in ``for_chunks``.
     """
+    data, negatives, phones = examples.data, examples.negatives, examples.phones
     clients = np.repeat(np.arange(data.n_users), data.counts)
     slots = ego.places(clients, data.items) - ego.item_offsets[clients]
     places = ego.places(clients[:, None], negatives.astype(np.int64))
@@ -66,15 +55,14 @@ def train_on_ego_graphs(
     users = (graph.users - ego.user_offsets[edge_owner]).astype(np.int32)
     edges = (items, graph.item_offsets, users, graph.user_offsets)
     scales = (graph.user_scale, graph.item_scale)
-    steps = np.array([sgd.lr_user, sgd.lr_rows, l2], np.float32)
-    key = np.uint64(draws.child(f"order/{counter}").key)
-    group = max(1, min(sgd.group(negatives.shape[1]), int(data.counts.max(initial=1))))
+    steps = np.array([sgd.lr_user, sgd.lr_rows, model.l2], np.float32)
+    key, group = examples.order_key, examples.group(sgd)
 
     def work(low: int, high: int) -> None:
         _train(
             low, high, phones, slots, data.offsets, labels, others, edges, scales,
             ego.user_offsets, ego.item_offsets, user, item, layers, steps,
-            sgd.epochs, group, LOSSES[loss_name], key,
+            sgd.epochs, group, LOSSES[model.loss_name], key,
         )  # fmt: skip
 
     for_chunks(work, len(phones), threads)

@@ -4,7 +4,7 @@ from pydantic import PositiveFloat, PositiveInt
 
 from droidloop.platform.section import Section
 
-from .mf_sgd import Sgd
+from .sgd import Sgd
 
 
 class LocalTraining(Section):

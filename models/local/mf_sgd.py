@@ -5,120 +5,55 @@ negatives drawn for them. Clients are independent, so any number of threads give
 ``torch_sgd.py`` does the same with torch, for any recommender and at a tenth of the speed.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-
 import numpy as np
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.numerics.pair_gradients import LOSSES, differentiate
+from droidloop.models.recommenders.mf import MF
 from droidloop.platform.arrays import Array, Float32Array, Int32Array, IntArray
-from droidloop.platform.draws import Draws, below_at
 from droidloop.platform.law import kernel
 from droidloop.platform.workers import for_chunks
 
+from .sgd import Examples, Sgd, shuffle
+
 _ONE = np.float32(1)
 _ZERO = np.float32(0)
-STEP_OPERATORS = 37
-"""Of the exported step of MF with the log loss; those of a network's are not many more."""
-
-
-@dataclass(frozen=True)
-class Sgd:
-    """How a client trains: plain SGD on the *sum* of the losses of a batch.
-
-    Attributes:
-        lr_user: step of what is private.
-        lr_rows: step of what is shared.
-        epochs: passes over the local data.
-        batch: pairs of user and item in a batch; an item and its negatives stay together.
-        lr_dense: step of what is shared and not read by row, such as the weights of a network, on
-            which every pair of a batch pulls; None: ``lr_rows``.
-    """
-
-    lr_user: float = 0.05
-    lr_rows: float = 0.05
-    epochs: int = 1
-    batch: int = 256
-    lr_dense: float | None = None
-
-    def rate(self, by_row: bool) -> float:
-        """Return the step of a shared parameter that is read *by_row*, or of another one."""
-        return self.lr_rows if by_row or self.lr_dense is None else self.lr_dense
-
-    def group(self, negatives: int) -> int:
-        """Return how many items with their *negatives* make a batch."""
-        return max(1, self.batch // (1 + negatives))
-
-    def operators(self, counts: IntArray, negatives: int) -> IntArray:
-        """Return how many operators a runtime dispatches to train on *counts* items, by phone."""
-        return STEP_OPERATORS * self.epochs * -(-counts // self.group(negatives))
 
 
 def train_mf_cohort(
-    data: UserItems,
-    negatives: Int32Array,
-    ids: Int32Array,
-    offsets: IntArray,
-    *,
-    phones: IntArray,
+    model: MF,
     table: Float32Array,
     user: Float32Array,
+    examples: Examples,
+    ids: Int32Array,
+    offsets: IntArray,
     sgd: Sgd,
-    loss_name: str,
-    l2: float,
-    draws: Draws,
-    counter: int,
     threads: int | None = None,
 ) -> Float32Array:
     """Train each client on its own rows; return their change, shape (len(ids), dim).
 
-    The order of examples is drawn anew in every epoch. *user* (clients, dim) is trained in place;
-    with dim + 1 numbers a client, the last is a bias that is added to its scores.
+    Items of *examples* are rows of *table*. The order of examples is drawn anew in every epoch.
+    *user* (clients, dim) is trained in place; with dim + 1 numbers a client, the last is a bias
+    that is added to its scores.
     """
     change = np.empty((len(ids), table.shape[1]), np.float32)
-    key = np.uint64(draws.child(f"order/{counter}").key)
-    labels = data.ratings if loss_name == "squared" else np.broadcast_to(1.0, len(data.items))
-    steps = np.array([sgd.lr_user, sgd.lr_rows, l2], np.float32)
-    largest = int(data.counts.max(initial=1))
-    group = max(1, min(sgd.group(negatives.shape[1]), largest))
-    code = LOSSES[loss_name]
+    data, key, group = examples.data, examples.order_key, examples.group(sgd)
+    steps = np.array([sgd.lr_user, sgd.lr_rows, model.l2], np.float32)
+    labels, code = labels_of(data, model.loss_name), LOSSES[model.loss_name]
 
     def work(low: int, high: int) -> None:
         _train(
-            *(low, high, phones, data.items, data.offsets, labels, negatives, ids, offsets),
-            *(table, user, change, steps, sgd.epochs, group, code, key),
+            *(low, high, examples.phones, data.items, data.offsets, labels, examples.negatives),
+            *(ids, offsets, table, user, change, steps, sgd.epochs, group, code, key),
         )
 
-    for_chunks(work, len(phones), threads)
+    for_chunks(work, len(examples.phones), threads)
     return change
 
 
-def order_of(draws: Draws, phone: int, counter: int, count: int, epochs: int) -> IntArray:
-    """Return the order of a client's *count* examples in each epoch, shape (epochs, count)."""
-    key = np.uint64(draws.child(f"order/{counter}").key)
-    order = np.arange(count)
-    out = np.empty((epochs, count), np.int64)
-    for epoch in range(epochs):
-        shuffle(order, key, phone, epoch)
-        out[epoch] = order
-    return out
-
-
-def batches(order: IntArray, group: int) -> Iterator[IntArray]:
-    """Yield the examples of each batch of at most *group*, epoch after epoch of *order*."""
-    for epoch in order:
-        for start in range(0, len(epoch), group):
-            yield epoch[start : start + group]
-
-
-@kernel
-def shuffle(order: IntArray, key: np.uint64, phone: int, epoch: int) -> None:
-    """Shuffle *order*, the examples of *phone* before *epoch*, in place."""
-    count = order.size
-    for last in range(count - 1, 0, -1):
-        other = below_at(key, phone, epoch * count + last, last + 1)
-        order[last], order[other] = order[other], order[last]
+def labels_of(data: UserItems, loss_name: str) -> Array:
+    """Return what a loss compares scores with: ratings for squares, 1 for all else."""
+    return data.ratings if loss_name == "squared" else np.broadcast_to(1.0, len(data.items))
 
 
 @kernel(inline="always")

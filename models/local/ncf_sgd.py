@@ -1,21 +1,20 @@
 """Local SGD of NeuMF on ragged rows, for a cohort, compiled.
 
-Every client works on its own copies of the rows that it touches and of the network. ``local.py``
-does the same arithmetic with torch.
+Every client works on its own copies of the rows that it touches and of the network.
+``torch_sgd.py`` does the same arithmetic with torch.
 """
 
 import numpy as np
 
-from droidloop.models.data.interactions import UserItems
 from droidloop.models.numerics.pair_gradients import sigmoid
 from droidloop.models.recommenders.neumf import NeuMF
 from droidloop.platform.arrays import Array, Float32Array, Int32Array, IntArray
-from droidloop.platform.draws import Draws
 from droidloop.platform.law import kernel
 from droidloop.platform.workers import for_chunks
 
-from .mf_sgd import Sgd, fill_slots, shuffle
+from .mf_sgd import fill_slots
 from .ncf_network import Network, Scratch, add, backward, begin, descend, forward, packed, unpacked
+from .sgd import Examples, Sgd, shuffle
 
 _ONE = np.float32(1)
 _ZERO = np.float32(0)
@@ -24,16 +23,11 @@ _ZERO = np.float32(0)
 def train_ncf_cohort(
     model: NeuMF,
     shared: dict[str, Array],
-    data: UserItems,
-    negatives: Int32Array,
+    user: Float32Array,
+    examples: Examples,
     ids: Int32Array,
     offsets: IntArray,
-    *,
-    phones: IntArray,
-    user: Float32Array,
     sgd: Sgd,
-    draws: Draws,
-    counter: int,
     threads: int | None = None,
 ) -> dict[str, Array]:
     """Train each client on its own copies; return the changes by name.
@@ -42,23 +36,21 @@ def train_ncf_cohort(
     (clients, dim) is trained in place.
     """
     widths = np.array(model.widths, np.int64)
-    net, m = packed(model, shared), len(phones)
+    net, phones, data = packed(model, shared), examples.phones, examples.data
     change = np.empty((len(ids), model.dim), np.float32)
-    moved = Network(*(np.zeros((m, *part.shape), np.float32) for part in net))
+    moved = Network(*(np.zeros((len(phones), *part.shape), np.float32) for part in net))
     moved = moved._replace(turned=np.zeros((0, *net.turned.shape), np.float32))  # not an outcome
-    key = np.uint64(draws.child(f"order/{counter}").key)
-    lr_dense = sgd.lr_rows if sgd.lr_dense is None else sgd.lr_dense
-    steps = np.array([sgd.lr_user, sgd.lr_rows, lr_dense], np.float32)
-    group = max(1, min(sgd.group(negatives.shape[1]), int(data.counts.max(initial=1))))
+    key, group = examples.order_key, examples.group(sgd)
+    steps = np.array([sgd.lr_user, sgd.lr_rows, sgd.rate(by_row=False)], np.float32)
 
     def work(low: int, high: int) -> None:
         _train(
-            *(low, high, phones, data.items, data.offsets, negatives, ids, offsets),
+            *(low, high, phones, data.items, data.offsets, examples.negatives, ids, offsets),
             *(shared["item"], user, change, net, moved, widths, model.gmf_dim),
             *(steps, sgd.epochs, group, key),
         )
 
-    for_chunks(work, m, threads)
+    for_chunks(work, len(phones), threads)
     return {"item": change, **unpacked(model, moved)}
 
 

@@ -8,13 +8,11 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import torch
 
-from droidloop.models.data.interactions import UserItems
 from droidloop.models.interfaces.learning import Batch, Params, Recommender
 from droidloop.models.numerics.one_thread import one_thread
 from droidloop.platform.arrays import Array, Int32Array, IntArray
-from droidloop.platform.draws import Draws
 
-from .mf_sgd import Sgd, batches, order_of
+from .sgd import Examples, Sgd, Touched, batches, order_of
 
 
 def train_phone(
@@ -54,22 +52,18 @@ def train_cohort_in_torch(
     model_of: Callable[[int], Recommender],
     shared: dict[str, Array],
     private: dict[str, Array],
-    data: UserItems,
-    negatives: Int32Array,
-    rows: dict[str, Int32Array],
-    offsets: dict[str, IntArray],
-    *,
-    phones: IntArray,
+    examples: Examples,
+    touched: Touched,
     sgd: Sgd,
-    draws: Draws,
-    counter: int,
 ) -> dict[str, Array]:
     """Train each phone on a copy of *shared*; return the changes by name.
 
-    Of what *rows* has row numbers of, (len(rows), ...), those of each phone from *offsets* on; of
-    every other parameter that is trained (phones, ...). *private* (phones first) is trained in
-    place. Like the compiled kernels, for any recommender: that of phone *k* is ``model_of(k)``.
+    Of what is *touched* by row, those rows, one phone after the other; of every other parameter
+    that is trained (phones, ...). *private* (phones first) is trained in place. Like the compiled
+    kernels, for any recommender: that of phone *k* is ``model_of(k)``.
     """
+    data, phones = examples.data, examples.phones
+    rows, offsets = touched.rows, touched.offsets
     tensors = {name: torch.from_numpy(array) for name, array in shared.items()}
     fixed = _fixed(model_of(0)) if len(phones) else set()
     change = {
@@ -84,16 +78,19 @@ def train_cohort_in_torch(
         for k in range(len(phones)):
             mine = slice(int(data.offsets[k]), int(data.offsets[k + 1]))
             own = {name: torch.from_numpy(column[k : k + 1]) for name, column in private.items()}
-            order = order_of(draws, int(phones[k]), counter, mine.stop - mine.start, sgd.epochs)
+            order = order_of(
+                *(examples.draws, int(phones[k]), examples.counter),
+                *(mine.stop - mine.start, sgd.epochs),
+            )
             trained = train_phone(
                 *(model_of(k), tensors | own, data.items[mine], data.ratings[mine]),
-                *(negatives[mine], order, sgd),
+                *(examples.negatives[mine], order, sgd),
             )
             for name, moved in change.items():
                 if name in rows:
                     part = slice(int(offsets[name][k]), int(offsets[name][k + 1]))
-                    touched = rows[name][part]
-                    moved[part] = trained[name].numpy()[touched] - shared[name][touched]
+                    ids = rows[name][part]
+                    moved[part] = trained[name].numpy()[ids] - shared[name][ids]
                 else:
                     moved[k] = trained[name].numpy() - shared[name]
             for name, column in private.items():

@@ -54,7 +54,10 @@ def solve_row(
     matrix: FloatArray,
     vector: FloatArray,
 ) -> None:
-    """Write the solution to *vector*; *items* each once, *squares* of ``gram``, *matrix* is room."""
+    """Write the solution to *vector*.
+
+    *items* are there once each, *squares* is what ``gram`` wrote, *matrix* is room.
+    """
     matrix[:] = squares
     vector[:] = 0.0
     for a in range(vector.size):

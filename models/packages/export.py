@@ -25,7 +25,7 @@ from .child import run_child
 from .exportable import Graph
 from .litert import LiteRT, measure
 from .manifest import LITERT_1, TFLITE_RUNTIME_2_14
-from .package import Package, golden_sample, golden_stride, write_npy
+from .package import ITEMS, Package, golden_sample, golden_stride, write_labels, write_npy
 
 FLOAT, INT8, DYNAMIC = "float32", "int8", "int8-dynamic"
 GOLDEN_RUNS = 4
@@ -55,9 +55,11 @@ def export(
     version: int,
     variants: Sequence[str] = (FLOAT, INT8),
     timeout_s: float = 900,
+    items: Sequence[str] = (),
 ) -> Package:
     """Export *graph* as a package of *variants*, in one child process of about six seconds.
 
+    *items* are what people call the items, in their order; none: they have numbers alone.
     The same graph gives the same bytes. Golden outputs come from LiteRT on this machine, memory
     from loading and running each variant in a fresh process.
 
@@ -73,7 +75,7 @@ def export(
     models = convert(graph, sorted(needed), timeout_s)
     answers = {v: _Answer(model, LiteRT(model).run(golden)) for v, model in models.items()}
     _compare_with_torch(graph.run(golden), answers[FLOAT].outputs)
-    return _pack(graph, name, version, golden, answers, variants)
+    return _pack(graph, name, version, golden, answers, variants, items)
 
 
 def convert(graph: Graph, variants: list[str], timeout_s: float) -> dict[str, bytes]:
@@ -112,6 +114,7 @@ def _pack(
     golden: dict[str, Array],
     answers: dict[str, _Answer],
     variants: Sequence[str],
+    items: Sequence[str],
 ) -> Package:
     stride = golden_stride(answers[FLOAT].outputs)
     files = {f"golden/{i}.npy": write_npy(values) for i, values in golden.items()}
@@ -130,8 +133,11 @@ def _pack(
             "ram_bytes": _ram_bytes(answer.model),
             "tolerance": _tolerance(variant, answers),
         }
+    if items:
+        files[ITEMS] = write_labels(items)
     return Package.build(
         files=files,
+        items=ITEMS if items else None,
         name=name,
         version=version,
         signature=graph.signature,

@@ -87,7 +87,8 @@ class Variant(Record):
 class Manifest(Record):
     """What a package says about itself.
 
-    ``golden_stride``: golden outputs keep every so many-th value of an output.
+    ``golden_stride``: golden outputs keep every so many-th value of an output. ``items``: what
+    people call the items, one a line; None: they have numbers alone.
     """
 
     format: Literal[1] = 1
@@ -100,10 +101,12 @@ class Manifest(Record):
     golden_stride: Annotated[int, Field(ge=1, le=2**31)]
     variants: Annotated[dict[Name, Variant], Field(min_length=1, max_length=16)]
     files: Annotated[dict[FileName, FileEntry], Field(min_length=1, max_length=256)]
+    items: FileName | None = None
 
     def encode(self) -> bytes:
         """Return the manifest as canonical JSON: sorted keys, one form for one content."""
-        return json.dumps(self.model_dump(), sort_keys=True, indent=1).encode() + b"\n"
+        plain = self.model_dump(exclude_none=True)
+        return json.dumps(plain, sort_keys=True, indent=1).encode() + b"\n"
 
     @classmethod
     def decode(cls, data: bytes, place: str) -> Self:

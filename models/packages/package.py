@@ -10,7 +10,7 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -21,6 +21,8 @@ from droidloop.platform.arrays import Array
 from droidloop.platform.errors import PackageError
 
 from .manifest import MANIFEST, MANIFEST_LIMIT_BYTES, FileEntry, Manifest, Variant
+
+ITEMS = "items.txt"
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,27 @@ class Package:
         """Return the files that a phone needs for variant *name*, the manifest aside."""
         variant = self.variant(name)
         golden = [*self.manifest.golden_inputs.values(), *variant.golden_outputs.values()]
-        return [variant.model, *golden]
+        items = [] if self.manifest.items is None else [self.manifest.items]
+        return [variant.model, *golden, *items]
+
+    def item_labels(self) -> list[str]:
+        """Return what people call the items, in their order; none: they have numbers alone.
+
+        Raises:
+            PackageError: they are not one a line, in UTF-8, for each item.
+        """
+        if self.manifest.items is None:
+            return []
+        try:
+            labels = self.files[self.manifest.items].decode().split("\n")[:-1]
+        except UnicodeDecodeError as error:
+            raise PackageError(f"{self.manifest.items}: not UTF-8; export it again") from error
+        if len(labels) != self.n_items:
+            raise PackageError(
+                f"{self.manifest.items}: {len(labels)} names for {self.n_items} items; "
+                "export it again"
+            )
+        return labels
 
     def delivery_bytes(self, name: str) -> int:
         """Return what a phone downloads for variant *name*: manifest, model, golden files."""
@@ -164,6 +186,11 @@ def golden_stride(outputs: Mapping[str, Array], limit: int = 128) -> int:
 def golden_sample(array: Array, stride: int) -> Array:
     """Return every *stride*-th value of each run of an output, shape (count, kept)."""
     return np.ascontiguousarray(array.reshape(len(array), -1)[:, ::stride])
+
+
+def write_labels(labels: Sequence[str]) -> bytes:
+    """Return *labels* one a line; a line's end within one becomes a space."""
+    return "".join(f"{' '.join(label.splitlines())}\n" for label in labels).encode()
 
 
 def write_npy(array: Array) -> bytes:

@@ -19,7 +19,7 @@ from droidloop.models.interfaces.learning import Cost, check_private
 from droidloop.models.interfaces.peers import by_receiver
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.local.ego_sgd import train_on_ego_graphs
-from droidloop.models.local.mf_sgd import Sgd
+from droidloop.models.local.sgd import Examples, Sgd
 from droidloop.models.numerics.bounds import LARGEST
 from droidloop.models.recommenders.mf import MF
 from droidloop.models.tables.float_rows import own_rows
@@ -175,18 +175,9 @@ class SemiDFEGL:
         )
         user = ego.users(mine["user"], members.known)
         item = mine["rows"].reshape(-1, self.recommender.dim)
+        examples = Examples(phones, local, drawn, draws, round_)
         train_on_ego_graphs(
-            *(ego, local, drawn),
-            phones=phones,
-            user=user,
-            item=item,
-            layers=self.layers,
-            sgd=self.sgd,
-            loss_name=self.recommender.loss_name,
-            l2=self.recommender.l2,
-            draws=draws,
-            counter=round_,
-            threads=self.threads,
+            *(ego, self.recommender, self.layers, user, item, examples, self.sgd, self.threads),
         )
         mine["user"], mine["rows"] = user[ego.own], item.reshape(mine["rows"].shape)
         mine["ego"] = propagate(ego.graph, user, item, self.layers, self.threads)[0][ego.own]

@@ -17,7 +17,8 @@ from droidloop.models.interfaces.learning import (
 from droidloop.models.interfaces.peers import by_receiver
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.local.cohort import in_rows
-from droidloop.models.local.mf_sgd import Sgd, order_of
+from droidloop.models.local.mf_sgd import labels_of
+from droidloop.models.local.sgd import Examples, Sgd, order_of
 from droidloop.models.local.torch_sgd import train_phone
 from droidloop.models.numerics.bounds import LARGEST
 from droidloop.models.numerics.one_thread import one_thread
@@ -134,12 +135,8 @@ def learn_in_numba(work: Updates, store: PrivateStore, mf: MF, threads: int | No
     """Merge and train in place, on *threads* threads; *mf* is the model, on a plain table."""
     got, columns, sgd = work.received, store.columns, work.sgd
     data, negatives = in_rows(mf.items, work.data, work.negatives)
-    squared = mf.loss_name == "squared"
-    labels = data.ratings if squared else np.broadcast_to(1.0, len(data.items))
     steps = np.array([sgd.lr_user, sgd.lr_rows, mf.l2], np.float32)
-    largest = int(data.counts.max(initial=1))
-    group = max(1, min(sgd.group(negatives.shape[1]), largest))
-    key = np.uint64(work.draws.child(f"order/{work.round}").key)
+    examples = Examples(work.phones, data, negatives, work.draws, work.round)
     [(name, part)] = got.parts.items()
     [own] = mf.private
     row_ages = columns.get(row_age_of(name, mf.items), np.empty((0, 0), np.float32))
@@ -148,9 +145,9 @@ def learn_in_numba(work: Updates, store: PrivateStore, mf: MF, threads: int | No
     fixed: Any = (
         *(work.phones, got.passes, got.first, got.count),
         (part.values, part.rows, part.offsets, got.ages, part.row_ages),
-        *(data.items, data.offsets, labels, negatives, work.offsets),
+        *(data.items, data.offsets, labels_of(data, mf.loss_name), negatives, work.offsets),
         *(*state, columns["refused"], columns["diverged"]),
-        *(steps, sgd.epochs, group, LOSSES[mf.loss_name], key),
+        *(steps, sgd.epochs, examples.group(sgd), LOSSES[mf.loss_name], examples.order_key),
     )
 
     def learn(low: int, high: int) -> None:

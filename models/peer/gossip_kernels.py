@@ -5,7 +5,8 @@ Receivers are independent of one another, so any number of threads gives the sam
 
 import numpy as np
 
-from droidloop.models.local.mf_sgd import dot, fill_slots, shuffle, step_rows
+from droidloop.models.local.mf_sgd import dot, fill_slots, step_rows
+from droidloop.models.local.sgd import shuffle
 from droidloop.models.numerics.bounds import LARGEST
 from droidloop.platform.arrays import Array, Float32Array, Int32Array, IntArray
 from droidloop.platform.draws import uniform_at

@@ -31,7 +31,7 @@ from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.learning.learning import PeerLearning, Snapshot
 from droidloop.models.local.cohort import Engine, compiled_mf
 from droidloop.models.local.local_training import LocalTraining
-from droidloop.models.local.mf_sgd import Sgd
+from droidloop.models.local.sgd import Sgd
 from droidloop.models.recommenders.mf import MF
 from droidloop.models.tables.float_rows import every_vector
 from droidloop.platform.arrays import Array, Float32Array, Int32Array, IntArray

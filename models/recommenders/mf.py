@@ -3,23 +3,19 @@
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, get_args
 
-import numpy as np
 import torch
 from pydantic import PositiveInt
 
 from droidloop.models.evaluation.task_data import TaskData
-from droidloop.models.interfaces.learning import Batch, Context, Cost, EmbeddingTable, Params
+from droidloop.models.interfaces.learning import Batch, Context, EmbeddingTable, Params
 from droidloop.models.numerics.losses import bpr, log_loss, squared_error
 from droidloop.models.numerics.one_thread import one_thread
-from droidloop.models.packages.exportable import scoring_table
-from droidloop.models.packages.shipped import Shipped
 from droidloop.models.tables.choose import table_of
-from droidloop.models.tables.dense import DenseSection, DenseTable
-from droidloop.models.tables.float_rows import normal_rows
-from droidloop.platform.arrays import IntArray
-from droidloop.platform.draws import Draws
+from droidloop.models.tables.dense import DenseSection
 from droidloop.platform.registry import Method
 from droidloop.platform.section import NotNegative, Section
+
+from .vector_model import UserAndItemVectors, pairs_of, table_for
 
 Loss = Literal["log", "bpr", "squared"]
 
@@ -28,7 +24,7 @@ _BLOCK = 1 << 18
 
 
 @dataclass(frozen=True)
-class MF:
+class MF(UserAndItemVectors):
     """Score of a user for an item: the product of ``user`` (private) and ``item`` (shared) vectors.
 
     No biases: scores of one user compare items, and what an item's bias would say, its vector can.
@@ -55,35 +51,13 @@ class MF:
     def __post_init__(self) -> None:
         if self.loss_name not in get_args(Loss):
             raise ValueError(f"no loss is called {self.loss_name!r}: {get_args(Loss)}")
-        table = self.table or DenseTable(self.n_items, self.dim, sd=self.sd)
-        if (table.n, table.dim) != (self.n_items, self.dim):
-            raise ValueError(f"a table of {table.n} x {table.dim} for {self.n_items} x {self.dim}")
+        table = table_for(self.table, self.n_items, self.dim, self.sd)
         object.__setattr__(self, "tables", {table.name: table})
-
-    @property
-    def items(self) -> EmbeddingTable:
-        """The table of item vectors."""
-        [table] = self.tables.values()
-        return table
-
-    @property
-    def dense(self) -> dict[str, tuple[int, ...]]:
-        """Nothing is shared but the table."""
-        return {}
 
     @property
     def needs_negatives(self) -> bool:
         """Whether no ratings are learned."""
         return self.loss_name != "squared"
-
-    def init(self, draws: Draws) -> Params:
-        """Return fresh item vectors."""
-        return self.items.init(draws)
-
-    def init_private(self, draws: Draws, users: IntArray) -> Params:
-        """Return fresh vectors of *users*, shape (len(users), dim)."""
-        rows = normal_rows(draws.child("user"), np.asarray(users, np.int64), self.dim, self.sd)
-        return {"user": torch.from_numpy(rows)}
 
     def score(
         self,
@@ -100,21 +74,21 @@ class MF:
         """
         rows = max(1, _BLOCK // (self.dim * max(1, items.shape[-1] if items.dim() else 1)))
         if users.dim() != 2 or items.dim() != 2 or len(users) <= rows:
-            return self._score(self._user(params, users), self.items.lookup(params, items))
+            return self._score(self.user(params, users), self.items.lookup(params, items))
         shared = self.items.lookup(params, items) if len(items) == 1 else None
         parts = []
         with one_thread():
             for start in range(0, len(users), rows):
                 some = slice(start, start + rows)
                 item = self.items.lookup(params, items[some]) if shared is None else shared
-                parts.append(self._score(self._user(params, users[some]), item))
+                parts.append(self._score(self.user(params, users[some]), item))
         return torch.cat(parts)
 
     def score_vectors(
         self, params: Params, users: torch.Tensor, vectors: torch.Tensor
     ) -> torch.Tensor:
         """Return the products of users' vectors with these, ``users.shape + (dim,)``."""
-        return self._score(self._user(params, users), vectors)
+        return self._score(self.user(params, users), vectors)
 
     def loss(self, params: Params, batch: Batch) -> torch.Tensor:
         """Return the loss of each example with its negatives, shape (batch,)."""
@@ -122,8 +96,8 @@ class MF:
 
     def pair_losses(self, params: Params, batch: Batch) -> torch.Tensor:
         """Return the loss of each item and negative, (batch, 1 + k), absent ones included."""
-        user = self._user(params, batch.users)[:, None]
-        item = self.items.lookup(params, _pairs(batch).clamp(min=0))
+        user = self.user(params, batch.users)[:, None]
+        item = self.items.lookup(params, pairs_of(batch).clamp(min=0))
         scores = self._score(user, item)
         labels = torch.zeros_like(scores)
         match self.loss_name:
@@ -138,42 +112,15 @@ class MF:
 
     def total(self, each: torch.Tensor, params: Params, batch: Batch) -> torch.Tensor:
         """Return the sums of *each* pair's loss and regulariser, without absent ones, (batch,)."""
-        ids = _pairs(batch)
+        ids = pairs_of(batch)
         if self.l2:
-            user = self._user(params, batch.users)[:, None]
+            user = self.user(params, batch.users)[:, None]
             item = self.items.lookup(params, ids.clamp(min=0))
             each = each + self.l2 / 2 * (user.square().sum(-1) + item.square().sum(-1))
         return (each * (ids >= 0).to(torch.float32)).sum(-1)
 
-    def cost(self, examples: int | IntArray) -> Cost:
-        """Return what forward and backward over *examples* pairs of a user and an item take.
-
-        Of each pair: 2 dim flops for the score, 2 dim for the user's gradient, 2 dim for the
-        item's step, 8 for the logistic function; the user stays in the cache. What the item's
-        vector takes is the table's. In memory at once: the table, its rows and 8 bytes a pair.
-        """
-        table = self.items.cost(examples)
-        return Cost(
-            flops=table.flops + examples * (6 * self.dim + 8),
-            moved_bytes=table.moved_bytes,
-            ram_bytes=table.ram_bytes + 8 * examples,
-        )
-
-    def ship(self, params: Params) -> Shipped:
-        """Return the item vectors as a graph, and the users' vectors that it takes."""
-        return Shipped(scoring_table(self.items, params), params["user"].numpy())
-
-    def _user(self, params: Params, users: torch.Tensor) -> torch.Tensor:
-        return torch.nn.functional.embedding(users, params["user"])
-
     def _score(self, user: torch.Tensor, item: torch.Tensor) -> torch.Tensor:
         return (user * item).sum(-1)
-
-
-def _pairs(batch: Batch) -> torch.Tensor:
-    """Return the items of each example and its negatives, (batch, 1 + k)."""
-    ids = batch.items[:, None]
-    return ids if batch.negatives is None else torch.cat([ids, batch.negatives], dim=1)
 
 
 class MFSection(Section):

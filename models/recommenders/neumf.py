@@ -12,11 +12,10 @@ import torch
 from pydantic import Field, PositiveInt
 
 from droidloop.models.evaluation.task_data import TaskData
-from droidloop.models.interfaces.learning import Batch, Context, Cost, EmbeddingTable, Params
-from droidloop.models.numerics.losses import log_loss
+from droidloop.models.interfaces.learning import Cost, EmbeddingTable, Params
 from droidloop.models.packages.shipped import Shipped
 from droidloop.models.tables.choose import table_of
-from droidloop.models.tables.dense import DenseSection, DenseTable
+from droidloop.models.tables.dense import DenseSection
 from droidloop.models.tables.float_rows import normal_rows
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
@@ -24,10 +23,11 @@ from droidloop.platform.registry import Method
 from droidloop.platform.section import Section
 
 from .neumf_graph import ship_neumf
+from .vector_model import UserAndItemVectors, table_for
 
 
 @dataclass(frozen=True)
-class NeuMF:
+class NeuMF(UserAndItemVectors):
     """Score of a user for an item: ``out`` . [p * q, MLP([p'; q'])] + ``out_bias``, a logit.
 
     The two vectors of an item, q and q', are one row of the table ``item``, and those of a user
@@ -41,6 +41,7 @@ class NeuMF:
         gmf_dim: the length of the vectors that are multiplied; 0: none are.
         mlp_dim: the length of a user's and of an item's vector that enter the network.
         hidden: the widths of its layers; empty where ``mlp_dim`` is 0.
+        dim: the length of a row, of both vectors together.
         sd: standard deviation of the first vectors.
         table: where item vectors come from; dense unless given.
     """
@@ -51,6 +52,7 @@ class NeuMF:
     hidden: tuple[int, ...] = (16, 8)
     sd: float = 0.01
     table: EmbeddingTable | None = None
+    dim: int = field(init=False, repr=False)
     tables: dict[str, EmbeddingTable] = field(init=False, repr=False)
     private: frozenset[str] = field(init=False, repr=False, default=frozenset({"user"}))
 
@@ -58,26 +60,9 @@ class NeuMF:
         sizes = (self.gmf_dim, self.mlp_dim, *self.hidden)
         if min(sizes) < 0 or (self.mlp_dim > 0) != (len(self.hidden) > 0) or 0 in self.hidden:
             raise ValueError(f"no network has vectors of {self.mlp_dim} and layers {self.hidden}")
-        table = self.table or DenseTable(self.n_items, self.dim, sd=self.sd)
-        if (table.n, table.dim) != (self.n_items, self.dim):
-            raise ValueError(f"a table of {table.n} x {table.dim} for {self.n_items} x {self.dim}")
+        object.__setattr__(self, "dim", self.gmf_dim + self.mlp_dim)
+        table = table_for(self.table, self.n_items, self.dim, self.sd)
         object.__setattr__(self, "tables", {table.name: table})
-
-    @property
-    def items(self) -> EmbeddingTable:
-        """The table of item vectors."""
-        [table] = self.tables.values()
-        return table
-
-    @property
-    def needs_negatives(self) -> bool:
-        """The log loss does."""
-        return True
-
-    @property
-    def dim(self) -> int:
-        """The length of a row: of both vectors together."""
-        return self.gmf_dim + self.mlp_dim
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -118,45 +103,16 @@ class NeuMF:
             params[name] = torch.from_numpy(values)
         return params
 
-    def init_private(self, draws: Draws, users: IntArray) -> Params:
-        """Return fresh vectors of *users*, shape (len(users), dim)."""
-        rows = normal_rows(draws.child("user"), np.asarray(users, np.int64), self.dim, self.sd)
-        return {"user": torch.from_numpy(rows)}
-
-    def score(
-        self,
-        params: Params,
-        users: torch.Tensor,
-        items: torch.Tensor,
-        context: Context | None = None,
+    def score_vectors(
+        self, params: Params, users: torch.Tensor, vectors: torch.Tensor
     ) -> torch.Tensor:
-        """Return logits; *users* and *items* broadcast.
+        """Return logits of users and these vectors, ``users.shape + (dim,)``.
 
         Sums run over the inputs one by one: that gives the same bits for one phone as for a
         cohort, which a matrix product does not. The user's half of the first layer is computed
         once for all items.
         """
-        return self.score_vectors(params, users, self.items.lookup(params, items))
-
-    def score_vectors(
-        self, params: Params, users: torch.Tensor, vectors: torch.Tensor
-    ) -> torch.Tensor:
-        """Return logits of users and these vectors, ``users.shape + (dim,)``."""
-        user = torch.nn.functional.embedding(users, params["user"])
-        return self._logits(params, user, vectors)
-
-    def loss(self, params: Params, batch: Batch) -> torch.Tensor:
-        """Return the log loss of each example with its negatives, shape (batch,)."""
-        ids = batch.items[:, None]
-        if batch.negatives is not None:
-            ids = torch.cat([ids, batch.negatives], dim=1)
-        there = (ids >= 0).to(torch.float32)
-        user = torch.nn.functional.embedding(batch.users, params["user"])[:, None]
-        item = self.items.lookup(params, ids.clamp(min=0))
-        scores = self._logits(params, user, item)
-        labels = torch.zeros_like(scores)
-        labels[:, 0] = 1
-        return (log_loss(scores, labels) * there).sum(-1)
+        return self._logits(params, self.user(params, users), vectors)
 
     def cost(self, examples: int | IntArray) -> Cost:
         """Return what forward and backward over *examples* pairs of a user and an item take.

@@ -83,7 +83,7 @@ class NextPlace:
     def __post_init__(self) -> None:
         if (self.places.category < 0).any():
             raise ValueError("the model needs the category of every place; see places.by_hours")
-        table = DenseTable(len(self.places), self.dim, "place", 0.3 / np.sqrt(self.dim))
+        table = DenseTable(len(self.places), self.dim, name="place", sd=0.3 / np.sqrt(self.dim))
         object.__setattr__(self, "tables", {"place": table})
 
     def init(self, draws: Draws) -> Params:

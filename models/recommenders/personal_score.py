@@ -45,7 +45,8 @@ class PersonalScore(MF):
         mf = super().cost(examples)
         return Cost(mf.flops + 2 * examples, mf.moved_bytes, mf.ram_bytes)
 
-    def _user(self, params: Params, users: torch.Tensor) -> torch.Tensor:
+    def user(self, params: Params, users: torch.Tensor) -> torch.Tensor:
+        """Return the score functions of *users*, ``users.shape + (dim + 1,)``."""
         return torch.nn.functional.embedding(users, params["score"])
 
     def _score(self, user: torch.Tensor, item: torch.Tensor) -> torch.Tensor:

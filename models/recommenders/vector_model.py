@@ -13,29 +13,49 @@ from droidloop.models.numerics.losses import log_loss
 from droidloop.models.packages.exportable import scoring_table
 from droidloop.models.packages.shipped import Shipped
 from droidloop.models.tables.choose import table_of
-from droidloop.models.tables.dense import DenseSection
+from droidloop.models.tables.dense import DenseSection, DenseTable
 from droidloop.models.tables.float_rows import normal_rows
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.section import Section
 
 
-@dataclass(frozen=True)
-class VectorModel:
-    """A private vector for each user, ``user``, a shared one for each item in *table*.
+def pairs_of(batch: Batch) -> torch.Tensor:
+    """Return the items of each example and its negatives, (batch, 1 + k)."""
+    ids = batch.items[:, None]
+    return ids if batch.negatives is None else torch.cat([ids, batch.negatives], dim=1)
+
+
+def table_for(given: EmbeddingTable | None, n: int, dim: int, sd: float) -> EmbeddingTable:
+    """Return the table that is *given*, else a dense one.
+
+    Raises:
+        ValueError: it has not *n* vectors of *dim* numbers.
+    """
+    table = given or DenseTable(n, dim, sd=sd)
+    if (table.n, table.dim) != (n, dim):
+        raise ValueError(f"a table of {table.n} x {table.dim} for {n} x {dim}")
+    return table
+
+
+class UserAndItemVectors:
+    """What recommenders with a private vector for each user and a table of items share.
 
     A recommender gives ``score_vectors``, and ``dense`` and ``init`` where more is shared than the
     table. What it takes for granted is that its score is a product of the item's vector with one
     that ``shipped_users`` gives; one that is not has a ``ship`` of its own.
 
     Attributes:
-        table: where item vectors come from.
+        tables: the table where item vectors come from, by its name.
+        n_items: how many items there are.
+        dim: the length of a vector.
         sd: standard deviation of the first vectors of users.
     """
 
-    table: EmbeddingTable
-    sd: float = 0.1
-    private: frozenset[str] = field(init=False, repr=False, default=frozenset({"user"}))
+    tables: dict[str, EmbeddingTable]
+    n_items: int
+    dim: int
+    sd: float
 
     @property
     def dense(self) -> dict[str, tuple[int, ...]]:
@@ -54,28 +74,18 @@ class VectorModel:
 
     @property
     def flops(self) -> int:
-        """What the score of a pair takes, forward and backward, beside the table."""
+        """What the score of a pair takes beside the table.
+
+        2 dim for the score, 2 dim for the user's gradient, 2 dim for the item's step, 8 for the
+        logistic function.
+        """
         return 6 * self.dim + 8
-
-    @property
-    def n_items(self) -> int:
-        """How many items there are."""
-        return self.table.n
-
-    @property
-    def dim(self) -> int:
-        """The length of a vector."""
-        return self.table.dim
 
     @property
     def items(self) -> EmbeddingTable:
         """The table of item vectors."""
-        return self.table
-
-    @property
-    def tables(self) -> dict[str, EmbeddingTable]:
-        """The table, by its name."""
-        return {self.table.name: self.table}
+        [table] = self.tables.values()
+        return table
 
     @property
     def needs_negatives(self) -> bool:
@@ -84,7 +94,7 @@ class VectorModel:
 
     def init(self, draws: Draws) -> Params:
         """Return fresh item vectors."""
-        return self.table.init(draws)
+        return self.items.init(draws)
 
     def init_private(self, draws: Draws, users: IntArray) -> Params:
         """Return fresh vectors of *users*, (len(users), dim)."""
@@ -103,21 +113,23 @@ class VectorModel:
         context: Context | None = None,
     ) -> torch.Tensor:
         """Return the scores of *items*; *users* and *items* broadcast."""
-        return self.score_vectors(params, users, self.table.lookup(params, items))
+        return self.score_vectors(params, users, self.items.lookup(params, items))
 
     def loss(self, params: Params, batch: Batch) -> torch.Tensor:
         """Return the logistic loss of each example with its negatives, (batch,)."""
-        ids = batch.items[:, None]
-        if batch.negatives is not None:
-            ids = torch.cat([ids, batch.negatives], dim=1)
+        ids = pairs_of(batch)
         scores = self.score(params, batch.users[:, None], ids.clamp(min=0))
         labels = torch.zeros_like(scores)
         labels[:, 0] = 1
         return (log_loss(scores, labels) * (ids >= 0).to(torch.float32)).sum(-1)
 
     def cost(self, examples: int | IntArray) -> Cost:
-        """Return what forward and backward over *examples* pairs of a user and an item take."""
-        table = self.table.cost(examples)
+        """Return what forward and backward over *examples* pairs of a user and an item take.
+
+        The user stays in the cache. What the item's vector takes is the table's. In memory at once:
+        the table, its rows and 8 bytes a pair.
+        """
+        table = self.items.cost(examples)
         return Cost(
             flops=table.flops + examples * self.flops,
             moved_bytes=table.moved_bytes,
@@ -126,7 +138,29 @@ class VectorModel:
 
     def ship(self, params: Params) -> Shipped:
         """Return the item vectors as a graph, and what phones multiply them with."""
-        return Shipped(scoring_table(self.table, params), self.shipped_users(params).numpy())
+        return Shipped(scoring_table(self.items, params), self.shipped_users(params).numpy())
+
+
+@dataclass(frozen=True)
+class VectorModel(UserAndItemVectors):
+    """A private vector for each user, ``user``, a shared one for each item in *table*.
+
+    Attributes:
+        table: where item vectors come from.
+        sd: standard deviation of the first vectors of users.
+    """
+
+    table: EmbeddingTable
+    sd: float = 0.1
+    tables: dict[str, EmbeddingTable] = field(init=False, repr=False)
+    n_items: int = field(init=False, repr=False)
+    dim: int = field(init=False, repr=False)
+    private: frozenset[str] = field(init=False, repr=False, default=frozenset({"user"}))
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tables", {self.table.name: self.table})
+        object.__setattr__(self, "n_items", self.table.n)
+        object.__setattr__(self, "dim", self.table.dim)
 
 
 class VectorSection(Section):

@@ -13,37 +13,23 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from droidloop.models.interfaces.learning import Cost, Ids, Parameter, Params
-from droidloop.platform.arrays import Array, IntArray
-from droidloop.platform.draws import Draws
+from droidloop.models.interfaces.learning import Ids, Parameter, Params
+from droidloop.platform.arrays import Array
 from droidloop.platform.registry import Method
 from droidloop.platform.section import Section
 
-from .float_rows import (
-    float_bytes,
-    look_up,
-    normal_rows,
-    pack_floats,
-    row_cost,
-    unpack_floats,
-)
-
-_MAGIC = b"hsh1"
+from .row_table import RowTable
 
 
 @dataclass(frozen=True)
-class HashedTable:
+class HashedTable(RowTable):
     """*n* ids on *buckets* vectors of *dim* numbers, drawn from N(0, *sd*): e_x = W[x mod buckets].
 
     >>> HashedTable(3706, 64, 122).nbytes
     31232
     """
 
-    n: int
-    dim: int
     buckets: int
-    name: str = "item"
-    sd: float = 0.1
 
     def __post_init__(self) -> None:
         if not 1 <= self.buckets <= max(1, self.n) or self.dim < 1 or self.sd < 0:
@@ -59,39 +45,19 @@ class HashedTable:
         """A vector is a row, though not its id's alone."""
         return True
 
-    @property
-    def nbytes(self) -> int:
-        """4 buckets dim."""
-        return float_bytes(self)
-
     def rows_of(self, ids: Ids) -> dict[str, Ids]:
         """Return the bucket of each id."""
         return {self.name: np.where(ids < 0, -1, ids % self.buckets)}
 
-    def compose(self, parts: Params) -> torch.Tensor:
-        """Return the rows as they stand."""
-        return parts[self.name]
+    @property
+    def flops(self) -> int:
+        """Nothing: a vector is a row."""
+        return 0
 
-    def lookup(self, params: Params, ids: torch.Tensor) -> torch.Tensor:
-        """Return the vectors of *ids*; see ``EmbeddingTable.lookup``."""
-        return look_up(self, params, ids)
-
-    def init(self, draws: Draws) -> Params:
-        """Return fresh parameters: row *k* depends on *draws* and *k* alone."""
-        rows = normal_rows(draws.child(self.name), np.arange(self.buckets), self.dim, self.sd)
-        return {self.name: torch.from_numpy(rows)}
-
-    def pack(self, params: Params) -> bytes:
-        """Return header and rows; see ``pack_floats``."""
-        return pack_floats(self, _MAGIC, params)
-
-    def unpack(self, data: bytes) -> Params:
-        """Return the parameters that *data* holds; see ``unpack_floats``."""
-        return unpack_floats(self, _MAGIC, data)
-
-    def cost(self, lookups: int | IntArray) -> Cost:
-        """Return what looking up and training so many vectors takes."""
-        return row_cost(self, lookups, 0)
+    @property
+    def magic(self) -> bytes:
+        """What its packed form begins with."""
+        return b"hsh1"
 
     def scorer(self, params: Params) -> tuple[str, dict[str, Array]]:
         """Return the module that scores the buckets and repeats the scores."""
@@ -128,7 +94,7 @@ def build(
     section: HashedSection, n: int, dim: int, *, name: str = "item", sd: float
 ) -> HashedTable:
     """Return the table of *n* vectors of *dim* numbers that *section* wants."""
-    return HashedTable(n, dim, min(n, section.buckets or -(-n // 4)), name, sd)
+    return HashedTable(n, dim, min(n, section.buckets or -(-n // 4)), name=name, sd=sd)
 
 
 METHOD = Method(

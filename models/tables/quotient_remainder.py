@@ -13,20 +13,12 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from droidloop.models.interfaces.learning import Cost, Ids, Parameter, Params
-from droidloop.platform.arrays import Array, IntArray
-from droidloop.platform.draws import Draws
+from droidloop.models.interfaces.learning import Ids, Parameter, Params
+from droidloop.platform.arrays import Array
 from droidloop.platform.registry import Method
 from droidloop.platform.section import Section
 
-from .float_rows import (
-    float_bytes,
-    look_up,
-    normal_rows,
-    pack_floats,
-    row_cost,
-    unpack_floats,
-)
+from .row_table import RowTable
 
 Operation = Literal["multiply", "add", "concat"]
 
@@ -34,7 +26,7 @@ _MAGIC = {"multiply": b"qrm1", "add": b"qra1", "concat": b"qrc1"}
 
 
 @dataclass(frozen=True)
-class QuotientRemainderTable:
+class QuotientRemainderTable(RowTable):
     """*n* vectors e_x = R[x mod remainders] (op) Q[x div remainders], of *dim* numbers.
 
     Parameters: ``name_remainder`` and ``name_quotient``. Joined end to end (``concat``) each gives
@@ -45,12 +37,8 @@ class QuotientRemainderTable:
     31232
     """
 
-    n: int
-    dim: int
     remainders: int
     operation: Operation = "multiply"
-    name: str = "item"
-    sd: float = 0.1
 
     def __post_init__(self) -> None:
         if self.operation not in get_args(Operation):
@@ -76,16 +64,6 @@ class QuotientRemainderTable:
             self._quotient: Parameter((self.quotients, widths[1]), by_row=True),
         }
 
-    @property
-    def plain(self) -> bool:
-        """A vector is made of two rows."""
-        return False
-
-    @property
-    def nbytes(self) -> int:
-        """4 (remainders + quotients) dim; half of that where they are joined end to end."""
-        return float_bytes(self)
-
     def rows_of(self, ids: Ids) -> dict[str, Ids]:
         """Return the remainder and the quotient of each id: no two ids have both."""
         remainder, quotient = ids % self.remainders, ids // self.remainders
@@ -106,38 +84,21 @@ class QuotientRemainderTable:
             case "concat":
                 return torch.cat([remainder, quotient], dim=-1)
 
-    def lookup(self, params: Params, ids: torch.Tensor) -> torch.Tensor:
-        """Return the vectors of *ids*; see ``EmbeddingTable.lookup``."""
-        return look_up(self, params, ids)
-
-    def init(self, draws: Draws) -> Params:
-        """Return fresh parameters: row *k* of each depends on *draws* and *k* alone."""
+    @property
+    def row_sd(self) -> float:
+        """What gives the numbers of a vector the standard deviation *sd*."""
         scale = {"multiply": math.sqrt(self.sd), "add": self.sd / math.sqrt(2), "concat": self.sd}
-        return {
-            name: torch.from_numpy(
-                normal_rows(
-                    *(draws.child(name), np.arange(one.shape[0])),
-                    *(one.shape[1], scale[self.operation]),
-                )
-            )
-            for name, one in self.parameters.items()
-        }
+        return scale[self.operation]
 
-    def pack(self, params: Params) -> bytes:
-        """Return header and rows; see ``pack_floats``."""
-        return pack_floats(self, _MAGIC[self.operation], params)
+    @property
+    def magic(self) -> bytes:
+        """What its packed form begins with."""
+        return _MAGIC[self.operation]
 
-    def unpack(self, data: bytes) -> Params:
-        """Return the parameters that *data* holds; see ``unpack_floats``."""
-        return unpack_floats(self, _MAGIC[self.operation], data)
-
-    def cost(self, lookups: int | IntArray) -> Cost:
-        """Return what looking up and training so many vectors takes.
-
-        A product takes *dim* flops and twice as many for its two gradients, a sum *dim*.
-        """
-        each = {"multiply": 3 * self.dim, "add": self.dim, "concat": 0}[self.operation]
-        return row_cost(self, lookups, each)
+    @property
+    def flops(self) -> int:
+        """A product takes *dim* flops and twice as many for its two gradients, a sum *dim*."""
+        return {"multiply": 3 * self.dim, "add": self.dim, "concat": 0}[self.operation]
 
     def scorer(self, params: Params) -> tuple[str, dict[str, Array]]:
         """Return the module that scores all pairs of a quotient and a remainder."""
@@ -218,7 +179,7 @@ def build(
     """Return the table of *n* vectors of *dim* numbers that *section* wants."""
     least = math.isqrt(max(n - 1, 0)) + 1
     remainders = min(max(n, 1), section.remainders or least)
-    return QuotientRemainderTable(n, dim, remainders, section.operation, name, sd)
+    return QuotientRemainderTable(n, dim, remainders, section.operation, name=name, sd=sd)
 
 
 METHOD = Method(

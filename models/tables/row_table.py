@@ -1,7 +1,7 @@
 """A table of float32 rows, short to write: say which rows an id reads, and what they make."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -25,8 +25,8 @@ class RowTable:
 
     n: int
     dim: int
-    name: str = "item"
-    sd: float = 0.1
+    name: str = field(default="item", kw_only=True)
+    sd: float = field(default=0.1, kw_only=True)
 
     @property
     def parameters(self) -> dict[str, Parameter]:
@@ -57,6 +57,11 @@ class RowTable:
         return 3 * self.dim
 
     @property
+    def row_sd(self) -> float:
+        """The standard deviation of the numbers of a row."""
+        return self.sd
+
+    @property
     def rows_each(self) -> int:
         """How many rows of each parameter an id reads."""
         one = self.rows_of(np.zeros(1, np.int64)).values()
@@ -71,17 +76,17 @@ class RowTable:
         made = {}
         for name, one in self.parameters.items():
             rows = np.arange(one.shape[0])
-            values = normal_rows(draws.child(name), rows, one.row_numbers, self.sd)
+            values = normal_rows(draws.child(name), rows, one.row_numbers, self.row_sd)
             made[name] = torch.from_numpy(values.reshape(one.shape))
         return made
 
     def pack(self, params: Params) -> bytes:
         """Return header and numbers; see ``pack_floats``."""
-        return pack_floats(self, self._magic, params)
+        return pack_floats(self, self.magic, params)
 
     def unpack(self, data: bytes) -> Params:
         """Return the parameters that *data* holds; see ``unpack_floats``."""
-        return unpack_floats(self, self._magic, data)
+        return unpack_floats(self, self.magic, data)
 
     def cost(self, lookups: int | IntArray) -> Cost:
         """Return what looking up and training so many vectors takes."""
@@ -92,7 +97,7 @@ class RowTable:
         return "scorer", {"table": every_vector(self, params)}
 
     @property
-    def _magic(self) -> bytes:
+    def magic(self) -> bytes:
         """Four bytes that tell packed tables of this class from others."""
         name = f"{type(self).__module__}.{type(self).__qualname__}"
         return hashlib.blake2b(name.encode(), digest_size=4).digest()

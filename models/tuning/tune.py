@@ -14,7 +14,7 @@ from droidloop.models.fitting.train_centrally import train_centrally
 from droidloop.models.interfaces.learning import Params, shared_parameters
 from droidloop.models.learning.learning import PeerLearning, Snapshot
 from droidloop.models.local.local_training import LocalTraining
-from droidloop.models.local.mf_sgd import Sgd
+from droidloop.models.local.sgd import Sgd
 from droidloop.models.peer.gossip_mf import GossipMF, own_tables, store_from
 from droidloop.models.recommenders.mf import MF
 from droidloop.platform.messages import SERVER, Messages

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,7 @@ from .bench import bench
 from .device_options import FailedDevicesError, adb_server, bundle_files
 
 if TYPE_CHECKING:
-    from droidloop.devices.android.adb.adb import Adb
     from droidloop.devices.android.adb.connection import Connection
-    from droidloop.devices.android.emulator.emulator import EmulatorConfig
 
 
 @click.group()
@@ -103,7 +101,7 @@ def start(
     """Start the emulators AVD... without a window, wait until they have booted, leave them."""
     from droidloop.devices.android.adb.adb import Adb
     from droidloop.devices.android.emulator.avd import Hardware
-    from droidloop.devices.android.emulator.emulator import EmulatorConfig
+    from droidloop.devices.android.emulator.emulator import EmulatorConfig, start_all
 
     ram_bytes, storage_bytes = (None if n is None else n << 20 for n in (ram_mib, storage_mib))
     hardware = Hardware(ram_bytes, cores, storage_bytes)
@@ -118,8 +116,8 @@ def start(
         for avd in avds
     ]
     with Adb.start(usb=False) as adb:
-        for serial in _boot(adb, configs):
-            click.echo(serial)
+        for one in start_all(adb, configs):
+            click.echo(one.serial)
 
 
 @devices.command()
@@ -217,26 +215,6 @@ def _brief(name: str, value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {part}" for key, part in value.items() if part is not None)
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def _boot(adb: "Adb", configs: "list[EmulatorConfig]") -> list[str]:
-    """Start emulators that stay; if one does not boot, none does."""
-    from droidloop.devices.android.emulator.emulator import Emulator
-    from droidloop.devices.android.emulator.emulator_ports import free_ports
-    from droidloop.devices.android.errors import AndroidError
-
-    started: list[Emulator] = []
-    try:
-        for config, port in zip(configs, free_ports(len(configs)), strict=True):
-            started.append(Emulator.start(adb, config, console_port=port))
-        for one in started:
-            one.wait_booted()
-    except BaseException:
-        for one in started:
-            with suppress(AndroidError):
-                one.stop()
-        raise
-    return [one.serial for one in started]
 
 
 @contextmanager

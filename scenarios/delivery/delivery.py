@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from droidloop.models.interfaces.learning import Cost
+from droidloop.models.learning.learning import Fit
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.engine import Process
 from droidloop.platform.jobs import Jobs, Kind
 from droidloop.platform.state import Stateful, kept_value
 from droidloop.platform.units import SECOND_US
+from droidloop.scenarios.runtime.context import PROCESS_BYTES
 from droidloop.scenarios.runtime.recorder import Recorder
 from droidloop.scenarios.schema.schema import DeliverySection
 from droidloop.scenarios.schema.turns import needs_of
@@ -48,6 +50,8 @@ Holders = Callable[[], tuple[IntArray, list[Shipment]]]
 class Delivery(Stateful):
     """Delivers one shipment to *phones*, and has all that hold a version then compute their lists.
 
+    Phones that took no part first fit what is private to what they got.
+
     Attributes:
         recorder: plays the jobs.
         phones: to which it goes.
@@ -56,6 +60,9 @@ class Delivery(Stateful):
         arrived: told of the deliveries when all have ended.
         holders: says who computes a list, and with what.
         works: what real devices get and have to give; None where all phones are simulated.
+        fit: what phones that took no part compute, by the laws on real devices too; None: nothing.
+        fitting: says which of them hold the version now.
+        ended: told of all jobs after the deliveries when they have ended.
     """
 
     recorder: Recorder
@@ -65,6 +72,9 @@ class Delivery(Stateful):
     arrived: Callable[[Jobs], None]
     holders: Holders
     works: DeliveryWorks | None = None
+    fit: Fit | None = None
+    fitting: Callable[[], IntArray] = lambda: np.empty(0, np.int64)
+    ended: Callable[[Jobs], None] = lambda jobs: None
     _end_us: int = -1
     _over: int = 0
     _jobs: Jobs | None = field(default=None)
@@ -74,15 +84,16 @@ class Delivery(Stateful):
     def process(self) -> Process:
         """Deliver until the deadline; then run what is installed, as often as is wanted."""
         engine, section = self.recorder.engine, self.section
+        stages = [self._deliver, *[self._fit] * (self.fit is not None)]
+        stages += [self._infer] * section.lists
         if self._end_us < 0:
-            whole_s = section.deadline_s + section.lists * section.run_within_s
+            whole_s = section.deadline_s + (len(stages) - 1) * section.run_within_s
             self._end_us = engine.now_us + round(whole_s * SECOND_US)
-        while self._over <= section.lists:
+        while self._over < len(stages):
             if self._jobs is None:
-                self._jobs = self._infer() if self._over else self._deliver()
+                self._jobs = stages[self._over]()
             yield self.recorder.end_of(self._jobs)
-            if not self._over:
-                self.arrived(self._jobs)
+            (self.ended if self._over else self.arrived)(self._jobs)
             self._jobs = None
             self._over += 1
         yield engine.until(self._end_us)
@@ -110,6 +121,24 @@ class Delivery(Stateful):
             runtime=shipment.runtime,
         )
         recorder.play(jobs, None if self.works is None else self.works.check())
+        return jobs
+
+    def _fit(self) -> Jobs:
+        assert self.fit is not None
+        phones = self.fitting()
+        cost = self.fit.cost.take(np.searchsorted(self.fit.phones, phones))
+        jobs = self.recorder.plan(
+            phones,
+            Kind.FIT,
+            version=self.shipment.version,
+            deadline_us=self.recorder.engine.now_us + round(self.section.run_within_s * SECOND_US),
+            flops=cost.flops,
+            moved_bytes=cost.moved_bytes,
+            operators=cost.operators,
+            load_bytes=self.shipment.model_bytes,
+            ram_bytes=PROCESS_BYTES + cost.ram_bytes,
+        )
+        self.recorder.play(jobs)
         return jobs
 
     def _infer(self) -> Jobs:

@@ -172,6 +172,7 @@ class FederatedTurns(Stateful):
             cohort.phones[computed],
             {name: rows[computed] for name, rows in cohort.private.items()},
         )
+        learning.took_part[cohort.phones[computed]] = True
         self.channel.left(cohort.phones[computed], cohort.round)
         if learning.on_computed is not None:
             learning.on_computed(step.inbox.take(computed), step.sent.take(computed))

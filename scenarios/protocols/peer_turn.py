@@ -37,7 +37,7 @@ class PeerTurns(Stateful):
     needs: Need | None = None
     """What must hold for a phone to be asked, where that is not what its jobs need."""
 
-    STATE = ("channel", "_has_model")
+    STATE = ("channel",)
 
     def __post_init__(self) -> None:
         everybody = np.arange(len(self.stage.population))
@@ -45,7 +45,6 @@ class PeerTurns(Stateful):
         self._ram_bytes = self.learning.peer.cost(everybody, one, self.learning.data).ram_bytes
         self.channel = Channel(self.stage, self.learning, self.section)
         self.form = self.learning.peer.form(self.learning.store)
-        self._has_model = np.full(len(everybody), self.learning.initial_download is None)
 
     def open(self) -> Process:
         """Have every phone fetch what the server sends before it leaves, until the deadline."""
@@ -61,13 +60,15 @@ class PeerTurns(Stateful):
             down_bytes=self.channel.down(initial_download).nbytes(),
         )
         yield self.stage.recorder.play(jobs)
-        self._has_model[jobs["phone"][jobs.done]] = True
+        self.learning.given[jobs["phone"][jobs.done]] = True
 
     def ask(self, number: int) -> IntArray:
         """Return the phones that have a turn now, sorted: able, and with a model."""
         clients = self.section.clients
         able = self.stage.ask(self.section, number, self._ram_bytes, clients, needs=self.needs)
-        return np.asarray(able[self._has_model[able]])
+        if self.learning.initial_download is None:
+            return able
+        return np.asarray(able[self.learning.given[able]])
 
     def play(
         self,
@@ -115,6 +116,7 @@ class PeerTurns(Stateful):
             came = np.isin(part.receiver, fetched)
             channel.seen(part.take(came), cause[came], number)
         computed = learned = np.flatnonzero(jobs["compute_end_us"] >= 0)
+        learning.took_part[phones[learned]] = True
         if work is not None:
             computed = work.commit(computed)
         if usable is not None:

@@ -14,7 +14,8 @@ from droidloop.devices.fleets.work import WrongOutputError
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.interfaces.peers import PeerRule
 from droidloop.models.interfaces.store import PrivateStore
-from droidloop.models.learning.device_step import BY_STEP, Lesson, Trainer, lesson_of, trained_by
+from droidloop.models.learning.device_step import BY_STEP, Lesson, lesson_of, trained_by
+from droidloop.models.local.sgd import Trainer
 from droidloop.models.packages.step_export import FEEDBACK, TrainingModels
 from droidloop.models.peer.gossip_engines import ROW_AGE
 from droidloop.platform.arrays import Array, IntArray

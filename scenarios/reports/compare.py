@@ -1,11 +1,13 @@
 """Runs side by side: what each way of learning gave, and what it cost, over seeds.
 
 Runs whose scenarios differ in nothing but the seed are one row, with a 95 % confidence interval
-of the mean (Student's t over runs). All of it is computed from their ledgers.
+of the mean (Student's t): of a metric over users, of a cost over runs. A user of data that were
+read is one value, the mean over the seeds; made up users of two seeds are two. All of it is
+computed from the ledgers of the runs.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from droidloop.platform.ledger import Rows, read, texts
 from droidloop.platform.rundir import RunDirectory
 from droidloop.platform.units import HOUR_US, joules
 
+from .intervals import interval
 from .measured import Measured, metrics_of
 from .varied import keys_of, labels_of
 
@@ -26,6 +29,9 @@ _WORK = ("promotion_uj", "radio_uj", "tail_uj", "cpu_uj")
 COSTS = {"round": "best round", "hours": "hours", "mb": "MB a phone", "joules": "J a phone"}
 """What learning had cost by the best round, and how tables call it."""
 _OLDER = "hit_rate"
+
+User = str | int
+"""A name in the data that were read, or the number of a phone."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +53,21 @@ class Course:
 class Result:
     """One run: figures of the best round for all phones and by class, and the way there.
 
-    ``by_user`` has for each metric the value of each user on the test part.
+    ``by_user`` has for each metric the value of each user on the test part, ``profiles`` the class
+    of each user's phone. A user has the name of the data, or the number of the phone.
     """
 
     seed: int
     overall: dict[str, float]
     classes: dict[str, dict[str, float]]
     course: Course
-    by_user: dict[str, dict[int, float]]
+    by_user: dict[str, dict[User, float]]
+    profiles: dict[User, str]
+
+    def values(self, figure: str, users: str = "all") -> dict[User, float]:
+        """Return the value of each user on phones of that class; nothing where none has one."""
+        every = self.by_user.get(figure, {})
+        return {u: v for u, v in every.items() if users in ("all", self.profiles.get(u))}
 
 
 @dataclass(frozen=True)
@@ -67,26 +80,30 @@ class Group:
     results: list[Result]
 
     def interval(self, figure: str, users: str = "all") -> tuple[float, float]:
-        """Return the mean of *figure* over runs and half the width of its interval.
+        """Return the mean of *figure* and half the width of its interval; NaN where none has it.
 
-        Of all phones, or of the class *users*; NaN where no run has it.
+        Of all phones, or of the class *users*.
         """
+        return interval(self.values(figure, users))
+
+    def values(self, figure: str, users: str = "all") -> list[float]:
+        """Return what that interval is of: a value each user, or each run where users have none."""
+        if each := pooled((one.seed, one.values(figure, users)) for one in self.results):
+            return each
         found = [
             (one.overall if users == "all" else one.classes.get(users, {})).get(figure, np.nan)
             for one in self.results
         ]
-        return interval([value for value in found if not np.isnan(value)])
+        return [value for value in found if not np.isnan(value)]
 
 
-def interval(values: Sequence[float]) -> tuple[float, float]:
-    """Return the mean of *values* and half the width of its 95 % interval; NaN where unknown."""
-    from scipy.special import stdtrit
-
-    n = len(values)
-    mean = float(np.mean(values)) if n else float("nan")
-    if n < 2:
-        return mean, float("nan")
-    return mean, float(stdtrit(n - 1, 0.975)) * float(np.std(values, ddof=1)) / n**0.5
+def pooled(runs: Iterable[tuple[int, Mapping[User, float]]]) -> list[float]:
+    """Return the mean over *runs*, seed and values, of each user; see the head of this file."""
+    found: dict[User | tuple[int, User], list[float]] = {}
+    for seed, values in runs:
+        for user, value in values.items():
+            found.setdefault(user if isinstance(user, str) else (seed, user), []).append(value)
+    return [sum(values) / len(values) for values in found.values()]
 
 
 def groups_of(folders: Sequence[Path]) -> list[Group]:
@@ -152,14 +169,19 @@ def result_of(run: RunDirectory, manifest: dict[str, Any]) -> Result:
         | when
         for name, phones in users.items()
     }
-    by_user = {
-        one.name: dict(
-            zip(*(values[one.name][c].tolist() for c in ("phone", "value")), strict=True)
-        )
+    names = {
+        phone: user or phone
+        for phone, user in zip(devices["phone"].tolist(), texts(devices["user"]), strict=True)
+    }
+    by_user: dict[str, dict[User, float]] = {
+        one.name: {
+            names[phone]: value for phone, value in values[one.name][["phone", "value"]].tolist()
+        }
         for one in measured
         if not one.whole
     }
-    return Result(manifest["seed"], figures.pop(""), figures, course, by_user)
+    profiles = dict(zip(names.values(), texts(devices["profile"]), strict=True))
+    return Result(manifest["seed"], figures.pop(""), figures, course, by_user, profiles)
 
 
 def course_of(jobs: Rows, events: Rows, phones: int, metrics: Sequence[Measured]) -> Course:

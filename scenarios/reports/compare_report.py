@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from .canvas import blank, save
-from .compare import COSTS, Group, interval
+from .compare import COSTS, Group
+from .intervals import interval
 from .measured import Measured
 from .paired import differences
 from .targets import COSTS as SPENT
@@ -40,9 +41,10 @@ def _records(groups: Sequence[Group], targets: Sequence[Target]) -> Iterator[dic
     for group in groups:
         for users in ("all", *_classes(groups)):
             for figure in figures:
-                found: dict[str, Any] = {"users": users, "figure": figure}
-                found["n"] = len(group.results)
-                yield _record(group, *group.interval(figure, users), **found)
+                values = group.values(figure, users)
+                found: dict[str, Any] = {"users": users, "figure": figure, "n": len(values)}
+                found["pairs"] = "users" if len(values) > len(group.results) else "seeds"
+                yield _record(group, *interval(values), **found)
         for target in targets:
             spent = [target.costs(one.course) for one in group.results]
             for cost in SPENT:
@@ -68,7 +70,10 @@ def show(groups: Sequence[Group], targets: Sequence[Target], console: Console) -
     """Print *groups*: one row each, by class of phone, how they differ, and what targets cost."""
     metrics = metrics_in(groups)
     heads = {one.name: one.label for one in metrics} | COSTS
-    title = "test quality at the best round, and what learning had cost by then"
+    title = (
+        "test quality at the best round ± its 95 % interval over users and seeds, "
+        "and what learning had cost by then ± that over seeds"
+    )
     table = _table(title, ["runs", "seeds", *heads.values()])
     for group in groups:
         cells = [_cell(group.interval(figure), _DIGITS.get(figure, 4)) for figure in heads]

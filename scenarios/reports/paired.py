@@ -3,15 +3,16 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from .compare import COSTS, Group, Result, interval
+from .compare import COSTS, Group, Result, User, pooled
+from .intervals import interval
 
 
 @dataclass(frozen=True)
 class Difference:
     """By how much a figure of *group* is larger than that of the *first*.
 
-    ``mean`` and ``half`` of the 95 % interval, over *n* pairs of seeds or, with one seed in
-    common, of users.
+    ``mean`` and ``half`` of the 95 % interval, over *n* pairs of users, or of seeds for what is
+    one value a run.
     """
 
     group: Group
@@ -32,23 +33,18 @@ def differences(groups: Sequence[Group]) -> Iterator[Difference]:
         same_people = all(group.scenario[key] == first.scenario[key] for key in _PEOPLE)
         metrics = [one.name for one in group.metrics if one in first.metrics]
         for figure in (*metrics, *COSTS) if same_people else ():
-            by_seed = [_mean(*pair, figure) for pair in pairs]
-            if len(pairs) >= 2:
-                yield Difference(group, first, figure, *interval(by_seed), len(pairs), "seeds")
-            elif len(pairs) == 1 and len(values := _by_user(*pairs[0], figure)) >= 2:
-                yield Difference(group, first, figure, *interval(values), len(values), "users")
+            users = pooled((one.seed, _by_user(one, other, figure)) for one, other in pairs)
+            if len(users) >= 2:
+                yield Difference(group, first, figure, *interval(users), len(users), "users")
+            elif len(pairs) >= 2:
+                each = [one.overall[figure] - other.overall[figure] for one, other in pairs]
+                yield Difference(group, first, figure, *interval(each), len(pairs), "seeds")
 
 
 _PEOPLE = ("data", "population")
 """The sections that must be equal, so that the phone of a number is the same one."""
 
 
-def _by_user(one: Result, other: Result, figure: str) -> list[float]:
-    mine, its = one.by_user.get(figure, {}), other.by_user.get(figure, {})
-    return [value - its[phone] for phone, value in mine.items() if phone in its]
-
-
-def _mean(one: Result, other: Result, figure: str) -> float:
-    """Return the mean difference over the users of both, or of what is one value a run."""
-    values = _by_user(one, other, figure) or [one.overall[figure] - other.overall[figure]]
-    return sum(values) / len(values)
+def _by_user(one: Result, other: Result, figure: str) -> dict[User, float]:
+    mine, its = one.values(figure), other.values(figure)
+    return {user: value - its[user] for user, value in mine.items() if user in its}

@@ -13,7 +13,8 @@ from droidloop.platform.units import joules, seconds
 from .canvas import blank, save
 from .compare import result_of
 from .measured import Measured, metrics_of
-from .summary import COMPONENTS, quality_of, summarise
+from .quality import quality_of
+from .summary import COMPONENTS, summarise
 
 _COLOURS = ("#4c72b0", "#dd8452", "#55a868", "#c44e52", "#8172b3")
 

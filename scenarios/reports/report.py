@@ -1,6 +1,7 @@
 """The summary as text: one table for the whole population, one by class of phone."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -9,8 +10,9 @@ from rich.table import Table
 
 from .device_tables import show_devices
 from .measured import Measured
+from .quality import record_of
 from .staleness import in_words
-from .summary import COMPONENTS, quality_of
+from .summary import COMPONENTS
 
 Facts = dict[str, Any]
 
@@ -33,8 +35,9 @@ def _megabytes(facts: Facts) -> str:
 
 
 def tables_of(answer: Facts) -> list[Table]:
-    """Return the tables of the summary *answer*: quality, and what holds by class of phone."""
-    return [_quality(answer), _classes(answer)]
+    """Return the tables of the summary *answer*: quality, by who took part, by class of phone."""
+    groups = _groups(answer)
+    return [_quality(answer), *([groups] if groups.row_count else []), _classes(answer)]
 
 
 def _training(facts: Facts) -> str:
@@ -44,8 +47,12 @@ def _training(facts: Facts) -> str:
 
 def show(answer: Facts, console: Console) -> None:
     """Print the summary *answer* of a run on *console*."""
+    for line in _data(answer):
+        console.print(line, highlight=False)
     for table in tables_of(answer):
         console.print(table)
+    for line in _judged(answer):
+        console.print(line, highlight=False)
     if "devices" in answer:
         show_devices(answer["devices"], console)
     participation = answer["participation"]
@@ -86,14 +93,69 @@ def _coverage(shares: dict[str, float]) -> str:
     return text
 
 
+def _data(answer: Facts) -> Iterator[str]:
+    """Yield what the data are, and what of them may surprise."""
+    facts = answer["data"]
+    if not facts:  # an older run does not say
+        return
+    when = "without times"
+    if facts["first_s"] >= 0:
+        first, last = (_day(facts[name]) for name in ("first_s", "last_s"))
+        when = f"{first} to {last}" if first != last else first
+    repeats = "dropped (data.repeats)" if facts["dropped"] else "kept (data.repeats)"
+    yield (
+        f"data: {facts['users']:,} users, {facts['items']:,} items, {facts['events']:,} events, "
+        f"{when}; {facts['repeats']:,} repeats {repeats}"
+    )
+    if facts["untimed"]:
+        yield (
+            f"notice: {facts['untimed']:,} events have no time: their order is that of the file, "
+            "and each user's last ones are held out; name the column of times, or sort the file"
+        )
+    if facts["known_tests"]:
+        yield (
+            f"notice: {facts['known_tests']:,} test events are of items that their users have in "
+            "training; data.repeats = 'drop' leaves them out"
+        )
+
+
+def _day(time_s: int) -> str:
+    return datetime.fromtimestamp(time_s, UTC).date().isoformat()
+
+
+def _judged(answer: Facts) -> Iterator[str]:
+    """Yield who has judged what, and how far the trained model is from the strongest baseline."""
+    asked, baseline = answer["asked"], answer["baseline"]
+    if baseline is not None:
+        metric, model = answer["metrics"][0], baseline["model"]
+        chosen = ", ".join(f"{k} = {v:g}" for k, v in answer["settings"].get(model, {}).items())
+        yield (
+            f"strongest baseline: {_MODELS.get(model, model).strip()}"
+            f"{f' ({chosen}, chosen on validation)' if chosen else ''}; trained on the phones less "
+            f"it, user by user: {metric.label} {_with_interval(baseline, 3)}"
+        )
+    yield (
+        "lab: judged by the laboratory, which asks no phone: no bytes, no joules. "
+        "± is the 95 % interval over users"
+    )
+    if asked["phones"]:
+        yield (
+            f"phones: the lists of {asked['phones']} phones that hold the model, for "
+            f"{asked['mb']:.3f} MB and {asked['joules']:.2f} J each to get it and to compute them"
+        )
+
+
 _MODELS = {
     "trained": "trained on the phones",
     "float32": "  .tflite float32 (LiteRT)",
     "int8": "  .tflite int8 (LiteRT)",
+    "held": "  listed on the phones",
     "mf": "central MF",
     "neumf": "central NeuMF",
     "cloud": "as the cloud trained it",
     "lightgcn": "central LightGCN",
+    "ials": "iALS",
+    "ease": "EASE",
     "itemknn": "ItemKNN",
     "popularity": "popularity",
 }
@@ -102,15 +164,45 @@ _MODELS = {
 def _quality(answer: Facts) -> Table:
     table = Table(title=f"{answer['scenario']}, seed {answer['seed']}: quality (mean over users)")
     table.add_column("model")
+    table.add_column("judged by")
     columns = _columns(answer)
     for title in columns:
         table.add_column(title, justify="right")
+    for model, label in _shown(answer).items():
+        found = [record_of(answer, model=model, **where) for where in columns.values()]
+        judge = "phones" if model == "held" else "lab"
+        table.add_row(label, judge, *(_with_interval(one, 3) for one in found))
+    return table
+
+
+def _shown(answer: Facts) -> dict[str, str]:
+    """Return the models of *answer* in the order of tables, with their labels."""
     models = {one["model"] for one in answer["quality"]}
-    for model in [*_MODELS, *sorted(models - set(_MODELS))]:
-        if model in models:
-            values = [quality_of(answer, model=model, **where) for where in columns.values()]
-            label = _MODELS.get(model, model)
-            table.add_row(label, *(_number(value, 4) for value in values))
+    order = [*_MODELS, *sorted(models - set(_MODELS))]
+    return {model: _MODELS.get(model, model) for model in order if model in models}
+
+
+def _with_interval(record: Facts | None, digits: int) -> str:
+    """Return a value with half of its interval; NaN and none are a dash."""
+    if record is None:
+        return "-"
+    half = record["half_width"]
+    return _number(record["value"], digits) + (f" ± {half:.{digits}f}" if half is not None else "")
+
+
+def _groups(answer: Facts) -> Table:
+    """Return the first metric by who took part; without a row where all or none did."""
+    metric, groups = answer["metrics"][0], answer["groups"]
+    table = Table(title=f"{metric.label}: who took part in learning, and who did not")
+    table.add_column("model")
+    everybody = {"quality": answer["quality"], "phones": answer["phones"]}
+    every = {**groups, "all": everybody}
+    for name, facts in every.items():
+        table.add_column(f"{name} ({facts['phones']['total']})", justify="right")
+    for model, label in _shown(answer).items() if len(groups) > 1 else ():
+        where = {"model": model, "ranking": metric.ranking}
+        found = [record_of(facts, metric.name, **where) for facts in every.values()]
+        table.add_row(label, *(_with_interval(one, 3) for one in found))
     return table
 
 
@@ -147,16 +239,21 @@ def _classes(answer: Facts) -> Table:
 
 
 def _metric_rows(answer: Facts) -> Iterator[tuple[str, Callable[[Facts], str]]]:
-    """Yield a row for each metric, and one for the first of them after compression."""
+    """Yield a row for each metric; after the first one those of int8 and the best baseline."""
+    baseline = answer["baseline"]
     for number, metric in enumerate(answer["metrics"]):
         found = partial(_value, metric)
         yield metric.label, found
         if number == 0 and any(one["model"] == "int8" for one in answer["quality"]):
             yield f"{metric.label} int8", partial(found, model="int8")
+        if number == 0 and baseline is not None:
+            label = _MODELS.get(baseline["model"], baseline["model"]).strip()
+            yield f"{metric.label} {label}", partial(found, model=baseline["model"])
 
 
 def _value(metric: Measured, facts: Facts, model: str = "trained") -> str:
-    return _number(quality_of(facts, metric.name, model=model, ranking=metric.ranking), 3)
+    found = record_of(facts, metric.name, model=model, ranking=metric.ranking)
+    return _with_interval(found, 2)
 
 
 _ROWS: list[tuple[str, Callable[[Facts], str]]] = [

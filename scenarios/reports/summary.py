@@ -14,6 +14,7 @@ from droidloop.platform.units import joules, seconds
 from .device_tables import devices_of
 from .measured import metrics_of
 from .provenance import synthetic_parts
+from .quality import asked, best_baseline, by_group, qualities, settings
 from .staleness import staleness_of
 
 COMPONENTS = tuple(name.removesuffix("_uj") for name in ENERGY_PARTS)
@@ -59,6 +60,11 @@ def summarise(run: RunDirectory) -> dict[str, Any]:
             name: _facts(tables.of(name.encode()))
             for name in texts(np.unique(simulated["profile"]))
         },
+        "groups": by_group(tables.metrics, tables.jobs, devices),
+        "baseline": best_baseline(tables.metrics, manifest),
+        "settings": settings(events),
+        "asked": asked(tables.jobs),
+        "data": manifest.get("data", {}),
         "synthetic": synthetic_parts(manifest["scenario"]),
         "wall_s": manifest.get("wall_s"),
     }
@@ -81,18 +87,23 @@ def records(answer: dict[str, Any]) -> list[dict[str, Any]]:
     one of quality, and what it is. What is not known is None.
     """
     head = {name: answer[name] for name in ("scenario", "seed", "state")}
-    none = dict.fromkeys(("model", "part", "ranking"))
+    none = dict.fromkeys(("model", "part", "ranking", "half_width", "n"))
     rows: list[dict[str, Any]] = []
-    for users, facts in {"all": answer, **answer["classes"]}.items():
+    for users, facts in {"all": answer, **answer["classes"], **answer["groups"]}.items():
         mine = head | {"users": users}
         rows += [mine | one for one in facts["quality"]]
         others = {name: fact for name, fact in facts.items() if name not in _APART}
         rows += [mine | none | {"figure": path, "value": v} for path, v in _flat(others)]
+    if answer["baseline"] is not None:
+        rows.append(head | {"users": "all"} | answer["baseline"])
     made_up = [{"figure": f"synthetic.{part}", "value": 1} for part in answer["synthetic"]]
     return rows + [head | {"users": "all"} | none | one for one in made_up]
 
 
-_APART = ("scenario", "seed", "state", "metrics", "quality", "classes", "synthetic")
+_APART = (
+    *("scenario", "seed", "state", "metrics", "quality", "classes", "groups", "baseline"),
+    "synthetic",
+)
 
 
 def _flat(facts: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
@@ -102,18 +113,6 @@ def _flat(facts: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
             yield from _flat(value, f"{above}{name}.")
         else:
             yield above + name, value
-
-
-def quality_of(facts: dict[str, Any], metric: str, **where: str) -> float | None:
-    """Return the value of *metric* for a group of phones; None where there is none.
-
-    *where* tells the model (the trained one), the part (test) and the ranking (sampled).
-    """
-    wanted = {"model": "trained", "part": "test", "ranking": "sampled"} | where
-    for one in facts["quality"]:
-        if one["figure"] == metric and all(one[key] == word for key, word in wanted.items()):
-            return float(one["value"])
-    return None
 
 
 def _links(events: Rows) -> dict[str, int] | None:
@@ -137,7 +136,7 @@ def _shares(events: Rows) -> dict[str, float] | None:
 def _facts(tables: _Tables) -> dict[str, Any]:
     """Return what holds for a group of phones."""
     return {
-        "quality": _quality(tables.metrics),
+        "quality": qualities(tables.metrics),
         "latency_s": _latency(tables.jobs),
         "energy_j": _energy(tables.devices),
         "training_job_j": _training(tables.jobs),
@@ -148,17 +147,6 @@ def _facts(tables: _Tables) -> dict[str, Any]:
         "phones": _phones(tables),
         "outcomes": _outcomes(tables.jobs),
     }
-
-
-def _quality(metrics: Rows) -> list[dict[str, Any]]:
-    """Return the mean over users of each metric, by model, part and ranking."""
-    keys = ["model", "part", "ranking", "name"]
-    kinds, mine = np.unique(metrics[keys], return_inverse=True)
-    return [
-        dict(zip((*keys[:3], "figure"), texts(np.array(list(kind))), strict=True))
-        | {"value": float(metrics["value"][mine == number].mean())}
-        for number, kind in enumerate(kinds.tolist())
-    ]
 
 
 def _latency(jobs: Rows) -> dict[str, Any]:

@@ -33,11 +33,24 @@ def labels_of(scenarios: Sequence[Mapping[str, Any]]) -> list[str]:
     for scenario in scenarios:
         same = [one for one in scenarios if one["name"] == scenario["name"]]
         differ = dict(keys_of(scenario))
-        keys = ", ".join(f"{key} = {shown(differ.get(key))}" for key in varied(same))
+        keys = ", ".join(f"{key} = {shown(differ.get(key))}" for key in _telling(varied(same)))
         if len(same) < len(scenarios) or not keys:
             keys = f"{named(scenario)}; {keys}".removesuffix("; ")
         labels.append(keys)
     return labels
+
+
+def _telling(differ: Mapping[str, list[Any]]) -> list[str]:
+    """Return the keys that tell scenarios apart: where choices differ, not the keys of one alone.
+
+    The keys ``rule`` and ``kind`` are choices, and what only one choice has goes with it.
+    """
+    chosen = {key.rpartition(".")[0] for key in differ if key.endswith((".rule", ".kind"))}
+    return [
+        key
+        for key, values in differ.items()
+        if None not in values or not any(key.startswith(f"{one}.") for one in chosen)
+    ]
 
 
 def named(scenario: Mapping[str, Any]) -> str:

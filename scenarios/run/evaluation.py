@@ -1,18 +1,28 @@
 """How good what is learned is: after some turns on the validation items, at the end on all."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from droidloop.models.data.split import Part
 from droidloop.models.evaluation.evaluate import Judged
-from droidloop.models.evaluation.evaluator import Scorer, TableScorer
+from droidloop.models.evaluation.evaluator import (
+    FunctionScorer,
+    InsteadScorer,
+    Scorer,
+    TableScorer,
+)
 from droidloop.models.learning.learning import Snapshot
+from droidloop.models.learning.newcomers import with_newcomers
 from droidloop.models.packages.litert import LiteRT
+from droidloop.models.recommenders.baselines import Popularity
+from droidloop.platform.arrays import BoolArray, IntArray
 from droidloop.platform.ledger import Words
 from droidloop.platform.state import Stateful, Tree, copied
 from droidloop.scenarios.delivery.releases import VARIANTS, Release, Version
+from droidloop.scenarios.runtime.context import local_at
 from droidloop.scenarios.runtime.recorder import Recorder
 
 from .experiment import Experiment
@@ -21,12 +31,22 @@ from .records import Records, note_split
 
 @dataclass
 class _Best:
-    """The turn that was best on the validation part, and what it had learned."""
+    """The turn that was best on the validation part, when it ended, and what it had learned."""
 
     quality: float
     round: int
+    t_us: int
     trained: Snapshot
     rule: Tree
+    settled: "_Settled | None" = None
+
+
+@dataclass(frozen=True)
+class _Settled:
+    """What has been learned with what newcomers will show, and the qualities that settled it."""
+
+    trained: Snapshot
+    qualities: dict[str, float]
 
 
 class Evaluation(Stateful):
@@ -38,11 +58,13 @@ class Evaluation(Stateful):
 
     def version(self) -> Version | None:
         """Return the best version so far; None: there is none, or it does not ship."""
-        return None if self._best is None else _version(self._best.round, self._best.trained)
+        best = self._best
+        return None if best is None else _version(best.round, self._settled_best(best).trained)
 
     def present(self, number: int) -> Version | None:
         """Return what turn *number* has just left; None where it does not ship."""
-        return _version(number, self._study.learning.snapshot())
+        now = self._learned(self._recorder.engine.now_us)
+        return _version(number, self._settled(now).trained)
 
     def require_best(self) -> None:
         """Judge what is there now, if no turn has been judged."""
@@ -51,7 +73,10 @@ class Evaluation(Stateful):
 
     def validate(self, number: int) -> bool:
         """Judge turn *number* on the validation items; return whether it is the best so far."""
-        trained, evaluator = self._study.learning.snapshot(), self._study.evaluator
+        # phones with nothing of their own show it: with popularity in its place, the round in
+        # which the fewest have learned could be the best
+        now_us, evaluator = self._recorder.engine.now_us, self._study.evaluator
+        trained = self._learned(now_us)
         if trained.rated is not None:
             rated = trained.rated("valid")["trained"]
             found = {metric.name: metric.mean(rated) for metric in evaluator.metrics}
@@ -64,19 +89,24 @@ class Evaluation(Stateful):
         if self._best is not None and not quality > self._best.quality:
             return False
         rule = copied(self._study.learning.state()) if self._remember else None
-        self._best = _Best(quality, number, trained, rule)
+        self._best = _Best(quality, number, now_us, trained, rule)
         return True
 
     def measure(self, release: Release | None) -> None:
         """Judge the best version on the test items, beside the baselines and as it was shipped."""
         best, evaluator = self._best, self._study.evaluator
         assert best is not None
-        records = self._records(best.round)
+        settled, records = self._settled_best(best), self._records(best.round)
+        trained = settled.trained
+        if best.trained.fit is not None:
+            ppm = {f"{name}_ppm": round(1e6 * value) for name, value in settled.qualities.items()}
+            phones = len(best.trained.fit.phones)
+            self._recorder.event("newcomers", best.round, phones=phones, **ppm)
         baselines = self._study.baselines()
         for name, one in baselines.items():
             self._recorder.event("baseline", best.round, **_ppm(name, one.setting))
         beside = {name: one.scorer for name, one in baselines.items()}
-        scorers: dict[str, Scorer] = {**best.trained.scorers, **beside}
+        scorers: dict[str, Scorer] = {**trained.scorers, **beside}
         if release is not None:
             for variant in VARIANTS:
                 model = LiteRT(release.package.model(variant))
@@ -86,19 +116,68 @@ class Evaluation(Stateful):
             for name, shares in overlap.values.items():
                 records.by_user(overlap.users, name, shares, **where)
         for model_name, scorer in scorers.items():
+            if model_name in ("trained", *VARIANTS):
+                scorer = self._shown(scorer, trained)
             for ranking, judged in evaluator.judged(scorer).items():
                 records.judged(judged, model_name, ranking)
-        parts: tuple[Part, ...] = ("valid", "test") if best.trained.rated is not None else ()
+        parts: tuple[Part, ...] = ("valid", "test") if trained.rated is not None else ()
         for part in parts:
-            assert best.trained.rated is not None
-            for model_name, rated in best.trained.rated(part).items():
+            assert trained.rated is not None
+            for model_name, rated in trained.rated(part).items():
                 users = np.arange(len(rated.offsets) - 1)
                 records.judged(Judged(users, rated=rated), model_name, "rated", part)
 
-    def judge(self, name: str, scorer: Scorer, number: int) -> None:
-        """Judge *scorer* on the test items under that *name*, as of turn *number*."""
-        for ranking, judged in self._study.evaluator.judged(scorer).items():
+    def judge(self, name: str, scorer: Scorer, number: int, users: IntArray | None = None) -> None:
+        """Judge *scorer* on the test items of *users*, or all, under that *name*, as of a turn."""
+        tests = self._study.task.split.test.counts
+        if users is not None and not tests[users].any():
+            return  # nobody who was asked has anything to be judged by
+        for ranking, judged in self._study.evaluator.judged(scorer, users).items():
             self._records(number).judged(judged, name, ranking)
+
+    @property
+    def took_part(self) -> BoolArray:
+        """Which phones had learned when the best version was made."""
+        assert self._best is not None
+        assert self._best.trained.took_part is not None
+        return self._best.trained.took_part
+
+    def _learned(self, t_us: int) -> Snapshot:
+        """Return what has been learned; phones know what has happened there at that time."""
+        starts_s = self._study.scenario.data.clock_starts_s
+        return with_newcomers(self._study.learning, partial(local_at, t_us, starts_s))
+
+    def _shown(self, scorer: Scorer, trained: Snapshot) -> Scorer:
+        """Return *scorer*, but popularity where phones have nothing of their own to show."""
+        if trained.bare is None or not trained.bare.any():
+            return scorer
+        return InsteadScorer(scorer, self._popular(), trained.bare)
+
+    def _popular(self) -> Scorer:
+        split = self._study.task.split
+        return FunctionScorer(Popularity(split.train, split.n_items).scores)
+
+    def _settled_best(self, best: _Best) -> _Settled:
+        if best.settled is None:
+            best.settled = self._settled(best.trained)
+        return best.settled
+
+    def _settled(self, trained: Snapshot) -> _Settled:
+        """Return what has been learned, with popularity for newcomers if it serves them better.
+
+        Their validation events tell, all together.
+        """
+        fit, evaluator = trained.fit, self._study.evaluator
+        if fit is None or not evaluator.split.valid.counts[fit.phones].any():
+            return _Settled(trained, {})
+        theirs, sign = evaluator.of(fit.phones, "valid"), evaluator.yardstick.sign
+        scorers = {"fitted": trained.scorers["trained"], "popularity": self._popular()}
+        found = {name: theirs.quality(scorer, "valid") for name, scorer in scorers.items()}
+        if sign * found["fitted"] >= sign * found["popularity"]:
+            return _Settled(trained, found)
+        bare = np.array(trained.bare)
+        bare[fit.phones] = True
+        return _Settled(replace(trained, bare=bare, fit=None), found)
 
     def note_split(self) -> None:
         """Write what is learned from and judged by."""
@@ -114,13 +193,14 @@ class Evaluation(Stateful):
         if self._best is None:
             return {"best": None}
         best = self._best
-        return {"best": {"quality": best.quality, "round": best.round, "rule": best.rule}}
+        kept = {name: getattr(best, name) for name in ("quality", "round", "t_us", "rule")}
+        return {"best": kept}
 
     def restore(self, tree: Mapping[str, Tree]) -> None:
         """Know the best turn of *tree*; the rule is left as it was then, to be restored next."""
         if tree["best"] is not None:
             self._study.learning.restore(tree["best"]["rule"])
-            trained = self._study.learning.snapshot()
+            trained = self._learned(tree["best"]["t_us"])
             self._best = _Best(trained=trained, **tree["best"])
 
 
@@ -130,7 +210,9 @@ def _ppm(name: str, setting: Mapping[str, float]) -> dict[str, int]:
 
 
 def _version(number: int, trained: Snapshot) -> Version | None:
-    return None if trained.ship is None else Version(number, trained.ship)
+    if trained.ship is None:
+        return None
+    return Version(number, trained.ship, trained.fit, trained.bare)
 
 
 def classes_of(study: Experiment) -> Words:

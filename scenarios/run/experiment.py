@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from droidloop.devices.population.population import Population
+from droidloop.models.data.facts import DataFacts, facts_of
 from droidloop.models.data.split import leave_one_out
 from droidloop.models.evaluation.candidates import exclusions, sample_candidates
 from droidloop.models.evaluation.evaluator import Evaluator
@@ -37,6 +38,7 @@ class Experiment:
     learning: Learning
     links: Topology | None
     evaluator: Evaluator
+    facts: DataFacts
 
     def baselines(self) -> dict[str, Baseline]:
         """Return the models that the trained one is printed beside, trained here and now."""
@@ -104,7 +106,8 @@ def prepare(scenario: Scenario) -> Experiment:
     links = _links(scenario, len(folk.population), learning)
     metrics, by = chosen_metrics(evaluation, learning.answers)
     evaluator = replace(evaluator, metrics=metrics, by=by)
-    return Experiment(scenario, folk.population, task, learning, links, evaluator)
+    facts = facts_of(folk.interactions, folk.dropped, split)
+    return Experiment(scenario, folk.population, task, learning, links, evaluator, facts)
 
 
 def _links(scenario: Scenario, phones: int, learning: Learning) -> Topology | None:

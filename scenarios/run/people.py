@@ -14,6 +14,7 @@ from droidloop.devices.population.recorded import charging_windows, rate_traces
 from droidloop.models.data import foursquare as check_ins
 from droidloop.models.data import readers, synthetic
 from droidloop.models.data import synthetic_check_ins as synthetic_places
+from droidloop.models.data.facts import without_repeats
 from droidloop.models.data.interactions import Interactions
 from droidloop.models.data.places import Places
 from droidloop.network.coverage import Region
@@ -29,11 +30,15 @@ from droidloop.scenarios.schema.schema import DataSection
 
 @dataclass(frozen=True)
 class People:
-    """The interactions and the phones: user *k* owns phone *k*; items that are places lie there."""
+    """The interactions and the phones: user *k* owns phone *k*; items that are places lie there.
+
+    ``dropped`` is how many repeats were left out; None: they are kept.
+    """
 
     interactions: Interactions
     population: Population
     places: Places | None = None
+    dropped: int | None = None
 
 
 def people(data: DataSection, section: PopulationSection, seed: int) -> People:
@@ -43,15 +48,36 @@ def people(data: DataSection, section: PopulationSection, seed: int) -> People:
         DataError: the data cannot be read, or have fewer users than there are phones.
         ScenarioError: the population asks for what does not exist.
     """
-    interactions, places = _interactions(data, section, Draws(seed, "data"))
+    interactions, places, dropped = _interactions(data, section, Draws(seed, "data"))
     draws = Draws(seed, "population")
     population = build(_spec(section, interactions.n_users, draws), draws)
     if section.assignment == "activity":
         interactions = _by_speed(interactions, population)
-    return People(interactions, population, places)
+    return People(interactions, population, places, dropped)
 
 
 def _interactions(
+    data: DataSection, section: PopulationSection, draws: Draws
+) -> tuple[Interactions, Places | None, int | None]:
+    interactions, places = _made_or_read(data, section, draws)
+    dropped = None
+    if data.repeats == "drop" or (data.repeats is None and places is None):
+        interactions, dropped = without_repeats(interactions)
+    if data.path is None:
+        return interactions, places, dropped
+    if section.phones is None or section.phones == interactions.n_users:
+        return interactions, places, dropped
+    if section.phones > interactions.n_users:
+        raise DataError(
+            f"{data.path}: {interactions.n_users} users for population.phones = "
+            f"{section.phones}; leave population.phones out or lower it"
+        )
+    kept = draws.choose(np.arange(interactions.n_users), section.phones, 0)
+    interactions = interactions.keep(np.isin(interactions.users, kept))
+    return interactions, places and places.of(interactions.item_labels), dropped
+
+
+def _made_or_read(
     data: DataSection, section: PopulationSection, draws: Draws
 ) -> tuple[Interactions, Places | None]:
     if data.path is None:
@@ -61,17 +87,7 @@ def _interactions(
         return synthetic.generate(*size), None
     if not data.path:
         raise ScenarioError("[data] path = '': give the data with --set data.path=PATH")
-    interactions, places = _read(data, Path(data.path))
-    if section.phones is None or section.phones == interactions.n_users:
-        return interactions, places
-    if section.phones > interactions.n_users:
-        raise DataError(
-            f"{data.path}: {interactions.n_users} users for population.phones = "
-            f"{section.phones}; leave population.phones out or lower it"
-        )
-    kept = draws.choose(np.arange(interactions.n_users), section.phones, 0)
-    interactions = interactions.keep(np.isin(interactions.users, kept))
-    return interactions, places and places.of(interactions.item_labels)
+    return _read(data, Path(data.path))
 
 
 def _read(data: DataSection, path: Path) -> tuple[Interactions, Places | None]:

@@ -99,6 +99,7 @@ def _measured(study: Experiment) -> dict[str, Any]:
         "best_by": evaluator.yardstick.name,
         "users": evaluator.split.n_users,
         "items": evaluator.split.n_items,
+        "data": study.facts.plain(),
     }
 
 
@@ -155,12 +156,17 @@ class _Run:
         state, traits = population.state, population.traits
         measured = np.zeros(len(population), bool)
         measured[list(self.attached.phones)] = True
+        task = self.study.task
+        read = task.path is not None
+        names = task.interactions.user_labels.tolist() if read else [""]
         columns = {
             "phone": np.arange(len(population)),
             "profile": classes_of(self.study),
             "region": Words(population.regions, traits["region"]),
             "radio": Words(population.radios, traits["radio"]),
             "measured": measured,
+            "took_part": self.whole.took_part,
+            "user": Words(list(map(str, names)), np.arange(len(population)) * read),
             "capacity_uj": traits["capacity_uj"],
             "battery_before_uj": self.battery_before_uj,
             "battery_after_uj": state["battery_uj"],

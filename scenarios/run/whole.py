@@ -9,7 +9,7 @@ import simpy
 from droidloop.models.evaluation.evaluator import TableScorer
 from droidloop.models.packages.litert import LiteRT
 from droidloop.models.packages.package import Package
-from droidloop.platform.arrays import Array
+from droidloop.platform.arrays import Array, BoolArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.engine import Process
 from droidloop.platform.state import Stateful, Tree
@@ -69,6 +69,8 @@ class Whole(Stateful):
         self._releases = Releases(
             scenario.delivery, scenario.name, folder, recorder, held, self._activities
         )
+        if study.task.path is not None:
+            self._releases.items = list(map(str, study.task.interactions.item_labels.tolist()))
         self._releases.best = self._evaluation.version
         self._releases.works = self._works
         self._releases.released = self._judge_release
@@ -82,11 +84,19 @@ class Whole(Stateful):
         return self._activities.over
 
     def end(self) -> None:
-        """Judge what the phones hold at the end."""
-        scores = None if self._at_end else self._releases.lists()
-        if scores is not None:
+        """Judge what phones that hold a model have listed last."""
+        lists = self._releases.lists()
+        if lists is not None:
+            phones, scores = lists
+            every = np.zeros((len(self._study.population), scores.shape[1]), np.float32)
+            every[phones] = scores
             last = self._releases.made[-1].round
-            self._evaluation.judge("held", TableScorer(np.nan_to_num(scores)), last)
+            self._evaluation.judge("held", TableScorer(every), last, phones)
+
+    @property
+    def took_part(self) -> BoolArray:
+        """Which phones had learned when the best version was made."""
+        return self._evaluation.took_part
 
     def state(self) -> dict[str, Tree]:
         """Return everything."""

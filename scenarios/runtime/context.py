@@ -26,6 +26,14 @@ PROCESS_BYTES = 64 * 2**20
 """Memory of a process that trains, its data apart: assumed."""
 
 
+def local_at(
+    t_us: int, data_starts_s: float | None, data: UserItems, phones: IntArray
+) -> UserItems:
+    """Return the rows of *phones*: what has happened there by that time."""
+    rows = data.take(phones)
+    return rows if data_starts_s is None else rows.by(data_starts_s + t_us / SECOND_US)
+
+
 @dataclass(frozen=True)
 class ProtocolContext:
     """The world of a protocol.
@@ -59,10 +67,7 @@ class ProtocolContext:
 
     def local(self, data: UserItems, phones: IntArray) -> UserItems:
         """Return the rows of *phones*: what has happened there by now."""
-        rows = data.take(phones)
-        if self.data_starts_s is None:
-            return rows
-        return rows.by(self.data_starts_s + self.now_us / SECOND_US)
+        return local_at(self.now_us, self.data_starts_s, data, phones)
 
     def ask(
         self,

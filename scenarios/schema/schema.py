@@ -38,6 +38,10 @@ class DataSection(Section):
     """Of the file; its name says if not given."""
     columns: Columns | None = None
     """The names of its columns; the usual ones are looked for if not given."""
+    repeats: Literal["keep", "drop"] | None = None
+    """Whether an item that a user had before counts again: `drop` leaves each user's first event of
+    it. Not given: kept where items are places, to which people come back, and dropped elsewhere, so
+    that nothing is asked for that is known from training."""
     users: PositiveInt = 500
     """How many synthetic users."""
     items: PositiveInt = 600

@@ -48,7 +48,7 @@ def split_of() -> Split:
 
 def ticks_of(split: Split, dim: int = 5, senders: int = NODES) -> Ticks:
     """Return the network."""
-    from droidloop.models.local.mf_sgd import Sgd
+    from droidloop.models.local.sgd import Sgd
     from droidloop.models.peer.gossip_mf import GossipMF
     from droidloop.models.recommenders.mf import MF
     from droidloop.network.generators import random_regular

@@ -27,7 +27,7 @@ from droidloop.models.interfaces.learning import (
     init_all,
     shared_parameters,
 )
-from droidloop.models.local.mf_sgd import Sgd
+from droidloop.models.local.sgd import Sgd
 from droidloop.models.peer.gossip_mf import GossipMF, gossip_store
 from droidloop.models.recommenders.mf import MF
 from droidloop.models.recommenders.neumf import NeuMF

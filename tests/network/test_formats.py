@@ -10,7 +10,7 @@ import pytest
 
 from droidloop.network.formats import MAHIMAHI_BYTES, read_trace, read_traces
 from droidloop.network.gaps import per_second
-from droidloop.network.trace import Series, amount_at, cumulate, pack
+from droidloop.network.trace import Series, delivered
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import DataError
 from droidloop.platform.units import SECOND_US
@@ -31,8 +31,10 @@ def knots(series: Series) -> list[tuple[int, int]]:
 
 
 def bytes_until(series: Series, t_us: int) -> int:
-    index, times_us, values = pack([series])
-    return int(amount_at(index[0], times_us, values, cumulate(index, times_us, values), t_us, 0))
+    laps, within_us = divmod(t_us, series.span_us)
+    ends_us = np.array([within_us, series.span_us])
+    part, whole = delivered(series.times_us, series.values, ends_us).tolist()
+    return int(laps * whole + part)
 
 
 @pytest.mark.parametrize("name", ["mine.csv", "mine.csv.gz"])

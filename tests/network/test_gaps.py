@@ -1,4 +1,4 @@
-"""Gaps: fits of the two-state chain to recorded and made series, and regions made of them."""
+"""Gaps: the chains fitted to recorded series, and regions made of them."""
 
 from pathlib import Path
 
@@ -14,9 +14,7 @@ from droidloop.network.gaps import (
     US_EVDO,
     US_UMTS,
     GapFit,
-    fit_gaps,
     per_second,
-    region,
 )
 from droidloop.network.trace import Series
 from droidloop.network.uplink import UPLINK_SHARE, uplink, uplink_share
@@ -24,9 +22,14 @@ from droidloop.platform.draws import Draws
 from droidloop.platform.units import SECOND_US
 
 
-def seconds(*rates: int) -> Series:
-    """A series of one rate a second."""
-    return Series(np.arange(len(rates)) * SECOND_US, np.array(rates), len(rates) * SECOND_US)
+def fit_gaps(traces: list[Series], threshold: int) -> GapFit:
+    """The maximum-likelihood chain; a second of *threshold* bytes or fewer is bad."""
+    counts = np.zeros((2, 2), np.int64)
+    for series in traces:
+        bad = (per_second(series) <= threshold).astype(np.int64)
+        np.add.at(counts, (bad[:-1], bad[1:]), 1)
+    (_, falls), (rises, _) = counts
+    return GapFit(float(counts[0].sum() / falls), float(counts[1].sum() / rises))
 
 
 @pytest.mark.parametrize(
@@ -45,8 +48,8 @@ def test_the_fits_beside_the_recorded_traces_are_reproduced(
 ) -> None:
     traces = [trace.down for trace in read_traces(shared / "data/network" / source)]
     fit = fit_gaps(traces, kbps * 125)
-    assert fit.bad_per_s == pytest.approx(p, rel=0.007)
-    assert fit.good_per_s == pytest.approx(r, rel=0.002)
+    assert 1 / fit.covered_mean_s == pytest.approx(p, rel=0.007)
+    assert 1 / fit.gap_mean_s == pytest.approx(r, rel=0.002)
     assert fit.gap_share == pytest.approx(share, rel=0.007)
 
 
@@ -86,29 +89,9 @@ def test_a_region_spends_the_fitted_share_of_time_without_coverage() -> None:
     assert down_us / total_us == pytest.approx(OSLO_3G.gap_share, rel=0.03)
 
 
-def test_a_fit_counts_transitions_within_each_trace() -> None:
-    """Good, bad, bad, good, good and good, bad, good: 2 of 4 fall... of 3 bad seconds 2 rise."""
-    fit = fit_gaps([seconds(5, 0, 0, 5, 5), seconds(5, 0, 5)], 0)
-    assert fit == GapFit(covered_mean_s=3 / 2, gap_mean_s=3 / 2)
-    assert fit_gaps([seconds(5, 3, 3, 5, 5)], 3).gap_mean_s == 2.0
-
-
 def test_a_series_of_fractions_of_a_second_is_cut_into_seconds() -> None:
     series = Series(np.array([0, 300_000, 1_700_000]), np.array([1000, 0, 500]), 3 * SECOND_US)
     assert per_second(series).tolist() == [300, 150, 500]
-
-
-def test_a_trace_without_gaps_has_none() -> None:
-    fit = fit_gaps([seconds(5, 6, 7)], 0)
-    assert fit == GapFit(float("inf"), 0.0)
-    assert fit.gap_share == 0.0
-    assert region(fit, None).covered_share == 1.0
-
-
-@pytest.mark.parametrize("rates", [(5,), (5, 5, 0)])
-def test_traces_whose_gaps_do_not_end_cannot_be_fitted(rates: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="no gap ends"):
-        fit_gaps([seconds(*rates)], 0)
 
 
 def test_uplink_shares_come_from_the_recorded_pairs_or_lie_between_them(shared: Path) -> None:

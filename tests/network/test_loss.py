@@ -65,14 +65,14 @@ def test_the_long_run_loses_the_published_share_in_bursts_of_the_published_lengt
 ) -> None:
     quality = QUALITY[radio]
     published = {"3g": (0.0439, 1.98), "lte": (0.0116, 1.5), "5g": (0.0068, 1.84)}[radio]
-    assert (quality.loss, quality.mean_burst) == pytest.approx(published, rel=0.02)
+    assert (quality.loss, 1 / quality.good) == pytest.approx(published, rel=0.02)
     steps = 1_000_000
     states = asked(KEY, 3, steps, quality.bad, quality.good)
     bursts = np.count_nonzero(np.diff(states.astype(int)) == 1)
     # four standard errors: bursts are geometric, their lengths as well
     tolerance = 4 * (2 / (quality.bad * steps)) ** 0.5
     assert states.mean() == pytest.approx(quality.loss, rel=tolerance)
-    assert states.sum() / bursts == pytest.approx(quality.mean_burst, rel=tolerance)
+    assert states.sum() / bursts == pytest.approx(1 / quality.good, rel=tolerance)
 
 
 def test_five_pings_in_a_row_pass_as_often_as_they_did_on_3g() -> None:

@@ -6,7 +6,6 @@ import pytest
 
 from droidloop.network.presets import (
     ATT_3G_TIMERS,
-    ATT_LTE_TIMERS,
     HTC_INSPIRE_3G,
     HUANG_2012_3G_PHONE,
     HUANG_2012_LTE_PHONE,
@@ -203,8 +202,6 @@ def test_drx_is_short_then_long_cycles_and_lasts_until_the_release() -> None:
     assert radio.tail_ms == 120
     assert radio.resume_ms == 0
     assert radio.tail2_mw == pytest.approx(1060 + 620.1 / 40)
-    released = join(ATT_LTE_TIMERS, HUANG_2012_LTE_PHONE)
-    assert released.tail_ms + released.tail2_ms == 10_120
 
 
 def test_drx_adds_up_its_pulses_one_by_one() -> None:

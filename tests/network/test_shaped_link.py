@@ -12,8 +12,8 @@ import pytest
 
 from droidloop.network.formats import read_trace
 from droidloop.network.gaps import per_second
-from droidloop.network.trace import Series, cumulate, finish_at, pack
-from droidloop.platform.units import SECOND_US
+from droidloop.network.trace import Series, pack, value_at
+from droidloop.platform.units import SECOND_US, between, reached
 
 PROGRAM = Path(__file__).with_name("shaped_link.py")
 FRAME_BYTES, SEGMENT_BYTES = 1514, 1448
@@ -40,9 +40,15 @@ def namespace() -> list[str]:
 
 
 def predicted_us(series: Series, start_us: int, nbytes: int) -> int:
+    """Return how long *nbytes* take, from segment to segment as a phone's transfer does."""
     index, times_us, values = pack([series])
-    sums = cumulate(index, times_us, values)
-    return int(finish_at(index[0], times_us, values, sums, start_us, nbytes, 0)) - start_us
+    t_us = start_us
+    while True:
+        rate, end_us = value_at(index[0], times_us, values, t_us, 0)
+        moved = between(rate, t_us, end_us)
+        if moved >= nbytes:
+            return int(reached(rate, t_us, nbytes)) - start_us
+        nbytes, t_us = nbytes - moved, end_us
 
 
 @pytest.mark.slow

@@ -68,7 +68,7 @@ def train(
 
     After each epoch the step *lr* is multiplied by *decay*.
     """
-    from droidloop.models.fitting.fit import fit
+    from droidloop.models.fitting.fit import Hyperparameters, fit
     from droidloop.models.interfaces.learning import init_all
     from droidloop.platform.draws import Draws
 
@@ -82,16 +82,13 @@ def train(
         model,
         init_all(model, draws.child("init"), split.n_users),
         split.train,
+        Hyperparameters(
+            epochs=EPOCHS, lr=lr, batch=batch, negatives=1, patience=patience, decay=decay
+        ),
         n_items=split.n_items,
-        epochs=EPOCHS,
-        lr=lr,
-        batch=batch,
-        negatives=1,
         draws=draws.child("training"),
         validate=lambda params: measure(params, "valid")["NDCG@10"],
-        patience=patience,
         engine="numba",
-        decay=decay,
     )
     return measure(params, "test")
 

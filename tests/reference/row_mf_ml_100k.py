@@ -51,7 +51,7 @@ def rating_error(seed: int) -> float:
     from droidloop.models.data.interactions import UserItems
     from droidloop.models.data.readers import load
     from droidloop.models.data.split import ratio
-    from droidloop.models.fitting.fit import fit
+    from droidloop.models.fitting.fit import Hyperparameters, fit
     from droidloop.models.interfaces.learning import Params, init_all
     from droidloop.models.recommenders.mf import MF
     from droidloop.platform.draws import Draws
@@ -71,14 +71,10 @@ def rating_error(seed: int) -> float:
         model,
         init_all(model, draws.child("init"), split.n_users),
         replace(split.train, ratings=split.train.ratings - mean),
+        Hyperparameters(epochs=100, lr=0.003, batch=1024, negatives=0, patience=4),
         n_items=split.n_items,
-        epochs=100,
-        lr=0.003,
-        batch=1024,
-        negatives=0,
         draws=draws.child("training"),
         validate=lambda params: -error(params, split.valid),
-        patience=4,
         engine="numba",
     )
     return error(params, split.test)

@@ -36,7 +36,7 @@ EPOCHS, LEARNING_RATE, BATCH, NEGATIVES = 12, 0.002, 1024, 4
 def measure(seed: int) -> dict[str, float]:
     """Return the figures of one seed."""
     from droidloop.models.evaluation.evaluate import evaluate
-    from droidloop.models.fitting.fit import fit, scorer
+    from droidloop.models.fitting.fit import Hyperparameters, fit, scorer
     from droidloop.models.interfaces.learning import init_all
     from droidloop.models.recommenders.neumf import NeuMF
     from droidloop.platform.draws import Draws
@@ -47,11 +47,8 @@ def measure(seed: int) -> dict[str, float]:
         model = NeuMF(split.n_items, *shape)
         params = fit(
             *(model, init_all(model, draws, split.n_users), split.train),
+            Hyperparameters(epochs=EPOCHS, lr=LEARNING_RATE, batch=BATCH, negatives=NEGATIVES),
             n_items=split.n_items,
-            epochs=EPOCHS,
-            lr=LEARNING_RATE,
-            batch=BATCH,
-            negatives=NEGATIVES,
             draws=draws,
         )
         score = scorer(model, params, split.n_items)

@@ -51,7 +51,7 @@ def best_rounds(split: "Split", seed: int) -> dict[str, float]:
     from droidloop.models.federated.perfedrec_scorers import mixture
     from droidloop.models.interfaces.learning import Cohort
     from droidloop.models.interfaces.store import PrivateStore
-    from droidloop.models.local.mf_sgd import Sgd
+    from droidloop.models.local.sgd import Sgd
     from droidloop.models.numerics.kmeans import by_cluster_size
     from droidloop.models.recommenders.mf import MF
     from droidloop.platform.draws import Draws

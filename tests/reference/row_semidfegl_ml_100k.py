@@ -52,7 +52,7 @@ def figures(
 
     from droidloop.models.evaluation.candidates import exclusions, sample_candidates
     from droidloop.models.evaluation.evaluate import evaluate, on_candidates
-    from droidloop.models.local.mf_sgd import Sgd
+    from droidloop.models.local.sgd import Sgd
     from droidloop.models.peer.ego_groups import EgoGroups
     from droidloop.models.peer.ego_members import Members
     from droidloop.models.peer.ego_rule import SemiDFEGL, ego_store

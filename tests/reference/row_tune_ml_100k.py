@@ -40,9 +40,9 @@ def measure(seed: int) -> dict[str, float]:
     from droidloop.models.evaluation.candidates import exclusions, sample_candidates
     from droidloop.models.evaluation.evaluate import evaluate
     from droidloop.models.evaluation.evaluator import ModelScorer, OwnTablesScorer
-    from droidloop.models.fitting.fit import fit
+    from droidloop.models.fitting.fit import Hyperparameters, fit
     from droidloop.models.interfaces.learning import init_all
-    from droidloop.models.local.mf_sgd import Sgd
+    from droidloop.models.local.sgd import Sgd
     from droidloop.models.peer.gossip_mf import GossipMF, store_from
     from droidloop.models.recommenders.mf import MF
     from droidloop.platform.draws import Draws
@@ -60,15 +60,11 @@ def measure(seed: int) -> dict[str, float]:
 
     cloud = fit(
         *(mf, init_all(mf, draws, len(phones)), older_half(split.train)),
+        Hyperparameters(epochs=60, lr=0.01, batch=2048, negatives=4, patience=5),
         n_items=n,
         exclude=exclude,
-        epochs=60,
-        lr=0.01,
-        batch=2048,
-        negatives=4,
         draws=draws,
         engine="numba",
-        patience=5,
         validate=lambda params: float(hits(ModelScorer(mf, params), "valid").mean()),
     )
     base = hits(ModelScorer(mf, cloud), "test")

@@ -1,4 +1,4 @@
-"""An emulator's console: its link, its battery, its modem, its snapshots.
+"""An emulator's console: its link, its battery, its modem.
 
 Grammar from the emulator's source (android-emu, console.cpp): a command is one line; the answer
 is text that ends with a line ``OK`` or one that starts with ``KO:``.
@@ -21,11 +21,9 @@ from droidloop.devices.android.parsers.console_text import (
 )
 
 TIMEOUT_S = 10.0
-SNAPSHOT_TIMEOUT_S = 120.0
 TOKEN_FILE = ".emulator_console_auth_token"
 DATA_STATES = ("unregistered", "home", "roaming", "searching", "denied", "off", "on")
 _ANSWER_MAX_BYTES = 256 * 1024
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 _TOKEN = re.compile(r"[!-~]{1,256}")
 _ALIVE = "I am alive!"
 
@@ -85,26 +83,6 @@ class Console:
         """
         self._send(words)
         return self._answer(" ".join(words[:2]), timeout_s or self._timeout_s)
-
-    def command_without_answer(self, *words: str, timeout_s: float) -> None:
-        """Send a command that answers ``KO`` if it fails, and nothing if it succeeds.
-
-        The emulator has such ones (``avd snapshot remap``). A ``ping`` afterwards tells how long
-        to wait at most, and that no late answer is taken for that of the next command.
-
-        Raises:
-            ConsoleError: the console answers ``KO``.
-            DeviceTimeoutError: it does not even answer the ``ping`` within *timeout_s*.
-        """
-        self._send(words)
-        self._send(("ping",))
-        try:
-            answered = _ALIVE not in self._answer(" ".join(words[:2]), timeout_s)
-        except ConsoleError:
-            self._answer("ping", timeout_s)
-            raise
-        if answered:
-            self._answer("ping", timeout_s)
 
     def ping(self) -> None:
         """Check that the console answers."""
@@ -180,22 +158,6 @@ class Console:
         """Return the name of the virtual device."""
         return self.command("avd", "name").strip()
 
-    def save_snapshot(self, name: str) -> None:
-        """Save the whole state of the emulator as *name*."""
-        self._snapshot("save", name)
-
-    def load_snapshot(self, name: str) -> None:
-        """Return the emulator to the state *name*; adb shows it offline for seconds then."""
-        self._snapshot("load", name)
-
-    def delete_snapshot(self, name: str) -> None:
-        """Delete the state *name*."""
-        self._snapshot("delete", name)
-
-    def list_snapshots(self) -> str:
-        """Return the emulator's list of snapshots, as it prints it."""
-        return self.command("avd", "snapshot", "list", timeout_s=SNAPSHOT_TIMEOUT_S)
-
     def kill(self) -> None:
         """Ask the emulator to end; it answers and closes the session."""
         self._send(("kill",))
@@ -203,11 +165,6 @@ class Console:
             self._answer("kill", self._timeout_s)
         except DisconnectedError:
             return
-
-    def _snapshot(self, verb: str, name: str) -> None:
-        if _NAME.fullmatch(name) is None:
-            raise ValueError(f"{name!r} cannot name a snapshot")
-        self.command("avd", "snapshot", verb, name, timeout_s=SNAPSHOT_TIMEOUT_S)
 
     def _authenticate(self, token_file: Path) -> None:
         greeting = parse_greeting(self._answer("greeting", self._timeout_s))

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,15 +37,13 @@ class EmulatorConfig:
     Attributes:
         avd: its name.
         hardware: written to its configuration while it runs; None leaves it as it is.
-        snapshot: the state to start from; None boots.
-        read_only: so that one AVD can run several times; no snapshots can be saved then.
+        read_only: so that one AVD can run several times.
         wipe_data: begin with empty storage, which a new size of it needs.
         acceleration: False where the machine has none; booting takes many minutes then.
     """
 
     avd: str
     hardware: Hardware | None = None
-    snapshot: str | None = None
     read_only: bool = False
     wipe_data: bool = False
     acceleration: bool = True
@@ -53,11 +51,7 @@ class EmulatorConfig:
     def arguments(self, console_port: int) -> list[str]:
         """Return the arguments of the ``emulator`` command."""
         argv = ["-avd", self.avd, "-port", str(console_port), "-no-window", "-noaudio"]
-        argv += ["-no-boot-anim", "-gpu", "swiftshader_indirect"]
-        if self.snapshot is None:
-            argv += ["-no-snapshot"]
-        else:
-            argv += ["-snapshot", self.snapshot, "-no-snapshot-save"]
+        argv += ["-no-boot-anim", "-gpu", "swiftshader_indirect", "-no-snapshot"]
         for wanted, flags in (
             (self.read_only, ["-read-only"]),
             (self.wipe_data, ["-wipe-data"]),
@@ -156,12 +150,6 @@ class Emulator:
                 raise DeviceTimeoutError(self.serial, what) from last
             time.sleep(poll_s)
 
-    def load_snapshot(self, name: str, timeout_s: float = BOOT_TIMEOUT_S) -> None:
-        """Return it to the state *name* and wait until its services answer again."""
-        with self.console() as console:
-            console.load_snapshot(name)
-        self.wait_booted(timeout_s)
-
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
         """End it: by its console, else by signals; its AVD gets its own configuration back."""
         try:
@@ -211,29 +199,36 @@ class Emulator:
         return " / ".join(data.decode(errors="replace").split("\n")[-4:])
 
 
-@contextlib.contextmanager
-def emulators(
+def start_all(
     adb: Adb,
     configs: Sequence[EmulatorConfig],
     *,
     executable: Path | None = None,
     timeout_s: float = BOOT_TIMEOUT_S,
     poll_s: float = 2.0,
-) -> Iterator[list[Emulator]]:
-    """Start one emulator for each of *configs*, boot them side by side, end them afterwards.
+) -> list[Emulator]:
+    """Start one emulator for each of *configs*, boot them side by side, and leave them.
 
     Raises:
-        AndroidError: one of them does not boot; all are ended then.
+        AndroidError: one of them does not boot; nobody waits for the others, and all are ended.
     """
     started: list[Emulator] = []
+    pool = ThreadPoolExecutor(max(1, len(configs)))
     try:
         for config, port in zip(configs, free_ports(len(configs)), strict=True):
             one = Emulator.start(adb, config, console_port=port, executable=executable)
             started.append(one)
-        _boot(started, timeout_s, poll_s)
-        yield started
+        waits = [pool.submit(one.wait_booted, timeout_s, poll_s=poll_s) for one in started]
+        for wait in as_completed(waits):
+            wait.result()
+    except BaseException:
+        for one in started:  # which ends the waiting threads
+            with contextlib.suppress(AndroidError):
+                one.stop()
+        raise
     finally:
-        _stop_all(started)
+        pool.shutdown()
+    return started
 
 
 def emulator_path() -> Path:
@@ -255,29 +250,3 @@ def emulator_path() -> Path:
 def log_path(console_port: int) -> Path:
     """Return where the emulator on *console_port* logs."""
     return state_folder("logs") / f"emulator-{console_port}.log"
-
-
-def _boot(started: Sequence[Emulator], timeout_s: float, poll_s: float) -> None:
-    """Wait until all of *started* have booted; if one does not, nobody waits for the others."""
-    pool = ThreadPoolExecutor(max(1, len(started)))
-    try:
-        waits = [pool.submit(one.wait_booted, timeout_s, poll_s=poll_s) for one in started]
-        for wait in as_completed(waits):
-            wait.result()
-    except BaseException:
-        _stop_all(started)  # which ends the waiting threads
-        raise
-    finally:
-        pool.shutdown()
-
-
-def _stop_all(started: Sequence[Emulator]) -> None:
-    """Stop all of *started*, whatever becomes of each; raise the first error afterwards."""
-    errors: list[AndroidError] = []
-    for one in started:
-        try:
-            one.stop()
-        except AndroidError as error:
-            errors.append(error)
-    if errors:
-        raise errors[0]

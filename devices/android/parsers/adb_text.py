@@ -143,42 +143,17 @@ def failure_of(output: str, exit_status: int | None = None) -> tuple[Reason, str
     return (Reason.OTHER, output.strip()) if exit_status else None
 
 
-def parse_devices(output: str) -> tuple[Listed, ...]:
-    """Return the devices in the *output* of ``adb devices`` or ``adb devices -l``.
-
-    Raises:
-        ParseError: adb reported an error, even if a header follows it: then nothing is known
-            about devices; or there is no header.
-    """
-    failure = failure_of(output)
-    if failure is not None:
-        raise ParseError(SOURCE, f"{failure[0]}: {failure[1]}")
-    lines = lines_of(output)
-    starts = [n for n, line in enumerate(lines) if line.strip() == "List of devices attached"]
-    if len(starts) != 1:
-        raise ParseError(SOURCE, "no list of devices", output)
-    return tuple(_listed(line) for line in lines[starts[0] + 1 :] if line.strip())
-
-
 def parse_host_devices(answer: str) -> tuple[Listed, ...]:
     """Return the devices in a server's *answer* to ``host:devices``.
 
     Raises:
         ParseError: a line has no tab between serial and state.
     """
-    listed = []
-    for line in answer.split("\n"):
-        if line and "\t" not in line:
-            raise ParseError(SOURCE, "not a line of a device", line)
-        if line:
-            listed.append(_listed(line))
-    return tuple(listed)
+    return tuple(_listed(line) for line in answer.split("\n") if line)
 
 
 def _listed(line: str) -> Listed:
-    serial, tab, state = line.partition("\t")
-    if not tab:
-        serial, _, state = line.strip().partition(" ")
+    serial, _, state = line.partition("\t")
     if not serial or not state.strip():
         raise ParseError(SOURCE, "not a line of a device", line)
     words = state.strip()

@@ -15,10 +15,10 @@ _HEAD = re.compile(
 )
 _SUMMARY = re.compile(
     rf"Inference timings in us: Init: {_N}, First inference: {_N}, "
-    rf"Warmup \(avg\): {_N}, Inference \(avg\): {_N}"
+    rf"Warmup \(avg\): [^ ]+, Inference \(avg\): {_N}"
 )
 _OLD_SUMMARY = re.compile(
-    rf"Average inference timings in us: Warmup: {_N}, Init: {_N}, (?:Inference|no stats): {_N}"
+    rf"Average inference timings in us: Warmup: [^ ]+, Init: {_N}, (?:Inference|no stats): {_N}"
 )
 _COUNT = re.compile(r"count=([0-9]+) (.*)")
 _STAT = re.compile(r"(\w+)=(\S+)")
@@ -27,36 +27,15 @@ _MEMORY = re.compile(
     rf"init={_N} overall={_N}"
 )
 _PEAK = re.compile(rf"Overall peak memory footprint \(MB\) via periodic monitoring: {_N}")
-_SIZE = re.compile(rf"The input model file size \(MB\): {_N}")
-_DELEGATE = re.compile(
-    r"Replacing ([0-9]+) out of ([0-9]+) node\(s\) with delegate \((.*?)\) node, "
-    r"yielding ([0-9]+) partitions?.*"
-)
 
 
 @dataclass(frozen=True)
 class RunStats:
     """The distribution of a run's times, microseconds; None where one run has none."""
 
-    runs: int
-    first_us: float
-    min_us: float
-    max_us: float
-    avg_us: float
-    std_us: float | None
-    p5_us: float | None = None
-    median_us: float | None = None
-    p95_us: float | None = None
-
-
-@dataclass(frozen=True)
-class Delegation:
-    """How much of the graph a delegate took."""
-
-    nodes: int
-    total_nodes: int
-    delegate: str
-    partitions: int
+    p5_us: float | None
+    median_us: float | None
+    p95_us: float | None
 
 
 @dataclass(frozen=True)
@@ -66,21 +45,16 @@ class Benchmark:
     Attributes:
         stats: of the measured inferences; the warm-up and the op profile never stand here.
         first_us: the very first inference, part of the warm-up.
-        memory_init_mb: growth of the process until the model was loaded, 10**6 bytes.
-        memory_overall_mb: growth until the end.
+        memory_overall_mb: growth of the process until the end, 10**6 bytes.
         peak_mb: peak of the whole process by sampling.
     """
 
     init_us: float
     first_us: float | None
-    warmup_avg_us: float
     inference_avg_us: float
     stats: RunStats | None
-    memory_init_mb: float | None
     memory_overall_mb: float | None
     peak_mb: float | None
-    model_mb: float | None
-    delegations: tuple[Delegation, ...]
 
 
 def parse_benchmark(text: str) -> Benchmark:
@@ -92,31 +66,27 @@ def parse_benchmark(text: str) -> Benchmark:
     lines = [_HEAD.sub("", line, count=1).strip() for line in lines_of(text)]
     times, end = _summary(lines, text)
     memory = _one(_MEMORY, lines)
-    peak, size = _one(_PEAK, lines), _one(_SIZE, lines)
+    peak = _one(_PEAK, lines)
     return Benchmark(
         init_us=times[0],
         first_us=times[1],
-        warmup_avg_us=times[2],
-        inference_avg_us=times[3],
-        stats=_stats(lines[:end], times[3]),
-        memory_init_mb=memory[0] if memory else None,
+        inference_avg_us=times[2],
+        stats=_stats(lines[:end], times[2]),
         memory_overall_mb=memory[1] if memory else None,
         peak_mb=peak[0] if peak else None,
-        model_mb=size[0] if size else None,
-        delegations=tuple(_delegations(lines)),
     )
 
 
-def _summary(lines: list[str], text: str) -> tuple[tuple[float, float | None, float, float], int]:
-    """Return (init, first, warm-up, inference) and the number of the line that says so."""
-    found: dict[tuple[float, float | None, float, float], int] = {}
+def _summary(lines: list[str], text: str) -> tuple[tuple[float, float | None, float], int]:
+    """Return (init, first, inference) and the number of the line that says so."""
+    found: dict[tuple[float, float | None, float], int] = {}
     for number, line in enumerate(lines):
         if (match := _SUMMARY.fullmatch(line)) is not None:
-            init, first, warm_up, average = (real(word, SOURCE) for word in match.groups())
-            found.setdefault((init, first, warm_up, average), number)
+            init, first, average = (real(word, SOURCE) for word in match.groups())
+            found.setdefault((init, first, average), number)
         elif (match := _OLD_SUMMARY.fullmatch(line)) is not None:
-            warm_up, init, average = (real(word, SOURCE) for word in match.groups())
-            found.setdefault((init, None, warm_up, average), number)
+            init, average = (real(word, SOURCE) for word in match.groups())
+            found.setdefault((init, None, average), number)
     if len(found) != 1:
         raise ParseError(SOURCE, f"{len(found)} different results instead of one", text)
     return next(iter(found.items()))
@@ -139,29 +109,10 @@ def _stats(lines: list[str], average_us: float) -> RunStats | None:
     words = _STAT.findall(counts[-1][2])
     values = {key: real(word, SOURCE) for key, word in words if not word.endswith("nan")}
     if runs == 1 and "curr" in values:
-        only = values["curr"]
-        values = {"first": only, "min": only, "max": only, "avg": only} | values
-    missing = {"first", "min", "max", "avg"} - values.keys()
-    if missing:
-        raise ParseError(SOURCE, f"no {', '.join(sorted(missing))}", counts[-1][0])
+        values = {"avg": values["curr"]} | values
+    if "avg" not in values:
+        raise ParseError(SOURCE, "no avg", counts[-1][0])
     # Both are printed with six digits.
     if abs(values["avg"] - average_us) > 2e-5 * average_us:
         raise ParseError(SOURCE, f"the runs give {values['avg']}, the summary {average_us}")
-    return RunStats(
-        runs,
-        *(values[key] for key in ("first", "min", "max", "avg")),
-        *(values.get(key) for key in ("std", "p5", "median", "p95")),
-    )
-
-
-def _delegations(lines: list[str]) -> list[Delegation]:
-    return [
-        Delegation(
-            nodes=integer(match[1], SOURCE),
-            total_nodes=integer(match[2], SOURCE),
-            delegate=match[3],
-            partitions=integer(match[4], SOURCE),
-        )
-        for line in lines
-        if (match := _DELEGATE.fullmatch(line))
-    ]
+    return RunStats(*(values.get(key) for key in ("p5", "median", "p95")))

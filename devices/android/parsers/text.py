@@ -1,4 +1,4 @@
-"""The few ways in which the parsers look at text: lines, bounded numbers, durations."""
+"""The few ways in which the parsers look at text: lines, bounded numbers."""
 
 import math
 import re
@@ -9,11 +9,6 @@ INT64_MAX = 2**63 - 1
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 _REAL = re.compile(r"[+-]?[0-9]{1,19}(\.[0-9]{0,30})?([eE][+-]?[0-9]{1,3})?")
-_DURATION = re.compile(
-    r"[+-]?(?=[0-9])(?:([0-9]{1,9})d)?(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m(?!s))?"
-    r"(?:([0-9]{1,9})s)?(?:([0-9]{1,9})ms)?"
-)
-_PARTS_MS = (86_400_000, 3_600_000, 60_000, 1_000, 1)
 
 
 def lines_of(text: str) -> list[str]:
@@ -66,21 +61,3 @@ def boolean(text: str, source: str) -> bool:
     if text not in ("true", "false"):
         raise ParseError(source, "neither true nor false", text)
     return text == "true"
-
-
-def duration_ms(text: str, source: str) -> int:
-    """Return a duration like ``+2d23h22m24s588ms`` in milliseconds; plain ``0`` is 0.
-
-    >>> duration_ms("+1h26m18s315ms", "history")
-    5178315
-
-    Raises:
-        ParseError: it is no duration.
-    """
-    if text.lstrip("+-") == "0":
-        return 0
-    match = _DURATION.fullmatch(text)
-    if match is None or not any(match.groups()):
-        raise ParseError(source, "not a duration", text)
-    size = sum(int(n) * part_ms for n, part_ms in zip(match.groups(), _PARTS_MS, strict=True) if n)
-    return -size if text.startswith("-") else size

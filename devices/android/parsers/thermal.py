@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from enum import IntEnum
 
 from droidloop.devices.android.errors import ParseError
 
@@ -17,35 +16,17 @@ _HAL = "Current temperatures from HAL:"
 _CACHED = "Cached temperatures:"
 
 
-class SensorKind(IntEnum):
-    """``android.os.Temperature`` types."""
-
-    UNKNOWN = -1
-    CPU = 0
-    GPU = 1
-    BATTERY = 2
-    SKIN = 3
-    USB_PORT = 4
-    POWER_AMPLIFIER = 5
-    NPU = 9
-    TPU = 10
-    DISPLAY = 11
-    MODEM = 12
-    SOC = 13
-    WIFI = 14
-    CAMERA = 15
-    FLASHLIGHT = 16
-    SPEAKER = 17
-    AMBIENT = 18
-    POGO = 19
-
-
 @dataclass(frozen=True)
 class Temperature:
-    """One sensor; *severity* is 0 (none) to 6 (shutdown)."""
+    """One sensor.
+
+    Attributes:
+        kind: its type in ``android.os.Temperature``: 0 CPU, 2 battery, 3 skin.
+        severity: 0 (none) to 6 (shutdown).
+    """
 
     name: str
-    kind: SensorKind
+    kind: int
     celsius: float
     severity: int
 
@@ -56,10 +37,6 @@ class Thermal:
 
     status: int
     temperatures: tuple[Temperature, ...]
-
-    def hottest_c(self, kind: SensorKind) -> float | None:
-        """Return the highest temperature of the sensors of *kind*, None where there is none."""
-        return max((t.celsius for t in self.temperatures if t.kind == kind), default=None)
 
 
 def parse_thermal(text: str) -> Thermal:
@@ -99,6 +76,4 @@ def _sensor(line: str) -> Temperature | None:
     value = 0.0 if match[1] == "NaN" else real(match[1], SOURCE)
     if value == 0.0 or not -60 <= value <= 200:
         return None
-    known = SensorKind._value2member_map_
-    kind = SensorKind(number) if number in known else SensorKind.UNKNOWN
-    return Temperature(name, kind, value, severity)
+    return Temperature(name, number, value, severity)

@@ -83,7 +83,7 @@ def condition_of(connection: Connection) -> Condition:
             unknown["charge_uah"] = "its battery has no charge counter that counts"
     try:
         text = connection.run(["dumpsys", "batterystats", "--checkin"], timeout_s=_TIMEOUT_S)
-        shell_mah = parse_batterystats_checkin(text).uid_mah.get(SHELL_UID)
+        shell_mah = parse_batterystats_checkin(text).get(SHELL_UID)
         if shell_mah is None:
             unknown["shell_mah"] = "batterystats has no use of power by adb's user"
     except _REFUSED as error:

@@ -30,7 +30,6 @@ class FakeConsole:
         self.delay = (0, 0)
         self.power = {"AC": "online", "status": "Charging", "capacity": "50"}
         self.data = "home"
-        self.snapshots: list[str] = []
         self.fault: str | None = None
         self.commands: list[str] = []
         self.killed = threading.Event()
@@ -117,18 +116,6 @@ class FakeConsole:
                 return "OK\r\n"
             case ["avd", "name"]:
                 return "Test_AVD\r\nOK\r\n"
-            case ["avd", "snapshot", "list"]:
-                return "\r\n".join(self.snapshots) + "\r\nOK\r\n"
-            case ["avd", "snapshot", "remap", "0"]:
-                return ""
-            case ["avd", "snapshot", "remap", _]:
-                return "KO: Snapshot remap is disabled\n"
-            case ["avd", "snapshot", "save", name]:
-                self.snapshots.append(name)
-                return "OK\r\n"
-            case ["avd", "snapshot", "load" | "delete", name]:
-                known = name in self.snapshots
-                return "OK\r\n" if known else f"KO: no snapshot {name}\n"
         return "KO: unknown command, try 'help'\r\n"
 
     def network(self, words: list[str]) -> str:

@@ -80,6 +80,33 @@ def test_parquet_timestamps_become_seconds(tmp_path: Path) -> None:
     assert load(tmp_path / "x.parquet").times_s.tolist() == [1, -1]
 
 
+@pytest.mark.parametrize(
+    ("cells", "seconds"),
+    [
+        (("1970-01-01T00:00:07", "1970-01-02 00:00:00", ""), [7, 86400, -1]),
+        (("1970-01-01T00:00:07Z", "1970-01-01T01:00:00+01:00"), [7, 0]),
+        (("2024-02-29", "1970-01-01"), [1709164800, 0]),
+        (("1970-01-01T00:00:07.999", "1970-01-01T00:00:08.5"), [7, 8]),
+        (("1709164800123", "1709164801999"), [1709164800, 1709164801]),
+        (("1709164800123456", "1709164801999999"), [1709164800, 1709164801]),
+        (("1709164800123456789", "1709164801500000000"), [1709164800, 1709164801]),
+        (("1709164800", "3"), [1709164800, 3]),
+    ],
+    ids=["naive", "zones", "dates", "fractions", "ms", "us", "ns", "seconds"],
+)
+def test_moments_and_finer_units_become_seconds(
+    tmp_path: Path, cells: tuple[str, ...], seconds: list[int]
+) -> None:
+    rows = "".join(f"1,{k},{cell}\n" for k, cell in enumerate(cells))
+    assert load(written(tmp_path / "x.csv", f"user,item,time\n{rows}")).times_s.tolist() == seconds
+
+
+def test_dates_of_parquet_become_seconds(tmp_path: Path) -> None:
+    table = pa.table({"user": [1], "item": [1], "time": pa.array([1], pa.date32())})
+    pq.write_table(table, tmp_path / "x.parquet")
+    assert load(tmp_path / "x.parquet").times_s.tolist() == [86400]
+
+
 def test_duplicate_events_are_kept(tmp_path: Path) -> None:
     assert len(load(written(tmp_path / "u.data", "1\t1\t1\t1\n1\t1\t1\t1\n"))) == 2
 
@@ -104,7 +131,8 @@ def test_flags_are_true_where_neither_zero_nor_missing(tmp_path: Path) -> None:
         ("u.data", "1\t1\t-1\t1\n", r"row 1: rating '-1' is negative; correct or remove"),
         ("u.data", "1\t1\tgood\t1\n", r"row 1: rating 'good' is no number; correct or"),
         ("u.data", "1\t1\t\t1\n", r"row 1: rating '' is missing; correct or remove the row, or"),
-        ("u.data", "1\t1\t3\tnoon\n", r"row 1: time 'noon' is no number; correct"),
+        ("u.data", "1\t1\t3\tnoon\n", r"row 1: time 'noon' is no number; .* ISO 8601"),
+        ("x.csv", "user,item,time\n1,1,1969-01-01\n", r"row 1: time '1969-01-01' is no time in"),
         ("u.data", "1\t1\t3\t-5\n", r"row 1: time '-5' is no time in seconds from 0 on"),
         ("u.data", "1\t1\t3\t1e300\n", r"row 1: time '1e300' is no time in seconds"),
         ("u.data", "1\t1\t3\t1\n\t1\t3\t1\n", r"row 2: user '' is missing; correct or remove"),

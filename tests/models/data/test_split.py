@@ -4,14 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from droidloop.models.data.interactions import Interactions
 from droidloop.models.data.readers import Columns, load, load_flags
-from droidloop.models.data.split import Split, leave_one_out, ratio, temporal
+from droidloop.models.data.split import Split, leave_one_out, ratio
 from droidloop.models.data.synthetic import generate
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import DataError
@@ -20,7 +19,6 @@ DRAWS = Draws(3, "split")
 RULES: dict[str, Callable[[Interactions], Split]] = {
     "leave_one_out": leave_one_out,
     "ratio": lambda data: ratio(data, DRAWS),
-    "temporal": temporal,
 }
 
 
@@ -131,34 +129,9 @@ def test_a_random_split_depends_on_the_seed_and_the_user_alone() -> None:
     assert first.test.items.tolist() != other.test.items.tolist()
 
 
-def test_a_temporal_split_cuts_all_users_at_the_same_moments() -> None:
-    data = generate(40, 300, 30, Draws(1, "data"))
-    split = temporal(data, (0.5, 0.25, 0.25))
-    assert split.train.times_s.max() <= split.valid.times_s.min()
-    assert split.valid.times_s.max() <= split.test.times_s.min()
-    assert len(split.train.items) == len(data) // 2
-
-
 def test_shares_must_sum_to_one() -> None:
     with pytest.raises(ValueError, match="shares must not be negative and sum to 1"):
-        temporal(events([0], [1]), (0.8, 0.1, 0.2))
-
-
-def test_the_temporal_split_of_movielens_1m_is_that_of_its_sources(shared: Path) -> None:
-    """The joined file tells which rows its sources had for validation and test, by time."""
-    folder = shared / "data" / "ml-1m"
-    data = load(folder, columns=Columns("user", "item", None, "timestamp"))
-    split = temporal(data)
-    source = pq.read_table(folder / "interactions.parquet", columns=["source"])["source"]
-    pair = data.users * data.n_items + data.items
-    for part, name in ((split.valid, "val"), (split.test, "test")):
-        found = np.repeat(np.arange(data.n_users), part.counts) * data.n_items + part.items
-        expected = pair[np.array(source.to_pylist()) == name]
-        assert len(found) == len(expected)
-        other = data.times_s[np.isin(pair, np.setxor1d(found, expected))]
-        # They may differ in the second of a cut, where they had another order.
-        assert set(other.tolist()) <= {part.times_s.min(), part.times_s.max()}
-        assert len(other) <= 4
+        ratio(events([0], [1]), DRAWS, (0.8, 0.1, 0.2))
 
 
 def test_marked_test_events_of_movielens_1m_leave_a_validation_event(shared: Path) -> None:

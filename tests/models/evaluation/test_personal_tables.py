@@ -13,7 +13,8 @@ from droidloop.models.evaluation.personal_tables import PersonalScorer, Personal
 from droidloop.models.federated.fedmf import FedMF
 from droidloop.models.federated.folds import row_average
 from droidloop.models.federated.pfedrec import PFedRec
-from droidloop.models.local.cohort import Examples, train_locally
+from droidloop.models.local.cohort import train_locally
+from droidloop.models.local.sgd import Examples
 from droidloop.models.recommenders.mf import MF
 from droidloop.models.recommenders.personal_score import PersonalScore
 from droidloop.platform.arrays import IntArray

@@ -14,7 +14,7 @@ from droidloop.models.data.synthetic import generate
 from droidloop.models.federated.fedmf import FedMF
 from droidloop.models.interfaces.learning import Cohort
 from droidloop.models.learning.device_step import BY_STEP, Lesson, lesson_of, put_back
-from droidloop.models.local.mf_sgd import Sgd
+from droidloop.models.local.sgd import Sgd
 from droidloop.models.packages.step_export import FEEDBACK, TrainingModels, shape_of, training
 from droidloop.models.recommenders.mf import MF
 from droidloop.platform.draws import Draws

@@ -11,7 +11,7 @@ from droidloop.models.federated.fedmf import FedMF
 from droidloop.models.federated.folds import row_average
 from droidloop.models.graphs.ego_graphs import Neighbours, ego_graphs, ego_vectors
 from droidloop.models.interfaces.learning import Cohort
-from droidloop.models.local.mf_sgd import Sgd, order_of
+from droidloop.models.local.sgd import Sgd, order_of
 from droidloop.models.local.torch_sgd import train_phone
 from droidloop.models.recommenders.lightgcn import LightGCN
 from droidloop.models.recommenders.mf import MF, Loss

@@ -8,10 +8,10 @@ from droidloop.models.data.interactions import UserItems
 from droidloop.models.federated.fedmf import FedMF, Upload
 from droidloop.models.federated.folds import gradient_descent, row_average
 from droidloop.models.federated.uploads import Kind
-from droidloop.models.fitting.fit import fit
+from droidloop.models.fitting.fit import Hyperparameters, fit
 from droidloop.models.interfaces.learning import Cohort, init_all
 from droidloop.models.local.cohort import Engine
-from droidloop.models.local.mf_sgd import Sgd
+from droidloop.models.local.sgd import Sgd
 from droidloop.models.recommenders.mf import MF, Loss
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import SERVER, Messages
@@ -65,13 +65,9 @@ def test_central_equals_federated(loss_name: Loss) -> None:
         mf,
         init_all(mf, DRAWS, N_USERS),
         DATA,
+        Hyperparameters(epochs=1, lr=lr, batch=10**6, negatives=4, optimizer="sgd"),
         n_items=N_ITEMS,
-        epochs=1,
-        lr=lr,
-        batch=10**6,
-        negatives=4,
         draws=DRAWS,
-        optimizer="sgd",
     )
     server = gradient_descent(mf.init(DRAWS), step=lr)
     rule = FedMF(mf, Sgd(lr, lr, batch=10**6), kind="gradient")

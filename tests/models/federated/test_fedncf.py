@@ -13,10 +13,10 @@ from droidloop.models.federated.folds import (
     mf_fed_avg,
     plain_average,
 )
-from droidloop.models.fitting.fit import fit
+from droidloop.models.fitting.fit import Hyperparameters, fit
 from droidloop.models.interfaces.learning import Cohort, init_all
 from droidloop.models.local.cohort import Engine
-from droidloop.models.local.mf_sgd import Sgd
+from droidloop.models.local.sgd import Sgd
 from droidloop.models.recommenders.neumf import NeuMF
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import SERVER, Messages
@@ -71,13 +71,9 @@ def test_central_equals_federated() -> None:
     lr = 0.05
     central = fit(
         *(MODEL, init_all(MODEL, DRAWS, N_USERS), DATA),
+        Hyperparameters(epochs=1, lr=lr, batch=10**6, negatives=4, optimizer="sgd"),
         n_items=N_ITEMS,
-        epochs=1,
-        lr=lr,
-        batch=10**6,
-        negatives=4,
         draws=DRAWS,
-        optimizer="sgd",
     )
     server, cohort = gradient_descent(MODEL.init(DRAWS), step=1.0), cohort_of(MODEL, DRAWS, PHONES)
     sent = FedNCF(MODEL, Sgd(lr, lr, batch=10**6)).step(

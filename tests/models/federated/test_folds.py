@@ -19,7 +19,7 @@ from droidloop.models.federated.folds import (
 )
 from droidloop.models.interfaces.learning import Params
 from droidloop.models.interfaces.staleness import fading, within
-from droidloop.models.local.mf_sgd import Sgd
+from droidloop.models.local.sgd import Sgd
 from droidloop.models.recommenders.mf import MF
 from droidloop.platform.arrays import Array
 from droidloop.platform.draws import Draws

@@ -9,7 +9,7 @@ from droidloop.models.federated.fedmf import FedMF
 from droidloop.models.federated.folds import row_average
 from droidloop.models.federated.perfedrec_rules import EMBEDDING, ClusterServer, PerFedRec
 from droidloop.models.interfaces.learning import Cohort
-from droidloop.models.local.mf_sgd import Sgd
+from droidloop.models.local.sgd import Sgd
 from droidloop.models.recommenders.mf import MF
 from droidloop.models.transforms.inspection import Cause, inspect
 from droidloop.platform.arrays import IntArray

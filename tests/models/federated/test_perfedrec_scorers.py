@@ -13,7 +13,7 @@ from droidloop.models.federated.perfedrec_rules import ClusterServer, PerFedRec
 from droidloop.models.federated.perfedrec_scorers import MeanScorer, mixture
 from droidloop.models.interfaces.learning import Cohort
 from droidloop.models.interfaces.store import PrivateStore
-from droidloop.models.local.mf_sgd import Sgd
+from droidloop.models.local.sgd import Sgd
 from droidloop.models.recommenders.mf import MF
 from droidloop.platform.draws import Draws
 

@@ -9,7 +9,7 @@ from droidloop.models.federated.folds import row_average
 from droidloop.models.federated.pfedrec import PFedRec
 from droidloop.models.interfaces.learning import init_all
 from droidloop.models.local.cohort import Engine
-from droidloop.models.local.mf_sgd import Sgd
+from droidloop.models.local.sgd import Sgd
 from droidloop.models.recommenders.mf import MF, Loss
 from droidloop.models.recommenders.personal_score import PersonalScore
 from droidloop.platform.draws import Draws

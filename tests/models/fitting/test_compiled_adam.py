@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from droidloop.models.fitting.fit import Engine, Optimizer, fit
+from droidloop.models.fitting.fit import Engine, Hyperparameters, Optimizer, fit
 from droidloop.models.graphs.propagation import Bipartite
 from droidloop.models.interfaces.learning import Context, Params, init_all
 from droidloop.models.recommenders.lightgcn import LightGCN
@@ -21,15 +21,17 @@ def trained(
 ) -> Params:
     return fit(
         *(model, init_all(model, DRAWS, N_USERS), DATA),
+        Hyperparameters(
+            epochs=4,
+            lr=lr,
+            batch=32,
+            negatives=3,
+            optimizer=optimizer,
+            weight_decay=0.01,
+            decay=0.8,
+        ),
         n_items=N_ITEMS,
-        epochs=4,
-        lr=lr,
-        batch=32,
-        negatives=3,
         draws=DRAWS,
-        optimizer=optimizer,
-        weight_decay=0.01,
-        decay=0.8,
         engine=engine,
     )
 

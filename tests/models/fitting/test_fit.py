@@ -1,9 +1,12 @@
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 from droidloop.models.data.interactions import UserItems
-from droidloop.models.fitting.fit import fit, scorer
+from droidloop.models.fitting.fit import Hyperparameters, fit, scorer
 from droidloop.models.interfaces.learning import Params, init_all
 from droidloop.models.recommenders.mf import MF, Loss
 from droidloop.platform.draws import Draws
@@ -16,19 +19,19 @@ DATA = tiny_data(DRAWS, N_USERS, N_ITEMS)
 
 
 def trained(
-    mf: MF, draws: Draws = DRAWS, epochs: int = 3, lr: float = 0.01, **options: object
+    mf: MF,
+    draws: Draws = DRAWS,
+    epochs: int = 3,
+    lr: float = 0.01,
+    validate: Callable[[Params], float] | None = None,
+    **options: Any,
 ) -> Params:
     return fit(
-        mf,
-        init_all(mf, DRAWS, N_USERS),
-        DATA,
+        *(mf, init_all(mf, DRAWS, N_USERS), DATA),
+        Hyperparameters(epochs=epochs, lr=lr, batch=16, negatives=4, **options),
         n_items=N_ITEMS,
-        epochs=epochs,
-        lr=lr,
-        batch=16,
-        negatives=4,
         draws=draws,
-        **options,  # type: ignore[arg-type]
+        validate=validate,
     )
 
 
@@ -78,7 +81,14 @@ def test_the_parameters_it_is_given_stay_as_they_are() -> None:
     mf = MF(N_ITEMS, 4)
     params = init_all(mf, DRAWS, N_USERS)
     before = {name: value.clone() for name, value in params.items()}
-    fit(mf, params, DATA, n_items=N_ITEMS, epochs=1, lr=0.1, batch=8, negatives=1, draws=DRAWS)
+    fit(
+        mf,
+        params,
+        DATA,
+        Hyperparameters(epochs=1, lr=0.1, batch=8, negatives=1),
+        n_items=N_ITEMS,
+        draws=DRAWS,
+    )
     assert all(torch.equal(params[name], before[name]) for name in params)
 
 
@@ -113,14 +123,10 @@ def test_excluded_items_are_never_drawn_as_negatives() -> None:
     start = init_all(mf, DRAWS, 1)
     end = fit(
         *(mf, start, one),
+        Hyperparameters(epochs=2, lr=0.1, batch=4, negatives=4, optimizer="sgd"),
         n_items=N_ITEMS,
         exclude=every.take(np.array([0])),
-        epochs=2,
-        lr=0.1,
-        batch=4,
-        negatives=4,
         draws=DRAWS,
-        optimizer="sgd",
     )
     assert torch.equal(start["item"][untouched], end["item"][untouched])
 
@@ -136,11 +142,8 @@ def test_empty_training_data_are_refused() -> None:
     with pytest.raises(DataError, match="0 interactions"):
         fit(
             *(mf, init_all(mf, DRAWS, 1), nothing),
+            Hyperparameters(epochs=1, lr=0.1, batch=4, negatives=1),
             n_items=N_ITEMS,
-            epochs=1,
-            lr=0.1,
-            batch=4,
-            negatives=1,
             draws=DRAWS,
         )
 

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 
 from droidloop.models.data.negatives import draw_negatives, touched_rows
-from droidloop.models.local.mf_sgd import Sgd, order_of, train_mf_cohort
+from droidloop.models.local.mf_sgd import train_mf_cohort
+from droidloop.models.local.sgd import Examples, Sgd, order_of
+from droidloop.models.recommenders.mf import MF, Loss
 from droidloop.models.tables.float_rows import normal_rows
 from droidloop.platform.arrays import Float32Array, Int32Array
 from droidloop.platform.draws import Draws
@@ -19,34 +21,26 @@ def negatives() -> Int32Array:
 
 
 def trained(
-    threads: int = 1, dim: int = 12, sgd: Sgd | None = None, loss_name: str = "log", l2: float = 0.0
+    threads: int = 1,
+    dim: int = 12,
+    sgd: Sgd | None = None,
+    loss_name: Loss = "log",
+    l2: float = 0.0,
 ) -> tuple[Float32Array, Float32Array]:
     """Return the change of rows and the user vectors after local training."""
     table = normal_rows(DRAWS.child("item"), np.arange(N_ITEMS), dim, 0.1)
     user = normal_rows(DRAWS.child("user"), PHONES, dim, 0.1)
     drawn = negatives()
     ids, offsets = touched_rows(DATA, drawn, N_ITEMS, threads)
-    change = train_mf_cohort(
-        DATA,
-        drawn,
-        ids,
-        offsets,
-        phones=PHONES,
-        table=table,
-        user=user,
-        sgd=sgd or Sgd(),
-        loss_name=loss_name,
-        l2=l2,
-        draws=DRAWS,
-        counter=0,
-        threads=threads,
-    )
+    model = MF(N_ITEMS, dim, loss_name, l2)
+    examples = Examples(PHONES, DATA, drawn, DRAWS, 0)
+    change = train_mf_cohort(model, table, user, examples, ids, offsets, sgd or Sgd(), threads)
     return change, user
 
 
 @pytest.mark.parametrize("threads", [2, 3])
 @pytest.mark.parametrize("loss_name", ["log", "bpr"])
-def test_the_number_of_threads_changes_no_bit(threads: int, loss_name: str) -> None:
+def test_the_number_of_threads_changes_no_bit(threads: int, loss_name: Loss) -> None:
     sgd = Sgd(epochs=2, batch=20)
     one, many = trained(1, 12, sgd, loss_name), trained(threads, 12, sgd, loss_name)
     assert one[0].tobytes() == many[0].tobytes()

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from droidloop.models.data.negatives import draw_negatives
-from droidloop.models.local.cohort import Examples, train_locally
-from droidloop.models.local.mf_sgd import Sgd
+from droidloop.models.local.cohort import train_locally
+from droidloop.models.local.sgd import Examples, Sgd
 from droidloop.models.local.torch_sgd import train_phone
 from droidloop.models.recommenders.mf import MF, Loss
 from droidloop.platform.draws import Draws

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from droidloop.models.packages.manifest import Manifest, TensorSpec, runtime_code
 from droidloop.models.packages.package import (
+    ITEMS,
     Package,
     golden_sample,
     golden_stride,
     read_npy,
+    write_labels,
     write_npy,
 )
 from droidloop.platform.arrays import Array
@@ -43,6 +45,31 @@ def make(version: int = 1, model: bytes = b"TFL3 of float32") -> Package:
             "int8": {**record, "model": "int8.tflite", "min_runtime": 100},
         },
     )
+
+
+def named(labels: bytes) -> Package:
+    """Return the package with a file of names of its items."""
+    plain = make()
+    fields = {name: getattr(plain.manifest, name) for name in type(plain.manifest).model_fields}
+    fields |= {"items": ITEMS}
+    del fields["files"]
+    return Package.build(files={**plain.files, ITEMS: labels}, **fields)
+
+
+def test_items_have_names_which_are_delivered_with_the_model(tmp_path: Path) -> None:
+    package = named(write_labels(["one", "a\nline", "três"]))
+    package.save(tmp_path / "mf-1")
+    assert Package.load(tmp_path / "mf-1").item_labels() == ["one", "a line", "três"]
+    assert package.delivery_bytes("int8") > make().delivery_bytes("int8") + 15
+    assert make().item_labels() == []
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"), [(b"one\ntwo\n", "2 names for 3 items"), (b"\xff\n", "not UTF-8")]
+)
+def test_names_that_are_not_one_an_item_are_refused(labels: bytes, message: str) -> None:
+    with pytest.raises(PackageError, match=message):
+        named(labels).item_labels()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.local.cohort import Engine
-from droidloop.models.local.mf_sgd import Sgd
+from droidloop.models.local.sgd import Sgd
 from droidloop.models.peer.gossip_mf import GossipMF, gossip_store
 from droidloop.models.recommenders.mf import MF, Loss
 from droidloop.network.generators import small_world

@@ -8,7 +8,7 @@ from droidloop.models.data.interactions import UserItems
 from droidloop.models.graphs.propagation import Bipartite, propagate
 from droidloop.models.interfaces.peers import Groups
 from droidloop.models.interfaces.store import PrivateStore
-from droidloop.models.local.mf_sgd import Sgd
+from droidloop.models.local.sgd import Sgd
 from droidloop.models.peer.ego_groups import EgoGroups
 from droidloop.models.peer.ego_members import Members
 from droidloop.models.peer.ego_rule import SemiDFEGL, ego_store

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from droidloop.models.data.interactions import UserItems
-from droidloop.models.fitting.fit import fit, scorer
+from droidloop.models.fitting.fit import Hyperparameters, fit, scorer
 from droidloop.models.graphs.propagation import Bipartite
 from droidloop.models.interfaces.learning import Batch, init_all
 from droidloop.models.recommenders.lightgcn import LightGCN
@@ -43,9 +43,9 @@ def batch() -> Batch:
 @pytest.mark.parametrize("loss_name", ["log", "bpr", "squared"])
 def test_without_layers_it_is_mf_bit_for_bit(loss_name: Loss) -> None:
     mf, gcn = MF(N_ITEMS, 6, loss_name, l2=0.01), LightGCN(GRAPH, 6, 0, loss_name, l2=0.01)
-    settings = {"n_items": N_ITEMS, "epochs": 3, "lr": 0.02, "batch": 16, "negatives": 2}
+    chosen = Hyperparameters(epochs=3, lr=0.02, batch=16, negatives=2)
     trained = [
-        fit(model, init_all(model, DRAWS, N_USERS), DATA, draws=DRAWS, **settings)  # type: ignore[arg-type]
+        fit(model, init_all(model, DRAWS, N_USERS), DATA, chosen, n_items=N_ITEMS, draws=DRAWS)
         for model in (mf, gcn)
     ]
     for name in ("user", "item"):
@@ -87,11 +87,8 @@ def test_training_orders_what_users_have_before_what_they_have_not() -> None:
     gcn = LightGCN(GRAPH, 8, 2)
     params = fit(
         *(gcn, init_all(gcn, DRAWS, N_USERS), DATA),
+        Hyperparameters(epochs=60, lr=0.02, batch=64, negatives=4),
         n_items=N_ITEMS,
-        epochs=60,
-        lr=0.02,
-        batch=64,
-        negatives=4,
         draws=DRAWS,
     )
     scores, wins = scorer(gcn, params, N_ITEMS)(np.arange(N_USERS)), []

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from droidloop.models.fitting.fit import fit, scorer
+from droidloop.models.fitting.fit import Hyperparameters, fit, scorer
 from droidloop.models.interfaces.learning import Batch, init_all
 from droidloop.models.numerics.losses import log_loss
 from droidloop.models.recommenders.neumf import NeuMF
@@ -75,11 +75,8 @@ def test_central_training_orders_what_users_have_before_what_they_have_not(
     model, data = NeuMF(n_items, *shape, sd=0.1), tiny_data(DRAWS, n_users, n_items)
     params = fit(
         *(model, init_all(model, DRAWS, n_users), data),
+        Hyperparameters(epochs=60, lr=0.02, batch=64, negatives=4),
         n_items=n_items,
-        epochs=60,
-        lr=0.02,
-        batch=64,
-        negatives=4,
         draws=DRAWS,
     )
     scores = scorer(model, params, n_items)(np.arange(n_users))

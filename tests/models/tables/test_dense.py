@@ -50,6 +50,6 @@ def test_a_row_is_the_same_however_many_are_drawn_with_it() -> None:
 def test_two_tables_of_one_model_start_from_different_numbers() -> None:
     items, places = (
         DenseTable(4, 3).init(Draws(1, "t")),
-        DenseTable(4, 3, "place").init(Draws(1, "t")),
+        DenseTable(4, 3, name="place").init(Draws(1, "t")),
     )
     assert not torch.equal(items["item"], places["place"])

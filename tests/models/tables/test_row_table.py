@@ -49,7 +49,7 @@ class TestTwoRows(EmbeddingTableContract):
 
 
 def test_a_table_of_another_class_is_not_unpacked() -> None:
-    assert OwnRows(7, 6)._magic != TwoRows(7, 6)._magic
+    assert OwnRows(7, 6).magic != TwoRows(7, 6).magic
 
 
 def test_two_rows_cost_twice_the_look_ups() -> None:

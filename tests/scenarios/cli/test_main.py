@@ -12,6 +12,7 @@ import pytest
 from click.testing import Result
 
 from droidloop.platform.rundir import RunDirectory
+from droidloop.scenarios.reports.quality import GROUPS
 
 QUALITY = [
     *(("trained", name) for name in ("hr_at_10", "ndcg_at_10", "recall_at_10")),
@@ -79,14 +80,37 @@ def test_the_energy_total_is_the_sum_of_its_parts(answer: Records) -> None:
 
 
 def test_classes_add_up_to_the_population(answer: Records) -> None:
-    classes = {one["users"] for one in answer} - {"all"}
+    classes = {one["users"] for one in answer} - {"all", *GROUPS}
     assert sum(value(answer, "phones.total", name) for name in classes) == 60
+
+
+def test_quality_has_its_interval_and_stands_beside_the_strongest_baseline(answer: Records) -> None:
+    where = {"users": "all", "part": "test", "ranking": "sampled"}
+    mine = [one for one in answer if where.items() <= one.items()]
+    means = {one["model"]: one for one in mine if one["figure"] == "hr_at_10"}
+    assert all(
+        one["n"] == 60 and one["half_width"] > 0 for one in means.values() if one["model"] != "held"
+    )
+    [beside] = [one for one in mine if one["figure"] == "hr_at_10.trained_less_baseline"]
+    strongest = max(
+        ("popularity", "itemknn", "ease", "ials", "mf"), key=lambda m: means[m]["value"]
+    )
+    assert beside["model"] == strongest
+    difference = means["trained"]["value"] - means[strongest]["value"]
+    assert beside["value"] == pytest.approx(difference)
 
 
 def test_the_report_is_a_table_for_people(runs: Runs, command: Command) -> None:
     result = command("report", runs["cohort"].path)
     assert result.exit_code == 0
-    for words in ("int8 (LiteRT)", "popularity", "refused / dead", "J a phone: tail", "4 rounds"):
+    for words in (
+        "int8 (LiteRT)",
+        "popularity",
+        "refused / dead",
+        "J a phone: tail",
+        "4 rounds",
+        "±",
+    ):
         assert words in result.stdout
 
 

@@ -97,10 +97,10 @@ def test_pictures_are_figures(runs: Runs) -> None:
         result.topology()
 
 
-def test_a_notebook_shows_both_tables_of_the_report(runs: Runs) -> None:
+def test_a_notebook_shows_the_tables_of_the_report(runs: Runs) -> None:
     result = droidloop.Result(runs["cohort"].path)
     html = result._repr_html_()
-    assert html.count("<table>") == html.count("</table>") == 2
+    assert html.count("<table>") == html.count("</table>") == 3
     assert html.count("<caption>small, seed 5: quality (mean over users)</caption>") == 1
     [hits] = [
         one["value"]
@@ -108,7 +108,7 @@ def test_a_notebook_shows_both_tables_of_the_report(runs: Runs) -> None:
         if (one["figure"], one["users"], one["model"]) == ("hr_at_10", "all", "trained")
         and (one["part"], one["ranking"]) == ("test", "sampled")
     ]
-    assert f"<td>{hits:.4f}" in html
+    assert f"<td>{hits:.3f} ±" in html
     assert repr(result) == f"<Result of small, seed 5, in {result.path}>"
 
 

@@ -1,6 +1,7 @@
 """Runs side by side: one row a scenario, intervals over seeds, figures from the ledger alone."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,13 @@ from droidloop.platform.errors import UsageError
 from droidloop.platform.jobs import Kind
 from droidloop.platform.ledger import read
 from droidloop.platform.rundir import RunDirectory
-from droidloop.scenarios.reports.compare import Course, Group, Result, groups_of, interval
+from droidloop.scenarios.reports.compare import Course, Group, Result, User, groups_of
 from droidloop.scenarios.reports.compare_report import figure_of, records
+from droidloop.scenarios.reports.intervals import interval
 from droidloop.scenarios.reports.measured import Measured
 from droidloop.scenarios.reports.paired import differences
-from droidloop.scenarios.reports.summary import quality_of, summarise
+from droidloop.scenarios.reports.quality import quality_of
+from droidloop.scenarios.reports.summary import summarise
 from droidloop.scenarios.reports.targets import Target, target_of
 from droidloop.scenarios.reports.varied import labels_of, varied
 from tests.scenarios.conftest import Command
@@ -94,7 +97,7 @@ def test_compare_prints_tables_draws_a_picture_and_speaks_json(
     assert pa.Table.from_pylist(found).schema.field("mean").type == pa.float64()
     where = {"runs": "play = cohort", "users": "all", "figure": "hr_at_10", "against": None}
     [one] = [one for one in found if where.items() <= one.items()]
-    assert one["n"] == 2
+    assert (one["n"], one["pairs"]) == (120, "users")
     assert 0.0 <= one["mean"] <= 1.0
     missed = [one for one in found if one["target"] == "hr_at_10=2"]
     assert {(one["n"], one["mean"]) for one in missed} == {(0, None)}
@@ -145,14 +148,14 @@ HITS = Measured("hit", "HIT", "sampled")
 LOSS = Measured("loss", "LOSS", "sampled", "lower")
 
 
-def result(seed: int, users: dict[int, float], curve: tuple[float, ...] = (0.1, 0.3)) -> Result:
+def result(seed: int, users: Mapping[User, float], curve: tuple[float, ...] = (0.1, 0.3)) -> Result:
     n = len(curve)
     spent = np.arange(1.0, n + 1)
     quality = {"hit": np.array(curve), "loss": 1 - np.array(curve)}
     course = Course(quality, spent, 2 * spent, 3 * spent, 4 * spent)
     overall = {"hit": float(np.mean(list(users.values()))), "loss": 0.0}
     costs = {"round": 1.0, "hours": 1.0, "mb": 1.0, "joules": float(seed)}
-    return Result(seed, overall | costs, {}, course, {"hit": users, "loss": {}})
+    return Result(seed, overall | costs, {}, course, {"hit": users, "loss": {}}, {})
 
 
 def group(label: str, *results: Result) -> Group:
@@ -164,9 +167,25 @@ def test_seeds_of_both_are_paired_and_the_users_of_both() -> None:
     other = group("b", result(1, {0: 1.0, 1: 1.0, 7: 0.0}), result(2, {0: 1.0}))
     [hit, *_] = differences([one, other])
     # of seed 1 users 0 and 1, of seed 2 user 0; seed 9 and user 7 have nobody to be held against
-    assert (hit.figure, hit.n, hit.pairs) == ("hit", 2, "seeds")
-    assert hit.mean == pytest.approx(0.25)
-    assert hit.half == pytest.approx(interval([0.5, 0.0])[1])
+    assert (hit.figure, hit.n, hit.pairs) == ("hit", 3, "users")
+    assert (hit.mean, hit.half) == interval([0.0, 1.0, 0.0])
+
+
+def test_a_user_of_the_data_is_one_value_whatever_the_seeds() -> None:
+    """People who were made up are others with another seed; those of a file are the same."""
+    one = group("a", result(1, {"ann": 1.0, "bob": 0.0}), result(2, {"ann": 0.0, "bob": 0.0}))
+    assert one.interval("hit") == interval([0.5, 0.0])
+    made_up = group("a", result(1, {0: 1.0, 1: 0.0}), result(2, {0: 0.0, 1: 0.0}))
+    assert made_up.interval("hit") == interval([1.0, 0.0, 0.0, 0.0])
+    other = group("b", result(1, {"ann": 1.0, "bob": 1.0}), result(2, {"bob": 1.0, "ann": 0.0}))
+    [hit, *_] = differences([one, other])
+    assert (hit.mean, hit.half, hit.n) == (*interval([0.0, 1.0]), 2)
+
+
+def test_a_class_has_the_interval_of_its_users() -> None:
+    one = result(1, {0: 1.0, 1: 0.0, 2: 1.0})
+    one.profiles.update({0: "new", 1: "new", 2: "old"})
+    assert group("a", one).interval("hit", "new") == interval([1.0, 0.0])
 
 
 def test_one_seed_of_both_is_paired_by_its_users() -> None:
@@ -175,6 +194,17 @@ def test_one_seed_of_both_is_paired_by_its_users() -> None:
     [hit] = differences([one, other])
     expected = (*interval([-1.0, 0.0, 0.0]), 3, "users")
     assert (hit.mean, hit.half, hit.n, hit.pairs) == expected
+
+
+def test_keys_that_go_with_another_choice_tell_nothing() -> None:
+    runs = [
+        scenario() | {"training": {"rule": "fcf", "alpha": 10.0, "step": 1}},
+        scenario() | {"training": {"rule": "fedmf", "negatives": 4, "step": 2}},
+    ]
+    assert labels_of(runs) == [
+        "training.rule = fcf, training.step = 1",
+        "training.rule = fedmf, training.step = 2",
+    ]
 
 
 def test_other_people_are_not_paired() -> None:

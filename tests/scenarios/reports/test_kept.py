@@ -11,7 +11,8 @@ from droidloop.platform.ledger import Rows, read
 from droidloop.platform.registry import find
 from droidloop.platform.rundir import RunDirectory
 from droidloop.scenarios.reports.kept import kept, kept_split
-from droidloop.scenarios.reports.summary import quality_of, summarise
+from droidloop.scenarios.reports.quality import quality_of
+from droidloop.scenarios.reports.summary import summarise
 from tests.scenarios.conftest import Command
 
 Runs = dict[str, RunDirectory]

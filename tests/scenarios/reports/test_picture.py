@@ -9,7 +9,8 @@ from droidloop.platform.jobs import Kind, Outcome
 from droidloop.platform.ledger import read
 from droidloop.platform.rundir import RunDirectory
 from droidloop.scenarios.reports.picture import draw_run, figure_of
-from droidloop.scenarios.reports.summary import quality_of, summarise
+from droidloop.scenarios.reports.quality import quality_of
+from droidloop.scenarios.reports.summary import summarise
 
 Runs = dict[str, RunDirectory]
 

@@ -89,7 +89,8 @@ def test_the_package_that_was_delivered_is_in_the_run_directory(runs: Runs, jobs
 
 def test_quality_is_kept_for_each_user_and_model(runs: Runs) -> None:
     metrics = read(runs["cohort"].path, "metrics")
-    models = {b"trained", b"float32", b"int8", b"popularity", b"itemknn", b"mf"}
+    models = {b"trained", b"float32", b"int8", b"held"}
+    models |= {b"popularity", b"itemknn", b"ease", b"ials", b"mf"}
     assert set(np.unique(metrics["model"])) == models
     hits = metrics[(metrics["model"] == b"trained") & (metrics["name"] == b"hr_at_10")]
     assert len(hits) == 2 * 60

@@ -138,31 +138,6 @@ def test_a_word_is_never_another_command(
     assert fake.commands == ["auth s3cret"]
 
 
-def test_snapshots(console: Console) -> None:
-    console.save_snapshot("clean-1.0")
-    console.load_snapshot("clean-1.0")
-    assert "clean-1.0" in console.list_snapshots()
-    with pytest.raises(ConsoleError, match="no snapshot other"):
-        console.load_snapshot("other")
-    with pytest.raises(ValueError, match="cannot name a snapshot"):
-        console.delete_snapshot("-all x")
-
-
-@pytest.mark.parametrize("answers", [False, True])
-def test_command_without_an_answer_does_not_hold_up_the_next(
-    console: Console, fake: FakeConsole, answers: bool
-) -> None:
-    words = ("gsm", "data", "on") if answers else ("avd", "snapshot", "remap", "0")
-    console.command_without_answer(*words, timeout_s=0.5)
-    assert console.avd_name() == "Test_AVD"
-
-
-def test_refusal_of_a_command_without_an_answer(console: Console) -> None:
-    with pytest.raises(ConsoleError, match="remap is disabled"):
-        console.command_without_answer("avd", "snapshot", "remap", "1", timeout_s=0.5)
-    assert console.avd_name() == "Test_AVD"
-
-
 def test_silent_console_is_given_up_for_good(console: Console, fake: FakeConsole) -> None:
     fake.fault = "hang"
     start_s = time.monotonic()

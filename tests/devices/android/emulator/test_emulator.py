@@ -4,6 +4,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,11 @@ from droidloop.devices.android.emulator.emulator import (
     Emulator,
     EmulatorConfig,
     emulator_path,
-    emulators,
+    start_all,
 )
 from droidloop.devices.android.emulator.emulator_ports import FIRST_PORT, LAST_PORT, free_ports
 from droidloop.devices.android.emulator.running import running_emulators, stop_by_serial
-from droidloop.devices.android.errors import ConsoleError, DeviceTimeoutError, EmulatorError
+from droidloop.devices.android.errors import DeviceTimeoutError, EmulatorError
 from tests.devices.android.fake_adb import Answer, FakeAdb, FakeDevice
 
 CONFIG = "hw.ramSize=1536\nhw.cpu.ncore = 2\nimage.sysdir.1=x\n"
@@ -92,6 +93,17 @@ def started(tmp_path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
 
 
+@contextmanager
+def emulators(adb: Adb, configs: list[EmulatorConfig], **options: Any) -> Iterator[list[Emulator]]:
+    """What a test starts, ended with it."""
+    running = start_all(adb, configs, **options)
+    try:
+        yield running
+    finally:
+        for one in running:
+            one.stop()
+
+
 def gone(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -154,17 +166,6 @@ def test_running_emulators_are_listed_for_who_starts_later(
     ) as running:
         assert running_emulators() == ((running[0].serial, "Test_AVD"),)
     assert running_emulators() == ()
-
-
-def test_snapshot_is_waited_for(adb: Adb, executable: Path) -> None:
-    with emulators(
-        adb, [EmulatorConfig("Test_AVD")], executable=executable, timeout_s=30, poll_s=0.05
-    ) as running:
-        with running[0].console() as console:
-            console.save_snapshot("clean")
-        running[0].load_snapshot("clean", timeout_s=10)
-        with pytest.raises(ConsoleError, match="no snapshot other"):
-            running[0].load_snapshot("other")
 
 
 def test_emulator_that_dies_says_its_last_words(
@@ -257,11 +258,9 @@ def test_unknown_avd(avd: Path, name: str) -> None:
         avd_folder(name)
 
 
-def test_arguments_of_a_snapshot_without_acceleration() -> None:
-    argv = EmulatorConfig("A", snapshot="clean", acceleration=False).arguments(5600)
+def test_arguments_without_acceleration() -> None:
+    argv = EmulatorConfig("A", acceleration=False).arguments(5600)
     assert argv[:4] == ["-avd", "A", "-port", "5600"]
-    assert argv[argv.index("-snapshot") + 1] == "clean"
-    assert "-no-snapshot" not in argv
     assert argv[-2:] == ["-accel", "off"]
 
 

@@ -6,7 +6,6 @@ from droidloop.devices.android.parsers.adb_text import (
     Reason,
     State,
     failure_of,
-    parse_devices,
     parse_host_devices,
     reason_of,
 )
@@ -60,16 +59,14 @@ def test_other_status_without_words_is_a_failure_too() -> None:
     assert failure_of("something\n", 3) == (Reason.OTHER, "something")
 
 
-def test_states_are_read_in_both_forms() -> None:
-    output = (
-        "* daemon started successfully\nList of devices attached\n"
+def test_states_are_read_in_adbs_words() -> None:
+    answer = (
         "abc\tno permissions (user is not in the plugdev group)\n"
-        "emulator-5600          device product:x transport_id:4\n"
-        "192.0.2.1:40000\tdreaming\n\n"
+        "emulator-5600\tdevice\n192.0.2.1:40000\tdreaming\n"
     )
-    assert parse_devices(output) == (
+    assert parse_host_devices(answer) == (
         Listed("abc", State.NO_PERMISSIONS, "no permissions (user is not in the plugdev group)"),
-        Listed("emulator-5600", State.DEVICE, "device product:x transport_id:4"),
+        Listed("emulator-5600", State.DEVICE, "device"),
         Listed("192.0.2.1:40000", State.UNKNOWN, "dreaming"),
     )
 
@@ -80,18 +77,10 @@ def test_serial_may_hold_spaces_in_the_servers_answer() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "output",
-    [
-        "error: protocol fault (status 48 54 54 50?!)\nList of devices attached\n",
-        "nonsense\n",
-        "",
-        "List of devices attached\nalone\n",
-    ],
-)
-def test_no_list_is_not_an_empty_list(output: str) -> None:
+@pytest.mark.parametrize("answer", ["nonsense\n", "alone\t\n", "\tdevice\n"])
+def test_a_line_without_serial_or_state_is_an_error(answer: str) -> None:
     with pytest.raises(ParseError, match="adb"):
-        parse_devices(output)
+        parse_host_devices(answer)
 
 
 def test_devices_cannot_claim_to_be_absent() -> None:

@@ -53,7 +53,7 @@ Make = Callable[[int, "UserItems", "Draws"], Learner]
 """Returns a learner for so many items, what it must not draw as negatives, and the chance."""
 
 
-def lines_of(name: str, table: str, bar: Bar) -> dict[str, Line]:
+def lines_of(name: str, table: str, bar: Bar, because: str = "") -> dict[str, Line]:
     """Return the lines of a model that is scored with its *table*, ``global`` or ``own``.
 
     The bar is the published figure, HR@10 among candidates under the leaky protocol; the other
@@ -70,7 +70,7 @@ def lines_of(name: str, table: str, bar: Bar) -> dict[str, Line]:
                 text = f"{protocol}, {which} table{ranking}"
                 lines[f"{name}{middle}{end}"] = Line(text, figure.split()[1])
     headline = lines[name]
-    return lines | {name: Line(headline.protocol, headline.metric, bar, "reproduced")}
+    return lines | {name: Line(headline.protocol, headline.metric, bar, "reproduced", because)}
 
 
 def measured(

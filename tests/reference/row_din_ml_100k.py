@@ -21,7 +21,6 @@ from tests.reference.row import Line, Values, at_least
 if TYPE_CHECKING:
     from droidloop.models.interfaces.learning import Params
     from droidloop.models.recommenders.din import DIN, Pooling
-    from droidloop.platform.arrays import FloatArray
 
 DATA = "ml-100k"
 NAME = "din-ml-100k"

@@ -2,11 +2,11 @@
 
 Its paper claims faster training; a tenth of the phones takes part in each of 100 rounds, and what
 counts is test HR@10 among 99 candidates after a fifth of them. Two of the rules take steps of 1 and
-one local epoch: FedFast with rows weighted by their extent, as in the paper (``paper``), and FedAvg.
-Of the others all settings were chosen on validation after 20 rounds, with seeds 11 to 13: steps of
-the server from 1 to 48, 1, 5, 10 or 20 local epochs, discounts from 0 to 1. A user of FedFast is scored with the drift that waits for the phone
-on the server, as the paper has it; ``unmoved`` is without it, which is what phones know that have
-not asked since.
+one local epoch: FedFast with rows weighted by their extent, as in the paper (``paper``), and
+FedAvg. Of the others all settings were chosen on validation after 20 rounds, with seeds 11 to 13:
+steps of the server from 1 to 48, 1, 5, 10 or 20 local epochs, discounts from 0 to 1. A user of
+FedFast is scored with the drift that waits for the phone on the server, as the paper has it;
+``unmoved`` is without it, which is what phones know that have not asked since.
 """
 
 from dataclasses import dataclass

@@ -90,9 +90,7 @@ def trained(data: InTime, pooling: "Pooling", seed: int) -> "tuple[DIN, Params, 
     return din, params, -decay
 
 
-def judged(
-    data: InTime, din: "DIN", params: "Params", line: str
-) -> "dict[str, float | FloatArray]":
+def judged(data: InTime, din: "DIN", params: "Params", line: str) -> dict[str, Any]:
     """Return AUC on the test part, of all samples and of each user's."""
     from droidloop.models.fitting.fit_din import scores_of
     from droidloop.models.interfaces.metrics import Rated

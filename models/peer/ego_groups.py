@@ -144,17 +144,14 @@ class EgoGroups(Stateful):
         return self._held
 
     def _read(self, reports: Messages) -> Array:
-        """Average the rows that somebody has changed; return the ego vectors, zero where broken.
-
-        Rows that a member returns as it got them say nothing, and would only dilute the others.
-        """
+        """Average the reported rows into the table; return the ego vectors, zero where broken."""
         ego = np.array(reports.arrays["ego"], np.float32)
         values, ids = reports.arrays["item"], reports.rows["item"]
         owner = np.repeat(np.arange(len(reports)), np.diff(reports.offsets["item"]))
         sound = np.asarray((np.abs(ego) <= LARGEST).all(axis=1))
         sound[owner[(~(np.abs(values) <= LARGEST)).any(axis=1)]] = False
         ego[~sound] = 0.0
-        taken = sound[owner] & (values != self.table[ids]).any(axis=1)
+        taken = sound[owner]
         counts = np.bincount(ids[taken], minlength=len(self.table))
         sums = np.zeros(self.table.shape)
         np.add.at(sums, ids[taken], values[taken].astype(np.float64))

@@ -25,7 +25,7 @@ PARTS = {"trained": "mean of three", "global": "global", "cluster": "cluster", "
 NOISES = {"": 0.0, "-noise": 0.02}
 NAME = "perfedrec-ml-100k"
 CLUSTERS, CLIENTS = 5, 471
-ROUNDS, EVERY, BOUND = 100, 10, 0.5
+ROUNDS, EVERY, BOUND = 60, 20, 0.5
 LINES = lines_beside(NAME)
 for _end in NOISES:
     _text = f"clean, all items{', noise' if _end else ''}"

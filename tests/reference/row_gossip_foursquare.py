@@ -3,9 +3,9 @@
 Of each user's check-ins the latest is for test, the one before for validation; the test place is
 ranked among 99 that the user never visited. What phones tell one another must not cost them what
 they know of their own user: quality must not fall with the turns, nor below that of phones alone
-with the same step. The step was chosen on validation with seed 11. With that of ml-100k, 0.3, phones
-of many returns run away: a place that is visited often is in a batch as often, and gets the sum of
-the steps; there HR@10 falls from 0.50 after 10 turns to 0.36 after 40.
+with the same step. The step was chosen on validation with seed 11. With that of ml-100k, 0.3,
+phones of many returns run away: a place that is visited often is in a batch as often, and gets the
+sum of the steps; there HR@10 falls from 0.50 after 10 turns to 0.36 after 40.
 """
 
 from typing import TYPE_CHECKING

@@ -220,7 +220,7 @@ def deliver(server: FedFastServer, store: PrivateStore, messages: Messages) -> N
 
 
 class FedFastSection(LocalTraining):
-    """Does not work here, because it leads FedMF within chance only: delegates of clusters train."""
+    """Does not work here, because it leads FedMF by chance alone: delegates of clusters train."""
 
     clusters: PositiveInt = 10
     """Of users by their vectors."""

@@ -1,4 +1,4 @@
-"""Gossip and groups of matrix factorisation on check-ins, against phones alone.
+"""Gossip of matrix factorisation on check-ins, against phones alone.
 
 Of each user's check-ins the latest is for test, the one before for validation; the test place is
 ranked among 99 that the user never visited. What phones tell one another must not cost them what
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 DATA = "foursquare-nyc"
 NAME = "gossip-foursquare"
-HABITS, EVERY = Habits(dim=8, step=0.1, fan=1, turns=40), 10
-WHO = ("alone", "anybody", "groups")
+HABITS, EVERY = Habits(dim=8, step=0.1, fan=1, turns=20), 5
+WHO = ("alone", "anybody")
 LINES = (
     {
         f"{NAME}-{who}-{turn}": Line(f"clean, {who}, {turn} turns", "HR@10")

@@ -65,8 +65,8 @@ def facts_of(kept: Interactions, dropped: int | None, split: Split) -> DataFacts
 
 def _known(split: Split) -> int:
     """Return how many test events are of items that their users have in training."""
-    pairs = [
+    tests, known = (
         np.repeat(np.arange(part.n_users), part.counts) * split.n_items + part.items
         for part in (split.test, split.train)
-    ]
-    return int(np.isin(*pairs).sum())
+    )
+    return int(np.isin(tests, known).sum())

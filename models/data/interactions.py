@@ -150,7 +150,8 @@ def each_once(data: UserItems) -> UserItems:
     users, items = np.divmod(keys, width)
     counts = np.bincount(users, minlength=data.n_users)
     once = UserItems.bare(items, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
-    return replace(once, ratings=np.bincount(place, data.ratings, len(keys)))
+    ratings = np.bincount(place, data.ratings, len(keys)).astype(np.float64, copy=False)
+    return replace(once, ratings=ratings)
 
 
 def _renumber(numbers: IntArray, labels: Labels) -> tuple[IntArray, Labels]:

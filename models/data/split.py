@@ -41,7 +41,7 @@ class Split:
         mine, held = np.zeros(self.n_users, np.bool_), self.held_out(part)
         mine[users] = True
         kept = held.keep(np.repeat(mine, held.counts))
-        return replace(self, **{part: kept})
+        return replace(self, valid=kept) if part == "valid" else replace(self, test=kept)
 
     def held_out(self, part: Part) -> UserItems:
         """Return the validation or the test events."""

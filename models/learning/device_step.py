@@ -36,7 +36,7 @@ class Uploader(Trainer, Protocol):
 
 
 @dataclass(frozen=True)
-class Lesson:
+class LocalTrainingJob:
     """The training of one phone in one round.
 
     Attributes:
@@ -55,7 +55,7 @@ class Lesson:
 BY_STEP = frozenset({"slots", "labels", "mask"})
 
 
-def lesson_of(
+def training_job_of(
     rule: Trainer,
     phone: int,
     round_: int,
@@ -63,7 +63,7 @@ def lesson_of(
     table: Array,
     user: Array,
     draws: Draws,
-) -> Lesson:
+) -> LocalTrainingJob:
     """Return what *phone* does in the round.
 
     Args:
@@ -100,7 +100,7 @@ def lesson_of(
         "rates": np.array([rule.sgd.lr_user, rule.sgd.lr_rows, recommender.l2], np.float32),
         **_batches(shape, order, slots, labels),
     }
-    return Lesson(shape, ids, inputs, len(inputs["slots"]))
+    return LocalTrainingJob(shape, ids, inputs, len(inputs["slots"]))
 
 
 def _batches(shape: StepShape, order: IntArray, slots: IntArray, labels: Array) -> dict[str, Array]:
@@ -123,22 +123,22 @@ def _batches(shape: StepShape, order: IntArray, slots: IntArray, labels: Array) 
     }
 
 
-def trained_by(lesson: Lesson, outputs: Mapping[str, Array]) -> tuple[Array, Array]:
-    """Return the rows ``lesson.ids`` and the user vector (1, dim) that a device has trained.
+def trained_by(job: LocalTrainingJob, outputs: Mapping[str, Array]) -> tuple[Array, Array]:
+    """Return the rows ``job.ids`` and the user vector (1, dim) that a device has trained.
 
     Raises:
-        ValueError: an output has another shape or type than the lesson's.
+        ValueError: an output has another shape or type than the job's.
     """
-    rows, user, shape = outputs["new_rows"], outputs["new_user"], lesson.shape
+    rows, user, shape = outputs["new_rows"], outputs["new_user"], job.shape
     for values, wanted in ((rows, (shape.rows, shape.dim)), (user, (1, shape.dim))):
         if values.shape != wanted or values.dtype != np.float32:
             raise ValueError(f"trained values are {values.dtype} {values.shape}, not {wanted}")
-    return rows[: len(lesson.ids)], user
+    return rows[: len(job.ids)], user
 
 
 def put_back(
     rule: Uploader,
-    lesson: Lesson,
+    job: LocalTrainingJob,
     table: Array,
     outputs: Mapping[str, Array],
     sent: Messages,
@@ -148,18 +148,18 @@ def put_back(
 
     Args:
         rule: the client rule, which made *sent*.
-        lesson: what the phone was given.
+        job: what the phone was given.
         table: what it received.
         outputs: ``new_rows`` and ``new_user``, as they are after the last step.
         sent: the uploads of the cohort.
         k: the phone's place among them.
 
     Raises:
-        ValueError: an output has another shape or type than the lesson's, or *sent* other rows.
+        ValueError: an output has another shape or type than the job's, or *sent* other rows.
     """
     name = rule.recommender.items.name
-    trained, user = trained_by(lesson, outputs)
-    before = np.asarray(table[lesson.ids], np.float32)
+    trained, user = trained_by(job, outputs)
+    before = np.asarray(table[job.ids], np.float32)
     change = trained - before
     if rule.kind == "parameters":
         change = trained
@@ -168,9 +168,9 @@ def put_back(
     start, end = int(sent.offsets[name][k]), int(sent.offsets[name][k + 1])
     mine = sent.arrays[name][start:end]
     if name not in sent.rows:
-        mine[lesson.ids] = change
-    elif np.array_equal(sent.rows[name][start:end], lesson.ids):
+        mine[job.ids] = change
+    elif np.array_equal(sent.rows[name][start:end], job.ids):
         mine[:] = change
     else:
-        raise ValueError("the message has other rows than the lesson")
+        raise ValueError("the message has other rows than the job")
     return user

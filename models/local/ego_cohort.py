@@ -11,9 +11,9 @@ from droidloop.models.recommenders.mf import MF
 from droidloop.models.tables.float_rows import own_rows
 from droidloop.platform.arrays import Array, IntArray
 
-from .cohort import Changes, Engine, Examples, rows_touched
+from .cohort import Changes, Engine, rows_touched
 from .ego_sgd import train_on_ego_graphs
-from .sgd import Sgd
+from .sgd import Examples, Sgd
 from .torch_sgd import train_cohort_in_torch
 
 

@@ -43,9 +43,9 @@ def train_mf_cohort(
 
     def work(low: int, high: int) -> None:
         _train(
-            *(low, high, examples.phones, data.items, data.offsets, labels, examples.negatives),
-            *(ids, offsets, table, user, change, steps, sgd.epochs, group, code, key),
-        )
+            low, high, examples.phones, data.items, data.offsets, labels, examples.negatives,
+            ids, offsets, table, user, change, steps, sgd.epochs, group, code, key,
+        )  # fmt: skip
 
     for_chunks(work, len(examples.phones), threads)
     return change

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from droidloop.models.numerics.bounds import LARGEST
 from droidloop.platform.arrays import Array, Float32Array, IntArray
 from droidloop.platform.law import kernel
 from droidloop.platform.messages import Messages
@@ -52,17 +51,8 @@ def merge_exchanged(
     _merge(
         *(first, count, sent.ego, sent.group, sent.ages, sent.values, sent.ids, sent.offsets),
         *(mine["rows"], mine["ids"], mine["group"], mine["others"]),
-        *(mine["heard"], mine["age"], mine["refused"]),
+        *(mine["heard"], mine["age"]),
     )
-
-
-@kernel
-def _moderate(values: Float32Array) -> bool:
-    good = True
-    flat = values.reshape(-1)
-    for k in range(flat.size):
-        good &= abs(flat[k]) <= LARGEST
-    return good
 
 
 @kernel
@@ -95,14 +85,10 @@ def _merge(
     others: Float32Array,
     heard: IntArray,
     age: IntArray,
-    refused: IntArray,
 ) -> None:
     for k in range(first.size):
         for m in range(first[k], first[k] + count[k]):
             part = slice(offsets[m], offsets[m + 1])
-            if ages[m] < 0 or not (_moderate(ego[m : m + 1]) and _moderate(values[part])):
-                refused[k] += 1
-                continue
             if group[k] < 0:
                 continue
             _average(rows[k], ids[k], values[part], value_ids[part], share_of(age[k], ages[m]))

@@ -14,7 +14,6 @@ from droidloop.models.interfaces.forms import Form
 from droidloop.models.interfaces.learning import check_private
 from droidloop.models.interfaces.peers import Groups
 from droidloop.models.interfaces.store import PrivateStore
-from droidloop.models.numerics.bounds import LARGEST
 from droidloop.models.numerics.fuzzy_cmeans import Fuzzy, fuzzy_cmeans
 from droidloop.platform.arrays import Array, FloatArray, IntArray
 from droidloop.platform.draws import Draws
@@ -75,11 +74,7 @@ class EgoGroups(Stateful):
         return check_private(sent, self._rule.recommender)
 
     def group(self, reports: Messages, count: int, draws: Draws, round_: int) -> Groups:
-        """Put the senders of *reports* into at most *count* groups, and give them their rows.
-
-        Reports with NaN, infinity or numbers beyond 2^20 leave the table as it is; their senders
-        are grouped as if they had said nothing.
-        """
+        """Put the senders of *reports* into at most *count* groups, and give them their rows."""
         rule, ego = self._rule, self._read(reports)
         fuzzy = self._cluster(ego, count, draws, round_)
         members = fuzzy.labels[: len(ego)]
@@ -144,21 +139,15 @@ class EgoGroups(Stateful):
         return self._held
 
     def _read(self, reports: Messages) -> Array:
-        """Average the reported rows into the table; return the ego vectors, zero where broken."""
-        ego = np.array(reports.arrays["ego"], np.float32)
+        """Average the reported rows into the table; return the ego vectors."""
         values, ids = reports.arrays["item"], reports.rows["item"]
-        owner = np.repeat(np.arange(len(reports)), np.diff(reports.offsets["item"]))
-        sound = np.asarray((np.abs(ego) <= LARGEST).all(axis=1))
-        sound[owner[(~(np.abs(values) <= LARGEST)).any(axis=1)]] = False
-        ego[~sound] = 0.0
-        taken = sound[owner]
-        counts = np.bincount(ids[taken], minlength=len(self.table))
+        counts = np.bincount(ids, minlength=len(self.table))
         sums = np.zeros(self.table.shape)
-        np.add.at(sums, ids[taken], values[taken].astype(np.float64))
+        np.add.at(sums, ids, values.astype(np.float64))
         told = counts > 0
         self.table = self.table.copy()
         self.table[told] = (sums[told] / counts[told, None]).astype(np.float32)
-        return ego
+        return reports.arrays["ego"]
 
 
 def _directions(points: Array) -> Array:

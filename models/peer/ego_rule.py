@@ -37,7 +37,7 @@ def ego_store(rule: "SemiDFEGL", draws: Draws, n_phones: int) -> PrivateStore:
     Columns: ``user``; ``ego``, its vector after propagation, which is what others see; the group's
     item rows (``rows``, with their ids ``ids``, -1 before there is a group), ``fake`` ids and
     number ``group``; ``others``, the latest ego vectors heard from members, of which there have
-    been ``heard``; ``age``, ``refused`` and ``diverged`` as in ``gossip_store``.
+    been ``heard``; ``age`` and ``diverged`` as in ``gossip_store``.
     """
     mf, kept = rule.recommender, rule.neighbours
 
@@ -52,7 +52,7 @@ def ego_store(rule: "SemiDFEGL", draws: Draws, n_phones: int) -> PrivateStore:
             "fake": np.full((m, rule.fakes), -1, np.int64),
             "group": np.full(m, -1, np.int64),
             "others": np.zeros((m, kept, mf.dim), np.float32),
-            **{name: np.zeros(m, np.int64) for name in ("heard", "age", "refused", "diverged")},
+            **{name: np.zeros(m, np.int64) for name in ("heard", "age", "diverged")},
         }
 
     return PrivateStore(n_phones, fill)
@@ -144,8 +144,8 @@ class SemiDFEGL:
         """Average the rows of what arrived, remember the members' ego vectors, train once.
 
         Rows that a phone does not hold, and ego vectors from another group (or from the group of
-        an earlier grouping), are left aside. A message with NaN, infinity or numbers beyond 2^20 is
-        refused and counted; a phone whose own numbers run away keeps what it had, and is counted.
+        an earlier grouping), are left aside. What is not of the rule's ``form`` is refused before.
+        A phone whose own numbers run away keeps what it had, and is counted.
 
         Raises:
             ValueError: *data* is not one row a phone, items are unknown, or the inbox is not
@@ -158,7 +158,6 @@ class SemiDFEGL:
         mine = store.gather(phones)
         if inbox is not None:
             merge_exchanged(Exchange.of(inbox, self.recommender.dim), first, count, mine)
-            store.columns["refused"][phones] = mine["refused"]
         members = Members(mine, self.recommender.n_items)
         local = members.local(data)
         exclude = local if self.exclude is None else members.local(self.exclude.take(phones))

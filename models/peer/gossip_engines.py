@@ -146,7 +146,7 @@ def learn_in_numba(work: Updates, store: PrivateStore, mf: MF, threads: int | No
         *(work.phones, got.passes, got.first, got.count),
         (part.values, part.rows, part.offsets, got.ages, part.row_ages),
         *(data.items, data.offsets, labels_of(data, mf.loss_name), negatives, work.offsets),
-        *(*state, columns["refused"], columns["diverged"]),
+        *(*state, columns["diverged"]),
         *(steps, sgd.epochs, examples.group(sgd), LOSSES[mf.loss_name], examples.order_key),
     )
 
@@ -178,9 +178,7 @@ def learn_in_torch(work: Updates, store: PrivateStore) -> None:
         for turn in range(turns):
             until = end if turn == turns - 1 else m + 1
             while m < until:
-                merged = _merge(got, m, params, age, row_ages)
-                columns["refused"][phone] += merged is None
-                age = age if merged is None else merged
+                age = _merge(got, m, params, age, row_ages)
                 m += 1
             if work.data.counts[k] > 0:
                 with one_thread():
@@ -206,24 +204,15 @@ def _moderate(values: Float32Array) -> bool:
 
 def _merge(
     got: Received, m: int, params: Params, age: int, row_ages: dict[str, Float32Array]
-) -> int | None:
-    """Merge message *m* into *params*; return the new age, or None if it is refused, whole."""
-    other, found = int(got.ages[m]), {}
+) -> int:
+    """Merge message *m* into *params*; return the new age."""
+    other = int(got.ages[m])
+    share = np.float32(other / (age + other) if age + other > 0 else 0.5)
     for name, part in got.parts.items():
-        mine, n = slice(int(part.offsets[m]), int(part.offsets[m + 1])), len(params[name])
-        values, rows = part.values[mine], part.rows[mine]
+        mine = slice(int(part.offsets[m]), int(part.offsets[m + 1]))
+        values, rows, theirs = part.values[mine], part.rows[mine], part.row_ages[mine]
         if len(part.rows) == 0:
             rows = np.arange(len(values))
-            whole = len(values) in (0, n)
-        else:
-            whole = bool(((rows >= 0) & (rows < n)).all())
-        theirs = part.row_ages[mine]
-        known = name not in row_ages or bool(((theirs >= 0) & (theirs <= LARGEST)).all())
-        if other < 0 or not whole or not known or not _moderate(values):
-            return None
-        found[name] = values, rows, theirs
-    share = np.float32(other / (age + other) if age + other > 0 else 0.5)
-    for name, (values, rows, theirs) in found.items():
         table, taken = params[name].numpy(), np.full(len(rows), share)
         if name in row_ages:
             ages = row_ages[name]

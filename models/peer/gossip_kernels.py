@@ -47,23 +47,11 @@ def copy_some_rows(
 
 
 @kernel
-def sound(values: Float32Array, rows: IntArray, n: int, age: int) -> bool:
-    """Return whether a neighbour's model can be merged: numbers, of moderate size, rows there."""
-    good = age >= 0 and (rows.size > 0 or values.shape[0] in (0, n))
-    for row in rows:
-        good &= 0 <= row < n
-    flat = values.reshape(-1)
+def moderate(values: Float32Array) -> bool:
+    """Return whether all of a phone's own *values* are numbers of moderate size."""
+    good, flat = True, values.reshape(-1)
     for k in range(flat.size):
         good &= abs(flat[k]) <= LARGEST
-    return good
-
-
-@kernel
-def credible(ages: Float32Array) -> bool:
-    """Return whether a neighbour's row ages are numbers from 0 to ``LARGEST``."""
-    good = True
-    for age in ages:
-        good &= np.float32(0) <= age <= LARGEST
     return good
 
 
@@ -161,25 +149,21 @@ Sent = tuple[Float32Array, IntArray, IntArray, IntArray, Float32Array]
 @kernel
 def merge_tables(
     first: int, until: int, sent: Sent, table: Float32Array, age: int, row_age: Float32Array
-) -> tuple[int, int]:
-    """Merge the messages *first*..*until* - 1 into *table*; return its age, and how many broke.
+) -> int:
+    """Merge the messages *first*..*until* - 1 into *table*; return its age.
 
     With ages of rows, (rows,), rows are merged by theirs, else tables by theirs.
     """
     values, rows, offsets, ages, their_row_ages = sent
-    broken, by_row = 0, row_age.size > 0
+    by_row = row_age.size > 0
     for m in range(first, until):
         mine = slice(offsets[m], offsets[m + 1])
-        good = sound(values[mine], rows[mine], table.shape[0], ages[m])
-        if not good or (by_row and not credible(their_row_ages[mine])):
-            broken += 1
-            continue
         if by_row:
             merge_rows(table, row_age, values[mine], rows[mine], their_row_ages[mine])
         else:
             merge_into(table, values[mine], rows[mine], share_of(age, ages[m]))
         age = max(age, ages[m])
-    return age, broken
+    return age
 
 
 Room = tuple[
@@ -236,7 +220,6 @@ def learn_tables(
     item: Float32Array,
     age: IntArray,
     row_ages: Float32Array,
-    refused: IntArray,
     diverged: IntArray,
     steps: Float32Array,
     epochs: int,
@@ -251,7 +234,7 @@ def learn_tables(
     pass follows all that are left. Without row ages, (0, 0), tables are merged by theirs. A phone
     whose numbers run away keeps what it had and is counted in *diverged*.
     """
-    n, width, nothing = item.shape[1], 1 + negatives.shape[1], np.empty(0, np.int64)
+    n, width = item.shape[1], 1 + negatives.shape[1]
     table, vector = np.empty_like(item[0]), np.empty(item.shape[2], np.float32)
     slots, scores = np.empty(group * width, np.int32), np.empty(group * width, np.float32)
     slopes, hits, gradient = np.zeros(n, np.float32), np.zeros(n, np.int32), np.zeros_like(vector)
@@ -266,8 +249,7 @@ def learn_tables(
         seen, m, turns = age[phone], first_message[k], passes[k + 1] - passes[k]
         for turn in range(turns):
             until = m + 1 if turn < turns - 1 else first_message[k] + messages[k]
-            seen, broken = merge_tables(m, until, sent, table, seen, row_age)
-            refused[phone], m = refused[phone] + broken, until
+            seen, m = merge_tables(m, until, sent, table, seen, row_age), until
             order = np.arange(offsets[k], offsets[k + 1])
             if order.size == 0:
                 continue
@@ -283,7 +265,7 @@ def learn_tables(
             seen, stamp = seen + 1, stamp + 1
             if by_row:
                 grow_older(row_age, items[mine], drawn[: order.size], seen_at, stamp)
-        if sound(table, nothing, n, 0) and sound(vector.reshape(1, -1), nothing, 1, 0):
+        if moderate(table) and moderate(vector):
             item[phone], user[phone], age[phone] = table, vector, seen
             if by_row:
                 row_ages[phone] = row_age

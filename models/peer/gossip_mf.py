@@ -50,7 +50,7 @@ from .gossip_engines import (
     trained_parameters,
 )
 from .gossip_kernels import copy_some_rows, copy_tables
-from .group_by_taste import Tastes
+from .group_by_taste import TasteGrouping
 
 
 def gossip_store(
@@ -79,10 +79,9 @@ def store_from(
     """Return a store in which every phone begins with *shared* and its row of *users*.
 
     Columns: the private parameter and the shared ones under their names; ``age``, the updates that
-    the model has seen; ``refused``, the broken models that the phone was sent; ``diverged``, the
-    times that its own training ran away and was taken back; with *by_row* also, for each parameter
-    that is read by row, how often each row was trained (float32, see ``row_age_of``), and phones
-    merge row by row.
+    the model has seen; ``diverged``, the times that its own training ran away and was taken back;
+    with *by_row* also, for each parameter that is read by row, how often each row was trained
+    (float32, see ``row_age_of``), and phones merge row by row.
     """
     [own] = recommender.private
 
@@ -94,7 +93,7 @@ def store_from(
             if by_row and parameter.by_row:
                 ages = np.zeros((m, len(first)), np.float32)
                 columns[row_age_of(name, recommender.items)] = ages
-        return columns | {name: np.zeros(m, np.int64) for name in ("age", "refused", "diverged")}
+        return columns | {name: np.zeros(m, np.int64) for name in ("age", "diverged")}
 
     return PrivateStore(n_phones, fill)
 
@@ -197,8 +196,8 @@ class GossipMF:
     ) -> None:
         """Merge the messages in order of arrival, and train; train once without any.
 
-        A table with NaN, infinity, numbers beyond 2^20 or rows that do not exist is refused and
-        counted. A phone whose own numbers run away keeps what it had, and is counted.
+        What is not of the rule's ``form`` is refused before. A phone whose own numbers run away
+        keeps what it had, and is counted.
 
         Raises:
             ValueError: *data* is not one row a phone, items are unknown, or the inbox is not
@@ -318,7 +317,7 @@ def build(section: GossipMFSection, recommender: MF, task: TaskData) -> PeerLear
         draws=task.draws.child("training"),
         snapshot=lambda: Snapshot({"trained": own_tables(recommender, store)}),
         peer=peer,
-        grouping=Tastes(recommender.items.name, task.split.train, recommender.items),
+        grouping=TasteGrouping(recommender.items.name, task.split.train, recommender.items),
         steps=peer,
     )
 

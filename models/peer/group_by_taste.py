@@ -17,7 +17,7 @@ from droidloop.platform.messages import SERVER, Messages
 
 
 @dataclass(frozen=True)
-class Tastes:
+class TasteGrouping:
     """Groups phones by k-means on the mean vectors of their items, as each has them.
 
     The report shows the direction of somebody's taste, and no item by itself. Phones without items

@@ -60,4 +60,4 @@ def require_size(n_users: int, n_items: int) -> None:
 
 def _inverse(matrix: FloatArray, l2: float) -> FloatArray:
     matrix[np.diag_indices_from(matrix)] += l2
-    return np.linalg.inv(matrix)
+    return np.asarray(np.linalg.inv(matrix), np.float64)

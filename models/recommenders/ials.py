@@ -65,8 +65,8 @@ def sweep(rows: UserItems, table: Float32Array, alpha: float, l2: float) -> Floa
     dim = table.shape[1]
     squares, out = np.zeros((dim, dim)), np.zeros((rows.n_users, dim), np.float32)
     gram(table, squares)
-    strength = l2 * (len(table) + alpha * rows.counts)
-    weights = np.full(len(rows.items), alpha)
+    strength = np.asarray(l2 * (len(table) + alpha * rows.counts), np.float64)
+    weights = np.full(len(rows.items), alpha, np.float64)
 
     def work(low: int, high: int) -> None:
         _solve_all(low, high, rows.items, rows.offsets, weights, table, squares, strength, out)

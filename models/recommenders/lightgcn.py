@@ -32,7 +32,7 @@ class LightGCN:
 
     Attributes:
         graph: who has what in training: of all users in one place, or the ego graphs of a
-            cohort (``ego.py``).
+            cohort (``ego_graphs.py``).
         dim: the length of a vector.
         layers: how often vectors are passed on.
         loss_name: as in MF.

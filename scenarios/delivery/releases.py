@@ -179,7 +179,7 @@ class Releases(Stateful):
         """Return which phones hold a version to which they have yet to fit what is private."""
         fits = [(one.round, one.delivery.fit) for one in self.made]
         waits = self._holding((number, fit.phones) for number, fit in fits if fit is not None)
-        return waits & (self._fitted != self._held)
+        return np.asarray(waits & (self._fitted != self._held))
 
     def _holding(self, phones: Iterable[tuple[int, IntArray]]) -> BoolArray:
         """Return which phones are among those of the round whose version they hold."""

@@ -10,17 +10,18 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from droidloop.devices.fleets.model_job import ModelJob
-from droidloop.devices.fleets.work import WrongOutputError
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.interfaces.peers import PeerRule
 from droidloop.models.interfaces.store import PrivateStore
-from droidloop.models.learning.device_step import BY_STEP, Lesson, lesson_of, trained_by
+from droidloop.models.learning.device_step import LocalTrainingJob, trained_by, training_job_of
 from droidloop.models.local.sgd import Trainer
-from droidloop.models.packages.step_export import FEEDBACK, TrainingModels
+from droidloop.models.packages.step_export import TrainingModels
 from droidloop.models.peer.gossip_engines import ROW_AGE
 from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
+
+from .train_work import checked, model_job
 
 Columns = dict[str, Array]
 
@@ -51,35 +52,23 @@ class PeerWork:
     draws: Draws
     models: TrainingModels
     trained: dict[int, Columns] = field(default_factory=dict)
-    _begun: dict[int, tuple[Columns, Lesson]] = field(default_factory=dict)
+    _begun: dict[int, tuple[Columns, LocalTrainingJob]] = field(default_factory=dict)
 
     def order(self, k: int) -> ModelJob:
         """Return the training of phone *k* of the turn; see ``Work.order``."""
-        _, lesson = self._lesson(k)
-        return ModelJob(
-            self.models.path(lesson.shape),
-            lesson.inputs,
-            list(FEEDBACK),
-            by_step=BY_STEP,
-            feedback=FEEDBACK,
-            steps=lesson.steps,
-        )
+        return model_job(self._job(k)[1], self.models)
 
     def accept(self, k: int, outputs: Mapping[str, Array]) -> None:
         """Take what phone *k* has trained; see ``Work.accept``."""
-        if not all(np.isfinite(values).all() for values in outputs.values()):
-            raise WrongOutputError("the device trained values that are not finite numbers")
-        merged, lesson = self._lesson(k)
-        try:
-            rows, user = trained_by(lesson, outputs)
-        except (ValueError, KeyError) as error:
-            raise WrongOutputError(f"the device's training cannot be used: {error}") from error
+        merged, job = self._job(k)
+        with checked(outputs):
+            rows, user = trained_by(job, outputs)
         columns = {name: values.copy() for name, values in merged.items()}
-        columns[self.steps.recommender.items.name][0, lesson.ids] = rows
+        columns[self.steps.recommender.items.name][0, job.ids] = rows
         columns["user"][0] = user[0]
         columns["age"] += self.data.counts[k] > 0
         if ROW_AGE in columns and self.data.counts[k] > 0:
-            columns[ROW_AGE][0, lesson.ids] += 1
+            columns[ROW_AGE][0, job.ids] += 1
         self.trained[k] = columns
 
     def commit(self, computed: IntArray) -> IntArray:
@@ -89,15 +78,15 @@ class PeerWork:
                 self.store.commit(self.phones[k : k + 1], self.trained[k])
         return computed[[k not in self.trained for k in computed.tolist()]]
 
-    def _lesson(self, k: int) -> tuple[Columns, Lesson]:
+    def _job(self, k: int) -> tuple[Columns, LocalTrainingJob]:
         if k not in self._begun:
             phone, data = int(self.phones[k]), self.data.take(np.array([k]))
             merged = self._merged(k)
             table = merged[self.steps.recommender.items.name][0]
-            lesson = lesson_of(
+            job = training_job_of(
                 self.steps, phone, self.round, data, table, merged["user"], self.draws
             )
-            self._begun[k] = merged, lesson
+            self._begun[k] = merged, job
         return self._begun[k]
 
     def _merged(self, k: int) -> Columns:

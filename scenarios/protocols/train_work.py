@@ -1,6 +1,7 @@
 """What a round carries to real devices: a training step, and its result back."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,11 +11,44 @@ from droidloop.devices.fleets.work import WrongOutputError
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.interfaces.learning import Cohort
 from droidloop.models.interfaces.store import PrivateStore
-from droidloop.models.learning.device_step import BY_STEP, Lesson, Uploader, lesson_of, put_back
+from droidloop.models.learning.device_step import (
+    BY_STEP,
+    LocalTrainingJob,
+    Uploader,
+    put_back,
+    training_job_of,
+)
 from droidloop.models.packages.step_export import FEEDBACK, TrainingModels
 from droidloop.platform.arrays import Array
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
+
+
+def model_job(job: LocalTrainingJob, models: TrainingModels) -> ModelJob:
+    """Return *job* as a device runs it: the exported step, over and over."""
+    return ModelJob(
+        models.path(job.shape),
+        job.inputs,
+        list(FEEDBACK),
+        by_step=BY_STEP,
+        feedback=FEEDBACK,
+        steps=job.steps,
+    )
+
+
+@contextmanager
+def checked(outputs: Mapping[str, Array]) -> Iterator[None]:
+    """Use what a device trained in this block.
+
+    Raises:
+        WrongOutputError: it is not finite, or cannot be used.
+    """
+    if not all(np.isfinite(values).all() for values in outputs.values()):
+        raise WrongOutputError("the device trained values that are not finite numbers")
+    try:
+        yield
+    except (ValueError, KeyError) as error:
+        raise WrongOutputError(f"the device's training cannot be used: {error}") from error
 
 
 @dataclass
@@ -42,29 +76,16 @@ class TrainWork:
     draws: Draws
     models: TrainingModels
     trained: set[int] = field(default_factory=set)
-    _lessons: dict[int, Lesson] = field(default_factory=dict)
+    _jobs: dict[int, LocalTrainingJob] = field(default_factory=dict)
 
     def order(self, k: int) -> ModelJob:
         """Return the training of phone *k* of the cohort; see ``Work.order``."""
-        lesson = self._lesson(k)
-        return ModelJob(
-            self.models.path(lesson.shape),
-            lesson.inputs,
-            list(FEEDBACK),
-            by_step=BY_STEP,
-            feedback=FEEDBACK,
-            steps=lesson.steps,
-        )
+        return model_job(self._job(k), self.models)
 
     def accept(self, k: int, outputs: Mapping[str, Array]) -> None:
         """Write what the phone trained into its message and the cohort; see ``Work.accept``."""
-        if not all(np.isfinite(values).all() for values in outputs.values()):
-            raise WrongOutputError("the device trained values that are not finite numbers")
-        lesson = self._lesson(k)
-        try:
-            user = put_back(self.rule, lesson, self._table, outputs, self.sent, k)
-        except (ValueError, KeyError) as error:
-            raise WrongOutputError(f"the device's training cannot be used: {error}") from error
+        with checked(outputs):
+            user = put_back(self.rule, self._job(k), self._table, outputs, self.sent, k)
         self.cohort.private["user"][k] = user[0]
         self.trained.add(k)
 
@@ -72,10 +93,10 @@ class TrainWork:
     def _table(self) -> Array:
         return self.inbox.arrays[self.rule.recommender.items.name]
 
-    def _lesson(self, k: int) -> Lesson:
-        if k not in self._lessons:
+    def _job(self, k: int) -> LocalTrainingJob:
+        if k not in self._jobs:
             phones = self.cohort.phones[k : k + 1]
-            self._lessons[k] = lesson_of(
+            self._jobs[k] = training_job_of(
                 self.rule,
                 int(phones[0]),
                 self.cohort.round,
@@ -84,4 +105,4 @@ class TrainWork:
                 self.store.gather(phones)["user"],
                 self.draws,
             )
-        return self._lessons[k]
+        return self._jobs[k]

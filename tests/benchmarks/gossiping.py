@@ -52,8 +52,8 @@ class Ticks:
         while done < messages:
             done += self.tick()
         taken_s = time.perf_counter() - start
-        if self.store.columns["refused"].any() or self.store.columns["diverged"].any():
-            raise ValueError("a message was refused or a phone diverged")
+        if self.store.columns["diverged"].any():
+            raise ValueError("a phone diverged")
         return done / taken_s
 
     def _parts(self, phones: IntArray) -> Iterator[IntArray]:

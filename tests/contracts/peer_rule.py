@@ -10,6 +10,7 @@ from droidloop.models.data.interactions import UserItems
 from droidloop.models.interfaces.learning import Cost, Recommender
 from droidloop.models.interfaces.peers import PeerRule
 from droidloop.models.interfaces.store import PrivateStore
+from droidloop.models.transforms.inspection import Cause, inspect
 from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
@@ -32,8 +33,6 @@ class PeerRuleContract:
     recommender: Recommender
     data: UserItems
     store: Callable[[], PrivateStore]
-    refused: str | None = "refused"
-    """The column of the store that counts broken messages; None: the rule raises instead."""
 
     @property
     def phones(self) -> IntArray:
@@ -162,24 +161,13 @@ class PeerRuleContract:
         assert messages.nbytes().tolist() == lengths
 
     @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
-    def test_broken_neighbours_are_refused_and_counted(self, number: float) -> None:
-        store, alone = self.made(), self.made()
-        phones = self.phones
+    def test_broken_neighbours_are_refused_by_the_form(self, number: float) -> None:
+        store = self.made()
         inbox = self.addressed(store)
-        once = np.unique(inbox.receiver, return_index=True)[1]
-        inbox = inbox.take(once)
         broken = replace(inbox, arrays={n: spoiled(a, number) for n, a in inbox.arrays.items()})
-        if self.refused is None:
-            with pytest.raises(ValueError, match="NaN"):
-                self.learn(store, broken)
-            return
-        self.learn(store, broken)
-        self.learn(alone, None)
-        got = np.isin(phones, broken.receiver)
-        counted = store.columns[self.refused] - alone.columns[self.refused]
-        assert counted.tolist() == got.astype(int).tolist()
-        store.columns[self.refused][:] = alone.columns[self.refused]
-        assert_same(store, alone)
+        form, known = self.rule.form(store), np.unique(inbox.sender)
+        assert not inspect(inbox, form, known=known).any()
+        assert set(inspect(broken, form, known=known)) == {Cause.NUMBER}
 
     def test_ten_ticks_stay_finite(self) -> None:
         for column in self.played(10).columns.values():

@@ -14,7 +14,7 @@ from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.interfaces.transforms import Observer, Sender
 from droidloop.models.learning.learning import FederatedLearning, PeerLearning, Snapshot
 from droidloop.models.peer.gossip_mf import GossipMF, gossip_store
-from droidloop.models.peer.group_by_taste import Tastes
+from droidloop.models.peer.group_by_taste import TasteGrouping
 from droidloop.models.recommenders.mf import MF
 from droidloop.network.generators import ring
 from droidloop.platform.arrays import Array
@@ -61,7 +61,7 @@ def neighbourhood() -> PeerLearning:
         draws=DRAWS,
         snapshot=lambda: Snapshot({}),
         peer=GossipMF(model, updates="once"),
-        grouping=Tastes("item", data),
+        grouping=TasteGrouping("item", data),
     )
 
 

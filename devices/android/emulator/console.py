@@ -7,7 +7,6 @@ is text that ends with a line ``OK`` or one that starts with ``KO:``.
 import re
 import socket
 from pathlib import Path
-from types import TracebackType
 from typing import Self, final
 
 from droidloop.devices.android.adb.wire import Deadline
@@ -60,12 +59,7 @@ class Console:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -13,7 +13,12 @@ from droidloop.models.data.interactions import UserItems, by_user
 from droidloop.models.data.synthetic import generate
 from droidloop.models.federated.fedmf import FedMF
 from droidloop.models.interfaces.learning import Cohort
-from droidloop.models.learning.device_step import BY_STEP, Lesson, lesson_of, put_back
+from droidloop.models.learning.device_step import (
+    BY_STEP,
+    LocalTrainingJob,
+    put_back,
+    training_job_of,
+)
 from droidloop.models.local.sgd import Sgd
 from droidloop.models.packages.step_export import FEEDBACK, TrainingModels, shape_of, training
 from droidloop.models.recommenders.mf import MF
@@ -59,12 +64,12 @@ def on_host(client: FedMF) -> tuple[Cohort, Messages, Any, Any]:
     return cohort, client.step(cohort, inbox, data(), DRAWS), table, users
 
 
-def lesson(client: FedMF, phone: int, table: Any, users: Any) -> Lesson:
+def job(client: FedMF, phone: int, table: Any, users: Any) -> LocalTrainingJob:
     mine = data().take(np.array([phone]))
-    return lesson_of(client, phone, ROUND, mine, table, users[phone : phone + 1], DRAWS)
+    return training_job_of(client, phone, ROUND, mine, table, users[phone : phone + 1], DRAWS)
 
 
-def loop(given: Lesson) -> dict[str, Any]:
+def loop(given: LocalTrainingJob) -> dict[str, Any]:
     """Run the step in torch, its outputs fed back, as a runner does."""
     module = training(given.shape).module()
     values = {name: torch.from_numpy(array) for name, array in given.inputs.items()}
@@ -88,7 +93,7 @@ def test_the_looped_step_ends_where_the_kernel_does(loss: str, options: dict[str
     cohort, sent, table, users = on_host(client)
     expected = sent.arrays["item"].copy()
     for phone in range(PHONES):
-        given = lesson(client, phone, table, users)
+        given = job(client, phone, table, users)
         user = put_back(client, given, table, loop(given), sent, phone)
         np.testing.assert_allclose(user[0], cohort.private["user"][phone], atol=1e-5)
     scale = 1.0 / client.sgd.lr_rows if options.get("kind") == "gradient" else 1.0
@@ -98,7 +103,7 @@ def test_the_looped_step_ends_where_the_kernel_does(loss: str, options: dict[str
 def test_a_phone_without_items_trains_nothing() -> None:
     client = rule(l2=0.0)
     _, _, table, users = on_host(client)
-    given = lesson(client, 2, table, users)
+    given = job(client, 2, table, users)
     assert given.steps == 1
     assert not given.inputs["mask"].any()
     assert np.array_equal(loop(given)["new_user"], given.inputs["user"])
@@ -107,7 +112,7 @@ def test_a_phone_without_items_trains_nothing() -> None:
 def test_on_litert_the_step_ends_where_the_kernel_does() -> None:
     client = rule()
     cohort, sent, table, users = on_host(client)
-    given = lesson(client, 0, table, users)
+    given = job(client, 0, table, users)
     result = HostRunner().run(
         ModelJob(
             TrainingModels(CACHE / "cache" / "droidloop" / "steps").path(given.shape),
@@ -129,7 +134,7 @@ def test_on_litert_the_step_ends_where_the_kernel_does() -> None:
 def test_outputs_of_another_shape_are_not_taken() -> None:
     client = rule()
     _, sent, table, users = on_host(client)
-    given = lesson(client, 0, table, users)
+    given = job(client, 0, table, users)
     outputs = loop(given)
     outputs["new_user"] = outputs["new_user"][:, 1:]
     before = sent.arrays["item"].copy()

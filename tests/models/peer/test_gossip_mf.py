@@ -9,6 +9,7 @@ from droidloop.models.local.cohort import Engine
 from droidloop.models.local.sgd import Sgd
 from droidloop.models.peer.gossip_mf import GossipMF, gossip_store
 from droidloop.models.recommenders.mf import MF, Loss
+from droidloop.models.transforms.inspection import Cause, inspect
 from droidloop.network.generators import small_world
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
@@ -234,13 +235,12 @@ def test_a_diverged_phone_keeps_what_it_had_and_is_counted(engine: Engine) -> No
     assert_same(store, store_of(model))
 
 
-@pytest.mark.parametrize("engine", ["numba", "torch"])
-def test_a_message_with_rows_that_do_not_exist_is_refused(engine: Engine) -> None:
-    rule, store = GossipMF(MODEL, share_of_rows=0.2, engine=engine), store_of()
+def test_a_message_with_rows_that_do_not_exist_is_refused() -> None:
+    rule, store = GossipMF(MODEL, share_of_rows=0.2), store_of()
     inbox = from_one(rule, store, 0, 1)
     wrong = replace(inbox, rows={"item": inbox.rows["item"] + N_ITEMS})
-    rule.learn(np.array([1]), wrong, store, DATA.take(np.array([1])), 0, DRAWS)
-    assert store.columns["refused"][:3].tolist() == [0, 1, 0]
+    assert inspect(inbox, rule.form(store), known=PHONES).tolist() == [Cause.NONE]
+    assert inspect(wrong, rule.form(store), known=PHONES).tolist() == [Cause.ROWS]
 
 
 def test_messages_carry_the_age_and_name_no_receiver_yet() -> None:
@@ -334,14 +334,11 @@ def test_rows_are_merged_by_how_often_each_was_trained() -> None:
     np.testing.assert_allclose(ages[0][:6], [4.0, 1.0, 2.5, 2.0, 2.0, 5.0], atol=1e-6)
 
 
-def test_ages_of_rows_that_cannot_be_are_refused() -> None:
+@pytest.mark.parametrize(
+    ("age", "cause"), [(np.nan, Cause.NUMBER), (-1.0, Cause.BOUND), (np.inf, Cause.NUMBER)]
+)
+def test_ages_of_rows_that_cannot_be_are_refused(age: float, cause: Cause) -> None:
     store, rule = gossip_store(MODEL, DRAWS, 2, by_row=True), GossipMF(MODEL, updates="once")
-    rule.learn(np.arange(2), None, store, DATA.take(np.array([1, 2])), 0, DRAWS)
-    before = store.columns["item"][0].copy()
-    nothing = UserItems.bare(np.empty(0, np.int64), np.zeros(2, np.int64))
-    for wrong in (np.nan, -1.0, np.inf):
-        sent = from_one(rule, store, 1, 0)
-        sent.arrays["row_age"][7] = wrong
-        rule.learn(np.array([0]), sent, store, nothing, 1, DRAWS)
-    assert store.columns["refused"][0] == 3
-    np.testing.assert_array_equal(store.columns["item"][0], before)
+    sent = from_one(rule, store, 1, 0)
+    sent.arrays["row_age"][7] = age
+    assert inspect(sent, rule.form(store), known=np.arange(2)).tolist() == [cause]

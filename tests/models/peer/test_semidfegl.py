@@ -13,6 +13,7 @@ from droidloop.models.peer.ego_groups import EgoGroups
 from droidloop.models.peer.ego_members import Members
 from droidloop.models.peer.ego_rule import SemiDFEGL, ego_store
 from droidloop.models.recommenders.mf import MF
+from droidloop.models.transforms.inspection import Cause, inspect
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import SERVER, Messages
@@ -232,15 +233,16 @@ def test_the_server_averages_the_rows_that_members_report() -> None:
     np.testing.assert_array_equal(server.table[other], MODEL.init(DRAWS)["item"].numpy()[other])
 
 
-@pytest.mark.parametrize("number", [np.nan, np.inf, 2.0**40])
-def test_broken_reports_leave_the_table_as_it_is(number: float) -> None:
-    stores = [grouped(count=1), grouped(count=1)]
-    stores[1].columns["rows"][7, 3] = number
-    servers = [EgoGroups(RULE, DATA, DRAWS) for _ in stores]
-    others = np.delete(PHONES, 7)
-    servers[0].group(servers[0].report(others, stores[0]), 1, DRAWS, 1)
-    servers[1].group(servers[1].report(PHONES, stores[1]), 1, DRAWS, 1)
-    np.testing.assert_array_equal(servers[0].table, servers[1].table)
+@pytest.mark.parametrize(
+    ("number", "cause"),
+    [(np.nan, Cause.NUMBER), (np.inf, Cause.NUMBER), (2.0**40, Cause.BOUND)],
+)
+def test_broken_reports_are_refused_by_their_form(number: float, cause: Cause) -> None:
+    store, server = grouped(count=1), EgoGroups(RULE, DATA, DRAWS)
+    store.columns["rows"][7, 3] = number
+    causes = inspect(server.report(PHONES, store), server.form(store), known=PHONES)
+    assert np.flatnonzero(causes).tolist() == [7]
+    assert causes[7] == cause
 
 
 def test_phones_without_a_group_wait() -> None:

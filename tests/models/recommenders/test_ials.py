@@ -27,7 +27,7 @@ def solved(c: FloatArray, x: FloatArray, table: Array) -> FloatArray:
     return np.array(rows)
 
 
-def loss(users: FloatArray, items: FloatArray) -> float:
+def loss(users: Array, items: Array) -> float:
     squares = (users**2).sum(axis=1)[:, None] + (items**2).sum(axis=1)
     return float((C * ((X - users @ items.T) ** 2 + L2 * squares)).sum())
 

@@ -155,7 +155,7 @@ def result(seed: int, users: Mapping[User, float], curve: tuple[float, ...] = (0
     course = Course(quality, spent, 2 * spent, 3 * spent, 4 * spent)
     overall = {"hit": float(np.mean(list(users.values()))), "loss": 0.0}
     costs = {"round": 1.0, "hours": 1.0, "mb": 1.0, "joules": float(seed)}
-    return Result(seed, overall | costs, {}, course, {"hit": users, "loss": {}}, {})
+    return Result(seed, overall | costs, {}, course, {"hit": dict(users), "loss": {}}, {})
 
 
 def group(label: str, *results: Result) -> Group:

@@ -3,6 +3,7 @@
 Nothing is exported and delivered: that takes seconds each, and has tests of its own.
 """
 
+import json
 import tomllib
 from pathlib import Path
 
@@ -55,6 +56,10 @@ def test_a_scenario_of_the_library_runs_to_its_end(
     assert (read(run, "jobs")["phone"] < 30).all()
     metrics = read(run, "metrics")
     assert b"trained" in metrics["model"]
+    records = json.loads(result.stdout)
+    [beside] = [one for one in records if one["figure"].endswith(".trained_less_baseline")]
+    assert beside["model"] != "trained"
+    assert beside["half_width"] > 0
 
 
 def test_scenarios_that_are_left_out_need_data_of_the_user() -> None:

@@ -49,6 +49,7 @@ def test_secret_lies_in_the_home_of_the_user(
     (tmp_path / ".emulator_console_auth_token").write_text("s3cret")
     with Console(fake.port) as console:
         console.ping()
+    assert fake.commands == ["auth s3cret", "ping"]
 
 
 def test_file_that_the_listener_names_is_never_sent(fake: FakeConsole, tmp_path: Path) -> None:
@@ -74,6 +75,7 @@ def test_file_without_a_secret(fake: FakeConsole, tmp_path: Path, token: str) ->
 def test_console_without_a_secret(tmp_path: Path) -> None:
     with FakeConsole(token="") as fake, Console(fake.port, token_file=tmp_path / "x") as console:
         console.ping()
+        assert fake.commands == ["ping"]
 
 
 def test_link_is_set_and_read_back(console: Console) -> None:

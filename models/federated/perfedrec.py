@@ -27,7 +27,7 @@ from .perfedrec_scorers import mixture
 
 
 class PerFedRecSection(GraphSection):
-    """Does not work here, because clusters alone are as good: models of all, clusters, own, mixed."""
+    """Does not work here, because clusters alone are as good: models of all, cluster and own."""
 
     clusters: PositiveInt = 5
     """Of users by their vectors."""

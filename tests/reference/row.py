@@ -173,11 +173,11 @@ def result_of(
 def files_of(wanted: str, files: dict[str, Path]) -> Iterator[tuple[str, set[str]]]:
     """Yield the files that hold the row *wanted*, and which of their lines it means.
 
-    The name of a file means all its lines, the name of a line that line.
+    The name of a file means all its lines, that of one of them included.
     """
     for name, path in files.items():
         lines = set(load(path).LINES)
-        if name == wanted and name not in lines:
+        if name == wanted:
             yield name, lines
-        elif wanted in lines:
+        elif wanted in lines and wanted not in files:
             yield name, {wanted}

@@ -100,6 +100,12 @@ def test_of_values_by_user_the_low_end_of_the_interval_over_users_and_seeds_coun
     assert done.returncode == 1
 
 
+def test_a_file_of_the_name_of_a_line_means_all_its_lines(tmp_path: Path) -> None:
+    (tmp_path / "row_count.py").write_text(COUNT.replace("count-low", "count"))
+    [(name, lines)] = files_of("count", row_files(tmp_path))
+    assert (name, len(lines)) == ("count", 3)
+
+
 def test_without_a_row_all_are_in_the_table_and_in_a_file_of_json_lines(tmp_path: Path) -> None:
     (tmp_path / "row_count.py").write_text(COUNT)
     (tmp_path / "row_other.py").write_text(COUNT.replace("count-", "other-"))

@@ -101,7 +101,7 @@ def _links(
     """Return who is linked with whom after that turn."""
     import numpy as np
 
-    from droidloop.models.peer.group_by_taste import Tastes
+    from droidloop.models.peer.group_by_taste import TasteGrouping
     from droidloop.network.generators import small_world
     from droidloop.scenarios.protocols.groups import within_groups
 
@@ -111,7 +111,7 @@ def _links(
         return small_world(split.n_users, LINKS, 0.1, draws.child("links"))
     if turn % REGROUP:
         return links
-    tastes = Tastes("item", split.train)
+    tastes = TasteGrouping("item", split.train)
     reports = tastes.report(np.arange(split.n_users), store)
     groups = tastes.group(reports, GROUPS, draws.child("groups"), turn)
     return within_groups(groups.members, LINKS, draws.child("links"), turn)

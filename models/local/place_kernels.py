@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from droidloop.models.recommenders.place_features import (
-    Ground,
+    PlaceData,
     Weights,
     gap_of,
     hour_of,
@@ -34,7 +34,7 @@ SMALLEST = np.float32(1e-6)
 """The least share of a visited place: no logarithm of nothing, and no step beyond measure."""
 
 
-class Desk(NamedTuple):
+class Workspace(NamedTuple):
     """Working memory for one question at a time: of visits, of the answer, of candidates."""
 
     x: Float32Array
@@ -55,10 +55,10 @@ class Desk(NamedTuple):
 
 
 @kernel
-def desk(length: int, candidates: int, dim: int) -> Desk:
+def desk(length: int, candidates: int, dim: int) -> Workspace:
     """Return memory for questions after *length* visits at most, about *candidates* at most."""
     f = np.float32
-    return Desk(
+    return Workspace(
         np.zeros((length, dim), f), np.zeros((length, dim), f),
         np.zeros(length, np.int64), np.zeros(length, np.int64), np.zeros(length, np.int64),
         np.zeros(length, f), np.zeros(length, f),
@@ -69,7 +69,7 @@ def desk(length: int, candidates: int, dim: int) -> Desk:
 
 
 @kernel(inline="always")
-def _place(w: Weights, ground: Ground, slot: IntArray, item: int, out: Float32Array) -> None:
+def _place(w: Weights, ground: PlaceData, slot: IntArray, item: int, out: Float32Array) -> None:
     held, kind = slot[item], ground.category[item]
     for j in range(out.size):
         vector = w.rows[held, j] if held >= 0 else ground.base[item, j]
@@ -79,12 +79,12 @@ def _place(w: Weights, ground: Ground, slot: IntArray, item: int, out: Float32Ar
 @kernel(error_model="numpy")
 def answer(
     w: Weights,
-    ground: Ground,
+    ground: PlaceData,
     slot: IntArray,
     items: IntArray,
     times_s: IntArray,
     now_s: int,
-    b: Desk,
+    b: Workspace,
 ) -> None:
     """Compute ``b.u`` from the visits *items* at *times_s* (oldest first, one at least).
 
@@ -125,7 +125,14 @@ def answer(
 
 @kernel(inline="always")
 def score(
-    w: Weights, ground: Ground, slot: IntArray, last: int, hour: int, item: int, b: Desk, k: int
+    w: Weights,
+    ground: PlaceData,
+    slot: IntArray,
+    last: int,
+    hour: int,
+    item: int,
+    b: Workspace,
+    k: int,
 ) -> np.float32:
     """Return what speaks for *item* among unvisited places; after ``answer``.
 
@@ -143,11 +150,11 @@ def score(
 @kernel(error_model="numpy")
 def score_all(
     w: Weights,
-    ground: Ground,
+    ground: PlaceData,
     slot: IntArray,
     items: IntArray,
     now_s: int,
-    b: Desk,
+    b: Workspace,
     out: Float32Array,
 ) -> None:
     """Write the logarithm of the probability of every place to *out* (places,); after ``answer``.
@@ -174,7 +181,7 @@ def score_all(
 
 
 @kernel(error_model="numpy")
-def returned(items: IntArray, item: int, b: Desk) -> float:
+def returned(items: IntArray, item: int, b: Workspace) -> float:
     """Return the logarithm of the share of the visits to *item*, 1 where there is none.
 
     Leaves the derivative of its negative by the attention in ``b.da``.
@@ -216,13 +223,13 @@ def softmax(values: Float32Array, candidates: IntArray) -> float:
 @kernel(error_model="numpy")
 def descend(
     w: Weights,
-    ground: Ground,
+    ground: PlaceData,
     slot: IntArray,
     items: IntArray,
     now_s: int,
     candidates: IntArray,
     steps: Float32Array,
-    b: Desk,
+    b: Workspace,
 ) -> None:
     """Take one step of SGD; after ``answer`` and ``score``.
 
@@ -272,14 +279,14 @@ def descend(
 @kernel
 def _move_places(
     w: Weights,
-    ground: Ground,
+    ground: PlaceData,
     slot: IntArray,
     items: IntArray,
     hour: int,
     candidates: IntArray,
     rate: np.float32,
     slow: np.float32,
-    b: Desk,
+    b: Workspace,
 ) -> None:
     """Move the rows of the candidates and of the visits, and the weights of their features."""
     dim = b.u.size

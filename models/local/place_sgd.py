@@ -6,12 +6,12 @@ from typing import NamedTuple
 import numpy as np
 
 from droidloop.models.numerics.bounds import LARGEST
-from droidloop.models.recommenders.place_features import Ground, Weights, hour_of
+from droidloop.models.recommenders.place_features import PlaceData, Weights, hour_of
 from droidloop.platform.arrays import Float32Array, IntArray
 from droidloop.platform.draws import below_at
 from droidloop.platform.law import kernel
 
-from .place_kernels import Desk, answer, contrast, descend, returned, score, softmax
+from .place_kernels import Workspace, answer, contrast, descend, returned, score, softmax
 
 
 class Local(NamedTuple):
@@ -24,7 +24,7 @@ class Local(NamedTuple):
 
 
 class Drill(NamedTuple):
-    """How a phone trains: the numbers of ``next_place.Practice``."""
+    """How a phone trains: the numbers of ``next_place.LocalSettings``."""
 
     steps: Float32Array
     examples: int
@@ -32,7 +32,7 @@ class Drill(NamedTuple):
     length: int
 
 
-class Lesson(NamedTuple):
+class NeighbourAnswers(NamedTuple):
     """Neighbours' answers to one's own examples, and how strongly to agree with them.
 
     ``answers`` (examples, dim) has no row where there is no neighbour.
@@ -83,7 +83,7 @@ def moderate(values: Float32Array) -> bool:
 
 @kernel
 def answers_to(
-    w: Weights, ground: Ground, own: Local, chosen: IntArray, length: int, b: Desk
+    w: Weights, ground: PlaceData, own: Local, chosen: IntArray, length: int, b: Workspace
 ) -> Float32Array:
     """Return the model's answer before each of the *chosen* visits, (chosen, dim)."""
     out = np.empty((chosen.size, b.u.size), np.float32)
@@ -126,12 +126,12 @@ def learn_habit(w: Weights, back: bool, rate: float) -> float:
 @kernel
 def practise(
     w: Weights,
-    ground: Ground,
+    ground: PlaceData,
     own: Local,
     chosen: IntArray,
-    lesson: Lesson,
+    lesson: NeighbourAnswers,
     drill: Drill,
-    b: Desk,
+    b: Workspace,
     key: np.uint64,
     phone: int,
 ) -> float:

@@ -20,7 +20,7 @@ from droidloop.models.interfaces.learning import Cost, check_private
 from droidloop.models.interfaces.peers import by_receiver
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.learning.learning import PeerLearning
-from droidloop.models.recommenders.next_place import NextPlace, Practice, turn_cost
+from droidloop.models.recommenders.next_place import NextPlace, LocalSettings, turn_cost
 from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import SERVER, Messages
@@ -50,7 +50,7 @@ class DCLR:
     """
 
     phones: PlacePhones
-    practice: Practice = field(default_factory=Practice)
+    practice: LocalSettings = field(default_factory=LocalSettings)
     sharpness: float = 5.0
     weight: float = 0.1
     tau: float = 0.5

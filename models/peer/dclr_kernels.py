@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from droidloop.models.local.place_kernels import Desk, desk
-from droidloop.models.local.place_sgd import Drill, Lesson, answers_to, practise
+from droidloop.models.local.place_kernels import Workspace, desk
+from droidloop.models.local.place_sgd import Drill, NeighbourAnswers, answers_to, practise
 from droidloop.platform.arrays import Float32Array, IntArray
 from droidloop.platform.law import kernel
 
@@ -129,15 +129,15 @@ def learn_from_models(
 @kernel
 def _merge(
     known: Held, turn: Turn, inbox: Inbox, receiver: int, length: int, attention: Attention,
-    b: Desk,
-) -> Lesson:  # fmt: skip
+    b: Workspace,
+) -> NeighbourAnswers:  # fmt: skip
     """Average the model of *turn* with the messages; return the neighbours' answers."""
     phone, ground, own, chosen = turn.phone, turn.ground, turn.own, turn.chosen
     rows, user, network = turn.rows, turn.user, turn.network
     none = np.empty((0, b.u.size), np.float32)
     first, count = inbox.first[receiver], inbox.counts[receiver]
     if count == 0:
-        return Lesson(none, attention.weight, attention.tau, attention.others)
+        return NeighbourAnswers(none, attention.weight, attention.tau, attention.others)
     used = np.arange(first, first + count)
     shares = np.full(count + 1, np.float32(1))
     sums = np.empty_like(rows)
@@ -153,7 +153,7 @@ def _merge(
     row_weight, net = np.empty(rows.shape[0], np.float32), np.empty_like(network)
     _average(inbox, used, shares, own.slot, rows, network, sums, row_weight, net)
     if attention.weight == 0.0 or chosen.size == 0:
-        return Lesson(none, attention.weight, attention.tau, attention.others)
+        return NeighbourAnswers(none, attention.weight, attention.tau, attention.others)
     theirs = model(known, phone, sums, user, net)
     answers = answers_to(theirs, ground, own, chosen, length, b)
-    return Lesson(answers, attention.weight, attention.tau, attention.others)
+    return NeighbourAnswers(answers, attention.weight, attention.tau, attention.others)

@@ -27,7 +27,7 @@ from droidloop.models.interfaces.learning import Cost, check_private
 from droidloop.models.interfaces.peers import by_receiver
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.learning.learning import PeerLearning
-from droidloop.models.recommenders.next_place import NextPlace, Practice, turn_cost
+from droidloop.models.recommenders.next_place import NextPlace, LocalSettings, turn_cost
 from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import SERVER, Messages
@@ -60,7 +60,7 @@ class MAC:
     """
 
     phones: PlacePhones
-    practice: Practice = field(default_factory=Practice)
+    practice: LocalSettings = field(default_factory=LocalSettings)
     weight: float = 1.0
     keep: float = 0.5
     settle: int = 10
@@ -175,7 +175,7 @@ class MAC:
         asked = (self.questions.asked[phones] >= 0).sum(axis=1)
         examples = np.minimum(np.maximum(data.counts - 1, 0), self.practice.examples)
         width = self.questions.candidates.shape[1]
-        question = Practice(negatives=max(1, width - 1), length=self.visits)
+        question = LocalSettings(negatives=max(1, width - 1), length=self.visits)
         scores = asked * width
         parts = [
             (turn_cost(self.practice, int(d), e), turn_cost(question, int(d), q))

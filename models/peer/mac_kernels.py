@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from droidloop.models.local.place_kernels import Desk, answer, descend, desk, score, softmax
-from droidloop.models.local.place_sgd import Drill, Lesson, hold, let_go, practise
-from droidloop.models.recommenders.place_features import Ground, Weights, hour_of
+from droidloop.models.local.place_kernels import Workspace, answer, descend, desk, score, softmax
+from droidloop.models.local.place_sgd import Drill, NeighbourAnswers, hold, let_go, practise
+from droidloop.models.recommenders.place_features import PlaceData, Weights, hour_of
 from droidloop.platform.arrays import Float32Array, FloatArray, IntArray
 from droidloop.platform.law import kernel
 
@@ -54,7 +54,9 @@ class Agree(NamedTuple):
 
 
 @kernel
-def _ask(w: Weights, ground: Ground, slot: IntArray, questions: Questions, q: int, b: Desk) -> None:
+def _ask(
+    w: Weights, ground: PlaceData, slot: IntArray, questions: Questions, q: int, b: Workspace
+) -> None:
     """Leave the scores of the candidates of question *q* in ``b.p``.
 
     They are those of unvisited places, whatever the visits of the question.
@@ -166,7 +168,7 @@ def _opinions(
 @kernel
 def _agree(
     w: Weights,
-    ground: Ground,
+    ground: PlaceData,
     slot: IntArray,
     questions: Questions,
     asked: IntArray,
@@ -174,7 +176,7 @@ def _agree(
     weight: FloatArray,
     pull: float,
     steps: Float32Array,
-    b: Desk,
+    b: Workspace,
 ) -> None:
     """Take a step on the divergence from the neighbours' mean, question by question."""
     for place in range(asked.size):
@@ -214,7 +216,7 @@ def learn_from_answers(
         turn = begin(phones[k], k, known, state, visits, slot, drill, key)
         phone, dim = turn.phone, known.dims[turn.phone]
         w = model(known, phone, turn.rows, turn.user, turn.network)
-        none = Lesson(np.empty((0, dim), np.float32), 0.0, 1.0, 0)
+        none = NeighbourAnswers(np.empty((0, dim), np.float32), 0.0, 1.0, 0)
         b = desk(drill.length, drill.negatives + 1, dim)
         loss = practise(w, turn.ground, turn.own, turn.chosen, none, drill, b, key, phone)
         if got.counts[k] > 0:

@@ -13,7 +13,7 @@ from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.interfaces.peers import PeerRule
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.learning.learning import PeerLearning, Snapshot
-from droidloop.models.recommenders.next_place import NextPlace, Practice
+from droidloop.models.recommenders.next_place import NextPlace, LocalSettings
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.section import Section
 
@@ -40,9 +40,9 @@ class PlaceTraining(Section):
     """Places in the area of a phone: it trains, and may share, their vectors alone."""
 
     @property
-    def practice(self) -> Practice:
+    def practice(self) -> LocalSettings:
         """The settings of a turn."""
-        return Practice(
+        return LocalSettings(
             *(self.learning_rate, self.network_rate, self.visit_rate),
             *(self.examples, self.negatives),
             length=self.length,

@@ -23,7 +23,7 @@ from droidloop.models.local.place_kernels import answer, desk, score_all
 from droidloop.models.local.place_sgd import hold, let_go
 from droidloop.models.recommenders.next_place import NextPlace, first_users
 from droidloop.models.recommenders.place_features import (
-    Ground,
+    PlaceData,
     Weights,
     first_network,
     network_size,
@@ -258,9 +258,9 @@ def model(known: Held, phone: int, rows: Float32Array, user: Float32Array, netwo
 
 
 @kernel
-def ground_of(known: Held, phone: int) -> Ground:
+def ground_of(known: Held, phone: int) -> PlaceData:
     """Return what *phone* was given."""
-    return Ground(known.bases[known.kind[phone]], known.popular, known.at_km, known.category)
+    return PlaceData(known.bases[known.kind[phone]], known.popular, known.at_km, known.category)
 
 
 @kernel

@@ -7,8 +7,8 @@ import numpy as np
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.local.place_sgd import Drill, Local, chosen_visits, hold, let_go, moderate
-from droidloop.models.recommenders.next_place import Practice
-from droidloop.models.recommenders.place_features import Ground
+from droidloop.models.recommenders.next_place import LocalSettings
+from droidloop.models.recommenders.place_features import PlaceData
 from droidloop.platform.arrays import Float32Array, IntArray
 from droidloop.platform.law import kernel
 
@@ -36,7 +36,7 @@ class Turn(NamedTuple):
 
     phone: int
     own: Local
-    ground: Ground
+    ground: PlaceData
     chosen: IntArray
     rows: Float32Array
     user: Float32Array
@@ -61,7 +61,7 @@ def tally_of(store: PrivateStore) -> Tally:
     return Tally(*(store.columns[name] for name in Tally._fields))
 
 
-def drill_of(practice: Practice) -> Drill:
+def drill_of(practice: LocalSettings) -> Drill:
     """Return *practice* as the kernels read it."""
     return Drill(practice.steps, practice.examples, practice.negatives, practice.length)
 

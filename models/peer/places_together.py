@@ -11,8 +11,8 @@ from droidloop.models.data.places import Places
 from droidloop.models.evaluation.metrics import Scores
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.local.place_kernels import desk
-from droidloop.models.local.place_sgd import Drill, Lesson, Local, hold, practise
-from droidloop.models.recommenders.next_place import Practice, first_users
+from droidloop.models.local.place_sgd import Drill, NeighbourAnswers, Local, hold, practise
+from droidloop.models.recommenders.next_place import LocalSettings, first_users
 from droidloop.platform.arrays import Float32Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.law import kernel
@@ -23,7 +23,7 @@ from .place_turn import Visits, drill_of
 NEGATIVES, PASSES, PATIENCE = 511, 20, 2
 """Places against each first visit; passes at most; passes that may bring nothing."""
 STEPS: dict[str, Any] = {"step": 0.05, "step_network": 0.01, "step_visits": 0.01}
-"""As ``Practice`` has them; chosen on the validation part of foursquare-nyc."""
+"""As ``LocalSettings`` has them; chosen on the validation part of foursquare-nyc."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ class PlacesTogether:
     server: PlacePhones
     store: PrivateStore
     users: Float32Array
-    practice: Practice
+    practice: LocalSettings
 
     def epoch(self, visits: UserItems, draws: Draws) -> None:
         """Go once through all *visits*, user by user in an order that is drawn."""
@@ -68,7 +68,7 @@ def train_together(
     dim: int,
     draws: Draws,
     quality: Callable[[PlacesTogether], float] | None = None,
-    practice: Practice | None = None,
+    practice: LocalSettings | None = None,
     passes: int = PASSES,
 ) -> PlacesTogether:
     """Return the model after *passes* over *visits*, or of the pass of the best *quality*.
@@ -76,7 +76,7 @@ def train_together(
     *places* have categories, and visitors counted.
     """
     nobody = UserItems.bare(visits.items[:0], np.zeros(2, np.int64))
-    practice = practice or Practice(negatives=NEGATIVES, **STEPS)
+    practice = practice or LocalSettings(negatives=NEGATIVES, **STEPS)
     server = PlacePhones(
         places, nobody, np.array([dim]), draws.child("first"), len(places), practice.length
     )
@@ -121,7 +121,7 @@ def _epoch(
     hold(slot, area)
     dim = known.dims[0]
     ground, b = ground_of(known, 0), desk(drill.length, drill.negatives + 1, dim)
-    none = Lesson(np.empty((0, dim), np.float32), 0.0, 1.0, 0)
+    none = NeighbourAnswers(np.empty((0, dim), np.float32), 0.0, 1.0, 0)
     for user in order:
         part = slice(visits.offsets[user], visits.offsets[user + 1])
         own = Local(visits.items[part], visits.times_s[part], area, slot)

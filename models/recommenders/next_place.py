@@ -27,7 +27,7 @@ from .place_features import first_network, gap_of, hour_of, near_of, sizes, turn
 
 
 @dataclass(frozen=True)
-class Practice:
+class LocalSettings:
     """How a phone trains in one turn: plain SGD, one visit at a time, oldest first.
 
     A visit is predicted from those before it: a return among them, a first visit against places
@@ -152,7 +152,7 @@ class NextPlace:
 
     def cost(self, examples: int | IntArray) -> Cost:
         """Return what forward and backward over *examples* take, as in a phone's turn."""
-        one = turn_cost(Practice(), self.dim, np.asarray(examples, np.int64))
+        one = turn_cost(LocalSettings(), self.dim, np.asarray(examples, np.int64))
         table = 4 * len(self.places) * (self.dim + 1)
         return Cost(one.flops, one.moved_bytes, one.ram_bytes + table)
 
@@ -219,7 +219,7 @@ class NextPlace:
         return seen, torch.softmax(logits, dim=1)
 
 
-def turn_cost(practice: Practice, dim: int, examples: IntArray) -> Cost:
+def turn_cost(practice: LocalSettings, dim: int, examples: IntArray) -> Cost:
     """Return what a turn over *examples* visits takes.
 
     Of each example, forward: 5 dim flops a visit read (attention and mean), 4 dim^2 for query and

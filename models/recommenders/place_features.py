@@ -160,7 +160,7 @@ def weights_in(
     )
 
 
-class Ground(NamedTuple):
+class PlaceData(NamedTuple):
     """What all phones have, and nobody trains.
 
     ``base`` (n, dim) are the vectors that the server left and ``popular`` (n,) the biases, for

@@ -196,13 +196,13 @@ def alone(data: City, seed: int, dims: "int | IntArray", first: str = "dclr") ->
     from droidloop.models.peer.alike_phones import NOBODY
     from droidloop.models.peer.mac import MAC
     from droidloop.models.peer.place_phones import PlacePhones
-    from droidloop.models.recommenders.next_place import Practice
+    from droidloop.models.recommenders.next_place import LocalSettings
     from droidloop.platform.draws import Draws
 
     draws = Draws(seed, first)
     sizes = np.broadcast_to(np.asarray(dims, np.int64), data.n_users)
     phones = PlacePhones(data.places, data.train, sizes, draws.child("first"))
-    rule, store = MAC(phones, Practice(**ALONE), threads=1), phones.store()
+    rule, store = MAC(phones, LocalSettings(**ALONE), threads=1), phones.store()
     play(rule, store, data, NOBODY, ALONE_TURNS, draws.child("play"), 0)
     return judge(of_phones(phones, store), data)
 

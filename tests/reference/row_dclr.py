@@ -32,7 +32,7 @@ def measure(seed: int) -> dict[str, float]:
     from droidloop.models.peer.alike_phones import by_place
     from droidloop.models.peer.dclr import DCLR
     from droidloop.models.peer.place_phones import PlacePhones
-    from droidloop.models.recommenders.next_place import Practice
+    from droidloop.models.recommenders.next_place import LocalSettings
     from droidloop.platform.draws import Draws
     from tests.reference.foursquare import Values, alone, baselines, city, judge, of_phones, play
 
@@ -44,7 +44,10 @@ def measure(seed: int) -> dict[str, float]:
     for one in range(seed, seed + 3):
         draws = Draws(one, "dclr")
         phones = PlacePhones(data.places, data.train, sizes, draws.child("first"))
-        rule, store = DCLR(phones, Practice(**STEPS), weight=INFORMATION, threads=1), phones.store()
+        rule, store = (
+            DCLR(phones, LocalSettings(**STEPS), weight=INFORMATION, threads=1),
+            phones.store(),
+        )
         play(rule, store, data, near, TURNS, draws.child("play"), LINKS)
         found.setdefault("place", []).append(judge(of_phones(phones, store), data))
         found.setdefault("alone", []).append(alone(data, one, DIM))

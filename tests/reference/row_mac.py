@@ -39,7 +39,7 @@ def measure(seed: int) -> dict[str, float]:
     from droidloop.models.peer.alike_phones import by_place
     from droidloop.models.peer.mac import MAC
     from droidloop.models.peer.place_phones import PlacePhones
-    from droidloop.models.recommenders.next_place import Practice
+    from droidloop.models.recommenders.next_place import LocalSettings
     from droidloop.platform.draws import Draws
     from tests.reference.foursquare import alone, baselines, city, judge, of_phones, play
 
@@ -50,7 +50,7 @@ def measure(seed: int) -> dict[str, float]:
     for one in range(seed, seed + 3):
         draws = Draws(one, "mac")
         phones = PlacePhones(data.places, data.train, sizes, draws.child("first"))
-        rule, store = MAC(phones, Practice(**STEPS), AGREEMENT, threads=1), phones.store()
+        rule, store = MAC(phones, LocalSettings(**STEPS), AGREEMENT, threads=1), phones.store()
         play(rule, store, data, near, TURNS, draws.child("play"), LINKS)
         for name, values in (
             ("mac", judge(of_phones(phones, store), data)),

@@ -13,7 +13,7 @@ from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.peer.alike_phones import by_place
 from droidloop.models.peer.dclr import DCLR
 from droidloop.models.peer.place_phones import PlacePhones
-from droidloop.models.recommenders.next_place import Practice
+from droidloop.models.recommenders.next_place import LocalSettings
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
@@ -34,7 +34,7 @@ def some_without(data: UserItems) -> UserItems:
 
 DATA = some_without(SPLIT.train)
 PHONES = PlacePhones(PLACES, DATA, np.full(70, 4), DRAWS, held=20, length=6)
-PRACTICE = Practice(examples=6, negatives=5, length=6)
+PRACTICE = LocalSettings(examples=6, negatives=5, length=6)
 
 
 class TestDCLR(PeerRuleContract):
@@ -61,7 +61,7 @@ def test_a_message_holds_the_rows_of_the_senders_area_and_its_network() -> None:
 
 
 def test_with_equal_shares_common_rows_are_averaged_and_others_stay() -> None:
-    rule = DCLR(PHONES, Practice(step=0, step_network=0, step_visits=0), sharpness=0.0)
+    rule = DCLR(PHONES, LocalSettings(step=0, step_network=0, step_visits=0), sharpness=0.0)
     store = PHONES.store()
     store.ensure(np.arange(70))
     store.columns["rows"][5] += 1
@@ -78,7 +78,7 @@ def test_with_equal_shares_common_rows_are_averaged_and_others_stay() -> None:
 
 
 def test_attention_prefers_the_neighbour_whose_model_answers_alike() -> None:
-    rule = DCLR(PHONES, Practice(step=0, step_network=0, step_visits=0), sharpness=50.0)
+    rule = DCLR(PHONES, LocalSettings(step=0, step_network=0, step_visits=0), sharpness=50.0)
     store = PHONES.store()
     store.ensure(np.arange(70))
     store.columns["network"][1] += 0.01

@@ -6,7 +6,7 @@ from droidloop.models.data.places import counted
 from droidloop.models.data.split import leave_one_out
 from droidloop.models.data.synthetic_check_ins import generate_check_ins
 from droidloop.models.peer.places_together import PlacesTogether, train_together
-from droidloop.models.recommenders.next_place import Practice
+from droidloop.models.recommenders.next_place import LocalSettings
 from droidloop.platform.draws import Draws
 
 DRAWS = Draws(31, "together")
@@ -22,7 +22,7 @@ def told(model: PlacesTogether) -> float:
     return float(scores[USERS, SPLIT.valid.items].mean())
 
 
-PRACTICE = Practice(0.02, 0.01, 0.01, negatives=31)
+PRACTICE = LocalSettings(0.02, 0.01, 0.01, negatives=31)
 
 
 def trained(passes: int) -> PlacesTogether:

@@ -22,7 +22,7 @@ from droidloop.models.local.place_kernels import (
 from droidloop.models.local.place_sgd import learn_habit
 from droidloop.models.recommenders.next_place import NextPlace
 from droidloop.models.recommenders.place_features import (
-    Ground,
+    PlaceData,
     gap_of,
     hour_of,
     near_of,
@@ -92,7 +92,7 @@ def test_a_step_of_the_kernels_is_the_gradient_of_the_loss_in_torch(
     own = params["user"].detach().numpy()[0].copy()
     w = weights_in(rows, own, network, PLACES.categories)
     unheld = np.zeros((N_PLACES, DIM), np.float32), np.zeros(N_PLACES, np.float32)
-    ground = Ground(*unheld, PLACES.plane_km(), PLACES.category)
+    ground = PlaceData(*unheld, PLACES.plane_km(), PLACES.category)
     slot, b = np.arange(N_PLACES), desk(LENGTH, len(candidates), DIM)
     recent = slice(max(0, len(past.items) - LENGTH), None)
     items, times_s = past.items[recent], past.times_s[recent]

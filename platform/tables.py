@@ -24,7 +24,12 @@ _METRICS = (
     Column("round", np.int32, "of the model that is judged"),
     Column("phone", np.int32, "the user's phone; -1: a value of many users together"),
     Column("model", str, "trained, float32, int8, popularity, ..."),
-    Column("ranking", str, "sampled: among candidates; full: among all items; rated: no ranking"),
+    Column(
+        "ranking",
+        str,
+        "sampled: among candidates; full: among all items; returns, first: full, of users who went "
+        "back to an item or not; new: first, among items never had; rated: no ranking",
+    ),
     Column("part", str, "valid or test: the events that are predicted"),
     Column("name", str, "of the metric: hr_at_10, ..."),
     Column("value", np.float64, "of the metric"),
@@ -105,6 +110,19 @@ _RANKS = (
     Column("rank", np.int32, "of one of the items that were held out, from 1"),
 )
 
+_INSTALLS = (
+    _TIME,
+    Column("done_us", np.int64, "when it happened on the phone; t_us: when that was known"),
+    Column("phone", np.int32, "whose versions changed"),
+    Column("round", np.int32, "the turn that the release is of; -1: none"),
+    Column("event", str, "switched: works now; refused: did not pass; returned: works again; ..."),
+    Column("version", np.int32, "that it happened to"),
+    Column("before", np.int32, "the version that had worked until then; -1: none"),
+    Column("variant", str, "of that version"),
+    Column("why", str, "it was refused or left; empty: nothing was wrong"),
+    Column("fetched_bytes", np.int64, "for it, as far as they came"),
+)
+
 TABLES: dict[str, Table] = {
     "jobs": Table(
         "A job of a phone: plan and outcome.",
@@ -132,6 +150,12 @@ TABLES: dict[str, Table] = {
         _MEASURES,
         "t_us",
         ("t_us", "phone", "job"),
+    ),
+    "installs": Table(
+        "A change of the versions that are installed on a phone.",
+        _INSTALLS,
+        "t_us",
+        ("t_us", "phone", "version", "event", "variant", "why"),
     ),
     "split": Table(
         "An event of a user, and what it was used for.",

@@ -12,6 +12,7 @@ from droidloop.platform.errors import DroidloopError, UsageError
 from .catalogue import keys, methods
 from .device_options import adb_server, bundle_files
 from .devices import devices
+from .package import package
 from .results import compare, print_summary, report, sweep
 
 
@@ -131,6 +132,7 @@ main.add_command(compare)
 main.add_command(sweep)
 main.add_command(devices)
 main.add_command(methods)
+main.add_command(package)
 
 
 @main.group()

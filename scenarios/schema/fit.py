@@ -61,7 +61,12 @@ def require_fit(scenario: "Scenario") -> None:
             method.check(scenario)
 
 
-BASELINES = ("popularity", "itemknn", "ease", "ials")
+PLACE_BASELINES = (
+    *("visits", "visits-by-hour", "visits-by-age", "visits-then-near"),
+    *("popular-near", "popular-near-home", "next-place"),
+)
+"""What is told of places alone: by own visits, by what is near, and the next-place model."""
+BASELINES = ("popularity", "itemknn", "ease", "ials", *PLACE_BASELINES)
 """What is made of the training events alone, beside the recommenders that one place can train."""
 
 
@@ -78,6 +83,11 @@ def require_devices_fit(scenario: "Scenario") -> None:
         raise ScenarioError(
             f"delivery.when = {scenario.delivery.when!r}: real devices take one version, after "
             "training; set delivery.when = 'end'"
+        )
+    if scenario.delivery.variant == "auto" or len(scenario.delivery.stages) > 1:
+        raise ScenarioError(
+            "delivery: real devices of a run take one variant, all at once; name it, leave stages "
+            "out, and use `droidloop package deliver` for the rest"
         )
     if getattr(scenario.protocol, "over_select", 1) > 1:
         raise ScenarioError(

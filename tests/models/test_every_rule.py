@@ -40,14 +40,27 @@ def made_in_suites(contract: str, tests: Path) -> set[str]:
 
 
 def implementations(method: tuple[str, ...], models: Path) -> set[str]:
+    """Return the classes that have *method*, or get it from another one of *models*.
+
+    A plain class that others inherit from is no implementation by itself.
+    """
+    every = {node.name: node for module in modules(models) for node in classes(module)}
+    shared = {base for node in every.values() for base in bases(node)}
+
+    def has(node: ast.ClassDef) -> bool:
+        own = {
+            (part.name, *(argument.arg for argument in part.args.args[1:]))
+            for part in node.body
+            if isinstance(part, ast.FunctionDef)
+        }
+        return method in own or any(has(every[base]) for base in bases(node) & every.keys())
+
     return {
-        node.name
-        for module in modules(models)
-        for node in classes(module)
+        name
+        for name, node in every.items()
         if "Protocol" not in bases(node)
-        for part in node.body
-        if isinstance(part, ast.FunctionDef)
-        and (part.name, *(argument.arg for argument in part.args.args[1:])) == method
+        and has(node)
+        and (node.decorator_list or name not in shared)
     }
 
 

@@ -203,7 +203,7 @@ class Delivery(Stateful):
         within = np.zeros(len(self.order), np.bool_)
         within[self.order[: self._quota(self._stage)]] = True
         lack = within & (slots["version"] < self.version) & ~self._given_up
-        return lack & ((slots["step"] != Step.IDLE) == busy)
+        return np.asarray(lack & ((slots["step"] != Step.IDLE) == busy))
 
     def _on_it(self) -> BoolArray:
         return np.asarray(self.installed.slots["version"] == self.version)

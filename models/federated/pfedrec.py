@@ -46,7 +46,7 @@ class PFedRec(FedMF):
 
 
 class PFedRecSection(FoldedTraining):
-    """No better than fedmf here, table by table: a score function and an item table of one's own."""
+    """No better than fedmf here, table by table: a score function and an item table of its own."""
 
 
 def build(section: PFedRecSection, recommender: PersonalScore, task: TaskData) -> FederatedLearning:

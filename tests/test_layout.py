@@ -87,7 +87,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "sweep": {"schema", "run", "reports"},
         "pages": {"schema", "run", "reports"},
         "front": {"schema", "catalogue", "run", "reports", "sweep", "pages"},
-        "cli": {"schema", "catalogue", "run", "reports", "pages", "front"},
+        "cli": {"schema", "catalogue", "run", "reports", "pages", "front", "delivery"},
     },
 }
 PARTS = sorted(MAY_IMPORT)

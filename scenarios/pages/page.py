@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from rich.table import Table
 
@@ -122,5 +123,5 @@ def _library() -> str:
     """Return Vega, Vega-Lite and Vega-Embed as one script, which the package brings along."""
     import vl_convert
 
-    bundle: str = vl_convert.javascript_bundle()
-    return bundle.replace("</script", "<\\/script")
+    library: Any = vl_convert  # its types ask for a snippet, which it does not need
+    return str(library.javascript_bundle()).replace("</script", "<\\/script")

@@ -37,8 +37,7 @@ def front(points: FloatArray) -> BoolArray:
     known = np.where(np.isnan(points), -np.inf, points)
     as_good = (known[:, None, :] >= known[None, :, :]).all(axis=2)
     better = (known[:, None, :] > known[None, :, :]).any(axis=2)
-    dominated: BoolArray = (as_good & better).any(axis=0)
-    return ~dominated
+    return np.asarray(~(as_good & better).any(axis=0), np.bool_)
 
 
 def standings(groups: Sequence[Group]) -> list[Standing]:

@@ -146,6 +146,7 @@ def _scenario(
 
 def _points(section: SweepSection, place: str) -> Iterator[dict[str, Any]]:
     """Yield the points, each a value by dotted key."""
+    made: Iterator[dict[str, Any]]
     if section.points:
         made, many = (dict(_flat(one)) for one in section.points), len(section.points)
     elif section.random is not None:
@@ -183,9 +184,10 @@ def _drawn(section: RandomSection, place: str) -> Iterator[dict[str, Any]]:
 
 
 def _is_range(values: dict[str, Any]) -> bool:
-    low, high, log = values.get("low"), values.get("high"), values.get("log", False)
-    if not values.keys() <= _RANGE | {"log"} or not isinstance(log, bool):
+    log = values.get("log", False)
+    if not _RANGE <= values.keys() <= _RANGE | {"log"} or not isinstance(log, bool):
         return False
+    low, high = values["low"], values["high"]
     if any(isinstance(one, bool) or not isinstance(one, int | float) for one in (low, high)):
         return False
     return bool(math.isfinite(low) and math.isfinite(high) and low < high and (low > 0 or not log))

@@ -3,7 +3,7 @@
 import fcntl
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from droidloop.platform.workers import processors
 from droidloop.scenarios.reports.varied import varied
 
 from .plan import Plan, Planned
-from .processes import play_here
+from .processes import Ended, play_here
 from .remote import play_there
 
 NAME = "sweep.json"
@@ -116,7 +116,7 @@ def sweep(
 
 def _played(
     runs: Sequence[Planned], out: Path, lock: int, processes: int | None, ray: str | None
-) -> Iterator[tuple[Planned, str | None]]:
+) -> Generator[Ended, None, None]:
     if ray is None:
         yield from play_here(runs, out, lock, processes or processors())
         return

@@ -68,7 +68,8 @@ def alone(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextmanager
 def begun(file: Path, out: Path) -> Iterator[subprocess.Popen[str]]:
     """The command line at it, in a process of its own; the next run begins when one has ended."""
-    line = [sys.executable, "-c", COMMAND, "sweep", file, "--out", out, "--processes", "1"]
+    options = ["sweep", str(file), "--out", str(out), "--processes", "1"]
+    line = [sys.executable, "-c", COMMAND, *options]
     process = subprocess.Popen(line, stderr=subprocess.PIPE, text=True, start_new_session=True)
     try:
         yield process

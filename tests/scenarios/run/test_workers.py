@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import droidloop
 from droidloop.platform.cluster import Cluster
 from droidloop.platform.errors import UsageError
 from droidloop.platform.ledger import segments
@@ -14,6 +15,7 @@ from droidloop.platform.tables import TABLES
 from droidloop.platform.workers import use_threads
 from droidloop.scenarios.run.run import execute
 from droidloop.scenarios.schema.load import load
+from tests.scenarios.killed_runs import digest
 
 PHONES = 2000
 SCENARIO = f"""
@@ -140,6 +142,25 @@ def test_two_machines_write_the_same_bytes(
     finally:
         cluster.close()
     assert {("play_part", 2), ("train_part", 2)} <= asked
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_sweep_on_two_machines_leaves_the_same_files(
+    scenario: Path, tmp_path: Path, address: str
+) -> None:
+    tables: dict[str, Any] = {
+        "base": str(scenario),
+        "seeds": [3, 4],
+        "fixed": {"delivery": {"variant": "none"}},
+        "grid": {"protocol": {"rounds": [1, 2]}},
+    }
+    there = droidloop.sweep(tables, tmp_path / "there", ray=address)
+    here = droidloop.sweep(tables, tmp_path / "here")
+    folders = [one["folder"] for one in here.runs]
+    assert [one["folder"] for one in there.runs] == folders
+    for folder in folders:
+        assert digest(there.path / folder) == digest(here.path / folder)
 
 
 @pytest.mark.filterwarnings("ignore")

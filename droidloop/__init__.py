@@ -18,14 +18,17 @@ if TYPE_CHECKING:
         UsageError,
     )
     from droidloop.scenarios.front.catalogue import keys, methods
+    from droidloop.scenarios.front.comparing import Comparison, compare
     from droidloop.scenarios.front.devices import Devices
     from droidloop.scenarios.front.result import Result
     from droidloop.scenarios.front.running import Progress, run
     from droidloop.scenarios.front.scenario import Scenario, load, scenario_names
+    from droidloop.scenarios.front.sweeping import Sweep, sweep
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Comparison",
     "DataError",
     "DeviceError",
     "Devices",
@@ -36,18 +39,23 @@ __all__ = [
     "Result",
     "Scenario",
     "ScenarioError",
+    "Sweep",
     "UsageError",
     "__version__",
+    "compare",
     "keys",
     "load",
     "methods",
     "run",
     "scenario_names",
+    "sweep",
 ]
 
 _HOMES = {
     **dict.fromkeys(("Scenario", "load", "scenario_names"), "scenarios.front.scenario"),
     **dict.fromkeys(("Progress", "run"), "scenarios.front.running"),
+    **dict.fromkeys(("Comparison", "compare"), "scenarios.front.comparing"),
+    **dict.fromkeys(("Sweep", "sweep"), "scenarios.front.sweeping"),
     **dict.fromkeys(("keys", "methods"), "scenarios.front.catalogue"),
     "Devices": "scenarios.front.devices",
     "Result": "scenarios.front.result",

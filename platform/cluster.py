@@ -9,7 +9,7 @@ import importlib
 import logging
 import pickle
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from .errors import UsageError
@@ -62,11 +62,26 @@ class Cluster:
 
         *function* is a function of a module.
         """
+        return [pickle.loads(one) for one in self._ray.get(self._begun(function, shared, parts))]
+
+    def each(
+        self, function: Callable[..., _Answer], value: object, parts: Sequence[tuple[Any, ...]]
+    ) -> Iterator[tuple[int, _Answer]]:
+        """Yield the number of a part and ``function(value, *part)``, in the order of their ends."""
+        begun = self._begun(function, self.share(value), parts)
+        number = {answer: k for k, answer in enumerate(begun)}
+        while begun:
+            [ended], begun = self._ray.wait(begun)
+            yield number.pop(ended), pickle.loads(self._ray.get(ended))
+
+    def _begun(
+        self, function: Callable[..., _Answer], shared: Any, parts: Sequence[tuple[Any, ...]]
+    ) -> list[Any]:
+        """Return a handle of each answer."""
         name = (function.__module__, function.__qualname__)
         blobs = [pickle.dumps(part, protocol=5) for part in parts]
         # in a list Ray passes the handle itself: a process reads the value once, not at each call
-        answers = [self._call.remote(*name, [shared], blob) for blob in blobs]
-        return [pickle.loads(answer) for answer in self._ray.get(answers)]
+        return [self._call.remote(*name, [shared], blob) for blob in blobs]
 
     def close(self) -> None:
         """Leave the cluster, which goes on."""

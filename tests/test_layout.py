@@ -84,8 +84,10 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "delivery": {"schema", "runtime"},
         "reports": {"schema"},
         "run": {"schema", "runtime", "protocols", "delivery", "reports"},
-        "front": {"schema", "catalogue", "run", "reports"},
-        "cli": {"schema", "catalogue", "run", "reports", "front", "delivery"},
+        "sweep": {"schema", "run", "reports"},
+        "pages": {"schema", "run", "reports"},
+        "front": {"schema", "catalogue", "run", "reports", "sweep", "pages"},
+        "cli": {"schema", "catalogue", "run", "reports", "pages", "front", "delivery"},
     },
 }
 PARTS = sorted(MAY_IMPORT)

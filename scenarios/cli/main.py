@@ -1,11 +1,9 @@
 """The command line. Heavy imports wait inside the commands, so that ``--help`` answers at once."""
 
-import json
-import sys
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -15,9 +13,7 @@ from .catalogue import keys, methods
 from .device_options import adb_server, bundle_files
 from .devices import devices
 from .package import package
-
-if TYPE_CHECKING:  # imported only where they are needed
-    from rich.console import Console
+from .results import compare, print_summary, report, sweep
 
 
 class _Group(click.Group):
@@ -98,8 +94,9 @@ def run(
     from droidloop.scenarios.schema.load import content_of, find
 
     from .compiling import compiling_told
+    from .progress import BarProgress
 
-    progress = _Progress(quiet=as_json)
+    progress = BarProgress(quiet=as_json)
     if killed is not None:
         if scenario or settings or seed is not None or out or replay or attach or testbed:
             raise UsageError(
@@ -107,7 +104,7 @@ def run(
                 "leave the scenario and all options but --workers, --ray and --json out"
             )
         result = resume(killed, workers=workers, ray=ray, progress=progress)
-        _print(result.summary, as_json)
+        print_summary(result.summary, as_json)
         return
     if scenario is None:
         raise UsageError("run: give SCENARIO, a name of `droidloop scenarios list` or a file")
@@ -125,69 +122,14 @@ def run(
             ray=ray,
             progress=progress,
         )
-    _print(result.summary, as_json)
+    print_summary(result.summary, as_json)
     if not as_json:
         click.echo(f"run directory: {result.path}")
 
 
-@main.command()
-@click.argument("directory", type=click.Path(path_type=Path))
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print a JSON list of records and nothing else."
-)
-@click.option("--picture", type=click.Path(path_type=Path), help="Also draw the run as this PNG.")
-@click.option(
-    "--topology", type=click.Path(path_type=Path), help="Also draw who learned from whom as a PNG."
-)
-def report(directory: Path, as_json: bool, picture: Path | None, topology: Path | None) -> None:
-    """Print the summary of the run in DIRECTORY, from its ledger alone."""
-    from droidloop.platform.rundir import RunDirectory
-    from droidloop.scenarios.reports.summary import summarise
-
-    run = RunDirectory.open(directory)
-    if topology is not None:  # before anything is printed: not every run has one
-        from droidloop.scenarios.reports.topology_picture import draw_topology
-
-        draw_topology(run, topology)
-    _print(summarise(run), as_json)
-    if picture is not None:
-        from droidloop.scenarios.reports.picture import draw_run
-
-        draw_run(run, picture)
-
-
-@main.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print a JSON list of records and nothing else."
-)
-@click.option("--picture", type=click.Path(path_type=Path), help="Also draw them as this PNG.")
-@click.option(
-    "--target",
-    "targets",
-    multiple=True,
-    metavar="METRIC=VALUE",
-    help="Print what each had cost when its validation first got there, as hr_at_10=0.6.",
-)
-def compare(
-    runs: tuple[Path, ...], as_json: bool, picture: Path | None, targets: tuple[str, ...]
-) -> None:
-    """Print RUNS side by side; those that differ in the seed alone become one row."""
-    from droidloop.scenarios.reports import compare_report
-    from droidloop.scenarios.reports.compare import groups_of
-    from droidloop.scenarios.reports.targets import target_of
-
-    groups = groups_of(runs)
-    wanted = [target_of(text, groups) for text in targets]
-    if as_json:
-        records = compare_report.records(groups, wanted)
-        click.echo(json.dumps(records, allow_nan=False))
-    else:
-        compare_report.show(groups, wanted, _console())
-    if picture is not None:
-        compare_report.draw(groups, picture)
-
-
+main.add_command(report)
+main.add_command(compare)
+main.add_command(sweep)
 main.add_command(devices)
 main.add_command(methods)
 main.add_command(package)
@@ -258,45 +200,3 @@ def check(file: str) -> None:
 
     path = find(file)
     click.echo(f"{path}: {load(path).name} is a valid scenario")
-
-
-def _print(answer: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        from droidloop.scenarios.reports.summary import records
-
-        click.echo(json.dumps(records(answer), allow_nan=False))
-        return
-    from droidloop.scenarios.reports.report import show as show_report
-
-    show_report(answer, _console())
-
-
-def _console() -> "Console":
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else 160)
-
-
-class _Progress:
-    """A bar on standard error while a run takes its time; nothing where nobody looks."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        self._quiet = quiet or not sys.stderr.isatty()
-        self._bar: Any = None
-        self._task: Any = None
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        """Show that *done* of *total* steps of *stage* are over."""
-        if self._quiet:
-            return
-        from rich.console import Console
-        from rich.progress import Progress
-
-        if self._bar is None:
-            self._bar = Progress(console=Console(stderr=True), transient=True)
-            self._bar.start()
-            self._task = self._bar.add_task(stage)
-        self._bar.update(self._task, description=stage, completed=done, total=total)
-        if done >= total:
-            self._bar.stop()
-            self._bar = None

@@ -80,13 +80,22 @@ class Result:
         figure: Figure = topology_figure(self._directory)
         return figure
 
+    def html(self, path: str | Path) -> None:
+        """Write the run as one page to *path*, charts and tables; it needs nothing beside itself.
+
+        Raises:
+            UsageError: *path* cannot be written.
+        """
+        from droidloop.scenarios.pages.write import write_run
+
+        write_run(self._directory, Path(path))
+
     def __repr__(self) -> str:
         scenario = self.scenario
         return f"<Result of {scenario['name']}, seed {scenario['seed']}, in {self.path}>"
 
     def _repr_html_(self) -> str:
+        from droidloop.scenarios.reports.html import html_of
         from droidloop.scenarios.reports.report import tables_of
-
-        from .html import html_of
 
         return "\n".join(map(html_of, tables_of(self.summary)))

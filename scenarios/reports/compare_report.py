@@ -1,18 +1,18 @@
 """Runs side by side as text, as records and as a picture; ``compare.py`` has the figures."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from .canvas import blank, save
+from .canvas import blank
 from .compare import COSTS, Group
 from .intervals import interval
 from .measured import Measured
 from .paired import differences
+from .pareto import AGAINST, standings
 from .targets import COSTS as SPENT
 from .targets import Target
 from .varied import shown, varied
@@ -53,7 +53,15 @@ def _records(groups: Sequence[Group], targets: Sequence[Target]) -> Iterator[dic
                 yield _record(group, *interval(values), **found)
     for one in differences(groups):
         found = {"figure": one.figure, "against": one.first.label, "pairs": one.pairs, "n": one.n}
+        found["p"] = None if np.isnan(one.p) else one.p
         yield _record(one.group, one.mean, one.half, **found)
+    for standing in standings(groups) if len(groups) > 1 else ():
+        mine, nan = standing.group, float("nan")
+        worst = {"users": standing.worst, "figure": "worst_class", "pairs": None, "n": None}
+        yield _record(mine, standing.figures["worst_class"], nan, **worst)
+        for name in (*AGAINST, "all"):
+            on = {"figure": f"front.{name}", "pairs": None, "n": None}
+            yield _record(mine, float(name in standing.fronts), nan, **on)
 
 
 def _record(group: Group, mean: float, half: float, **found: Any) -> dict[str, Any]:
@@ -61,6 +69,7 @@ def _record(group: Group, mean: float, half: float, **found: Any) -> dict[str, A
     return {
         **{"runs": group.label, "seeds": " ".join(str(one.seed) for one in group.results)},
         **{"users": "all", "figure": None, "target": None, "against": None, "pairs": "seeds"},
+        "p": None,
         **{name: None if np.isnan(value) else value for name, value in numbers.items()},
         **found,
     }
@@ -68,6 +77,12 @@ def _record(group: Group, mean: float, half: float, **found: Any) -> dict[str, A
 
 def show(groups: Sequence[Group], targets: Sequence[Target], console: Console) -> None:
     """Print *groups*: one row each, by class of phone, how they differ, and what targets cost."""
+    for table in tables_of(groups, targets):
+        console.print(table)
+
+
+def tables_of(groups: Sequence[Group], targets: Sequence[Target] = ()) -> Iterator[Table]:
+    """Yield the tables of *groups*: as a whole, by class, differences, fronts, and *targets*."""
     metrics = metrics_in(groups)
     heads = {one.name: one.label for one in metrics} | COSTS
     title = (
@@ -78,39 +93,71 @@ def show(groups: Sequence[Group], targets: Sequence[Target], console: Console) -
     for group in groups:
         cells = [_cell(group.interval(figure), _DIGITS.get(figure, 4)) for figure in heads]
         table.add_row(group.label, str(len(group.results)), *cells)
-    console.print(table)
+    yield table
     for figure in (*(one.name for one in metrics), "joules"):
-        title = f"{heads[figure]} by class of phone"
-        table = _table(title, ["runs", *_classes(groups)])
+        table = _table(f"{heads[figure]} by class of phone", ["runs", *_classes(groups)])
         for group in groups:
             cells = [
                 _cell(group.interval(figure, users), _DIGITS.get(figure, 4))
                 for users in _classes(groups)
             ]
             table.add_row(group.label, *cells)
-        console.print(table)
+        yield table
     if len(groups) > 1:
-        _show_differences(groups, heads, console)
+        yield _keys(groups)
+        yield from _differences(groups, heads)
+        yield _fronts(groups)
     for target in targets:
-        _show_target(groups, target, console)
+        yield _target(groups, target)
 
 
-def _show_differences(groups: Sequence[Group], heads: dict[str, str], console: Console) -> None:
+def _keys(groups: Sequence[Group]) -> Table:
     table = _table("keys in which the runs differ", ["key", *(group.label for group in groups)])
     for key, values in varied([group.scenario for group in groups]).items():
         table.add_row(key, *map(shown, values))
-    console.print(table)
+    return table
+
+
+def _differences(groups: Sequence[Group], heads: dict[str, str]) -> Iterator[Table]:
     found = list(differences(groups))
-    if found:
-        title = f"difference from {groups[0].label}, in pairs, with its 95 % interval"
-        table = _table(title, ["runs", "figure", "difference", "pairs"])
-        for one in found:
-            cell = _cell((one.mean, one.half), _DIGITS.get(one.figure, 4))
-            table.add_row(one.group.label, heads[one.figure], cell, f"{one.n} {one.pairs}")
-        console.print(table)
+    if not found:
+        return
+    title = (
+        f"difference from {groups[0].label}, in pairs, with its 95 % interval; "
+        f"p by Holm over {len(groups) - 1} in each figure"
+    )
+    table = _table(title, ["runs", "figure", "difference", "p", "pairs"])
+    for one in found:
+        cell = _cell((one.mean, one.half), _DIGITS.get(one.figure, 4))
+        row = (one.group.label, heads[one.figure], cell, _p(one.p), f"{one.n} {one.pairs}")
+        table.add_row(*row)
+    yield table
 
 
-def _show_target(groups: Sequence[Group], target: Target, console: Console) -> None:
+def _p(value: float) -> str:
+    return "-" if np.isnan(value) else f"{value:.3f}" if value >= 0.001 else "< 0.001"
+
+
+def _fronts(groups: Sequence[Group]) -> Table:
+    metric = groups[0].metrics[0]
+    title = (
+        f"Pareto fronts by means: * nobody has both better {metric.label} and less of this "
+        "(of the worst class: more)"
+    )
+    heads = [COSTS[name] for name in ("joules", "mb", "hours")]
+    table = _table(title, ["runs", metric.label, *heads, "worst class", "all together"])
+    for one in standings(groups):
+        cells = []
+        for name, value in one.figures.items():
+            mark = " *" if name in one.fronts else "  "
+            cells.append(_cell((value, float("nan")), _DIGITS.get(name, 4)) + mark)
+        cells[-1] = f"{one.worst}: {cells[-1]}"
+        quality = _cell((one.quality, float("nan")), 4)
+        table.add_row(one.group.label, quality, *cells, "*" if "all" in one.fronts else "")
+    return table
+
+
+def _target(groups: Sequence[Group], target: Target) -> Table:
     title = f"what it cost until the validation first had {target}"
     table = _table(title, ["runs", "got there", *(COSTS[cost] for cost in SPENT), "best"])
     for group in groups:
@@ -119,7 +166,7 @@ def _show_target(groups: Sequence[Group], target: Target, console: Console) -> N
         cells = [_cell(interval([one[cost] for one in there]), _DIGITS[cost]) for cost in SPENT]
         reached = f"{len(there)} of {len(spent)}"
         table.add_row(group.label, reached, *cells, f"{target.best(group):.4f}")
-    console.print(table)
+    return table
 
 
 def _classes(groups: Sequence[Group]) -> list[str]:
@@ -138,11 +185,6 @@ def _cell(found: tuple[float, float], digits: int) -> str:
     if np.isnan(mean):
         return "-"
     return f"{mean:.{digits}f}" if np.isnan(half) else f"{mean:.{digits}f} ± {half:.{digits}f}"
-
-
-def draw(groups: Sequence[Group], path: Path) -> None:
-    """Draw validation quality against rounds, bytes, energy and time as a PNG at *path*."""
-    save(figure_of(groups), path)
 
 
 def figure_of(groups: Sequence[Group]) -> Any:

@@ -91,7 +91,7 @@ def check(content: dict[str, Any], place: str) -> Scenario:
     try:
         return made.checked(content)
     except ValidationError as error:
-        raise ScenarioError(f"{place}: {_first(error, made)}") from error
+        raise ScenarioError(f"{place}: {one_line(error, made)}") from error
     except ScenarioError as error:
         raise ScenarioError(f"{place}: {error}") from error
 
@@ -111,7 +111,7 @@ def read_test_bed(path: Path) -> list[AndroidSection]:
     try:
         return TestBed.model_validate(read(path)).devices.android
     except ValidationError as error:
-        raise ScenarioError(f"{path}: {_first(error, TestBed)}") from error
+        raise ScenarioError(f"{path}: {one_line(error, TestBed)}") from error
 
 
 def put(content: dict[str, Any], key: str, value: Any, place: str) -> None:
@@ -140,7 +140,7 @@ def _value(text: str) -> Any:
         return text
 
 
-def _first(error: ValidationError, made: type[Section]) -> str:
+def one_line(error: ValidationError, made: type[Section]) -> str:
     """Say the first of the errors in one line."""
     first = error.errors()[0]
     *tables, key = [str(part) for part in first["loc"]] or ["scenario"]

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+import droidloop
 from droidloop.platform.errors import UsageError
 from droidloop.platform.jobs import Kind
 from droidloop.platform.ledger import read
@@ -78,6 +79,36 @@ def test_a_run_of_an_older_droidloop_stands_beside_a_new_one(runs: Runs) -> None
     assert older.results[0].overall["hr_at_10"] == quality_of(
         summarise(RunDirectory.open(OLDER)), "hr_at_10"
     )
+
+
+def test_compare_refuses_what_is_not_said_to_vary(command: Command, runs: Runs) -> None:
+    folders = [runs[name].path for name in ("cohort", "exact")]
+    answer = command("compare", *folders, "--varied", "protocol.rounds")
+    assert answer.exit_code == 2
+    assert answer.stderr.startswith(f"Error: {folders[1]}: play = exact, but cohort in")
+    assert command("compare", *folders, "--varied", "play").exit_code == 0
+
+
+def test_a_comparison_in_python_is_that_of_the_command_line(command: Command, runs: Runs) -> None:
+    results = [droidloop.Result(runs[name].path) for name in ("cohort", "other", "exact")]
+    comparison = droidloop.compare(results, targets=["hr_at_10=0.01"])
+    folders = [one.path for one in results]
+    printed = command("compare", *folders, "--json", "--target", "hr_at_10=0.01").stdout
+    assert comparison.records() == json.loads(printed)
+    text = comparison._repr_html_()
+    assert text.count("<table>") == len(list(comparison.tables())) == 9
+    assert repr(comparison) == "<Comparison of play = cohort, play = exact>"
+    assert len(comparison.picture().axes) == 4
+
+
+def test_differences_are_tested_and_fronts_are_told(command: Command, runs: Runs) -> None:
+    """The same run played exactly: no difference, and both are on all fronts."""
+    folders = [runs[name].path for name in ("cohort", "exact")]
+    found = json.loads(command("compare", *folders, "--json").stdout)
+    [one] = [one for one in found if one["figure"] == "hr_at_10" and one["against"]]
+    assert (one["mean"], one["half_width"], one["p"]) == (0.0, 0.0, 1.0)
+    fronts = [one["mean"] for one in found if str(one["figure"]).startswith("front.")]
+    assert fronts == [1.0] * 10
 
 
 def test_compare_prints_tables_draws_a_picture_and_speaks_json(

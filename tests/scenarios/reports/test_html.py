@@ -2,7 +2,7 @@
 
 from rich.table import Table
 
-from droidloop.scenarios.front.html import html_of
+from droidloop.scenarios.reports.html import html_of
 
 
 def test_a_table_keeps_its_title_heads_and_cells() -> None:

@@ -1,0 +1,1 @@
+"""Many runs from one file: which there are, who plays them, and what is done already."""

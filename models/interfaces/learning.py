@@ -190,6 +190,13 @@ class EmbeddingTable(Protocol):
         """
         ...
 
+    def in_step(self, draws: Draws, row: int, counter: int) -> "EmbeddingTable":
+        """Return the table as one step of training sees it, chosen by (*draws*, *row*, *counter*).
+
+        Of the same parameters; itself, unless parts of it are trained in turns.
+        """
+        ...
+
     def init(self, draws: Draws) -> Params:
         """Return fresh parameters."""
         ...

@@ -89,6 +89,15 @@ class EmbeddingTableContract:
         assert np.asarray(costs.ram_bytes)[0] == self.table.nbytes
         assert self.table.cost(50).moved_bytes == np.asarray(costs.moved_bytes)[2]
 
+    def test_a_step_of_training_sees_a_table_of_the_same_parameters_and_the_same_vectors_twice(
+        self,
+    ) -> None:
+        now, again = (self.table.in_step(Draws(3, "step"), 1, 2) for _ in range(2))
+        assert now.parameters == self.table.parameters
+        vectors = now.lookup(self.params, self.every_id)
+        assert vectors.shape == (self.table.n, self.table.dim)
+        assert torch.equal(again.lookup(self.params, self.every_id), vectors)
+
     def test_its_parameters_start_with_its_name(self) -> None:
         assert all(name.startswith(self.table.name) for name in self.params)
 

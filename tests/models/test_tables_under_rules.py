@@ -197,7 +197,7 @@ def test_peers_learn_and_send_what_the_formula_says(
             assert sent.nbytes().tolist() == [expected] * N_USERS
             inbox = replace(sent, receiver=PHONES)
         rule.learn(PHONES, inbox, store, DATA, number, DRAWS)
-    assert not store.columns["refused"].any()
+    assert not store.columns["diverged"].any()
     losses = [
         loss_of(
             model,

@@ -27,6 +27,7 @@ class Kind(IntEnum):
     EXCHANGE = 4
     TUNE = 5
     FIT = 6  # of what is private, to a model that was given
+    RETURN = 7  # to the version before
 
 
 LEARNING = frozenset({Kind.TRAIN, Kind.EXCHANGE, Kind.TUNE})

@@ -105,6 +105,19 @@ _RANKS = (
     Column("rank", np.int32, "of one of the items that were held out, from 1"),
 )
 
+_INSTALLS = (
+    _TIME,
+    Column("done_us", np.int64, "when it happened on the phone; t_us: when that was known"),
+    Column("phone", np.int32, "whose versions changed"),
+    Column("round", np.int32, "the turn that the release is of; -1: none"),
+    Column("event", str, "switched: works now; refused: did not pass; returned: works again; ..."),
+    Column("version", np.int32, "that it happened to"),
+    Column("before", np.int32, "the version that had worked until then; -1: none"),
+    Column("variant", str, "of that version"),
+    Column("why", str, "it was refused or left; empty: nothing was wrong"),
+    Column("fetched_bytes", np.int64, "for it, as far as they came"),
+)
+
 TABLES: dict[str, Table] = {
     "jobs": Table(
         "A job of a phone: plan and outcome.",
@@ -132,6 +145,12 @@ TABLES: dict[str, Table] = {
         _MEASURES,
         "t_us",
         ("t_us", "phone", "job"),
+    ),
+    "installs": Table(
+        "A change of the versions that are installed on a phone.",
+        _INSTALLS,
+        "t_us",
+        ("t_us", "phone", "version", "event", "variant", "why"),
     ),
     "split": Table(
         "An event of a user, and what it was used for.",

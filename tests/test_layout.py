@@ -42,6 +42,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "data": {"numerics"},
         "interfaces": {"numerics", "data"},
         "packages": {"interfaces"},
+        "updates": {"packages"},
         "metrics": {"data", "interfaces"},
         "evaluation": {"data", "interfaces", "metrics"},
         "graphs": {"data"},
@@ -69,6 +70,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "android/fleet": {
             *(*_PHYSICS, *_ADB, "android/emulator", "android/conditions", "android/runners")
         },
+        "installing": {"fleets", *_ADB, "android/runners", "android/fleet"},
         "android/probing": {
             *(*_PHYSICS, *_ADB, "android/conditions", "android/runners", "android/fleet")
         },

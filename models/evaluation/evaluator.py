@@ -190,6 +190,14 @@ class Evaluator:
         rankings = {"sampled": False, "full": True}
         return {n: asked._judged(scorer, "test", among_all=full) for n, full in rankings.items()}
 
+    def by_user(self, scorer: Scorer, part: Part) -> tuple[IntArray, Array] | None:
+        """Return users and what the yardstick says of each; None where it is one value for all."""
+        metric = self.yardstick
+        if metric.whole:
+            return None
+        judged = self._judged(scorer, part, among_all=metric.of == "lists")
+        return judged.users, np.asarray(metric.value(judged.of(metric)), np.float64)
+
     def _judged(self, scorer: Scorer, part: Part, *, among_all: bool) -> Judged:
         if among_all:
             depth = max([self.k, *(metric.depth for metric in (*self.metrics, self.yardstick))])

@@ -1,8 +1,8 @@
 """The child process that turns a graph into ``.tflite`` files; see ``export``.
 
 The only module that imports litert_torch and ai_edge_quantizer: they take seconds to import, write
-to standard output and warn. Reads ``graph.json`` and the constants in a folder, writes a file for
-each variant there.
+to standard output and warn. Reads ``graph.json`` and the constants in a folder, or a model and
+``variants.json``, and writes a file for each variant there.
 """
 
 import json
@@ -47,19 +47,41 @@ def convert(graph: Graph, path: Path) -> None:
 
 def quantize(source: Path, variant: str, path: Path) -> None:
     """Write the *variant* of the float32 model *source* with ai-edge-quantizer."""
-    from ai_edge_quantizer import quantizer, recipe
+    from ai_edge_quantizer import qtyping, quantizer, recipe
 
-    recipes = {"int8": recipe.weight_only_wi8_afp32, "int8-dynamic": recipe.dynamic_wi8_afp32}
-    result = quantizer.Quantizer(str(source), recipes[variant]()).quantize()
-    path.write_bytes(result.quantized_model)
+    recipes = {
+        "int8": recipe.weight_only_wi8_afp32,
+        "int8-dynamic": recipe.dynamic_wi8_afp32,
+        "int4": recipe.weight_only_wi4_afp32,
+    }
+    if variant == "float16":
+        maker = quantizer.Quantizer(str(source))
+        maker.update_quantization_recipe(
+            regex=".*",
+            operation_name=qtyping.TFLOperationName.ALL_SUPPORTED,
+            op_config=qtyping.OpQuantizationConfig(
+                weight_tensor_config=qtyping.TensorQuantizationConfig(
+                    num_bits=16, dtype=qtyping.TensorDataType.FLOAT
+                ),
+                compute_precision=qtyping.ComputePrecision.FLOAT,
+                explicit_dequantize=True,
+            ),
+            algorithm_key=quantizer.AlgorithmName.FLOAT_CASTING,
+        )
+    else:
+        maker = quantizer.Quantizer(str(source), recipes[variant]())
+    path.write_bytes(maker.quantize().quantized_model)
 
 
 def main(folder: str) -> None:
-    """Export what *folder* asks for."""
+    """Export what *folder* asks for; a ``float32.tflite`` there is taken in place of a graph."""
     here = Path(folder)
-    graph, variants = read_graph(here)
     source = here / f"{FLOAT}.tflite"
-    convert(graph, source)
+    if source.exists():
+        variants = json.loads((here / "variants.json").read_text())
+    else:
+        graph, variants = read_graph(here)
+        convert(graph, source)
     for variant in variants:
         if variant != FLOAT:
             quantize(source, variant, here / f"{variant}.tflite")

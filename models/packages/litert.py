@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,7 +78,9 @@ class LiteRT:
 
     Attributes:
         load_us: how long that took.
+        signature: its name.
         inputs: tensor number of each input by name, likewise ``outputs``.
+        input_details: what LiteRT says of each, likewise ``output_details``.
 
     Raises:
         PackageError: LiteRT refuses the model.
@@ -95,17 +97,21 @@ class LiteRT:
             try:
                 self._interpreter = Interpreter(num_threads=1, **source)
                 self._interpreter.allocate_tensors()
-                runner = self._interpreter.get_signature_runner()
+                names = list(self._interpreter.get_signature_list())
+                if len(names) != 1:
+                    raise ValueError(f"it has {len(names)} signatures where 1 is run")
+                runner = self._interpreter.get_signature_runner(names[0])
             except (ValueError, RuntimeError) as error:
                 reason = str(error).splitlines()[0] if str(error) else type(error).__name__
                 raise PackageError(
                     f"LiteRT refuses the model: {reason}; export it again"
                 ) from error
         self.load_us = (time.perf_counter_ns() - begin) // 1000
-        self._inputs = runner.get_input_details()
-        self._outputs = runner.get_output_details()
-        self.inputs: dict[str, int] = {n: d["index"] for n, d in self._inputs.items()}
-        self.outputs: dict[str, int] = {n: d["index"] for n, d in self._outputs.items()}
+        self.signature: str = names[0]
+        self.input_details: dict[str, Any] = runner.get_input_details()
+        self.output_details: dict[str, Any] = runner.get_output_details()
+        self.inputs: dict[str, int] = {n: d["index"] for n, d in self.input_details.items()}
+        self.outputs: dict[str, int] = {n: d["index"] for n, d in self.output_details.items()}
 
     def invoke(self, inputs: Mapping[str, Array]) -> int:
         """Run the model once on *inputs* by name; return the nanoseconds that it took.
@@ -139,8 +145,8 @@ class LiteRT:
         Raises:
             ValueError: the model has not one input (1, dim) and one output.
         """
-        ((name, detail),) = self._inputs.items()
-        ((output, scored),) = self._outputs.items()
+        ((name, detail),) = self.input_details.items()
+        ((output, scored),) = self.output_details.items()
         if users.shape[1:] != tuple(detail["shape"][1:]):
             raise ValueError(f"user vectors are {users.shape}, the model takes {detail['shape']}")
         values = np.empty((len(users), int(np.prod(scored["shape"]))), np.float32)
@@ -151,10 +157,18 @@ class LiteRT:
             values[k] = self.output(output)[0]
         return Scores(values, took_ns / 1000.0)
 
+    @property
+    def quantized(self) -> bool:
+        """Whether a tensor is of whole numbers with a scale, or of half precision."""
+        return any(
+            len(one["quantization_parameters"]["scales"]) or one["dtype"] is np.float16
+            for one in self._interpreter.get_tensor_details()
+        )
+
     def example(self) -> dict[str, Array]:
         """Return inputs that fit the model: a ramp from -1 to 1 (zeros for integers)."""
         ramps = {}
-        for name, detail in self._inputs.items():
+        for name, detail in self.input_details.items():
             size = int(np.prod(detail["shape"]))
             ramps[name] = np.linspace(-1, 1, size).reshape(detail["shape"]).astype(detail["dtype"])
         return ramps
@@ -166,22 +180,10 @@ def check(package: "Package", variant: str) -> None:
     Raises:
         PackageError: the runtime is too old for it, or answers wrongly; keep the old version.
     """
-    from .package import golden_sample
-
     package.require_runtime(variant, installed_runtime())
-    tolerance = package.variant(variant).tolerance
-    outputs = LiteRT(package.model(variant)).run(package.golden_inputs())
-    for name, golden in package.golden_outputs(variant).items():
-        found = golden_sample(outputs[name], package.manifest.golden_stride)
-        if found.shape != golden.shape:
-            raise PackageError(f"{package}: {variant} gives {name} of another shape; export again")
-        wrong = ~(np.abs(found - golden) <= tolerance)
-        if wrong.any():
-            at = tuple(int(i) for i in np.argwhere(wrong)[0])
-            raise PackageError(
-                f"{package}: {variant} gives {name}{list(at)} = {found[at]:.6g} on this runtime "
-                f"where {golden[at]:.6g} is right; use another variant"
-            )
+    reason = package.judge(variant, LiteRT(package.model(variant)).run(package.golden_inputs()))
+    if reason is not None:
+        raise PackageError(f"{package}: {variant} {reason}; use another variant")
 
 
 def measure(model: bytes | Path, *, runs: int = 50, timeout_s: float = 300) -> Measurement:

@@ -5,7 +5,7 @@ It holds no time and no date: the same model gives the same bytes.
 """
 
 import json
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -18,13 +18,17 @@ FILE_LIMIT_BYTES = 2**31
 TFLITE_RUNTIME_2_14 = 14
 LITERT_1 = 100
 LITERT_2 = 200
-"""Codes of three runtimes, as ``runtime_code`` makes them."""
+LITERT_2_3 = 203
+"""Codes of some runtimes, as ``runtime_code`` makes them."""
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+TensorName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,127}$")]
 FileName = Annotated[
     str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}(/[a-z0-9][a-z0-9_.-]{0,63}){0,2}$")
 ]
 Count = Annotated[int, Field(ge=0, le=2**62)]
+Dtype = Literal["float32", "float16", "int8", "int16", "int32", "int64", "uint8", "bool"]
+DTYPES: tuple[str, ...] = get_args(Dtype)
 
 
 def runtime_code(runtime: str, version: str) -> int:
@@ -54,9 +58,9 @@ class Record(BaseModel):
 class TensorSpec(Record):
     """The name, shape and type of an input or output."""
 
-    name: Name
+    name: TensorName
     shape: tuple[Annotated[int, Field(ge=1, le=2**31)], ...]
-    dtype: Literal["float32", "int32"]
+    dtype: Dtype
 
 
 class FileEntry(Record):
@@ -78,7 +82,7 @@ class Variant(Record):
     """
 
     model: FileName
-    golden_outputs: dict[Name, FileName]
+    golden_outputs: dict[TensorName, FileName]
     min_runtime: Count
     ram_bytes: Count
     tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -94,14 +98,30 @@ class Manifest(Record):
     format: Literal[1] = 1
     name: Name
     version: Annotated[int, Field(ge=0, le=2**31 - 1)]
-    signature: Name
+    signature: TensorName
     inputs: Annotated[tuple[TensorSpec, ...], Field(min_length=1, max_length=64)]
     outputs: Annotated[tuple[TensorSpec, ...], Field(min_length=1, max_length=64)]
-    golden_inputs: dict[Name, FileName]
+    golden_inputs: dict[TensorName, FileName]
     golden_stride: Annotated[int, Field(ge=1, le=2**31)]
     variants: Annotated[dict[Name, Variant], Field(min_length=1, max_length=16)]
     files: Annotated[dict[FileName, FileEntry], Field(min_length=1, max_length=256)]
     items: FileName | None = None
+
+    def delivered(self, variant: str) -> list[str]:
+        """Return the files that a phone needs for *variant*, which there is; this one aside."""
+        one = self.variants[variant]
+        golden = [*self.golden_inputs.values(), *one.golden_outputs.values()]
+        return [one.model, *golden, *([] if self.items is None else [self.items])]
+
+    def entry(self, name: str) -> FileEntry:
+        """Return what the file *name* must be.
+
+        Raises:
+            PackageError: it has no hash.
+        """
+        if name not in self.files:
+            raise PackageError(f"{MANIFEST}: names {name!r} without hash; export the package again")
+        return self.files[name]
 
     def encode(self) -> bytes:
         """Return the manifest as canonical JSON: sorted keys, one form for one content."""

@@ -20,25 +20,32 @@ import numpy as np
 from droidloop.platform.arrays import Array
 from droidloop.platform.errors import PackageError
 
-from .manifest import MANIFEST, MANIFEST_LIMIT_BYTES, FileEntry, Manifest, Variant
+from .manifest import DTYPES, MANIFEST, MANIFEST_LIMIT_BYTES, FileEntry, Manifest, Variant
 
 ITEMS = "items.txt"
 
 
 @dataclass(frozen=True)
 class Package:
-    """A manifest and the files that it names, verified when it is made."""
+    """A manifest and the files that it names, verified when it is made.
+
+    Attributes:
+        manifest: of all variants.
+        files: by name.
+        only: the variants whose files are here, as on a phone; None: all are.
+    """
 
     manifest: Manifest
     files: Mapping[str, bytes] = field(repr=False)
+    only: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        for path, entry in self.manifest.files.items():
-            data = self.files.get(path, b"")
-            if len(data) != entry.size_bytes or _sha256(data) != entry.sha256:
-                raise PackageError(f"{path}: not what the manifest promises; fetch it again")
         for path in sorted(self._referred() - set(self.manifest.files)):
             raise PackageError(f"{MANIFEST}: names {path!r} without hash; export the package again")
+        for path in self.needed():
+            entry, data = self.manifest.files[path], self.files.get(path, b"")
+            if len(data) != entry.size_bytes or _sha256(data) != entry.sha256:
+                raise PackageError(f"{path}: not what the manifest promises; fetch it again")
 
     @classmethod
     def build(cls, *, files: Mapping[str, bytes], **fields: object) -> Self:
@@ -104,10 +111,41 @@ class Package:
 
     def delivered(self, name: str) -> list[str]:
         """Return the files that a phone needs for variant *name*, the manifest aside."""
-        variant = self.variant(name)
-        golden = [*self.manifest.golden_inputs.values(), *variant.golden_outputs.values()]
-        items = [] if self.manifest.items is None else [self.manifest.items]
-        return [variant.model, *golden, *items]
+        self.variant(name)
+        return self.manifest.delivered(name)
+
+    def needed(self) -> list[str]:
+        """Return the files that have to be here: all, or those of some variants."""
+        if self.only is None:
+            return list(self.manifest.files)
+        return sorted({path for name in self.only for path in self.delivered(name)})
+
+    def part(self, name: str) -> "Package":
+        """Return what a phone holds that has taken variant *name*."""
+        files = {one: self.files[one] for one in self.delivered(name)}
+        return Package(self.manifest, files, (name,))
+
+    def judge(self, name: str, outputs: Mapping[str, Array]) -> str | None:
+        """Return what is wrong with the *outputs* of variant *name*; None: nothing.
+
+        They are those for the golden inputs, whole, (count, *shape*).
+        """
+        tolerance = self.variant(name).tolerance
+        for output, golden in self.golden_outputs(name).items():
+            if output not in outputs:
+                return f"gives no {output}"
+            found = golden_sample(outputs[output], self.manifest.golden_stride)
+            if found.shape != golden.shape:
+                return f"gives {output} of another shape"
+            wide, right = found.astype(np.float64), golden.astype(np.float64)
+            wrong = ~(np.abs(wide - right) <= tolerance)
+            if wrong.any():
+                at = tuple(int(i) for i in np.argwhere(wrong)[0])
+                return (
+                    f"gives {output}{list(at)} = {found[at]:.6g} on this runtime "
+                    f"where {golden[at]:.6g} is right"
+                )
+        return None
 
     def item_labels(self) -> list[str]:
         """Return what people call the items, in their order; none: they have numbers alone.
@@ -153,8 +191,12 @@ class Package:
             raise PackageError(f"{folder}: {error.strerror}; free or name another place") from error
 
     @classmethod
-    def load(cls, folder: Path, sha256: str | None = None) -> Self:
+    def load(
+        cls, folder: Path, sha256: str | None = None, only: tuple[str, ...] | None = None
+    ) -> Self:
         """Read and verify the package in *folder*; with *sha256* it must be that package.
+
+        With *only*, no more than those variants have to be there.
 
         Raises:
             PackageError: a file is missing, leads elsewhere, or is not what the manifest says.
@@ -164,9 +206,10 @@ class Package:
         if sha256 is not None and _sha256(manifest.encode()) != sha256:
             raise PackageError(f"{path}: not the package {sha256[:12]}...; fetch it again")
         files = {}
-        for name, entry in manifest.files.items():
-            files[name] = _read(folder / name, entry, folder)
-        return cls(manifest, files)
+        parts = [path for one in only or () for path in manifest.delivered(one)]
+        for name in manifest.files if only is None else parts:
+            files[name] = _read(folder / name, manifest.entry(name), folder)
+        return cls(manifest, files, only)
 
     def _referred(self) -> set[str]:
         every = {path for name in self.manifest.variants for path in self.delivered(name)}
@@ -201,7 +244,7 @@ def write_npy(array: Array) -> bytes:
 
 
 def read_npy(data: bytes, place: str) -> Array:
-    """Return the float32 or int32 array in *data*; its header cannot ask for more than there is.
+    """Return the array in *data*; its header cannot ask for more than there is.
 
     Raises:
         PackageError: *data* is no such array.
@@ -213,8 +256,8 @@ def read_npy(data: bytes, place: str) -> Array:
     except ValueError as error:
         raise PackageError(f"{place}: not a .npy file; fetch or export it again") from error
     body = data[stream.tell() :]
-    plain = dtype.str in ("<f4", "<i4") and not fortran and min(shape, default=0) >= 0
-    if not plain or math.prod(shape) * 4 != len(body):
+    plain = dtype.name in DTYPES and dtype.isnative and not fortran and min(shape, default=0) >= 0
+    if not plain or math.prod(shape) * dtype.itemsize != len(body):
         raise PackageError(f"{place}: not a plain array; fetch or export it again")
     return np.frombuffer(body, dtype).reshape(shape)
 

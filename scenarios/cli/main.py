@@ -14,6 +14,7 @@ from droidloop.platform.errors import DroidloopError, UsageError
 from .catalogue import keys, methods
 from .device_options import adb_server, bundle_files
 from .devices import devices
+from .package import package
 
 if TYPE_CHECKING:  # imported only where they are needed
     from rich.console import Console
@@ -189,6 +190,7 @@ def compare(
 
 main.add_command(devices)
 main.add_command(methods)
+main.add_command(package)
 
 
 @main.group()

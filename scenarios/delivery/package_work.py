@@ -8,9 +8,9 @@ import numpy as np
 
 from droidloop.devices.fleets.model_job import ModelJob
 from droidloop.devices.fleets.work import WrongOutputError
-from droidloop.models.packages.export import FLOAT, RELATIVE_TOLERANCE
 from droidloop.models.packages.litert import LiteRT
-from droidloop.models.packages.package import Package, golden_sample
+from droidloop.models.packages.package import Package
+from droidloop.models.packages.packing import FLOAT, RELATIVE_TOLERANCE
 from droidloop.platform.arrays import Array, IntArray
 
 
@@ -38,10 +38,9 @@ class PackageWork:
 
     def accept(self, k: int, outputs: Mapping[str, Array]) -> None:
         """Compare with the golden outputs; see ``Work.accept``."""
-        tolerance = self.package.variant(self.variant).tolerance
-        stride = self.package.manifest.golden_stride
-        for name, golden in self.package.golden_outputs(self.variant).items():
-            _compare(name, golden_sample(outputs[name], stride), golden, tolerance)
+        reason = self.package.judge(self.variant, outputs)
+        if reason is not None:
+            raise WrongOutputError(reason)
 
 
 @dataclass

@@ -10,23 +10,30 @@ from pathlib import Path
 
 import numpy as np
 
+from droidloop.devices.population.population import Population
 from droidloop.models.learning.learning import Fit
 from droidloop.models.packages.export import export
 from droidloop.models.packages.litert import LiteRT
 from droidloop.models.packages.package import Package
 from droidloop.models.packages.shipped import Shipped
+from droidloop.models.updates.slots import Step
+from droidloop.models.updates.stock import Stock
 from droidloop.platform.arrays import Array, BoolArray, IntArray
+from droidloop.platform.draws import Draws
 from droidloop.platform.engine import Process
-from droidloop.platform.jobs import Jobs, Kind, Outcome
+from droidloop.platform.jobs import Jobs, Kind
 from droidloop.platform.state import Stateful, Tree, pack, unpack
 from droidloop.platform.units import HOUR_US
 from droidloop.scenarios.runtime.activities import Activities
 from droidloop.scenarios.runtime.recorder import Recorder
-from droidloop.scenarios.schema.schema import DeliverySection
+from droidloop.scenarios.schema.delivery_section import DeliverySection
 
-from .delivery import Delivery, Shipment
+from .delivery import Delivery
+from .installed import Installed
+from .offering import Offering, list_us
 from .package_work import DeliveryWorks
-from .shipment import shipment_of
+from .planted import slowed, spoiled, turned_round
+from .shipment import Shipment, shipment_of
 
 VARIANTS = ("float32", "int8")
 VERSIONS = "versions"
@@ -71,19 +78,28 @@ class Releases(Stateful):
         name: str,
         folder: Path,
         recorder: Recorder,
-        versions: IntArray,
+        population: Population,
         activities: Activities,
+        draws: Draws,
     ) -> None:
-        """Release below *folder*, packages called *name*; *versions* is what phones hold."""
+        """Release below *folder*, packages called *name*; *draws* say who is in a first stage."""
         self._section, self._name, self._folder = section, name, folder
-        self._recorder, self._held, self._activities = recorder, versions, activities
+        self._recorder, self._population, self._activities = recorder, population, activities
+        self._draws, self._stock = draws, Stock(patches=section.patches)
+        self._installed = Installed(recorder, population, VARIANTS)
         self.best: Callable[[], Version | None] = lambda: None
         self.items: Sequence[str] = ()
         self.works: Callable[[Package, Path, Array], DeliveryWorks | None] = lambda *_: None
         self.released: Callable[[Release], None] = lambda release: None
+        self.quality: Callable[[Array], Array] = lambda scores: np.full(len(scores), np.nan)
         self.made: list[Release] = []
-        self._fitted, self._listed = np.full((2, len(versions)), -1)
+        self._fitted, self._listed, self._listed_as = np.full((3, len(population)), -1)
         self._times = 0
+
+    @property
+    def variants(self) -> Sequence[str]:
+        """Those that ship, the nearest to the model first."""
+        return VARIANTS if self._section.variant == "auto" else (self._section.variant,)
 
     def process(self) -> Process:
         """Ship the best version so far at each of the times of ``at_h``."""
@@ -106,25 +122,23 @@ class Releases(Stateful):
     def ship(self, version: Version) -> Release:
         """Make a package of *version*, and begin to deliver it."""
         shipped, number = version.ship(), version.round + 1
+        faults = self._faults(len(self.made) + 1)
         folder = self._folder_of(number)
         if folder.exists():  # whole, as it was renamed: made before the run was killed
             package = Package.load(folder)
         else:
+            graph = turned_round(shipped.graph) if "worse" in faults else shipped.graph
             package = export(
-                shipped.graph,
-                name=self._name,
-                version=number,
-                variants=VARIANTS,
-                items=self.items,
+                graph, name=self._name, version=number, variants=VARIANTS, items=self.items
             )
+            package = spoiled(package) if "wrong" in faults else package
             package.save(folder)
         sizes = {f"{v}_bytes": package.delivery_bytes(v) for v in VARIANTS}
         self._recorder.event("package", version.round, **sizes)
-        shipment = shipment_of(package, self._section.variant, number, shipped.work)
+        ships = [shipment_of(package, one, number, shipped.work) for one in self.variants]
+        ships = [slowed(one) for one in ships] if "slow" in faults else ships
         bare = np.flatnonzero([] if version.bare is None else version.bare)
-        release = self._release(
-            version.round, package, shipped.private, shipment, version.fit, bare
-        )
+        release = self._release(version.round, package, shipped.private, ships, version.fit, bare)
         self.made.append(release)
         self.released(release)
         self._activities.begin(_name_of(release), release.delivery.process())
@@ -136,44 +150,63 @@ class Releases(Stateful):
         if all(one.round != version.round for one in self.made):
             self.ship(version)
 
+    def _faults(self, number: int) -> set[str]:
+        """Return what is planted in release *number*."""
+        return {one.fault for one in self._section.planted if one.release == number}
+
     def _release(
         self,
         round_: int,
         package: Package,
         users: Array,
-        shipment: Shipment,
+        ships: Sequence[Shipment],
         fit: Fit | None,
         bare: IntArray,
     ) -> Release:
+        self._stock.add(package)
+        everybody, number = np.arange(len(self._population)), len(self.made) + 1
+        offering = Offering(ships, self._stock, self._section, self._installed, self._population)
         delivery = Delivery(
-            *(self._recorder, np.arange(len(self._held)), shipment, self._section),
-            arrived=self.install,
+            recorder=self._recorder,
+            round=round_,
+            order=self._draws.order(everybody, round_),
+            offering=offering,
+            section=self._section,
+            installed=self._installed,
             holders=self._holders,
+            compared=self._compared,
+            held=number in self._section.hold,
             works=self.works(package, self._folder_of(round_ + 1), users),
             fit=fit,
-            fitting=lambda: np.flatnonzero(self._unfitted() & (self._held == shipment.version)),
+            fitting=lambda: np.flatnonzero(self._unfitted() & (self._held == offering.version)),
             ended=self._note,
         )
         return Release(round_, package, users, delivery, bare)
 
-    def install(self, jobs: Jobs) -> None:
-        """Note on every phone the newest version of which a delivery in *jobs* has ended by now."""
-        arrived = (jobs["outcome"] == Outcome.DONE) & (jobs["finish_us"] <= self._now_us)
-        phones = jobs["phone"][arrived]
-        self._held[phones] = np.maximum(self._held[phones], jobs["version"][arrived])
-
     def _holders(self) -> tuple[IntArray, list[Shipment]]:
         """Return the phones that hold a version and expect none; see ``delivery.Holders``."""
-        waits = np.zeros(len(self._held), np.bool_)
-        for jobs in (release.delivery.deliveries for release in self.made):
-            if jobs is not None:
-                self.install(jobs)
-                open_ = (jobs["outcome"] == Outcome.PLANNED) | (jobs["finish_us"] > self._now_us)
-                waits[jobs["phone"][open_]] = True
-        bare = self._holding((one.round, one.bare) for one in self.made)
-        phones = np.flatnonzero((self._held >= 0) & ~(waits | bare | self._unfitted()))
-        shipments = {one.delivery.shipment.version: one.delivery.shipment for one in self.made}
-        return phones, [shipments[version] for version in self._held[phones].tolist()]
+        for release in self.made:
+            release.delivery.settle()
+        slots = self._installed.slots
+        left_out = self._unfitted() | self._holding((one.round, one.bare) for one in self.made)
+        phones = np.flatnonzero((slots["version"] >= 0) & (slots["step"] == Step.IDLE) & ~left_out)
+        names = self._installed.variants
+        shipments = self._shipments()
+        pairs = slots[["version", "variant"]][phones].tolist()
+        return phones, [shipments[version, names[variant]] for version, variant in pairs]
+
+    def _shipments(self) -> dict[tuple[int, str], Shipment]:
+        """Return every shipment so far by its version and variant."""
+        return {
+            (one.version, one.variant): one
+            for release in self.made
+            for one in release.delivery.offering.shipments
+        }
+
+    @property
+    def _held(self) -> IntArray:
+        """The version that each phone holds; -1: none."""
+        return np.asarray(self._installed.slots["version"])
 
     def _unfitted(self) -> BoolArray:
         """Return which phones hold a version to which they have yet to fit what is private."""
@@ -191,10 +224,14 @@ class Releases(Stateful):
     def _note(self, jobs: Jobs) -> None:
         """Note which phones have fitted what is private, or have computed a list."""
         done = jobs.take(jobs.done)
-        noted = {Kind.FIT: self._fitted, Kind.INFER: self._listed}
-        for kind, versions in noted.items():
-            mine = done.take(done["kind"] == kind)
-            versions[mine["phone"]] = mine["version"]
+        fits, lists = done["kind"] == Kind.FIT, done["kind"] == Kind.INFER
+        self._fitted[done["phone"][fits]] = done["version"][fits]
+        phones, versions = done["phone"][lists], done["version"][lists]
+        slots = self._installed.slots[phones]
+        self._listed[phones] = versions
+        self._listed_as[phones] = np.where(
+            slots["version"] == versions, slots["variant"], slots["previous_variant"]
+        )
 
     def lists(self) -> tuple[IntArray, Array] | None:
         """Return the phones that have computed a list, and the scores of their last ones.
@@ -204,13 +241,46 @@ class Releases(Stateful):
         phones = np.flatnonzero(self._listed >= 0)
         if not len(phones):
             return None
-        scores = np.empty((len(phones), self.made[0].package.n_items), np.float32)
+        return phones, self._scores(self._listed, self._listed_as)[phones]
+
+    def _scores(self, versions: IntArray, variants: IntArray) -> Array:
+        """Return the scores of each phone's list by a version and variant of its own."""
+        shape = (len(self._population), self.made[0].package.n_items)
+        scores: Array = np.full(shape, np.nan, np.float32)
         for release in self.made:
-            mine = np.flatnonzero(self._listed[phones] == release.round + 1)
-            if len(mine):
-                model = LiteRT(release.package.model(self._section.variant))
-                scores[mine] = model.scores(release.users[phones[mine]]).values
-        return phones, scores
+            for code, name in enumerate(self._installed.variants):
+                mine = np.flatnonzero((versions == release.round + 1) & (variants == code))
+                if len(mine):
+                    model = LiteRT(release.package.model(name))
+                    scores[mine] = model.scores(release.users[mine]).values
+        return scores
+
+    def _compared(self, phones: IntArray) -> tuple[Array, Array]:
+        """Return how many times as long lists take as with the version before, and their gain.
+
+        Of those of *phones* that had a version before.
+        """
+        slots = self._installed.slots
+        had = phones[slots["previous"][phones] >= 0]
+        if not len(had):
+            return np.zeros(0), np.zeros(0)
+        times, values = [], []
+        for version, variant in (("version", "variant"), ("previous", "previous_variant")):
+            versions, variants = np.full((2, len(slots)), -1)
+            versions[had], variants[had] = slots[version][had], slots[variant][had]
+            values.append(self.quality(np.nan_to_num(self._scores(versions, variants)))[had])
+            times.append(self._list_us(versions, variants)[had])
+        gained = values[0] - values[1]
+        return times[0] / np.maximum(times[1], 1), gained[~np.isnan(gained)]
+
+    def _list_us(self, versions: IntArray, variants: IntArray) -> IntArray:
+        """Return how long each phone's list takes by a version and variant of its own; 0: none."""
+        times = np.zeros(len(versions), np.int64)
+        for (version, name), shipment in self._shipments().items():
+            code = self._installed.variants.index(name)
+            mine = np.flatnonzero((versions == version) & (variants == code))
+            times[mine] = list_us(self._population, shipment, mine)
+        return times
 
     def state(self) -> dict[str, Tree]:
         """Return the releases so far; their packages lie in the run directory."""
@@ -218,25 +288,27 @@ class Releases(Stateful):
             {
                 "round": one.round,
                 "users": one.users,
-                "shipment": pack(one.delivery.shipment),
+                "shipments": [pack(ship) for ship in one.delivery.offering.shipments],
                 "fit": pack(one.delivery.fit),
                 "bare": one.bare,
                 "delivery": one.delivery.state(),
             }
             for one in self.made
         ]
-        noted = {"fitted": self._fitted, "listed": self._listed}
-        return {"times": self._times, "made": made, **noted}
+        noted = {"fitted": self._fitted, "listed": self._listed, "listed_as": self._listed_as}
+        return {"times": self._times, "installed": self._installed.state(), "made": made, **noted}
 
     def restore(self, tree: Mapping[str, Tree]) -> None:
         """Know the releases of *tree*; see ``Stateful``."""
         self._times = tree["times"]
+        self._installed.restore(tree["installed"])
         self._fitted[:], self._listed[:] = tree["fitted"], tree["listed"]
+        self._listed_as[:] = tree["listed_as"]
         for one in tree["made"]:
             package = Package.load(self._folder_of(one["round"] + 1))
-            shipment, fit = unpack(one["shipment"]), unpack(one["fit"])
+            ships, fit = [unpack(ship) for ship in one["shipments"]], unpack(one["fit"])
             users, bare = one["users"], one["bare"]
-            self.made.append(self._release(one["round"], package, users, shipment, fit, bare))
+            self.made.append(self._release(one["round"], package, users, ships, fit, bare))
             self.made[-1].delivery.restore(one["delivery"])
 
     def processes(self) -> dict[str, Callable[[], Process]]:
@@ -248,10 +320,6 @@ class Releases(Stateful):
         if self._section.when == "end":
             return self._folder / "package"
         return self._folder / VERSIONS / f"{number:06d}"
-
-    @property
-    def _now_us(self) -> int:
-        return self._recorder.engine.now_us
 
 
 def _name_of(release: Release) -> str:

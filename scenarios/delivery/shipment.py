@@ -1,15 +1,42 @@
 """What a package asks of a phone, from its own figures: bytes, memory, arithmetic."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from droidloop.models.interfaces.learning import Cost
-from droidloop.models.packages.export import DYNAMIC, GOLDEN_RUNS
+from droidloop.models.packages.export import GOLDEN_RUNS
+from droidloop.models.packages.litert import LiteRT
 from droidloop.models.packages.package import Package
-
-from .delivery import Shipment
+from droidloop.models.packages.packing import DYNAMIC
+from droidloop.platform.state import kept_value
 
 LIST_OPERATORS = 4
 """Of a scorer at most: a lookup, a product, and what quantization adds before and after."""
+
+
+@kept_value
+@dataclass(frozen=True)
+class Shipment:
+    """What a phone receives and what it then has to do, from the package's own figures.
+
+    Attributes:
+        version: of the package.
+        variant: of it.
+        package_bytes: what crosses the link: the variant, its manifest and its golden values.
+        model_bytes: what is read from storage to load it.
+        runtime: the lowest runtime version that computes it rightly.
+        check: what running the golden inputs takes.
+        run: what computing one list takes.
+        wrong: why it does not give its golden outputs, by LiteRT here; empty: it does.
+    """
+
+    version: int
+    variant: str
+    package_bytes: int
+    model_bytes: int
+    runtime: int
+    check: Cost
+    run: Cost
+    wrong: str = ""
 
 
 def shipment_of(package: Package, name: str, version: int, work: Cost | None = None) -> Shipment:
@@ -34,11 +61,14 @@ def shipment_of(package: Package, name: str, version: int, work: Cost | None = N
         variant.ram_bytes,
         GOLDEN_RUNS * LIST_OPERATORS,
     )
+    outputs = LiteRT(package.model(name)).run(package.golden_inputs())
     return Shipment(
         version=version,
+        variant=name,
         package_bytes=package.delivery_bytes(name),
         model_bytes=model_bytes,
         runtime=variant.min_runtime,
         check=check,
         run=one,
+        wrong=package.judge(name, outputs) or "",
     )

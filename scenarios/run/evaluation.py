@@ -18,7 +18,7 @@ from droidloop.models.learning.learning import Snapshot
 from droidloop.models.learning.newcomers import with_newcomers
 from droidloop.models.packages.litert import LiteRT
 from droidloop.models.recommenders.baselines import Popularity
-from droidloop.platform.arrays import BoolArray, IntArray
+from droidloop.platform.arrays import Array, BoolArray, IntArray
 from droidloop.platform.ledger import Words
 from droidloop.platform.state import Stateful, Tree, copied
 from droidloop.scenarios.delivery.releases import VARIANTS, Release, Version
@@ -134,6 +134,18 @@ class Evaluation(Stateful):
             return  # nobody who was asked has anything to be judged by
         for ranking, judged in self._study.evaluator.judged(scorer, users).items():
             self._records(number).judged(judged, name, ranking)
+
+    def by_user(self, scores: Array) -> Array:
+        """Return what rounds are chosen by for every user's *scores*, more is better; NaN: none.
+
+        On the validation items: what a phone could tell of its own lists.
+        """
+        study = self._study
+        found = study.evaluator.by_user(TableScorer(scores), "valid")
+        values = np.full(len(scores), np.nan)
+        if found is not None:
+            values[found[0]] = study.evaluator.yardstick.sign * found[1]
+        return values
 
     @property
     def took_part(self) -> BoolArray:

@@ -65,14 +65,16 @@ class Whole(Stateful):
         self.checkpoints = Checkpoints(self.engine, folder, every, self.state)
         self._activities = Activities(self.engine)
         self._evaluation = Evaluation(study, recorder, remember=every > 0)
-        held = study.population.state["version"]
         self._releases = Releases(
-            scenario.delivery, scenario.name, folder, recorder, held, self._activities
+            *(scenario.delivery, scenario.name, folder, recorder, study.population),
+            self._activities,
+            Draws(scenario.seed, "releases"),
         )
         if study.task.path is not None:
             self._releases.items = list(map(str, study.task.interactions.item_labels.tolist()))
         self._releases.best = self._evaluation.version
         self._releases.works = self._works
+        self._releases.quality = self._evaluation.by_user
         self._releases.released = self._judge_release
 
     def begin(self) -> simpy.Event:
@@ -154,7 +156,7 @@ class Whole(Stateful):
 
     def _judge_release(self, release: Release) -> None:
         if not self._at_end:
-            model = LiteRT(release.package.model(self._scenario.delivery.variant))
+            model = LiteRT(release.package.model(self._releases.variants[0]))
             scores = TableScorer(model.scores(release.users).values)
             self._evaluation.judge(f"v{release.round + 1}", scores, release.round)
 

@@ -79,6 +79,11 @@ def require_devices_fit(scenario: "Scenario") -> None:
             f"delivery.when = {scenario.delivery.when!r}: real devices take one version, after "
             "training; set delivery.when = 'end'"
         )
+    if scenario.delivery.variant == "auto" or len(scenario.delivery.stages) > 1:
+        raise ScenarioError(
+            "delivery: real devices of a run take one variant, all at once; name it, leave stages "
+            "out, and use `droidloop package deliver` for the rest"
+        )
     if getattr(scenario.protocol, "over_select", 1) > 1:
         raise ScenarioError(
             "protocol.over_select: rounds with real devices wait for all; set over_select = 1"

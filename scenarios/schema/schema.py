@@ -12,6 +12,7 @@ from droidloop.platform.registry import Method
 from droidloop.platform.section import NotNegative, Section
 
 from .chosen import chosen, method_of, section_of
+from .delivery_section import DeliverySection
 from .population_section import PopulationSection
 from .turns import Turns
 
@@ -53,41 +54,6 @@ class DataSection(Section):
     clock_starts_s: NotNegative | None = None
     """The time of the data, in their own seconds, at which the run begins: what happens later than
     the clock is not yet learned from, weighed or paid for. All is known if not given."""
-
-
-class DeliverySection(Section):
-    """What ships to the phones and when, and the lists that they then compute."""
-
-    variant: Literal["float32", "int8", "none"] = "int8"
-    """``none``: nothing ships, as where every phone has learned a model of its own."""
-    when: Literal["end", "every", "best", "at"] = "end"
-    """The best turn after training; or, while training goes on, that of every so many turns, each
-    best one so far, or the best so far at some times."""
-    every: PositiveInt = 10
-    """Turns from one release to the next; with ``best`` at least so many."""
-    at_h: list[PositiveFloat] = Field(default_factory=list)
-    """The times of releases in hours from the start, rising; with ``at``."""
-    deadline_s: PositiveFloat = 10800.0
-    """How long after the release phones may fetch the model."""
-    run_within_s: PositiveFloat = 3600.0
-    """How long a phone has for its list; it may be switched off at first."""
-    lists: PositiveInt = 1
-    """How many times each reached phone computes its list."""
-    charging: bool = False
-    """Whether phones fetch it only on a charger."""
-    unmetered: bool = False
-    """Whether phones fetch it only over WiFi."""
-
-    @model_validator(mode="after")
-    def _times_where_they_count(self) -> "DeliverySection":
-        if (self.when == "at") != bool(self.at_h):
-            raise ValueError(
-                f"delivery.when = {self.when!r} with delivery.at_h = {self.at_h}: "
-                "give times with when = 'at', and with nothing else"
-            )
-        if sorted(set(self.at_h)) != self.at_h:
-            raise ValueError(f"delivery.at_h = {self.at_h}: give times that rise")
-        return self
 
 
 class EvaluationSection(Section):

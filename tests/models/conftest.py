@@ -43,5 +43,5 @@ def package(table: Array) -> Package:
     from droidloop.models.packages.export import export
     from droidloop.models.packages.exportable import scoring
 
-    variants = ("float32", "int8", "int8-dynamic")
+    variants = ("float32", "float16", "int8", "int8-dynamic", "int4")
     return export(scoring(table), name="mf", version=3, variants=variants)

@@ -60,6 +60,8 @@ def test_codes_are_part_of_the_schema_and_stay() -> None:
         "INFER": 3,
         "EXCHANGE": 4,
         "TUNE": 5,
+        "FIT": 6,
+        "RETURN": 7,
     }
     assert [int(outcome) for outcome in Outcome] == [
         *(0, 1, 2, 3),

@@ -25,8 +25,9 @@ from droidloop.devices.fleets.model_job import ModelJob, Ran, Runner
 from droidloop.devices.population.profile_files import NAME_BYTES
 from droidloop.devices.population.profiles import GIB, PROFILES, Profile
 from droidloop.models.learning.device_step import BY_STEP
-from droidloop.models.packages.export import FLOAT, convert
+from droidloop.models.packages.export import convert
 from droidloop.models.packages.exportable import scoring
+from droidloop.models.packages.packing import FLOAT
 from droidloop.models.packages.step_export import FEEDBACK, StepShape, TrainingModels
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import DeviceError, UsageError

@@ -85,7 +85,10 @@ def _run(job: dict[str, Any], data: Any, outputs: Path, begin: int) -> dict[str,
 
 
 def _load(job: dict[str, Any]) -> Any:
-    from ai_edge_litert.interpreter import Interpreter
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ModuleNotFoundError:  # its former name, which old apps carry
+        from tflite_runtime.interpreter import Interpreter
 
     try:
         interpreter = Interpreter(job["model"], num_threads=job["threads"])

@@ -22,22 +22,28 @@ PROGRAM = Path(__file__).with_name("host_job.py")
 
 @final
 class HostRunner:
-    """Runs jobs on this host; ``OnDevice`` paths are paths of this host."""
+    """Runs jobs on this host with LiteRT of *python*; ``OnDevice`` paths are paths of this host.
+
+    The Python may have tflite-runtime in its place, as old apps do.
+    """
+
+    def __init__(self, python: str = sys.executable) -> None:
+        self._python = python
 
     def run(self, job: ModelJob) -> Result:
         """Do *job*; see ``Runner.run``."""
         model = job.model.path if isinstance(job.model, OnDevice) else str(job.model.resolve())
         with tempfile.TemporaryDirectory(prefix="droidloop-job-") as folder:
             write_job(job, Path(folder) / FILES[0], model)
-            return _run(job, Path(folder))
+            return _run(job, Path(folder), self._python)
 
     def clean(self) -> None:
         """Do nothing: a job's folder ends with the job."""
 
 
-def _run(job: ModelJob, folder: Path) -> Result:
+def _run(job: ModelJob, folder: Path, python: str) -> Result:
     # -I: neither this folder nor the environment decides what the program imports.
-    argv = script(str(folder), job, [sys.executable, "-I", str(PROGRAM), *FILES])
+    argv = script(str(folder), job, [python, "-I", str(PROGRAM), *FILES])
     process = subprocess.Popen(
         argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True
     )

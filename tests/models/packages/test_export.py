@@ -21,7 +21,7 @@ from droidloop.models.packages.package import Package
 from droidloop.platform.arrays import Array
 from droidloop.platform.errors import PackageError
 
-VARIANTS = ("float32", "int8", "int8-dynamic")
+VARIANTS = ("float32", "float16", "int8", "int8-dynamic", "int4")
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -54,6 +54,20 @@ def test_int8_scores_are_those_of_weights_rounded_to_a_scale_for_each_item(
     assert np.abs(scores - users @ rounded.T).max() <= 1e-5 * np.abs(scores).max()
 
 
+def test_float16_takes_half_of_float32_and_int4_half_of_int8(package: Package) -> None:
+    weights = package.n_items * package.dim
+    assert 2 * weights < len(package.model("float16")) < 2 * weights + 2000
+    assert weights // 2 < len(package.model("int4")) < weights // 2 + 12 * package.n_items + 2000
+
+
+def test_float16_scores_are_those_of_weights_in_half_precision(
+    package: Package, table: Array, users: Array
+) -> None:
+    halved = table.astype(np.float16).astype(np.float32)
+    scores = LiteRT(package.model("float16")).scores(users).values
+    assert np.abs(scores - users @ halved.T).max() <= 1e-5 * np.abs(scores).max()
+
+
 @pytest.mark.parametrize("variant", ["int8", "int8-dynamic"])
 def test_int8_takes_a_byte_a_weight_and_twelve_an_item(package: Package, variant: str) -> None:
     weights = package.n_items * (package.dim + 12)
@@ -66,7 +80,8 @@ def test_the_manifest_says_what_was_exported(package: Package) -> None:
     assert (manifest.name, manifest.version, manifest.signature) == ("mf", 3, "score")
     assert (package.dim, package.n_items) == (32, 1682)
     runtimes = {name: variant.min_runtime for name, variant in manifest.variants.items()}
-    assert runtimes == {"float32": 14, "int8": 14, "int8-dynamic": 100}
+    right = {"float32": 14, "float16": 14, "int8": 14, "int8-dynamic": 100, "int4": 203}
+    assert runtimes == right
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -99,7 +114,7 @@ from pathlib import Path
 import numpy as np
 from droidloop.models.packages.export import export
 from droidloop.models.packages.exportable import scoring
-variants = ("float32", "int8", "int8-dynamic")
+variants = ("float32", "float16", "int8", "int8-dynamic", "int4")
 package = export(scoring(np.load("table.npy")), name="mf", version=3, variants=variants)
 package.save(Path("package"))
 Path("modules").write_text(chr(10).join(sys.modules))
@@ -209,8 +224,10 @@ def test_a_converter_that_computes_something_else_is_caught(
         export(scoring(table), name="mf", version=3, variants=("float32",))
 
 
-@pytest.mark.parametrize("variants", [(), ("int4",)])
+@pytest.mark.parametrize("variants", [(), ("int2",)])
 def test_only_known_variants_are_exported(variants: tuple[str, ...]) -> None:
     graph = scoring(np.eye(3, dtype=np.float32))
-    with pytest.raises(ValueError, match="variants are float32, int8, int8-dynamic, not"):
+    with pytest.raises(
+        ValueError, match="variants are float32, float16, int8, int8-dynamic, int4, not"
+    ):
         export(graph, name="mf", version=1, variants=variants)

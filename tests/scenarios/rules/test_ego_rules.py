@@ -57,7 +57,7 @@ def test_a_phone_of_perfedrec_gets_two_tables_and_sends_its_embedding(
 def test_each_part_of_the_mixture_is_printed_beside_the_mean(played: dict[str, Path]) -> None:
     names = {rule: set(np.unique(read(path, "metrics")["model"])) for rule, path in played.items()}
     assert names["perfedrec"] == {b"trained", b"global", b"cluster", b"own"}
-    assert names["fedgcn"] == {b"trained", b"lightgcn", b"float32", b"int8"}
+    assert names["fedgcn"] == {b"trained", b"lightgcn", b"float32", b"int8", b"held"}
 
 
 def test_the_file_that_ships_scores_as_the_phones_on_their_graphs(played: dict[str, Path]) -> None:

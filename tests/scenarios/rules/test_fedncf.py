@@ -130,7 +130,7 @@ def test_the_same_network_trained_in_one_place_is_a_baseline(tmp_path: Path) -> 
     text = HEAD.replace("baselines = []", 'baselines = ["neumf"]')
     scorers = study(tmp_path, text + FEDNCF).baselines()
     assert list(scorers) == ["neumf"]
-    scorer = scorers["neumf"]
+    scorer = scorers["neumf"].scorer
     assert isinstance(scorer, ModelScorer)
     assert isinstance(scorer.recommender, NeuMF)
     assert scorer.recommender.widths == (6, 5, 2)

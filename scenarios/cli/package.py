@@ -1,0 +1,303 @@
+"""``droidloop package``: models as signed files, and patches. Heavy imports wait inside."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from droidloop.platform.errors import PackageError, UsageError
+
+from .device_options import FailedDevicesError, adb_server, bundle_files
+
+if TYPE_CHECKING:
+    from droidloop.models.packages.package import Package
+
+_FILE = click.Path(path_type=Path)
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+_root = click.option("--root", type=_FILE, help="root.json of the maker whose file it has to be.")
+
+
+@click.group()
+def package() -> None:
+    """Build, look into, patch and unpack packages of models."""
+
+
+@package.command()
+@click.argument("folder", type=_FILE)
+def keys(folder: Path) -> None:
+    """Make keys for signing in the new FOLDER; FOLDER/root.json is what phones get."""
+    from droidloop.models.updates.signing import ROLES, ROOT, Keys
+
+    Keys.make(folder)
+    for role, (count, threshold) in ROLES.items():
+        click.echo(f"{role:10} {count} keys, {threshold} must sign")
+    click.echo(f"trust it with --root {folder / ROOT}; keep the .pem files to yourself")
+
+
+@package.command()
+@click.argument("model", type=_FILE, metavar="MODEL.tflite")
+@click.option("--golden", type=_FILE, required=True, help="Inputs by name, an .npz file.")
+@click.option("--keys", "folder", type=_FILE, required=True, help="Folder of `package keys`.")
+@click.option("--name", help="Of the package [that of the file].")
+@click.option(
+    "--version", "number", type=click.IntRange(1, 2**31 - 1), default=1, show_default=True
+)
+@click.option("--variants", default="float32,int8", show_default=True, metavar="NAME,...")
+@click.option(
+    "--days",
+    type=click.FloatRange(min=0, min_open=True),
+    default=30.0,
+    show_default=True,
+    help="Until it expires.",
+)
+@click.option("--out", type=_FILE, help="The file [NAME-VERSION.pkg].")
+def build(
+    model: Path,
+    golden: Path,
+    folder: Path,
+    name: str | None,
+    number: int,
+    variants: str,
+    days: float,
+    out: Path | None,
+) -> None:
+    """Make a signed package of MODEL.tflite, which has to answer the golden inputs everywhere."""
+    from droidloop.models.packages.brought import package_of
+    from droidloop.models.updates.signing import Keys
+    from droidloop.models.updates.transport import pack
+
+    signer = Keys.open(folder)
+    called = _name(model.stem.lower() if name is None else name)
+    chosen = [one.strip() for one in variants.split(",")]
+    made = package_of(model, golden, name=called, version=number, variants=chosen)
+    path = out or Path(f"{called}-{number}.pkg")
+    packed = pack(made, signer.sign(made, days=days), path)
+    for line in _lines(made):
+        click.echo(line)
+    click.echo(f"{path}: {packed.size_bytes} bytes")
+
+
+@package.command()
+@click.argument("file", type=_FILE)
+@_root
+@_as_json
+def inspect(file: Path, root: Path | None, as_json: bool) -> None:
+    """Check FILE and print what it holds."""
+    made = _received(file, root)
+    if as_json:
+        click.echo(json.dumps({"sha256": made.sha256, **made.manifest.model_dump(mode="json")}))
+        return
+    for line in _lines(made):
+        click.echo(line)
+    if root is None:
+        click.echo("whole and signed by the root that it brings; whose that is, --root tells")
+    else:
+        click.echo(f"whole and signed by {root}")
+
+
+@package.command()
+@click.argument("old", type=_FILE)
+@click.argument("new", type=_FILE)
+@click.option("--variant", help="The one that phones have [all].")
+@click.option("--out", type=_FILE, required=True, help="The patch.")
+@_root
+@_as_json
+def diff(
+    old: Path, new: Path, variant: str | None, out: Path, root: Path | None, as_json: bool
+) -> None:
+    """Write what makes NEW of OLD, each file in the way that takes the fewest bytes."""
+    from droidloop.models.updates.delta import deltas
+    from droidloop.models.updates.parcel import opened
+    from droidloop.models.updates.transport import metadata_in, pack
+
+    before, after = (_received(path, root) for path in (old, new))
+    if (before.manifest.name, after.manifest.name) != (before.manifest.name,) * 2:
+        raise UsageError(f"{new}: is {after.manifest.name}, not {before.manifest.name}")
+    with opened(new) as parcel:
+        metadata = metadata_in(parcel)
+    chosen = None if variant is None else [variant]
+    packed = pack(after, metadata, out, variants=chosen, base=before)
+    ways = {
+        name: {
+            "taken": way,
+            "bytes": size,
+            "ways": _sizes(deltas(before.files.get(name, b""), after.files[name])),
+        }
+        for name, (way, size) in packed.ways.items()
+        if name in after.files and way != "kept"
+    }
+    part = out.with_name(f".{out.name}.whole")
+    whole_bytes = pack(after, metadata, part, variants=chosen).size_bytes
+    part.unlink()
+    if as_json:
+        click.echo(
+            json.dumps({"bytes": packed.size_bytes, "whole_bytes": whole_bytes, "files": ways})
+        )
+        return
+    for name, one in ways.items():
+        others = ", ".join(f"{way} {size}" for way, size in one["ways"].items())
+        click.echo(f"{name:28} {one['taken']:8} {one['bytes']:>10} bytes of ({others})")
+    click.echo(f"{out}: {packed.size_bytes} bytes instead of {whole_bytes}")
+
+
+@package.command("apply")
+@click.argument("files", nargs=-1, type=_FILE, metavar="FILE...")
+@click.option("--into", type=_FILE, required=True, help="Folder of what is installed.")
+@click.option("--variant", help="The one to install [the nearest to the model that is right here].")
+@click.option("--return", "back", is_flag=True, help="Return to the version before instead.")
+@_root
+def apply_files(
+    files: tuple[Path, ...], into: Path, variant: str | None, back: bool, root: Path | None
+) -> None:
+    """Install package or patch FILE..., one by one, as a phone does: proved, or refused."""
+    from droidloop.devices.installing.here import Here
+    from droidloop.models.updates.slots import Event
+
+    if back == bool(files) or (files and root is None):
+        raise UsageError("package apply: give --root and files to install, or --return alone")
+    here = Here(into, b"" if root is None else _read(root))
+    if back:
+        click.echo(here.come_back("asked to").line(here.name() or ""))
+    for path in files:
+        changes = here.install(path, variant)
+        for one in changes:
+            click.echo(one.line(here.name() or ""))
+        if changes[-1].event is not Event.SWITCHED:
+            raise PackageError(f"{path}: not installed: {changes[-1].why}")
+
+
+@package.command()
+@click.argument("file", type=_FILE, required=False)
+@click.option(
+    "--attach", multiple=True, required=True, metavar="SERIAL|all", help="To this device."
+)
+@click.option("--root", type=_FILE, help="root.json of the maker.")
+@click.option(
+    "--stages", default="1.0", show_default=True, metavar="SHARE,...", help="To how many."
+)
+@click.option("--variant", help="The one to install [the nearest to the model that it can take].")
+@click.option("--max-ms", type=click.FloatRange(min=0, min_open=True), help="An answer may take.")
+@click.option("--name", help="Of the package, without FILE.")
+@click.option("--return", "back", is_flag=True, help="Return to the version before, without FILE.")
+@click.option("--ledger", type=_FILE, help="Also write all changes as a ledger into this folder.")
+@adb_server
+@bundle_files
+def deliver(
+    file: Path | None,
+    attach: tuple[str, ...],
+    root: Path | None,
+    stages: str,
+    variant: str | None,
+    max_ms: float | None,
+    name: str | None,
+    back: bool,
+    ledger: Path | None,
+    adb_server: str | None,
+    bundles: tuple[Path, ...],
+) -> None:
+    """Install the package FILE on devices, stage by stage; without FILE, tell what is installed."""
+    from droidloop.devices.installing.attached_targets import attached_targets
+    from droidloop.devices.installing.rollout import roll_out
+    from droidloop.scenarios.delivery.installs import noting
+
+    if (file is None) == (name is None) or (file is not None and root is None):
+        raise UsageError("package deliver: give FILE and --root, or --name of what is installed")
+    made = None if file is None else _received(file, root)
+    called = name if made is None else made.manifest.name
+    shares = _shares(stages)
+    limit_us = None if max_ms is None else round(1000 * max_ms)
+
+    def say(line: str) -> None:
+        click.echo(line, err=True)
+
+    reach = attached_targets(
+        *(attach, called or ""), server=adb_server, bundles=bundles, latency_us=limit_us, say=say
+    )
+    with reach as targets, noting(ledger, targets):
+        if made is not None:
+            rollout = roll_out(
+                *(targets, made),
+                stages=shares,
+                variants=None if variant is None else [variant],
+                tell=lambda serial, one: click.echo(f"{serial}: {one.line(made.manifest.name)}"),
+            )
+            if rollout.stopped:
+                raise FailedDevicesError(rollout.stopped)
+            return
+        for one in targets:
+            if back:
+                click.echo(
+                    f"{one.serial}: {one.installer.come_back('asked to').line(called or '')}"
+                )
+            works, before = one.installer.installed, one.installer.previous
+            click.echo(
+                f"{one.serial}: {_pair(called, works)} works, {_pair(called, before)} is kept"
+            )
+
+
+def _shares(text: str) -> list[float]:
+    try:
+        shares = [float(one) for one in text.split(",")]
+    except ValueError as error:
+        raise UsageError(f"--stages {text!r}: give shares, as 0.1,1.0") from error
+    if shares != sorted(set(shares)) or not 0 < shares[0] <= shares[-1] == 1.0:
+        raise UsageError(f"--stages {text!r}: give shares that rise to 1.0, as 0.1,1.0")
+    return shares
+
+
+def _pair(name: str | None, pair: tuple[int, str] | None) -> str:
+    return "nothing" if pair is None else f"{name} {pair[0]} {pair[1]}"
+
+
+def _lines(made: "Package") -> list[str]:
+    manifest = made.manifest
+    face = ", ".join(f"{one.name} {one.dtype}{list(one.shape)}" for one in manifest.inputs)
+    gives = ", ".join(f"{one.name} {one.dtype}{list(one.shape)}" for one in manifest.outputs)
+    return [
+        f"{manifest.name} {manifest.version}: {manifest.signature}({face}) -> {gives}",
+        *(
+            f"  {name:13} {made.delivery_bytes(name):>10} bytes, "
+            f"{one.ram_bytes / 2**20:.1f} MiB of RAM, runtime {one.min_runtime}, "
+            f"golden outputs within {one.tolerance:.3g}"
+            for name, one in manifest.variants.items()
+        ),
+    ]
+
+
+def _sizes(found: dict[str, bytes]) -> dict[str, int]:
+    return {way or "whole": len(data) for way, data in found.items()}
+
+
+def _received(path: Path, root: Path | None) -> "Package":
+    """Return what is in *path*, checked by *root* or by the root that it brings."""
+    import tempfile
+
+    from droidloop.models.updates.parcel import opened
+    from droidloop.models.updates.transport import receive, root_in
+    from droidloop.models.updates.trust import Trust
+
+    if root is None:
+        with opened(path) as parcel:
+            anchor = root_in(parcel)
+    else:
+        anchor = _read(root)
+    with tempfile.TemporaryDirectory(prefix="droidloop-trust-") as seen:
+        return receive(path, Trust(Path(seen), anchor))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}; name the maker's root.json") from error
+
+
+def _name(text: str) -> str:
+    import re
+
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", text):
+        raise UsageError(
+            f"--name {text!r}: small letters, digits, dots, lines and hyphens; give another"
+        )
+    return text

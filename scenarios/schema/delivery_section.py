@@ -1,0 +1,89 @@
+"""What ships to phones, when, to how many at first, and what holds it back."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from droidloop.platform.section import NotNegative, Section, Share
+
+
+class PlantedSection(Section):
+    """A release that is made bad on purpose, to see it be held back."""
+
+    release: PositiveInt
+    """Which one, counted from 1."""
+    fault: Literal["wrong", "slow", "worse"]
+    """Its files compute something else than they were proved to; its lists dispatch ten million
+    operators; its lists begin with the worst items, though all is computed rightly."""
+
+
+class DeliverySection(Section):
+    """What ships to the phones and when, and the lists that they then compute."""
+
+    variant: Literal["float32", "int8", "auto", "none"] = "int8"
+    """``auto``: each phone gets the nearest to the model that it can hold, run and pay for;
+    ``none``: nothing ships, as where every phone has learned a model of its own."""
+    when: Literal["end", "every", "best", "at"] = "end"
+    """The best turn after training; or, while training goes on, that of every so many turns, each
+    best one so far, or the best so far at some times."""
+    every: PositiveInt = 10
+    """Turns from one release to the next; with ``best`` at least so many."""
+    at_h: list[PositiveFloat] = Field(default_factory=list)
+    """The times of releases in hours from the start, rising; with ``at``."""
+    deadline_s: PositiveFloat = 10800.0
+    """How long after the release, or a stage of it, phones may fetch the model."""
+    run_within_s: PositiveFloat = 3600.0
+    """How long a phone has for its list; it may be switched off at first."""
+    lists: PositiveInt = 1
+    """How many times each reached phone computes its list."""
+    charging: bool = False
+    """Whether phones fetch it only on a charger."""
+    unmetered: bool = False
+    """Whether phones fetch it only over WiFi."""
+    patches: bool = True
+    """Whether a phone that has a version fetches what differs from it, where that is less."""
+    budget_mb: PositiveFloat | None = None
+    """The most that a phone fetches of models in a day of the run; without limit if not given."""
+    max_list_s: PositiveFloat | None = None
+    """With ``auto``: the longest that a list may take by the phone's law, where one can be had."""
+    stages: list[Annotated[float, Field(gt=0.0, le=1.0)]] = Field(default=[1.0])
+    """The shares of phones that a release goes to, one after the other, rising to 1."""
+    least_phones: PositiveInt = 10
+    """The fewest phones of a stage: less of them tell nothing."""
+    retries: Annotated[int, Field(ge=0, le=1000)] = 0
+    """How often a stage is offered again to the phones that it has not reached."""
+    retry_s: PositiveFloat = 3600.0
+    """The gap before that."""
+    max_failed: Share = 0.05
+    """A stage is the last if more of the phones that fetched it could not activate it."""
+    max_slower: Annotated[float, Field(ge=1.0)] = 1.5
+    """Or if lists take so many times as long as before, in the median phone."""
+    max_worse: NotNegative = 0.0
+    """Or if what rounds are chosen by has surely dropped by more on the validation items: by the
+    upper end of the 95 % interval over the stage's users."""
+    hold: list[PositiveInt] = Field(default_factory=list)
+    """Releases, counted from 1, that somebody stops by hand after their first stage."""
+    planted: list[PlantedSection] = Field(default_factory=list)
+    """Releases that are bad on purpose."""
+
+    @model_validator(mode="after")
+    def _times_where_they_count(self) -> "DeliverySection":
+        if (self.when == "at") != bool(self.at_h):
+            raise ValueError(
+                f"delivery.when = {self.when!r} with delivery.at_h = {self.at_h}: "
+                "give times with when = 'at', and with nothing else"
+            )
+        if sorted(set(self.at_h)) != self.at_h:
+            raise ValueError(f"delivery.at_h = {self.at_h}: give times that rise")
+        return self
+
+    @model_validator(mode="after")
+    def _stages_rise_to_all(self) -> "DeliverySection":
+        if sorted(set(self.stages)) != self.stages or self.stages[-1:] != [1.0]:
+            raise ValueError(f"delivery.stages = {self.stages}: give shares that rise to 1.0")
+        if self.max_list_s is not None and self.variant != "auto":
+            raise ValueError(
+                f"delivery.max_list_s with delivery.variant = {self.variant!r}: "
+                "one variant leaves no choice; set variant = 'auto'"
+            )
+        return self

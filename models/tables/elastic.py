@@ -224,13 +224,13 @@ class CutTable(RowTable):
 
     def unpack(self, data: bytes) -> Params:
         """Return the parameters; see ``EmbeddingTable.unpack``."""
-        end = len(data) - self._order_bytes
-        if data[max(end, 0) :] != self.order.astype("<i4").tobytes()[: self._order_bytes]:
+        params = super().unpack(data)
+        order = self.order.astype("<i4").tobytes()[: self._order_bytes]
+        if not data.endswith(order):
             raise PackageError(
-                f"table {self.name!r}: {len(data)} bytes do not end in its order of {self.n} "
-                "items; pack it again"
+                f"table {self.name!r}: the packed order of {self.n} items is another; pack it again"
             )
-        return super().unpack(data[:end])
+        return params
 
     def scorer(self, params: Params) -> tuple[str, dict[str, Array]]:
         """Return the module that scores group by group and puts the scores in order."""

@@ -32,6 +32,7 @@ from droidloop.models.peer.gossip_mf import GossipMF, gossip_store
 from droidloop.models.recommenders.mf import MF
 from droidloop.models.recommenders.neumf import NeuMF
 from droidloop.models.recommenders.personal_score import PersonalScore
+from droidloop.models.tables.binary import BinaryTable
 from droidloop.models.tables.dense import DenseTable
 from droidloop.models.tables.elastic import ElasticTable
 from droidloop.models.tables.hashed import HashedTable
@@ -51,6 +52,7 @@ TABLES: dict[str, Callable[[int], EmbeddingTable]] = {
     "dense": lambda dim: DenseTable(N_ITEMS, dim, sd=0.3),
     "hashed": lambda dim: HashedTable(N_ITEMS, dim, 13, sd=0.3),
     "quotient-remainder": lambda dim: QuotientRemainderTable(N_ITEMS, dim, 7, sd=0.3),
+    "binary": lambda dim: BinaryTable(N_ITEMS, dim, sd=0.3),
     "elastic": lambda dim: ElasticTable(N_ITEMS, dim, 2, sd=0.3),
 }
 

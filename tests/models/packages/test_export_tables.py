@@ -7,6 +7,7 @@ from droidloop.models.interfaces.learning import EmbeddingTable, Params
 from droidloop.models.packages.export import export
 from droidloop.models.packages.exportable import scoring_table
 from droidloop.models.packages.litert import LiteRT, check
+from droidloop.models.tables.binary import BinaryTable
 from droidloop.models.tables.dense import DenseTable
 from droidloop.models.tables.elastic import ElasticTable
 from droidloop.models.tables.float_rows import every_vector
@@ -23,6 +24,7 @@ TABLES: dict[str, EmbeddingTable] = {
     "multiply": QuotientRemainderTable(N, DIM, 71),
     "add": QuotientRemainderTable(N, DIM, 71, "add"),
     "concat": QuotientRemainderTable(N, DIM + 1, 71, "concat"),
+    "binary": BinaryTable(N, DIM),
     "elastic": ElasticTable(N, DIM, 16, 3),
 }
 OVERHEAD_BYTES = 6000
@@ -72,3 +74,13 @@ def test_an_elastic_table_exports_at_a_budget() -> None:
     cut, values = table.cut(params, budget)
     scores = LiteRT(package.model("float32")).scores(users).values
     np.testing.assert_allclose(scores, exact(cut, values, users), atol=1e-5)
+
+
+def test_a_binary_table_exports_in_a_byte_for_eight_signs() -> None:
+    table, users = TABLES["binary"], users_of(TABLES["binary"])
+    params = table.init(DRAWS)
+    package = export(scoring_table(table, params), name="mf", version=1, variants=("float32",))
+    check(package, "float32")
+    assert table.nbytes < len(package.model("float32")) < table.nbytes + 2 * OVERHEAD_BYTES
+    scores = LiteRT(package.model("float32")).scores(users).values
+    np.testing.assert_allclose(scores, exact(table, params, users), atol=1e-5)

@@ -2,8 +2,8 @@
 
 The product of two vectors of b signs is b - 2 h, where h is in how many places they differ: the
 Hamming distance of their codes, from XOR and popcount. The signs are those of latent numbers, which
-training moves as if the signs were they: the straight-through estimator (Bengio, Leonard, Courville:
-Estimating or Propagating Gradients Through Stochastic Neurons, 2013).
+training moves as if they were the signs: the straight-through estimator (Bengio, Leonard,
+Courville: Estimating or Propagating Gradients Through Stochastic Neurons, 2013).
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from .float_rows import finite, headed, numbers_of
 from .row_table import RowTable
 
 Codes = np.ndarray[Any, np.dtype[np.uint8]]
-"""Signs as bits, eight in a byte, the first lowest; 1 stands for +1. The last byte ends in zeros."""
+"""Signs as bits, eight in a byte, the first lowest; 1 is +1. The last byte ends in zeros."""
 
 
 def codes_of(vectors: Array) -> Codes:
@@ -110,17 +110,17 @@ class BinaryTable(RowTable):
 
     def scorer(self, params: Params) -> tuple[str, dict[str, Array]]:
         """Return the module that adds up, by byte, what the user makes of its eight signs."""
-        codes = codes_of(params[self.name].detach().numpy())
-        return f"{__name__}:Scorer", {"codes": np.ascontiguousarray(codes.T)}
+        codes = codes_of(params[self.name].detach().numpy()).T.astype(np.int16)
+        return f"{__name__}:Scorer", {"codes": (codes - 128).astype(np.int8)}
 
 
 class Scorer(nn.Module):
     """Scores every item for one user of float32 numbers, from codes that lie byte by byte.
 
-    Of each byte's 256 values the score is computed once, by the eight numbers of the user that it
-    meets; an item's score is the sum of what its bytes' scores are. Codes are picked by a number
-    that depends on the user, though it is always their own: constants that nothing but constants
-    meet are folded by the converter, into 32 bits for each 8.
+    The score of each of a byte's 256 values is computed once, by the eight numbers of the user that
+    it meets (8 KiB of signs); an item's score is the sum over its bytes. A byte is picked by its
+    number plus a zero that depends on the user, as the converter would else fold the codes into 32
+    bits for each 8. They are 128 less than they were: the converter knows no unsigned constants.
     """
 
     codes: torch.Tensor
@@ -140,8 +140,8 @@ class Scorer(nn.Module):
         zero = torch.clamp(user[0, :1].abs(), max=0.0).to(torch.int32)
         scores = torch.zeros(1)
         for byte in range(count):
-            codes = torch.index_select(self.codes, 0, zero + byte)[0].to(torch.int32)
-            scores = scores + torch.index_select(values[byte], 0, codes)
+            codes = torch.index_select(self.codes, 0, zero + byte)[0].to(torch.int32) + 128
+            scores = scores + nn.functional.embedding(codes, values[byte][:, None])[:, 0]
         return {"scores": scores[None]}
 
 

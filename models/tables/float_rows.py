@@ -133,10 +133,11 @@ def row_cost(
 
     Of each look-up *flops_each*, and 12 bytes for each number of the *rows_each* rows that it reads
     of each parameter (read, read again and written). Of each row once: 16 bytes a number to copy
-    it and to take the difference. In memory at once: the table and the copied rows.
+    it and to take the difference. In memory at once: the copied rows and the table, as it is
+    trained or as it ships, whichever is larger.
     """
     count = np.asarray(lookups, np.int64)
-    moved, ram = np.zeros_like(count), np.full_like(count, table.nbytes)
+    moved, ram = np.zeros_like(count), np.full_like(count, max(table.nbytes, float_bytes(table)))
     for parameter in table.parameters.values():
         read = rows_each * count
         touched = np.minimum(read, parameter.shape[0])

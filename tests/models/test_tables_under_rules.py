@@ -35,6 +35,7 @@ from droidloop.models.recommenders.personal_score import PersonalScore
 from droidloop.models.tables.binary import BinaryTable
 from droidloop.models.tables.dense import DenseTable
 from droidloop.models.tables.elastic import ElasticTable
+from droidloop.models.tables.float_rows import float_bytes
 from droidloop.models.tables.hashed import HashedTable
 from droidloop.models.tables.quotient_remainder import QuotientRemainderTable
 from droidloop.platform.arrays import IntArray
@@ -178,7 +179,7 @@ def test_training_lowers_the_loss_and_sends_what_the_formula_says(name: str, tab
                     expected += len(np.unique(rows)) * (4 * shape.row_numbers + 4)
             assert one.nbytes().tolist() == [expected]
             if whole:
-                assert expected == HEADER_BYTES + model.items.nbytes
+                assert expected == HEADER_BYTES + float_bytes(model.items)
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -195,7 +196,7 @@ def test_peers_learn_and_send_what_the_formula_says(
         if listens:
             sent = rule.share(np.roll(PHONES, 1), store, number, DRAWS)
             rows = sum(one.shape[0] for one in model.items.parameters.values())
-            expected = HEADER_BYTES + model.items.nbytes + (4 * rows if by_row else 0)
+            expected = HEADER_BYTES + float_bytes(model.items) + (4 * rows if by_row else 0)
             assert sent.nbytes().tolist() == [expected] * N_USERS
             inbox = replace(sent, receiver=PHONES)
         rule.learn(PHONES, inbox, store, DATA, number, DRAWS)

@@ -6,9 +6,9 @@ had 1 + *weight* times. Of codes b and d of r signs the sum
 
     J = sum over all (u, i) of c_ui (t_ui - b_u . d_i)^2 - 2 alpha tr(B^T X) - 2 beta tr(D^T Y)
 
-is lowered, with t_ui = *target* r where the user had the item and 0 elsewhere. X and Y stand for
-codes that are balanced (each bit is 1 for half of all) and decorrelated: each is the nearest such
-matrix of real numbers.
+is lowered, with t_ui = *target* r where the user had the item and *others* r elsewhere. X and Y
+stand for codes that are balanced (each bit is 1 for half of all) and decorrelated: each is the
+nearest such matrix of real numbers.
 """
 
 from dataclasses import dataclass
@@ -37,8 +37,9 @@ class DCFSetting:
     """What J is made of, and how many *bits* a code has."""
 
     bits: int
-    weight: float = 10.0
-    target: float = 0.5
+    weight: float = 1.0
+    target: float = 1.0
+    others: float = -0.15
     alpha: float = 0.0
     beta: float = 0.0
 
@@ -65,7 +66,7 @@ class DCF:
         )
         self.users, self.items = _signs(start.users), _signs(start.items)
         x, y = (nearest_spread(codes, draws.child("spread")) for codes in (self.users, self.items))
-        pull = (setting.weight, setting.target * r)
+        pull = (setting.weight, setting.target * r, setting.others * r)
         self.losses = [loss_of(had, self.users, self.items, setting, x, y)]
         for _ in range(sweeps):
             before = self.users, self.items
@@ -94,9 +95,10 @@ def loss_of(
     """Return J."""
     owners = np.repeat(np.arange(had.n_users), had.counts)
     scores = np.einsum("ab,ab->a", users[owners], items[had.items])
+    target, others = setting.target * setting.bits, setting.others * setting.bits
     every = float(np.sum((users.T @ users) * (items.T @ items)))
-    target = setting.target * setting.bits
-    gained = (1 + setting.weight) * np.square(target - scores) - np.square(scores)
+    every += others * (others * len(users) * len(items) - 2 * users.sum(axis=0) @ items.sum(axis=0))
+    gained = (1 + setting.weight) * np.square(target - scores) - np.square(others - scores)
     spread = setting.alpha * np.sum(users * x) + setting.beta * np.sum(items * y)
     return every + float(gained.sum()) - 2 * float(spread)
 
@@ -123,7 +125,7 @@ def turned(
     rows: UserItems,
     codes: FloatArray,
     table: FloatArray,
-    pull: tuple[float, float],
+    pull: tuple[float, float, float],
     delegate: FloatArray,
 ) -> FloatArray:
     """Return *codes* after each bit of each row took the sign that lowers J, in turn.
@@ -154,10 +156,15 @@ def _turn_all(
     squares: FloatArray,
     weight: float,
     target: float,
+    others: float,
     delegate: FloatArray,
     out: FloatArray,
 ) -> None:
     n, bits = table.shape
+    leaning = np.zeros(bits)
+    for i in range(n):
+        for k in range(bits):
+            leaning[k] += others * table[i, k]
     for row in range(low, high):
         mine, code = items[offsets[row] : offsets[row + 1]], out[row]
         scores = np.zeros(mine.size)
@@ -167,12 +174,15 @@ def _turn_all(
         for _ in range(_PASSES):
             turns = 0
             for k in range(bits):
-                slope = delegate[row, k] + n * code[k]  # what all would have, less this bit's part
+                slope = (
+                    delegate[row, k] + leaning[k] + n * code[k]
+                )  # what all would have, less this bit's part
                 for other in range(bits):
                     slope -= squares[k, other] * code[other]
                 for t in range(mine.size):
                     d = table[mine[t], k]
-                    slope += ((1.0 + weight) * target - weight * (scores[t] - code[k] * d)) * d
+                    rest = scores[t] - code[k] * d
+                    slope += ((1.0 + weight) * (target - rest) - (others - rest)) * d
                 if slope * code[k] < 0.0:
                     turns += 1
                     code[k] = -code[k]

@@ -16,7 +16,7 @@ DRAWS = Draws(4, "dcf")
 USERS, ITEMS = 60, 80
 TRAIN = leave_one_out(generate(USERS, ITEMS, 12, DRAWS)).train
 HAD = union(TRAIN)
-SETTING = DCFSetting(8, 5.0, 0.5, alpha=3.0, beta=2.0)
+SETTING = DCFSetting(8, 5.0, 0.5, -0.25, alpha=3.0, beta=2.0)
 
 
 def signs(rows: int, name: str) -> FloatArray:
@@ -31,7 +31,7 @@ def spread(codes: FloatArray) -> FloatArray:
 def pair_by_pair(users: FloatArray, items: FloatArray, x: FloatArray, y: FloatArray) -> float:
     had = np.zeros((USERS, ITEMS))
     had[np.repeat(np.arange(USERS), HAD.counts), HAD.items] = 1
-    squares = (1 + 5 * had) * (0.5 * 8 * had - users @ items.T) ** 2
+    squares = (1 + 5 * had) * (0.75 * 8 * had - 0.25 * 8 - users @ items.T) ** 2
     return float(squares.sum() - 2 * 3 * np.trace(users.T @ x) - 2 * 2 * np.trace(items.T @ y))
 
 
@@ -46,7 +46,7 @@ def test_no_bit_of_a_user_can_turn_and_lower_the_sum() -> None:
     users, items = signs(USERS, "users"), signs(ITEMS, "items")
     x, y = spread(users), spread(items)
     for _ in range(20):
-        users = turned(HAD, users, items, (5.0, 4.0), 3.0 * x)
+        users = turned(HAD, users, items, (5.0, 4.0, -2.0), 3.0 * x)
     least = pair_by_pair(users, items, x, y)
     for user in range(0, USERS, 7):
         for bit in range(8):
@@ -78,8 +78,8 @@ def test_what_codes_are_held_to_is_balanced_decorrelated_and_nearest() -> None:
 
 
 def test_held_to_them_bits_are_nearer_to_half_and_half() -> None:
-    free = replace(SETTING, alpha=0.0, beta=0.0)
-    held = replace(SETTING, alpha=500.0, beta=500.0)
+    free = replace(SETTING, others=0.0, alpha=0.0, beta=0.0)
+    held = replace(SETTING, others=0.0, alpha=500.0, beta=500.0)
     lean = [abs(DCF(TRAIN, ITEMS, one, DRAWS).users.mean(axis=0)).mean() for one in (free, held)]
     assert lean[1] < lean[0]
 

@@ -24,7 +24,12 @@ _METRICS = (
     Column("round", np.int32, "of the model that is judged"),
     Column("phone", np.int32, "the user's phone; -1: a value of many users together"),
     Column("model", str, "trained, float32, int8, popularity, ..."),
-    Column("ranking", str, "sampled: among candidates; full: among all items; rated: no ranking"),
+    Column(
+        "ranking",
+        str,
+        "sampled: among candidates; full: among all items; returns, first: full, of users who went "
+        "back to an item or not; new: first, among items never had; rated: no ranking",
+    ),
     Column("part", str, "valid or test: the events that are predicted"),
     Column("name", str, "of the metric: hr_at_10, ..."),
     Column("value", np.float64, "of the metric"),

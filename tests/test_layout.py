@@ -70,7 +70,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "android/fleet": {
             *(*_PHYSICS, *_ADB, "android/emulator", "android/conditions", "android/runners")
         },
-        "installing": {"fleets", *_ADB, "android/runners", "android/fleet"},
+        "installing": {"fleets", *_ADB, "android/emulator", "android/runners", "android/fleet"},
         "android/probing": {
             *(*_PHYSICS, *_ADB, "android/conditions", "android/runners", "android/fleet")
         },

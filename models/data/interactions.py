@@ -142,6 +142,21 @@ def union(*parts: UserItems) -> UserItems:
     return UserItems.bare(items, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
 
 
+def behind(first: UserItems, second: UserItems) -> UserItems:
+    """Return the events of both, those of *second* behind those of *first*, user by user."""
+    at = np.repeat(first.offsets[1:], second.counts)
+
+    def both(one: Any, other: Any) -> Any:
+        return np.insert(one, at, other)
+
+    return UserItems(
+        both(first.items, second.items),
+        np.asarray(first.offsets + second.offsets, np.int64),
+        both(first.times_s, second.times_s),
+        both(first.ratings, second.ratings),
+    )
+
+
 def each_once(data: UserItems) -> UserItems:
     """Return the items of each user, sorted, each once with the sum of its ratings, no times."""
     users = np.repeat(np.arange(data.n_users), data.counts)

@@ -14,7 +14,7 @@ from droidloop.platform.arrays import BoolArray, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import DataError
 
-from .interactions import Interactions, UserItems, chronological
+from .interactions import Interactions, UserItems, behind, chronological
 
 Part = Literal["valid", "test"]
 SHARES = (0.8, 0.1, 0.1)
@@ -46,6 +46,18 @@ class Split:
     def held_out(self, part: Part) -> UserItems:
         """Return the validation or the test events."""
         return self.valid if part == "valid" else self.test
+
+    def history(self, part: Part) -> UserItems:
+        """Return the events known when *part* is predicted, by user, one part after another."""
+        train, *valid = self.known(part)
+        return behind(train, valid[0]) if valid else train
+
+    def moments(self, part: Part) -> IntArray:
+        """Return the time of each user's first held-out event of *part*; 0 without one."""
+        held, found = self.held_out(part), np.zeros(self.n_users, np.int64)
+        some = held.counts > 0
+        found[some] = held.times_s[held.offsets[:-1][some]]
+        return found
 
     def known(self, part: Part) -> tuple[UserItems, ...]:
         """Return the parts that are known when *part* is predicted: those before it."""

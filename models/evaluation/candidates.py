@@ -55,6 +55,22 @@ def sample_candidates(split: Split, draws: Draws, per_part: int = 99) -> Candida
     )
 
 
+def beside_visited(split: Split, candidates: Candidates) -> Candidates:
+    """Return *candidates* and whatever else each user is known to have by then.
+
+    For what users come back to: a return is then told from the user's other places too.
+    """
+
+    def of(part: Part) -> UserItems:
+        rivals = union(candidates.of(part), *split.known(part))
+        users = np.repeat(np.arange(split.n_users), rivals.counts)
+        held = split.held_out(part)
+        mine = np.repeat(np.arange(split.n_users), held.counts) * split.n_items + held.items
+        return rivals.keep(~np.isin(users * split.n_items + rivals.items, mine))
+
+    return Candidates(of("valid"), of("test"))
+
+
 def exclusions(split: Split, protocol: Protocol) -> UserItems:
     """Return for each user the items that training may not draw as negatives, sorted, each once.
 

@@ -11,8 +11,9 @@ from droidloop.models.interfaces.metrics import Listed, Metric, Ranked, Rated
 from droidloop.models.metrics.hr import hit
 from droidloop.models.metrics.ndcg import ndcg
 from droidloop.models.metrics.recall import recall
-from droidloop.platform.arrays import IntArray
+from droidloop.platform.arrays import BoolArray, IntArray
 from droidloop.platform.errors import DataError
+from droidloop.platform.messages import ragged
 
 from .candidates import Candidates
 from .metrics import Scores, UserMetrics, full_ranks, sampled_ranks, top_lists
@@ -39,6 +40,13 @@ class Judged:
     def of(self, metric: Metric) -> Ranked | Rated | Listed | None:
         """Return what *metric* is a function of."""
         return {"ranks": self.ranked, "ratings": self.rated, "lists": self.listed}[metric.of]
+
+    def take(self, chosen: BoolArray) -> "Judged":
+        """Return the ranks of the users that are *chosen*, and nothing else."""
+        assert self.ranked is not None
+        rows = np.flatnonzero(chosen)
+        where, offsets = ragged(self.ranked.offsets, rows)
+        return Judged(self.users[rows], Ranked(self.ranked.ranks[where], offsets))
 
 
 def evaluate(
@@ -75,14 +83,16 @@ def judge(
     batch: int | None = None,
     depth: int = 0,
     rated: bool = False,
+    returns: bool = False,
 ) -> Judged:
     """Return the ranks of the held-out events in *part* of every user that has some there.
 
     Without *candidates*, *score* gives the scores of all items, and those that the user is known
     to have (training; for test also validation) are left out of the ranking unless they are held
-    out as well. With *candidates* it gives the scores of the items that it is handed. Events of
-    one item count once. Ties count against the held-out item unless *strict*. *batch* is the
-    number of users in a batch; by default as many as keep within ``BATCH_SCORES``.
+    out as well, or users come back to items (*returns*): then all are ranked. With *candidates* it
+    gives the scores of the items that it is handed. Events of one item count once. Ties count
+    against the held-out item unless *strict*. *batch* is the number of users in a batch; by
+    default as many as keep within ``BATCH_SCORES``.
 
     Without *candidates* each user's *depth* best items are listed too; with them, and *rated*,
     the scores of held-out items (liked) and candidates (not) are kept.
@@ -106,7 +116,10 @@ def judge(
         now = users[start : start + size]
         mine = held.take(now)
         if candidates is None:
-            found, listed = _among_all(score, now, mine, split, part, strict, depth)
+            known = union(*(each.take(now) for each in split.known(part)))
+            if returns:
+                known = known.keep(np.zeros(len(known.items), np.bool_))
+            found, listed = _among_all(score, now, mine, known, split.n_items, strict, depth)
             lists.append(listed)
         else:
             found, some = _among_few(score, now, mine, rivals.take(now), strict, rated)
@@ -137,14 +150,13 @@ def _among_all(
     score: FullScores,
     users: IntArray,
     held: UserItems,
-    split: Split,
-    part: Part,
+    known: UserItems,
+    n_items: int,
     strict: bool,
     depth: int,
 ) -> tuple[IntArray, IntArray]:
     """Return the ranks of held-out items, and the *depth* best items of each user."""
-    scores = _shaped(score(users), (len(users), split.n_items))
-    known = union(*(known.take(users) for known in split.known(part)))
+    scores = _shaped(score(users), (len(users), n_items))
     rows = (scores, held.items, held.offsets, known.items, known.offsets)
     ranks = full_ranks(*rows, strict)
     return ranks, top_lists(*rows, depth) if depth else np.empty((0, 0), np.int64)

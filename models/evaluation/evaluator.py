@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from droidloop.models.data.interactions import union
 from droidloop.models.data.split import Part, Split
 from droidloop.models.interfaces.learning import Params, Recommender
 from droidloop.models.interfaces.metrics import Metric
@@ -135,8 +136,30 @@ class FunctionScorer:
 
 
 @dataclass(frozen=True)
+class PartScorer:
+    """Scores that depend on the moment of the question: when it is, and what is known by then.
+
+    Attributes:
+        of: makes the scorer that answers for the validation or the test part.
+    """
+
+    of: Callable[[Part], Scorer]
+
+    def every(self, users: IntArray) -> Scores:
+        """Return the scores of all items for the test part; see ``Scorer``."""
+        return self.of("test").every(users)
+
+    def some(self, users: IntArray, items: IntArray) -> Scores:
+        """Return the scores of *items* for the test part; see ``Scorer``."""
+        return self.of("test").some(users, items)
+
+
+@dataclass(frozen=True)
 class Evaluator:
     """Measures what models do for the held-out items of every user.
+
+    Users come back to places. There (*returns*) what a user had is ranked too, among all items and
+    beside the candidates, and returns and first visits are told apart as well.
 
     Attributes:
         split: who had what.
@@ -144,6 +167,7 @@ class Evaluator:
         k: how many items a list has.
         metrics: what is measured.
         by: the metric by which rounds and epochs are chosen; None: HR@k.
+        returns: whether users come back to items.
     """
 
     split: Split
@@ -151,6 +175,7 @@ class Evaluator:
     k: int
     metrics: Sequence[Metric] = ()
     by: Metric | None = None
+    returns: bool = False
 
     @property
     def yardstick(self) -> Metric:
@@ -182,13 +207,24 @@ class Evaluator:
         return means
 
     def judged(self, scorer: Scorer, users: IntArray | None = None) -> dict[str, Judged]:
-        """Return what *scorer* does on the test part, by ranking: sampled and full.
+        """Return what *scorer* does on the test part, by ranking.
 
         For those of *users* that have test events, or for all.
+        ``sampled`` and ``full``. Where users come back, also what the latter is made of, the
+        rankings of ``returns`` and of ``first`` visits among all items; and ``new``, that of first
+        visits among items that the user never had, as in a list of new ones.
         """
-        asked = self if users is None else self.of(users, "test")
         rankings = {"sampled": False, "full": True}
-        return {n: asked._judged(scorer, "test", among_all=full) for n, full in rankings.items()}
+        asked = self if users is None else self.of(users, "test")
+        found = {n: asked._judged(scorer, "test", among_all=a) for n, a in rankings.items()}
+        if not self.returns:
+            return found
+        back = _had_all(self.split, found["full"].users)
+        parts = {"returns": (found["full"], back), "first": (found["full"], ~back)}
+        if not back.all():
+            among_new = judge(_at(scorer, "test").every, asked.split)
+            parts["new"] = among_new, ~back
+        return found | {n: one.take(mine) for n, (one, mine) in parts.items() if mine.any()}
 
     def by_user(self, scorer: Scorer, part: Part) -> tuple[IntArray, Array] | None:
         """Return users and what the yardstick says of each; None where it is one value for all."""
@@ -199,16 +235,18 @@ class Evaluator:
         return judged.users, np.asarray(metric.value(judged.of(metric)), np.float64)
 
     def _judged(self, scorer: Scorer, part: Part, *, among_all: bool) -> Judged:
+        scorer = _at(scorer, part)
         if among_all:
             depth = max([self.k, *(metric.depth for metric in (*self.metrics, self.yardstick))])
-            return judge(scorer.every, self.split, part=part, depth=depth)
+            return judge(scorer.every, self.split, part=part, depth=depth, returns=self.returns)
         rated = any(metric.of == "ratings" for metric in (*self.metrics, self.yardstick))
         return judge(scorer.some, self.split, self.candidates, part=part, rated=rated)
 
     def overlap(self, one: Scorer, other: Scorer) -> UserMetrics:
         """Return for each user the share of items that the top k of two scorers have in common.
 
-        Items of the training part are left out of both lists: a phone does not show them.
+        Items of the training part are left out of both lists, unless users come back to them: a
+        phone does not show them.
         """
         users = np.flatnonzero(self.split.test.counts)
         shares = np.empty(len(users))
@@ -216,11 +254,23 @@ class Evaluator:
             now = users[start : start + _BATCH]
             known = self.split.train.take(now)
             seen = np.zeros((len(now), self.split.n_items), bool)
-            seen[np.repeat(np.arange(len(now)), known.counts), known.items] = True
+            if not self.returns:
+                seen[np.repeat(np.arange(len(now)), known.counts), known.items] = True
             shares[start : start + _BATCH] = overlap_by_user(
                 one.every(now), other.every(now), self.k, seen
             )
         return UserMetrics(users, {f"top{self.k}_overlap": shares})
+
+
+def _at(scorer: Scorer, part: Part) -> Scorer:
+    """Return what answers for *part*."""
+    return scorer.of(part) if isinstance(scorer, PartScorer) else scorer
+
+
+def _had_all(split: Split, users: IntArray) -> BoolArray:
+    """Return which of *users* had each of their test items before."""
+    known = union(*split.known("test"))
+    return np.array([np.isin(split.test.of(u), known.of(u)).all() for u in users], np.bool_)
 
 
 def _mean(metric: Metric, judged: Judged) -> float:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Annotated
 
 import numpy as np
-from pydantic import Field, PositiveFloat
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.evaluation.cluster_scorer import ClusterScorer
@@ -49,9 +49,9 @@ class FedLightGCN:
         sgd: steps, local epochs and batch.
         negatives: items drawn for each local item, anew in every round.
         exclude: by phone, the items never drawn as negatives; None: the local data of the step.
-        degrees: by item, how many users have it, where that is known (a catalogue's counts);
-            None: each item counts as if the phone alone had it. Then what a user has scores high
-            for being connected alone, so the loss has little left to teach.
+        item_users: how many users each item is taken to have, one number for all items, as neither
+            phones nor server know any item's own. With 1, as if the phone alone had it, what a
+            user has scores high for being connected alone, and the loss has little left to teach.
         engine: ``numba``, the compiled kernel where every item has a row of its own, or ``torch``.
         threads: of the kernels; None: one a processor. The result does not depend on it.
     """
@@ -61,13 +61,20 @@ class FedLightGCN:
     sgd: Sgd = field(default_factory=Sgd)
     negatives: int = 4
     exclude: UserItems | None = None
-    degrees: IntArray | None = None
+    item_users: int = 50
     engine: Engine = "numba"
     threads: int | None = None
 
     def __post_init__(self) -> None:
         if self.layers < 0 or self.negatives < 1:
             raise ValueError(f"{self.layers} layers and {self.negatives} negatives teach nothing")
+        if self.item_users < 1:
+            raise ValueError(f"{self.item_users} users of an item: at least the phone's own has it")
+
+    @property
+    def degrees(self) -> IntArray:
+        """By item, how many users it is taken to have."""
+        return np.full(self.recommender.n_items, self.item_users)
 
     def step(
         self, cohort: Cohort, inbox: Messages | None, data: UserItems, draws: Draws
@@ -120,20 +127,21 @@ class GraphSection(LocalTraining):
     """Larger than in fedmf: the mean of the layers makes gradients smaller."""
     layers: Annotated[int, Field(ge=0)] = 1
     """How often vectors are passed on."""
+    item_users: PositiveInt = 50
+    """How many users each item is taken to have: of single items neither phone nor server know."""
     server_step: PositiveFloat = 2.0
     """Times the mean change of a row."""
 
 
 def client_of(section: GraphSection, recommender: MF, task: TaskData) -> FedLightGCN:
-    """Return what phones do; how many users have each item is known to all, as in a catalogue."""
-    split = task.split
+    """Return what phones do."""
     return FedLightGCN(
         recommender,
         section.layers,
         section.sgd,
         negatives=section.negatives,
         exclude=task.exclude,
-        degrees=np.bincount(split.train.items, minlength=split.n_items),
+        item_users=section.item_users,
     )
 
 

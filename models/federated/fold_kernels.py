@@ -77,11 +77,15 @@ def fold(
     taken: BoolArray,
     weight: FloatArray,
     scale: FloatArray,
+    extent: FloatArray,
     start: Float32Array,
     units: IntArray,
     row_weight: FloatArray,
 ) -> None:
-    """Add the rows low..high-1 of all *taken* messages to *units* and *row_weight*."""
+    """Add the rows low..high-1 of all *taken* messages to *units* and *row_weight*.
+
+    Each row counts as often as its *extent* says; once, if there is none.
+    """
     for k in range(taken.size):
         if not taken[k]:
             continue
@@ -90,7 +94,8 @@ def fold(
             row = rows[t] if rows.size > 0 else t - offsets[k]
             if row < low or row >= high:
                 continue
-            row_weight[row] += weight[k]
+            often = extent[t] if extent.size > 0 else 1.0
+            row_weight[row] += weight[k] * often
             for j in range(values.shape[1]):
                 change = values[t, j] - start[row, j] if start.size > 0 else values[t, j]
-                units[row, j] += np.int64(np.rint(np.float64(change) * factor))
+                units[row, j] += np.int64(np.rint(np.float64(change) * factor * often))

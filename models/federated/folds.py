@@ -26,6 +26,8 @@ _UNIT = 2.0**30
 _SMALL = 4.0
 """A bound that honest changes hardly ever pass."""
 _WEIGHT_UNIT = 2.0**16
+_EXTENT_UNIT = 2.0**20
+"""Extents are multiples of its inverse, so that sums of them are exact too."""
 _FULL = 2.0**32
 """What the magnitudes in a sum may come to: half of what int64 holds, as each is rounded."""
 
@@ -68,8 +70,9 @@ class Fold(Stateful):
 
     A message of kind ``units`` is a sum that somebody else has made of what ``encode`` returns.
 
-    Messages weigh the same in all arrays, or for each array as *weigh* says by its name. A way to
-    combine that remembers something is part of the fold's state.
+    Messages weigh the same in all arrays, or for each array as *weigh* says by its name; with
+    *by_extent* a row of a message also weighs as much as the magnitudes of its change sum up to.
+    A way to combine that remembers something is part of the fold's state.
     """
 
     STATE = ("_params", "_version", "_weight", "_absorbed", "_sums", "_memory")
@@ -81,8 +84,10 @@ class Fold(Stateful):
         *,
         weigh: Weigh | Mapping[str, Weigh],
         staleness: Staleness,
+        by_extent: bool = False,
         threads: int | None = None,
     ) -> None:
+        self._by_extent = by_extent
         self._params = {name: value.detach().clone() for name, value in params.items()}
         self._weigh = weigh if isinstance(weigh, Mapping) else dict.fromkeys(params, weigh)
         self._combine, self._staleness = combine, staleness
@@ -216,6 +221,8 @@ class Fold(Stateful):
         )
         if messages.kind == "parameters":
             peaks += float(np.abs(self._params[name].numpy()).max(initial=0.0))
+        if self._by_extent:
+            peaks *= peaks * values.shape[1]
         return np.asarray(peaks * np.where(np.isfinite(weight), np.maximum(weight, 1.0), np.inf))
 
     def _encode(
@@ -270,10 +277,16 @@ class Fold(Stateful):
         units, row_weight = self._sum_of(name)
         values, rows, offsets = self._parts(messages, name)
         start = table if messages.kind == "parameters" else np.empty((0, 0), np.float32)
-        scale = weight * _SIGNS[messages.kind] * _UNIT
+        scale, extent = weight * _SIGNS[messages.kind] * _UNIT, np.empty(0)
+        if self._by_extent:
+            if start.size:
+                raise ValueError("extents are of changes, not of parameters")
+            size = np.where(np.isfinite(values), np.abs(values), 0).sum(axis=1, dtype=np.float64)
+            extent = np.rint(size * _EXTENT_UNIT) / _EXTENT_UNIT
 
         def work(low: int, high: int) -> None:
-            fold(low, high, values, rows, offsets, taken, weight, scale, start, units, row_weight)
+            args = (values, rows, offsets, taken, weight, scale, extent, start, units, row_weight)
+            fold(low, high, *args)
 
         for_chunks(work, len(table), self._threads, per_thread=1)
 
@@ -285,6 +298,18 @@ def row_average(params: Params, step: float = 2.0, *, staleness: Staleness | Non
     rows that few clients touch move as far as those that many touch.
     """
     return Fold(params, _row_mean(step), weigh=equally, staleness=staleness or within(0))
+
+
+def extent_average(
+    params: Params, step: float = 1.0, *, staleness: Staleness | None = None
+) -> Fold:
+    """Average the change of each row, weighted by how far each message moves it; *step* times that.
+
+    The ActvAGG of Muhammad et al., FedFast (KDD 2020): of the messages that hold a row, those
+    count most that changed it most, by the sum of the magnitudes of the change.
+    """
+    combine, late = _row_mean(step, 1 / _EXTENT_UNIT), staleness or within(0)
+    return Fold(params, combine, weigh=equally, staleness=late, by_extent=True)
 
 
 def mf_fed_avg(
@@ -341,9 +366,9 @@ def by_items(messages: Messages) -> FloatArray:
     return messages.weight
 
 
-def _row_mean(step: float) -> Combine:
+def _row_mean(step: float, least: float = 1 / _WEIGHT_UNIT) -> Combine:
     def combine(name: str, table: Array, sums: Sums) -> Array:
-        mean = sums.change / np.maximum(sums.row_weight, 1 / _WEIGHT_UNIT)[:, None]
+        mean = sums.change / np.maximum(sums.row_weight, least)[:, None]
         return table + step * mean
 
     return combine

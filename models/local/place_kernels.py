@@ -1,11 +1,14 @@
 """The next-place model: attention over recent visits, forward and backward, for one question.
 
 A visit t is x_t = e_place + c_category. The question of hour h after the visits 1..n is
-q = Q x_n + hour_h; attention a = softmax(q.x_t / sqrt(dim) + gap_t + turn_t); the answer is
-u = V sum_t a_t x_t + user. Place j scores u.(e_j + c_j) + bias_j + near(n, j) + visits_j +
-copy * (attention paid to j itself). After the spatio-temporal attention of STAN (Luo, Liu, Liu,
-WWW 2021), with buckets in the place of its interpolated intervals. ``next_place.py`` is the same
-in torch.
+q = Q x_n + hour_h; attention a = softmax(q.x_t / sqrt(dim) + gap_t + turn_t + after_t), where
+after_t tells how near the visit before t was to visit n. The next place is, as in RepeatNet (Ren
+et al., AAAI 2019), one that was visited, with the odds ``habit`` of the phone's owner, or one that
+was not. Of the visited, place j has the share sum of a_t over the visits to j: its part in the
+user's own visits, each weighed by age and hour. Of the others j has the softmax of
+u.(e_j + c_j) + bias_j + near(n, j) + clock(h, category of j), with the answer u = V sum_t a_t x_t +
+user. Attention after STAN (Luo, Liu, Liu, WWW 2021), with buckets in the place of its interpolated
+intervals. ``next_place.py`` is the same in torch.
 """
 
 import math
@@ -14,13 +17,12 @@ from typing import NamedTuple
 import numpy as np
 
 from droidloop.models.recommenders.place_features import (
-    Ground,
+    PlaceData,
     Weights,
     gap_of,
     hour_of,
     near_of,
     turn_of,
-    visits_of,
 )
 from droidloop.platform.arrays import Float32Array, FloatArray, IntArray
 from droidloop.platform.law import kernel
@@ -28,14 +30,18 @@ from droidloop.platform.law import kernel
 _ZERO = np.float32(0)
 _ONE = np.float32(1)
 
+SMALLEST = np.float32(1e-6)
+"""The least share of a visited place: no logarithm of nothing, and no step beyond measure."""
 
-class Desk(NamedTuple):
+
+class Workspace(NamedTuple):
     """Working memory for one question at a time: of visits, of the answer, of candidates."""
 
     x: Float32Array
     dx: Float32Array
     gap: IntArray
     turn: IntArray
+    after: IntArray
     attention: Float32Array
     da: Float32Array
     q: Float32Array
@@ -46,25 +52,24 @@ class Desk(NamedTuple):
     du: Float32Array
     y: Float32Array
     p: Float32Array
-    copied: Float32Array
 
 
 @kernel
-def desk(length: int, candidates: int, dim: int) -> Desk:
+def desk(length: int, candidates: int, dim: int) -> Workspace:
     """Return memory for questions after *length* visits at most, about *candidates* at most."""
     f = np.float32
-    return Desk(
+    return Workspace(
         np.zeros((length, dim), f), np.zeros((length, dim), f),
-        np.zeros(length, np.int64), np.zeros(length, np.int64),
+        np.zeros(length, np.int64), np.zeros(length, np.int64), np.zeros(length, np.int64),
         np.zeros(length, f), np.zeros(length, f),
         np.zeros(dim, f), np.zeros(dim, f), np.zeros(dim, f),
         np.zeros(dim, f), np.zeros(dim, f), np.zeros(dim, f),
-        np.zeros((candidates, dim), f), np.zeros(candidates, f), np.zeros(candidates, f),
+        np.zeros((candidates, dim), f), np.zeros(candidates, f),
     )  # fmt: skip
 
 
 @kernel(inline="always")
-def _place(w: Weights, ground: Ground, slot: IntArray, item: int, out: Float32Array) -> None:
+def _place(w: Weights, ground: PlaceData, slot: IntArray, item: int, out: Float32Array) -> None:
     held, kind = slot[item], ground.category[item]
     for j in range(out.size):
         vector = w.rows[held, j] if held >= 0 else ground.base[item, j]
@@ -74,12 +79,12 @@ def _place(w: Weights, ground: Ground, slot: IntArray, item: int, out: Float32Ar
 @kernel(error_model="numpy")
 def answer(
     w: Weights,
-    ground: Ground,
+    ground: PlaceData,
     slot: IntArray,
     items: IntArray,
     times_s: IntArray,
     now_s: int,
-    b: Desk,
+    b: Workspace,
 ) -> None:
     """Compute ``b.u`` from the visits *items* at *times_s* (oldest first, one at least).
 
@@ -90,6 +95,7 @@ def answer(
         _place(w, ground, slot, items[r], b.x[r])
         b.gap[r] = gap_of(now_s - times_s[r])
         b.turn[r] = turn_of(hour, hour_of(times_s[r]))
+        b.after[r] = near_of(ground.at_km, items[r - 1], items[n - 1]) if r > 0 else -1
     for i in range(dim):
         b.q[i] = w.hour[hour, i]
         for j in range(dim):
@@ -100,6 +106,8 @@ def answer(
         for j in range(dim):
             dot += b.q[j] * b.x[r, j]
         b.attention[r] = dot * root + w.gap[b.gap[r]] + w.turn[b.turn[r]]
+        if r > 0:
+            b.attention[r] += w.after[b.after[r]]
         highest = max(highest, b.attention[r])
     for r in range(n):
         b.attention[r] = np.exp(b.attention[r] - highest)
@@ -117,25 +125,79 @@ def answer(
 
 @kernel(inline="always")
 def score(
-    w: Weights, ground: Ground, slot: IntArray, items: IntArray, item: int, visits: int, b: Desk,
+    w: Weights,
+    ground: PlaceData,
+    slot: IntArray,
+    last: int,
+    hour: int,
+    item: int,
+    b: Workspace,
     k: int,
-) -> np.float32:  # fmt: skip
-    """Return the score of *item*, which this phone visited so often; after ``answer``.
+) -> np.float32:
+    """Return what speaks for *item* among unvisited places; after ``answer``.
 
-    Leaves the vector of the place in ``b.y[k]`` and the attention paid to it in ``b.copied[k]``.
+    Leaves the vector of the place in ``b.y[k]``.
     """
     _place(w, ground, slot, item, b.y[k])
-    b.copied[k] = _ZERO
-    for r in range(items.size):
-        if items[r] == item:
-            b.copied[k] += b.attention[r]
-    total = w.copy[0] * b.copied[k] + w.visits[visits_of(visits)]
-    total += w.near[near_of(ground.at_km, items[-1], item)]
-    if slot[item] >= 0:
-        total += w.rows[slot[item], b.u.size]
+    held = slot[item]
+    total = w.rows[held, b.u.size] if held >= 0 else ground.popular[item]
+    total += w.near[near_of(ground.at_km, last, item)] + w.clock[hour, ground.category[item]]
     for j in range(b.u.size):
         total += b.u[j] * b.y[k, j]
     return np.float32(total)
+
+
+@kernel(error_model="numpy")
+def score_all(
+    w: Weights,
+    ground: PlaceData,
+    slot: IntArray,
+    items: IntArray,
+    now_s: int,
+    b: Workspace,
+    out: Float32Array,
+) -> None:
+    """Write the logarithm of the probability of every place to *out* (places,); after ``answer``.
+
+    Of what is visited: the share of the attention.
+    """
+    share = np.full(out.size, np.float32(-1))
+    for r in range(items.size):
+        share[items[r]] = max(share[items[r]], _ZERO) + b.attention[r]
+    highest, total = np.float32(-np.inf), _ZERO
+    for item in range(out.size):
+        if share[item] < 0:
+            out[item] = score(w, ground, slot, items[-1], hour_of(now_s), item, b, 0)
+            highest = max(highest, out[item])
+    for item in range(out.size):
+        if share[item] < 0:
+            total += np.exp(out[item] - highest)
+    known, new = -np.log1p(np.exp(-w.habit[0])), -np.log1p(np.exp(w.habit[0]))
+    for item in range(out.size):
+        if share[item] < 0:
+            out[item] = new + out[item] - highest - np.log(total)
+        else:
+            out[item] = known + np.log(max(share[item], SMALLEST))
+
+
+@kernel(error_model="numpy")
+def returned(items: IntArray, item: int, b: Workspace) -> float:
+    """Return the logarithm of the share of the visits to *item*, 1 where there is none.
+
+    Leaves the derivative of its negative by the attention in ``b.da``.
+    """
+    share = _ZERO
+    for r in range(items.size):
+        b.da[r] = _ZERO
+        if items[r] == item:
+            share += b.attention[r]
+            b.da[r] = -_ONE
+    if share == _ZERO:
+        return 1.0
+    share = max(share, SMALLEST)
+    for r in range(items.size):
+        b.da[r] /= share
+    return float(np.log(share))
 
 
 @kernel(error_model="numpy")
@@ -161,35 +223,27 @@ def softmax(values: Float32Array, candidates: IntArray) -> float:
 @kernel(error_model="numpy")
 def descend(
     w: Weights,
-    ground: Ground,
+    ground: PlaceData,
     slot: IntArray,
     items: IntArray,
     now_s: int,
     candidates: IntArray,
-    visits: IntArray,
     steps: Float32Array,
-    b: Desk,
+    b: Workspace,
 ) -> None:
     """Take one step of SGD; after ``answer`` and ``score``.
 
-    ``b.p`` holds the derivatives of the loss by the candidates' scores, ``b.du`` what the loss
-    adds to the derivative by u on other ways; *steps* are those of rows and of the network.
-    *visits* counts by candidate.
+    ``b.p`` holds the derivatives of the loss by the candidates' scores; ``b.du`` and ``b.da`` what
+    the loss adds to the derivatives by u and by the attention on other ways; *steps* are those of
+    rows, of the network and of what weighs visits.
     """
     n, dim = items.size, b.u.size
-    rate, slow = steps[0], steps[1]
-    dcopy, root = _ZERO, np.float32(1 / math.sqrt(dim))
-    b.da[:n] = _ZERO
+    rate, slow, quick = steps[0], steps[1], steps[2]
+    root = np.float32(1 / math.sqrt(dim))
     for k in range(candidates.size):
-        if candidates[k] < 0:
-            continue
-        for j in range(dim):
-            b.du[j] += b.p[k] * b.y[k, j]
-        if b.copied[k] > _ZERO:
-            dcopy += b.p[k] * b.copied[k]
-            for r in range(n):
-                if items[r] == candidates[k]:
-                    b.da[r] += w.copy[0] * b.p[k]
+        if candidates[k] >= 0:
+            for j in range(dim):
+                b.du[j] += b.p[k] * b.y[k, j]
     for i in range(dim):
         b.dmean[i] = _ZERO
         b.dq[i] = _ZERO
@@ -205,8 +259,10 @@ def descend(
         for j in range(dim):
             b.dx[r, j] = b.attention[r] * b.dmean[j] + slope * root * b.q[j]
             b.dq[j] += slope * root * b.x[r, j]
-        w.gap[b.gap[r]] -= slow * slope
-        w.turn[b.turn[r]] -= slow * slope
+        w.gap[b.gap[r]] -= quick * slope
+        w.turn[b.turn[r]] -= quick * slope
+        if r > 0:
+            w.after[b.after[r]] -= quick * slope
     for i in range(dim):
         for j in range(dim):
             b.dx[n - 1, i] += w.query[j, i] * b.dq[j]
@@ -217,21 +273,20 @@ def descend(
         for j in range(dim):
             w.query[i, j] -= slow * b.dq[i] * b.x[n - 1, j]
             w.value[i, j] -= slow * b.du[i] * b.mean[j]
-    w.copy[0] -= slow * dcopy
-    _move_places(w, ground, slot, items, candidates, visits, rate, slow, b)
+    _move_places(w, ground, slot, items, hour, candidates, rate, slow, b)
 
 
 @kernel
 def _move_places(
     w: Weights,
-    ground: Ground,
+    ground: PlaceData,
     slot: IntArray,
     items: IntArray,
+    hour: int,
     candidates: IntArray,
-    visits: IntArray,
     rate: np.float32,
     slow: np.float32,
-    b: Desk,
+    b: Workspace,
 ) -> None:
     """Move the rows of the candidates and of the visits, and the weights of their features."""
     dim = b.u.size
@@ -247,7 +302,7 @@ def _move_places(
         for j in range(dim):
             w.category[kind, j] -= slow * b.p[k] * b.u[j]
         w.near[near_of(ground.at_km, items[-1], item)] -= slow * b.p[k]
-        w.visits[visits_of(visits[k])] -= slow * b.p[k]
+        w.clock[hour, kind] -= slow * b.p[k]
     for r in range(items.size):
         held, kind = slot[items[r]], ground.category[items[r]]
         for j in range(dim):

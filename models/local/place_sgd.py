@@ -1,16 +1,17 @@
 """A phone's turn of local training on its own visits, compiled; shared by the peer rules."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
 from droidloop.models.numerics.bounds import LARGEST
-from droidloop.models.recommenders.place_features import Ground, Weights
+from droidloop.models.recommenders.place_features import PlaceData, Weights, hour_of
 from droidloop.platform.arrays import Float32Array, IntArray
 from droidloop.platform.draws import below_at
 from droidloop.platform.law import kernel
 
-from .place_kernels import Desk, answer, contrast, descend, score, softmax
+from .place_kernels import Workspace, answer, contrast, descend, returned, score, softmax
 
 
 class Local(NamedTuple):
@@ -22,7 +23,16 @@ class Local(NamedTuple):
     slot: IntArray
 
 
-class Lesson(NamedTuple):
+class Drill(NamedTuple):
+    """How a phone trains: the numbers of ``next_place.LocalSettings``."""
+
+    steps: Float32Array
+    examples: int
+    negatives: int
+    length: int
+
+
+class NeighbourAnswers(NamedTuple):
     """Neighbours' answers to one's own examples, and how strongly to agree with them.
 
     ``answers`` (examples, dim) has no row where there is no neighbour.
@@ -73,7 +83,7 @@ def moderate(values: Float32Array) -> bool:
 
 @kernel
 def answers_to(
-    w: Weights, ground: Ground, own: Local, chosen: IntArray, length: int, b: Desk
+    w: Weights, ground: PlaceData, own: Local, chosen: IntArray, length: int, b: Workspace
 ) -> Float32Array:
     """Return the model's answer before each of the *chosen* visits, (chosen, dim)."""
     out = np.empty((chosen.size, b.u.size), np.float32)
@@ -91,78 +101,75 @@ def answers_to(
 def draw_candidates(
     own: Local,
     held: int,
-    chosen: int,
+    items: IntArray,
+    item: int,
     candidates: IntArray,
     key: np.uint64,
     phone: int,
     counter: int,
-    counts: IntArray,
-    unvisited: bool,
 ) -> None:
-    """Fill *candidates*: the visit *chosen* itself, then negatives; -1 where one does not count.
-
-    That is where it is the visit itself or, with *unvisited*, has been visited (*counts*) by a
-    phone that visits the chosen place for the first time.
-    """
-    candidates[0] = own.items[chosen]
-    first = unvisited and counts[candidates[0]] == 0
+    """Fill *candidates*: *item* and places of the area; -1 where one is *item* or of *items*."""
+    candidates[0] = item
     for k in range(1, candidates.size):
-        if first or k % 2 == 1:
-            other = own.area[below_at(key, phone, counter + k, held)]
-        else:
-            other = own.items[below_at(key, phone, counter + k, own.items.size)]
-        known = first and counts[other] > 0
-        candidates[k] = -1 if known or other == candidates[0] else other
+        other = own.area[below_at(key, phone, counter + k, held)]
+        candidates[k] = -1 if other == item or (items == other).any() else other
+
+
+@kernel
+def learn_habit(w: Weights, back: bool, rate: float) -> float:
+    """Take a step on the odds of a return, which the next visit was or not; return the loss."""
+    chance = 1.0 / (1.0 + math.exp(-w.habit[0]))
+    w.habit[0] -= np.float32(rate * (chance - (1.0 if back else 0.0)))
+    return -math.log(chance if back else 1.0 - chance)
 
 
 @kernel
 def practise(
     w: Weights,
-    ground: Ground,
+    ground: PlaceData,
     own: Local,
     chosen: IntArray,
-    lesson: Lesson,
-    steps: Float32Array,
-    length: int,
-    negatives: int,
-    unvisited: bool,
-    counts: IntArray,
-    b: Desk,
+    lesson: NeighbourAnswers,
+    drill: Drill,
+    b: Workspace,
     key: np.uint64,
     phone: int,
 ) -> float:
     """Train *w* on the *chosen* visits; return their mean loss before each step.
 
-    *counts* (places,) is all zero, and so again at the end.
+    A return is told from the other visits, a first visit from places of the area that are new.
     """
-    candidates = np.empty(negatives + 1, np.int64)
-    visits, logits = np.empty(negatives + 1, np.int64), np.empty(lesson.others + 1)
-    held, total, past = 0, 0.0, 0
+    every, none = np.empty(drill.negatives + 1, np.int64), np.empty(0, np.int64)
+    logits = np.empty(lesson.others + 1)
+    held, total = 0, 0.0
     while held < own.area.size and own.area[held] >= 0:
         held += 1
     others = min(lesson.others, lesson.answers.shape[0] - 1)
     for e in range(chosen.size):
         t = chosen[e]
-        while past < t:
-            counts[own.items[past]] += 1
-            past += 1
-        first = max(0, t - length)
+        first = max(0, t - drill.length)
         items, times_s, now_s = own.items[first:t], own.times_s[first:t], own.times_s[t]
         answer(w, ground, own.slot, items, times_s, now_s, b)
-        counter = own.items.size + e * (negatives + 1)
-        draw_candidates(own, held, t, candidates, key, phone, counter, counts, unvisited)
-        for k in range(candidates.size):
-            if candidates[k] >= 0:
-                visits[k] = counts[candidates[k]]
-                b.p[k] = score(w, ground, own.slot, items, candidates[k], visits[k], b, k)
-        total -= softmax(b.p, candidates)
-        b.p[0] -= np.float32(1)
+        share, candidates = returned(items, own.items[t], b), none
+        back = share <= 0.0
+        total += learn_habit(w, back, drill.steps[2])
+        if back:
+            total -= share
+        else:
+            candidates = every
+            counter = own.items.size + e * (drill.negatives + 1)
+            draw_candidates(own, held, items, own.items[t], candidates, key, phone, counter)
+            for k in range(candidates.size):
+                if candidates[k] >= 0:
+                    b.p[k] = score(
+                        w, ground, own.slot, items[-1], hour_of(now_s), candidates[k], b, k
+                    )  # fmt: skip
+            total -= softmax(b.p, candidates)
+            b.p[0] -= np.float32(1)
         b.du[:] = np.float32(0)
         if others > 0:
             contrast(
                 b.u, lesson.answers, e, others, lesson.tau, lesson.weight, b.du, logits
             )  # fmt: skip
-        descend(w, ground, own.slot, items, now_s, candidates, visits, steps, b)
-    for r in range(past):
-        counts[own.items[r]] = 0
+        descend(w, ground, own.slot, items, now_s, candidates, drill.steps, b)
     return total / max(1, chosen.size)

@@ -1,5 +1,7 @@
 """DCLR: phones average the models of like-minded neighbours, and agree with their answers.
 
+Works here over phones alone and own visit counts in all places, and does not on first visits nor in
+HR@10 over the strongest baseline (docs/references.md).
 Long, Chen, Nguyen, Yin: Decentralized Collaborative Learning Framework for Next POI Recommendation
 (ACM TOIS 2023). The server trains place vectors, groups phones once (``neighbours.py``) and leaves.
 The paper's equations were not at hand: what it calls attentive aggregation is here a softmax over
@@ -18,7 +20,7 @@ from droidloop.models.interfaces.learning import Cost, check_private
 from droidloop.models.interfaces.peers import by_receiver
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.learning.learning import PeerLearning
-from droidloop.models.recommenders.next_place import NextPlace, Practice, turn_cost
+from droidloop.models.recommenders.next_place import NextPlace, LocalSettings, turn_cost
 from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import SERVER, Messages
@@ -26,9 +28,10 @@ from droidloop.platform.registry import Method
 from droidloop.platform.section import NotNegative
 from droidloop.platform.workers import for_chunks
 
-from .dclr_kernels import Inbox, Tally, Turn, learn_from_models
+from .dclr_kernels import Attention, Inbox, learn_from_models
 from .place_learning import PlaceTraining, place_learning
 from .place_phones import PlacePhones, state_of
+from .place_turn import drill_of, tally_of, visits_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +50,7 @@ class DCLR:
     """
 
     phones: PlacePhones
-    practice: Practice = field(default_factory=Practice)
+    practice: LocalSettings = field(default_factory=LocalSettings)
     sharpness: float = 5.0
     weight: float = 0.1
     tau: float = 0.5
@@ -109,29 +112,24 @@ class DCLR:
     ) -> None:
         """Average with what arrived, then train; see ``PeerRule``.
 
-        A message with NaN, infinity, numbers beyond 2^20 or places that do not exist is refused
-        and counted; a phone whose own numbers run away keeps what it had, and is counted.
+        Messages are of ``form``: whoever lets them in has looked. A phone whose own numbers run
+        away keeps what it had, and is counted.
 
         Raises:
             ValueError: *data* is not one row a phone, places are unknown, or the inbox is not
                 addressed to *phones* in order or holds other arrays.
         """
-        check_data(phones, data, len(self.phones.places))
+        visits = visits_of(phones, data, len(self.phones.places))
         store.ensure(phones)
         received = self._received(phones, inbox, store)
-        state, tally = state_of(store), tally_of(store)
-        practice = self.practice
-        turn = Turn(
-            practice.steps, practice.examples, practice.negatives, practice.length,
-            practice.unvisited,
-            self.probes, self.sharpness, self.weight, self.tau, self.others,
-        )  # fmt: skip
+        state, tally, drill = state_of(store), tally_of(store), drill_of(self.practice)
+        attention = Attention(self.probes, self.sharpness, self.weight, self.tau, self.others)
         key = np.uint64(draws.child(f"dclr/{round_}").key)
 
         def work(low: int, high: int) -> None:
             learn_from_models(
                 low, high, phones, self.phones.known, state, tally,
-                data.items, data.times_s, data.offsets, received, turn, key,
+                visits, received, drill, attention, key,
             )  # fmt: skip
 
         for_chunks(work, len(phones), self.threads)
@@ -158,7 +156,7 @@ class DCLR:
             none = np.empty(0, np.int64)
             empty: Array = np.empty((0, deep), np.float32)
             networks: Array = np.empty((0, wide), np.float32)
-            return Inbox(first, count, none, empty, np.zeros(1, np.int64), networks, none)
+            return Inbox(first, count, none, empty, np.zeros(1, np.int64), networks)
         rows, network = inbox.arrays.get("rows"), inbox.arrays.get("network")
         if rows is None or network is None or rows.shape[1:] != (deep,):
             shapes = {name: array.shape for name, array in inbox.arrays.items()}
@@ -168,26 +166,7 @@ class DCLR:
         return Inbox(
             first, count, inbox.rows["rows"], np.ascontiguousarray(rows, np.float32),
             inbox.offsets["rows"], np.ascontiguousarray(network, np.float32).reshape(-1, wide),
-            inbox.base,
         )  # fmt: skip
-
-
-def check_data(phones: IntArray, data: UserItems, n_places: int) -> None:
-    """Refuse data of other phones or of places that do not exist.
-
-    Raises:
-        ValueError: so it is.
-    """
-    if data.n_users != len(phones):
-        raise ValueError(f"{data.n_users} rows of data for {len(phones)} phones")
-    if data.items.min(initial=0) < 0 or data.items.max(initial=0) >= n_places:
-        raise ValueError(f"data hold places outside 0..{n_places - 1}")
-
-
-def tally_of(store: PrivateStore) -> Tally:
-    """Return the columns of *store* that count, to be changed in place."""
-    names = ("age", "loss", "refused", "diverged")
-    return Tally(*(store.columns[name] for name in names))
 
 
 class DCLRSection(PlaceTraining):

@@ -5,22 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from droidloop.models.local.place_kernels import Desk, desk
-from droidloop.models.local.place_sgd import (
-    Lesson,
-    Local,
-    answers_to,
-    chosen_visits,
-    hold,
-    let_go,
-    moderate,
-    practise,
-)
-from droidloop.models.recommenders.place_features import Ground
+from droidloop.models.local.place_kernels import Workspace, desk
+from droidloop.models.local.place_sgd import Drill, NeighbourAnswers, answers_to, practise
 from droidloop.platform.arrays import Float32Array, IntArray
 from droidloop.platform.law import kernel
 
-from .place_phones import Held, State, ground_of, model
+from .place_phones import Held, State, model
+from .place_turn import Tally, Turn, Visits, begin, end
 
 
 class Inbox(NamedTuple):
@@ -35,42 +26,16 @@ class Inbox(NamedTuple):
     values: Float32Array
     offsets: IntArray
     networks: Float32Array
-    ages: IntArray
 
 
-class Turn(NamedTuple):
-    """The numbers of a rule; see ``dclr.DCLR`` and ``place_training.Practice``."""
+class Attention(NamedTuple):
+    """How neighbours count; see ``dclr.DCLR``."""
 
-    steps: Float32Array
-    examples: int
-    negatives: int
-    length: int
-    unvisited: bool
     probes: int
     sharpness: float
     weight: float
     tau: float
     others: int
-
-
-class Tally(NamedTuple):
-    """Columns of the store that count."""
-
-    age: IntArray
-    loss: Float32Array
-    refused: IntArray
-    diverged: IntArray
-
-
-@kernel
-def _sound(inbox: Inbox, m: int, n_places: int) -> bool:
-    """Return whether message *m* can be used."""
-    low, high = inbox.offsets[m], inbox.offsets[m + 1]
-    for k in range(low, high):
-        if inbox.ids[k] < 0 or inbox.ids[k] >= n_places:
-            return False
-    whole = moderate(inbox.values[low:high]) and moderate(inbox.networks[m])
-    return bool(whole and inbox.ages[m] >= 0)
 
 
 @kernel
@@ -142,90 +107,53 @@ def learn_from_models(
     known: Held,
     state: State,
     tally: Tally,
-    items: IntArray,
-    times_s: IntArray,
-    offsets: IntArray,
+    visits: Visits,
     inbox: Inbox,
-    turn: Turn,
+    drill: Drill,
+    attention: Attention,
     key: np.uint64,
 ) -> None:
     """Let phones low..high-1 of *phones* merge what they got and train; see ``dclr.DCLR``."""
-    n_places = known.at_km.shape[0]
-    slot, counts = np.full(n_places, -1, np.int64), np.zeros(n_places, np.int64)
+    slot = np.full(known.at_km.shape[0], -1, np.int64)
     for k in range(low, high):
-        phone = phones[k]
-        area, ground = known.areas[phone], ground_of(known, phone)
-        own = Local(
-            items[offsets[k] : offsets[k + 1]], times_s[offsets[k] : offsets[k + 1]], area, slot
-        )
-        rows, user = state.rows[phone].copy(), state.user[phone].copy()
-        network = state.network[phone].copy()
-        hold(slot, area)
-        b = desk(turn.length, turn.negatives + 1, known.dims[phone])
-        chosen = chosen_visits(own.items.size, turn.examples, key, phone)
-        lesson = _merge(
-            known, phone, ground, own, chosen, inbox, k, tally, turn, rows, user, network, b
-        )  # fmt: skip
-        w = model(known, phone, rows, user, network)
+        turn = begin(phones[k], k, known, state, visits, slot, drill, key)
+        b = desk(drill.length, drill.negatives + 1, known.dims[turn.phone])
+        lesson = _merge(known, turn, inbox, k, drill.length, attention, b)
+        w = model(known, turn.phone, turn.rows, turn.user, turn.network)
         loss = practise(
-            w, ground, own, chosen, lesson, turn.steps, turn.length, turn.negatives,
-            turn.unvisited, counts, b, key, phone,
+            w, turn.ground, turn.own, turn.chosen, lesson, drill, b, key, turn.phone
         )  # fmt: skip
-        let_go(slot, area)
-        if moderate(rows) and moderate(user) and moderate(network):
-            state.rows[phone], state.user[phone], state.network[phone] = rows, user, network
-            if chosen.size:
-                tally.age[phone] += 1
-                tally.loss[phone] = loss
-        else:
-            tally.diverged[phone] += 1
+        end(turn, loss, state, tally)
 
 
 @kernel
 def _merge(
-    known: Held,
-    phone: int,
-    ground: Ground,
-    own: Local,
-    chosen: IntArray,
-    inbox: Inbox,
-    receiver: int,
-    tally: Tally,
-    turn: Turn,
-    rows: Float32Array,
-    user: Float32Array,
-    network: Float32Array,
-    b: Desk,
-) -> Lesson:
-    """Average *rows* and *network* with the sound messages; return the neighbours' answers."""
+    known: Held, turn: Turn, inbox: Inbox, receiver: int, length: int, attention: Attention,
+    b: Workspace,
+) -> NeighbourAnswers:  # fmt: skip
+    """Average the model of *turn* with the messages; return the neighbours' answers."""
+    phone, ground, own, chosen = turn.phone, turn.ground, turn.own, turn.chosen
+    rows, user, network = turn.rows, turn.user, turn.network
     none = np.empty((0, b.u.size), np.float32)
-    used = np.empty(inbox.counts[receiver], np.int64)
-    n_used = 0
-    for m in range(inbox.first[receiver], inbox.first[receiver] + inbox.counts[receiver]):
-        if _sound(inbox, m, known.at_km.shape[0]):
-            used[n_used] = m
-            n_used += 1
-        else:
-            tally.refused[phone] += 1
-    if n_used == 0:
-        return Lesson(none, turn.weight, turn.tau, turn.others)
-    shares = np.full(n_used + 1, np.float32(1))
+    first, count = inbox.first[receiver], inbox.counts[receiver]
+    if count == 0:
+        return NeighbourAnswers(none, attention.weight, attention.tau, attention.others)
+    used = np.arange(first, first + count)
+    shares = np.full(count + 1, np.float32(1))
     sums = np.empty_like(rows)
-    probes = chosen[:: max(1, chosen.size // turn.probes)]
+    probes = chosen[:: max(1, chosen.size // attention.probes)]
     if chosen.size:
-        mine = answers_to(
-            model(known, phone, rows, user, network), ground, own, probes, turn.length, b
-        )
-        for f in range(n_used):
+        mine = answers_to(model(known, phone, rows, user, network), ground, own, probes, length, b)
+        for f in range(count):
             _worn(inbox, used[f], own.slot, rows, sums)
             theirs = model(known, phone, sums, user, inbox.networks[used[f]])
-            alike = _agreement(mine, answers_to(theirs, ground, own, probes, turn.length, b))
-            shares[f + 1] = np.float32(math.exp(turn.sharpness * (alike - 1.0)))
+            alike = _agreement(mine, answers_to(theirs, ground, own, probes, length, b))
+            shares[f + 1] = np.float32(math.exp(attention.sharpness * (alike - 1.0)))
     shares /= shares.sum()
     row_weight, net = np.empty(rows.shape[0], np.float32), np.empty_like(network)
-    _average(inbox, used[:n_used], shares, own.slot, rows, network, sums, row_weight, net)
-    if turn.weight == 0.0 or chosen.size == 0:
-        return Lesson(none, turn.weight, turn.tau, turn.others)
+    _average(inbox, used, shares, own.slot, rows, network, sums, row_weight, net)
+    if attention.weight == 0.0 or chosen.size == 0:
+        return NeighbourAnswers(none, attention.weight, attention.tau, attention.others)
     theirs = model(known, phone, sums, user, net)
-    answers = answers_to(theirs, ground, own, chosen, turn.length, b)
-    return Lesson(answers, turn.weight, turn.tau, turn.others)
+    answers = answers_to(theirs, ground, own, chosen, length, b)
+    return NeighbourAnswers(answers, attention.weight, attention.tau, attention.others)

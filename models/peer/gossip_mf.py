@@ -291,8 +291,8 @@ class GossipMF:
 class GossipMFSection(LocalTraining):
     """Matrix factorisation of which every phone holds all, and which phones average."""
 
-    learning_rate: PositiveFloat = 0.3
-    """Of plain SGD on the sum of the losses of a batch."""
+    learning_rate: PositiveFloat = 0.1
+    """Of plain SGD on the sum of the losses of a batch; 0.3 where nobody has an item twice."""
     negatives: PositiveInt = 1
     """Few: what one phone's negatives do to rows that it knows nothing of, averages carry on."""
     by_row: bool = True

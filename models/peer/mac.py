@@ -1,5 +1,8 @@
 """MAC: phones with models of any size tell neighbours what they expect, never what they are.
 
+Does not work here, because what phones can tell is of unvisited places, and each of them knows
+little more of these than where it began: on foursquare-nyc no size gains over phones alone
+(docs/references.md).
 Long, Chen, Nguyen, Xu, Zheng, Yin: Model-Agnostic Decentralized Collaborative Learning for
 On-Device POI Recommendation (SIGIR 2023). Neighbours exchange soft decisions on a reference set
 that is on every phone beforehand; a phone learns its own visits and to agree with its neighbours'
@@ -13,7 +16,7 @@ from functools import cached_property
 from typing import Annotated
 
 import numpy as np
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.data.places import HOURS
@@ -24,7 +27,7 @@ from droidloop.models.interfaces.learning import Cost, check_private
 from droidloop.models.interfaces.peers import by_receiver
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.learning.learning import PeerLearning
-from droidloop.models.recommenders.next_place import NextPlace, Practice, turn_cost
+from droidloop.models.recommenders.next_place import NextPlace, LocalSettings, turn_cost
 from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import SERVER, Messages
@@ -32,10 +35,10 @@ from droidloop.platform.registry import Method
 from droidloop.platform.section import NotNegative
 from droidloop.platform.workers import for_chunks
 
-from .dclr import check_data, tally_of
 from .mac_kernels import Agree, Answers, Questions, answer_questions, learn_from_answers
 from .place_learning import PlaceTraining, place_learning
 from .place_phones import COLUMNS, PlacePhones, state_of
+from .place_turn import drill_of, tally_of, visits_of
 
 _HOUR_S = 3600
 
@@ -57,7 +60,7 @@ class MAC:
     """
 
     phones: PlacePhones
-    practice: Practice = field(default_factory=Practice)
+    practice: LocalSettings = field(default_factory=LocalSettings)
     weight: float = 1.0
     keep: float = 0.5
     settle: int = 10
@@ -144,28 +147,24 @@ class MAC:
     ) -> None:
         """Train on local data, then agree with what arrived; see ``PeerRule``.
 
-        Scores with NaN, infinity or numbers beyond 2^20, or of questions that do not exist, are
-        refused and counted; a phone whose own numbers run away keeps what it had, and is counted.
+        Messages are of ``form``: whoever lets them in has looked. A phone whose own numbers run
+        away keeps what it had, and is counted.
 
         Raises:
             ValueError: *data* is not one row a phone, places are unknown, or the inbox is not
                 addressed to *phones* in order or holds other arrays.
         """
-        check_data(phones, data, len(self.phones.places))
+        visits = visits_of(phones, data, len(self.phones.places))
         store.ensure(phones)
         got = self._received(phones, inbox)
-        state, tally, practice = state_of(store), tally_of(store), self.practice
-        agree = Agree(
-            practice.steps, practice.examples, practice.negatives, practice.length,
-            practice.unvisited,
-            self.weight, self.keep, self.settle,
-        )  # fmt: skip
+        state, tally, drill = state_of(store), tally_of(store), drill_of(self.practice)
+        agree = Agree(self.weight, self.keep, self.settle)
         key = np.uint64(draws.child(f"mac/{round_}").key)
 
         def work(low: int, high: int) -> None:
             learn_from_answers(
                 low, high, phones, self.phones.known, state, tally,
-                data.items, data.times_s, data.offsets, self.questions, got, agree, key,
+                visits, self.questions, got, drill, agree, key,
             )  # fmt: skip
 
         for_chunks(work, len(phones), self.threads)
@@ -176,7 +175,7 @@ class MAC:
         asked = (self.questions.asked[phones] >= 0).sum(axis=1)
         examples = np.minimum(np.maximum(data.counts - 1, 0), self.practice.examples)
         width = self.questions.candidates.shape[1]
-        question = Practice(negatives=max(1, width - 1), length=self.visits)
+        question = LocalSettings(negatives=max(1, width - 1), length=self.visits)
         scores = asked * width
         parts = [
             (turn_cost(self.practice, int(d), e), turn_cost(question, int(d), q))
@@ -205,7 +204,7 @@ class MAC:
         if inbox is None:
             none, empty = np.empty(0, np.int64), np.empty(0, np.float64)
             scores: Array = np.empty((0, width), np.float32)
-            return Answers(first, count, none, scores, np.zeros(1, np.int64), empty, none)
+            return Answers(first, count, none, scores, np.zeros(1, np.int64), empty)
         if inbox.kind != "scores" or inbox.arrays.keys() != {"scores"}:
             raise ValueError(f"MAC takes scores, not {list(inbox.arrays)} of kind {inbox.kind!r}")
         scores = np.ascontiguousarray(inbox.arrays["scores"], np.float32)
@@ -213,13 +212,17 @@ class MAC:
             raise ValueError(f"scores of {width} candidates are needed, not {scores.shape}")
         return Answers(
             first, count, inbox.rows["scores"], scores, inbox.offsets["scores"],
-            inbox.weight, inbox.base,
+            inbox.weight,
         )  # fmt: skip
 
 
 class MACSection(PlaceTraining):
     """Phones with models of several sizes tell neighbours scores, never parameters."""
 
+    network_rate: PositiveFloat = 0.02
+    """Of the weights that all places share."""
+    visit_rate: PositiveFloat = 0.03
+    """Of the odds of a return, and of what a visit counts by age, hour and the place before it."""
     dims: Annotated[list[PositiveInt], Field(min_length=1)] = Field(default=[8, 16, 32])
     """Sizes of models, dealt to the phones in turn."""
     agreement: NotNegative = 1.0

@@ -5,22 +5,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from droidloop.models.local.place_kernels import Desk, answer, descend, desk, score, softmax
-from droidloop.models.local.place_sgd import (
-    Lesson,
-    Local,
-    chosen_visits,
-    hold,
-    let_go,
-    moderate,
-    practise,
-)
-from droidloop.models.recommenders.place_features import Ground, Weights
+from droidloop.models.local.place_kernels import Workspace, answer, descend, desk, score, softmax
+from droidloop.models.local.place_sgd import Drill, NeighbourAnswers, hold, let_go, practise
+from droidloop.models.recommenders.place_features import PlaceData, Weights, hour_of
 from droidloop.platform.arrays import Float32Array, FloatArray, IntArray
 from droidloop.platform.law import kernel
 
-from .dclr_kernels import Tally
 from .place_phones import Held, State, ground_of, model
+from .place_turn import Tally, Visits, begin, end
 
 
 class Questions(NamedTuple):
@@ -51,33 +43,28 @@ class Answers(NamedTuple):
     values: Float32Array
     offsets: IntArray
     weight: FloatArray
-    ages: IntArray
 
 
 class Agree(NamedTuple):
-    """The numbers of a rule; see ``mac.MAC`` and ``place_training.Practice``."""
+    """How neighbours count; see ``mac.MAC``."""
 
-    steps: Float32Array
-    examples: int
-    negatives: int
-    length: int
-    unvisited: bool
     weight: float
     keep: float
     settle: int
 
 
 @kernel
-def _ask(w: Weights, ground: Ground, slot: IntArray, questions: Questions, q: int, b: Desk) -> None:
+def _ask(
+    w: Weights, ground: PlaceData, slot: IntArray, questions: Questions, q: int, b: Workspace
+) -> None:
     """Leave the scores of the candidates of question *q* in ``b.p``.
 
-    They are those of somebody who visited none of the candidates: what a phone's owner did
-    does not speak through the counts of visits.
+    They are those of unvisited places, whatever the visits of the question.
     """
-    items = questions.items[q]
+    items, hour = questions.items[q], hour_of(questions.now_s[q])
     answer(w, ground, slot, items, questions.times_s[q], questions.now_s[q], b)
     for k in range(questions.candidates.shape[1]):
-        b.p[k] = score(w, ground, slot, items, questions.candidates[q, k], 0, b, k)
+        b.p[k] = score(w, ground, slot, items[-1], hour, questions.candidates[q, k], b, k)
 
 
 @kernel
@@ -104,16 +91,6 @@ def answer_questions(
             _ask(w, ground, slot, questions, questions.asked[phone, place - offsets[k]], b)
             out[place] = b.p
         let_go(slot, known.areas[phone])
-
-
-@kernel
-def _sound(got: Answers, m: int, questions: Questions) -> bool:
-    low, high = got.offsets[m], got.offsets[m + 1]
-    for k in range(low, high):
-        if got.ids[k] < 0 or got.ids[k] >= questions.items.shape[0]:
-            return False
-    weight = got.weight[m]
-    return bool(moderate(got.values[low:high]) and got.ages[m] >= 0 and 0.0 <= weight < np.inf)
 
 
 @kernel(error_model="numpy")
@@ -147,12 +124,10 @@ def _shared_opinion(
 def _opinions(
     got: Answers,
     receiver: int,
-    phone: int,
     asked: IntArray,
     mine: Float32Array,
     questions: Questions,
     keep: float,
-    tally: Tally,
 ) -> tuple[Float32Array, FloatArray]:
     """Return the neighbours' mean shares for each question asked, and the weight behind it.
 
@@ -164,9 +139,6 @@ def _opinions(
     there, gap = np.zeros((count, asked.size), np.int64), np.full(count, np.inf)
     for f in range(count):
         m = got.first[receiver] + f
-        if not _sound(got, m, questions):
-            tally.refused[phone] += 1
-            continue
         there[f] = _shared_opinion(got, m, asked, questions.candidates, every[f])
         total = 0.0
         for place in range(asked.size):
@@ -196,17 +168,17 @@ def _opinions(
 @kernel
 def _agree(
     w: Weights,
-    ground: Ground,
+    ground: PlaceData,
     slot: IntArray,
     questions: Questions,
     asked: IntArray,
     mean: Float32Array,
     weight: FloatArray,
-    agree: Agree,
-    b: Desk,
+    pull: float,
+    steps: Float32Array,
+    b: Workspace,
 ) -> None:
     """Take a step on the divergence from the neighbours' mean, question by question."""
-    nothing = np.zeros(questions.candidates.shape[1], np.int64)
     for place in range(asked.size):
         if weight[place] <= 0:
             continue
@@ -214,11 +186,11 @@ def _agree(
         _ask(w, ground, slot, questions, q, b)
         softmax(b.p, questions.candidates[q])
         for k in range(b.p.size):
-            b.p[k] = np.float32(agree.weight) * (b.p[k] - mean[place, k])
-        b.du[:] = np.float32(0)
+            b.p[k] = np.float32(pull) * (b.p[k] - mean[place, k])
+        b.du[:], b.da[:] = np.float32(0), np.float32(0)
         descend(
-            w, ground, slot, questions.items[q], questions.now_s[q],
-            questions.candidates[q], nothing, agree.steps, b,
+            w, ground, slot, questions.items[q], questions.now_s[q], questions.candidates[q],
+            steps, b,
         )  # fmt: skip
 
 
@@ -230,51 +202,36 @@ def learn_from_answers(
     known: Held,
     state: State,
     tally: Tally,
-    items: IntArray,
-    times_s: IntArray,
-    offsets: IntArray,
+    visits: Visits,
     questions: Questions,
     got: Answers,
+    drill: Drill,
     agree: Agree,
     key: np.uint64,
 ) -> None:
     """Let phones low..high-1 of *phones* train, then agree with what they got; see ``mac.MAC``."""
-    n_places, width = known.at_km.shape[0], questions.candidates.shape[1]
-    slot, counts = np.full(n_places, -1, np.int64), np.zeros(n_places, np.int64)
+    width = questions.candidates.shape[1]
+    slot = np.full(known.at_km.shape[0], -1, np.int64)
     for k in range(low, high):
-        phone, dim = phones[k], known.dims[phones[k]]
-        area, ground = known.areas[phone], ground_of(known, phone)
-        own = Local(
-            items[offsets[k] : offsets[k + 1]], times_s[offsets[k] : offsets[k + 1]], area, slot
-        )
-        rows, user = state.rows[phone].copy(), state.user[phone].copy()
-        network = state.network[phone].copy()
-        w = model(known, phone, rows, user, network)
-        hold(slot, area)
-        chosen = chosen_visits(own.items.size, agree.examples, key, phone)
-        none = Lesson(np.empty((0, dim), np.float32), 0.0, 1.0, 0)
-        loss = practise(
-            w, ground, own, chosen, none, agree.steps, agree.length, agree.negatives,
-            agree.unvisited, counts, desk(agree.length, agree.negatives + 1, dim), key, phone,
-        )  # fmt: skip
+        turn = begin(phones[k], k, known, state, visits, slot, drill, key)
+        phone, dim = turn.phone, known.dims[turn.phone]
+        w = model(known, phone, turn.rows, turn.user, turn.network)
+        none = NeighbourAnswers(np.empty((0, dim), np.float32), 0.0, 1.0, 0)
+        b = desk(drill.length, drill.negatives + 1, dim)
+        loss = practise(w, turn.ground, turn.own, turn.chosen, none, drill, b, key, phone)
         if got.counts[k] > 0:
             asked = questions.asked[phone]
             asked = asked[asked >= 0]
             b = desk(questions.items.shape[1], width, dim)
             mine = np.empty((asked.size, width), np.float32)
             for place in range(asked.size):
-                _ask(w, ground, slot, questions, asked[place], b)
+                _ask(w, turn.ground, slot, questions, asked[place], b)
                 softmax(b.p, questions.candidates[asked[place]])
                 mine[place] = b.p
             settled = min(1.0, tally.age[phone] / max(1, agree.settle))
             keep = 1.0 - (1.0 - agree.keep) * settled
-            mean, weight = _opinions(got, k, phone, asked, mine, questions, keep, tally)
-            _agree(w, ground, slot, questions, asked, mean, weight, agree, b)
-        let_go(slot, area)
-        if moderate(rows) and moderate(user) and moderate(network):
-            state.rows[phone], state.user[phone], state.network[phone] = rows, user, network
-            if chosen.size:
-                tally.age[phone] += 1
-                tally.loss[phone] = loss
-        else:
-            tally.diverged[phone] += 1
+            mean, weight = _opinions(got, k, asked, mine, questions, keep)
+            _agree(
+                w, turn.ground, slot, questions, asked, mean, weight, agree.weight, drill.steps, b
+            )  # fmt: skip
+        end(turn, loss, state, tally)

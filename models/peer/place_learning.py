@@ -7,12 +7,13 @@ from pydantic import PositiveFloat, PositiveInt
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.data.places import Places
-from droidloop.models.evaluation.evaluator import FunctionScorer
+from droidloop.models.data.split import Part, Split
+from droidloop.models.evaluation.evaluator import FunctionScorer, PartScorer, Scorer
 from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.interfaces.peers import PeerRule
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.learning.learning import PeerLearning, Snapshot
-from droidloop.models.recommenders.next_place import NextPlace, Practice
+from droidloop.models.recommenders.next_place import NextPlace, LocalSettings
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.section import Section
 
@@ -24,27 +25,27 @@ class PlaceTraining(Section):
     """Turns of a phone that learns its owner's next place from visits."""
 
     learning_rate: PositiveFloat = 0.05
-    """Of the vectors and biases of places and of what is private."""
-    network_rate: PositiveFloat = 0.02
+    """Of the vectors and biases of places and of the private vector."""
+    network_rate: PositiveFloat = 0.05
     """Of the weights that all places share."""
+    visit_rate: PositiveFloat = 0.1
+    """Of the odds of a return, and of what a visit counts by age, hour and the place before it."""
     examples: PositiveInt = 64
     """Visits in a turn."""
     negatives: PositiveInt = 15
-    """Places drawn against each visit."""
-    length: PositiveInt = 32
+    """Places drawn against each first visit."""
+    length: PositiveInt = 128
     """Visits before a question that the model reads."""
-    unvisited: bool = False
-    """Whether a first visit is told from places alone that were not visited before."""
     held: PositiveInt = 512
     """Places in the area of a phone: it trains, and may share, their vectors alone."""
 
     @property
-    def practice(self) -> Practice:
+    def practice(self) -> LocalSettings:
         """The settings of a turn."""
-        return Practice(
-            *(self.learning_rate, self.network_rate, self.examples, self.negatives),
+        return LocalSettings(
+            *(self.learning_rate, self.network_rate, self.visit_rate),
+            *(self.examples, self.negatives),
             length=self.length,
-            unvisited=self.unvisited,
         )
 
     def phones(self, recommender: NextPlace, task: TaskData, dims: IntArray) -> PlacePhones:
@@ -57,29 +58,27 @@ class PlaceTraining(Section):
 def place_learning(task: TaskData, rule: PeerRule, phones: PlacePhones) -> PeerLearning:
     """Return *phones* that learn by *rule*."""
     split, store = task.split, phones.store()
-    # The model is asked at the hour of the validation event, from training events: a scorer
-    # does not know which part it is asked for, and validation must not see its own answer.
-    now_s = np.zeros(split.n_users, np.int64)
-    some = split.valid.counts > 0
-    now_s[some] = split.valid.times_s[split.valid.offsets[:-1][some]]
     return PeerLearning(
         recommender=phones.recommender(0),
         store=store,
         data=split.train,
         draws=task.draws.child("training"),
-        snapshot=partial(_snapshot, phones, store, split.train, now_s),
+        snapshot=partial(_snapshot, phones, store, split),
         peer=rule,
         alike=partial(_alike, split.train, phones.places),
     )
 
 
-def _snapshot(
-    phones: PlacePhones, store: PrivateStore, train: UserItems, now_s: IntArray
-) -> Snapshot:
+def _snapshot(phones: PlacePhones, store: PrivateStore, split: Split) -> Snapshot:
     """Return what each phone scores with, as it is now."""
     columns = store.gather(np.arange(len(store)))
     now = PrivateStore(len(store), lambda rows: {n: c[rows] for n, c in columns.items()})
-    return Snapshot({"trained": FunctionScorer(phones.scorer(now, train, now_s))})
+
+    def asked(part: Part) -> Scorer:
+        scorer = phones.scorer(now, split.history(part), split.moments(part))
+        return FunctionScorer(scorer)
+
+    return Snapshot({"trained": PartScorer(asked)})
 
 
 _ALIKE = {"place": by_place, "category": by_category}

@@ -19,11 +19,11 @@ from droidloop.models.evaluation.metrics import Scores
 from droidloop.models.fitting.pretrain_places import pretrained
 from droidloop.models.interfaces.learning import Params
 from droidloop.models.interfaces.store import PrivateStore
-from droidloop.models.local.place_kernels import answer, desk, score
+from droidloop.models.local.place_kernels import answer, desk, score_all
 from droidloop.models.local.place_sgd import hold, let_go
-from droidloop.models.recommenders.next_place import NextPlace
+from droidloop.models.recommenders.next_place import NextPlace, first_users
 from droidloop.models.recommenders.place_features import (
-    Ground,
+    PlaceData,
     Weights,
     first_network,
     network_size,
@@ -50,6 +50,7 @@ class Held(NamedTuple):
     dims: IntArray
     kind: IntArray
     bases: Float32Array
+    popular: Float32Array
     at_km: Float32Array
     category: IntArray
     categories: int
@@ -82,7 +83,7 @@ class PlacePhones:
     dims: IntArray
     draws: Draws
     held: int = 512
-    length: int = 32
+    length: int = 128
     pretrain: bool = True
 
     def __post_init__(self) -> None:
@@ -110,7 +111,7 @@ class PlacePhones:
         category = self.places.category
         return Held(
             areas, np.asarray(self.dims, np.int64), kind.astype(np.int64).reshape(-1),
-            bases, at_km, category, self.places.categories,
+            bases, self.places.popularity(), at_km, category, self.places.categories,
         )  # fmt: skip
 
     def store(self) -> PrivateStore:
@@ -118,8 +119,7 @@ class PlacePhones:
 
         Columns ``rows``, ``user`` and ``network`` are the model, wide enough for the largest, zero
         behind the end of smaller ones; ``age`` counts the turns that it was trained in, ``loss``
-        is that of the last one; ``refused`` counts broken messages, ``diverged`` turns that were
-        taken back.
+        is that of the last one; ``diverged`` counts turns that were taken back.
         """
         known, wide = self.known, self.known.bases.shape[2]
         networks = self._networks()
@@ -129,13 +129,16 @@ class PlacePhones:
             rows = np.zeros((m, self.held, wide + 1), np.float32)
             area = known.areas[phones]
             rows[:, :, :wide] = known.bases[kind[:, None], np.maximum(area, 0)]
+            rows[np.arange(m)[:, None], np.arange(self.held), known.dims[phones][:, None]] = (
+                known.popular[np.maximum(area, 0)]
+            )
             rows[area < 0] = 0
-            user = normal_rows(self.draws.child("user"), phones, wide, 0.05)
-            user[np.arange(wide) >= known.dims[phones][:, None]] = 0
+            user = first_users(self.draws, phones, wide)
+            user[np.arange(wide + 1) >= known.dims[phones][:, None]] = 0
             return {
                 "rows": rows, "user": user, "network": networks[kind],
                 "age": np.zeros(m, np.int64), "loss": np.zeros(m, np.float32),
-                "refused": np.zeros(m, np.int64), "diverged": np.zeros(m, np.int64),
+                "diverged": np.zeros(m, np.int64),
             }  # fmt: skip
 
         return PrivateStore(self.n_phones, fill)
@@ -145,26 +148,30 @@ class PlacePhones:
     ) -> Callable[[IntArray], Scores]:
         """Return a function that gives the scores of all places for some users.
 
-        *history* has a row for every phone, *now_s* the time at which it asks: the phone knows
-        the hour. Users without history get their place biases.
+        *history* has a row for every phone, *now_s* the time at which it asks.
         """
+        return lambda users: self.scores(store, users, history.take(users), now_s[users])
 
-        def scores(users: IntArray) -> Scores:
-            store.ensure(users)
-            out = np.zeros((len(users), len(self.places)), np.float32)
-            state = state_of(store)
-            mine = history.take(users)
+    def scores(
+        self, store: PrivateStore, phones: IntArray, history: UserItems, now_s: IntArray
+    ) -> Scores:
+        """Return the scores of all places, (len(phones), places).
 
-            def work(low: int, high: int) -> None:
-                _score(
-                    low, high, users, self.known, state, self.length,
-                    mine.items, mine.times_s, mine.offsets, now_s[users], out,
-                )  # fmt: skip
+        Row k is what ``phones[k]`` says after the visits of row k of *history*, at ``now_s[k]``.
+        Without history: popularity.
+        """
+        store.ensure(phones)
+        out = np.empty((len(phones), len(self.places)), np.float32)
+        state = state_of(store)
 
-            for_chunks(work, len(users), 1)
-            return out
+        def work(low: int, high: int) -> None:
+            _score(
+                low, high, phones, self.known, state, self.length,
+                history.items, history.times_s, history.offsets, now_s, out,
+            )  # fmt: skip
 
-        return scores
+        for_chunks(work, len(phones), 1)
+        return out
 
     @property
     def network_numbers(self) -> int:
@@ -181,12 +188,12 @@ class PlacePhones:
         known, dim = self.known, int(self.dims[phone])
         area = known.areas[phone]
         rows = store.columns["rows"][phone][area >= 0]
-        place, bias = known.bases[known.kind[phone], :, :dim].copy(), np.zeros(len(self.places))
+        place, bias = known.bases[known.kind[phone], :, :dim].copy(), known.popular.copy()
         place[area[area >= 0]], bias[area[area >= 0]] = rows[:, :dim], rows[:, dim]
         return {
             "place": torch.from_numpy(place),
-            "bias": torch.from_numpy(bias.astype(np.float32)),
-            "user": torch.from_numpy(store.columns["user"][phone : phone + 1, :dim].copy()),
+            "bias": torch.from_numpy(bias),
+            "user": torch.from_numpy(store.columns["user"][phone : phone + 1, : dim + 1].copy()),
             **self.recommender(phone).named(store.columns["network"][phone]),
         }
 
@@ -247,13 +254,13 @@ def areas_of(at_km: Float32Array, items: IntArray, offsets: IntArray, most: int)
 @kernel
 def model(known: Held, phone: int, rows: Float32Array, user: Float32Array, network: Float32Array) -> Weights:  # fmt: skip  # noqa: E501
     """Return the model of *phone* as views of its *rows*, *user* and *network*."""
-    return weights_in(rows, user[: known.dims[phone]], network, known.categories)
+    return weights_in(rows, user[: known.dims[phone] + 1], network, known.categories)
 
 
 @kernel
-def ground_of(known: Held, phone: int) -> Ground:
+def ground_of(known: Held, phone: int) -> PlaceData:
     """Return what *phone* was given."""
-    return Ground(known.bases[known.kind[phone]], known.at_km, known.category)
+    return PlaceData(known.bases[known.kind[phone]], known.popular, known.at_km, known.category)
 
 
 @kernel
@@ -270,23 +277,18 @@ def _score(
     now_s: IntArray,
     out: Float32Array,
 ) -> None:
-    n = out.shape[1]
-    slot, counts = np.full(n, -1, np.int64), np.zeros(n, np.int64)
+    slot = np.full(out.shape[1], -1, np.int64)
     for k in range(low, high):
         phone, mine = users[k], items[offsets[k] : offsets[k + 1]]
         if mine.size == 0:
+            out[k] = known.popular
             continue
         w = model(known, phone, state.rows[phone], state.user[phone], state.network[phone])
         ground = ground_of(known, phone)
         hold(slot, known.areas[phone])
-        for item in mine:
-            counts[item] += 1
         first = max(0, mine.size - length)
         times = times_s[offsets[k] : offsets[k + 1]]
         b = desk(length, 1, known.dims[phone])
         answer(w, ground, slot, mine[first:], times[first:], now_s[k], b)
-        for item in range(n):
-            out[k, item] = score(w, ground, slot, mine[first:], item, counts[item], b, 0)
-        for item in mine:
-            counts[item] = 0
+        score_all(w, ground, slot, mine[first:], now_s[k], b, out[k])
         let_go(slot, known.areas[phone])

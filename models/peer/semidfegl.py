@@ -1,4 +1,7 @@
-"""SemiDFEGL: a server groups phones and hands out rows, members exchange vectors.
+"""SemiDFEGL does not work here, because groups lack the rows of what their members go on to choose.
+
+On ml-100k it stays below popularity, among all items and among the rows that a phone has (row
+``semidfegl-ml-100k``). A server groups phones and hands out rows, members exchange vectors.
 
 Qu et al., Semi-decentralized Federated Ego Graph Learning for Recommendation (WWW 2023).
 """
@@ -26,7 +29,7 @@ from .ego_rule import SemiDFEGL, ego_store
 
 
 class SemiDFEGLSection(LocalTraining):
-    """Members of a group exchange embeddings and train LightGCN on linked ego graphs."""
+    """Does not work here, because groups lack rows: members swap vectors on linked ego graphs."""
 
     learning_rate: PositiveFloat = 0.3
     """Larger than in gossip-mf: the mean of the layers makes gradients smaller."""

@@ -44,6 +44,7 @@ class NeuMF(UserAndItemVectors):
         dim: the length of a row, of both vectors together.
         sd: standard deviation of the first vectors.
         table: where item vectors come from; dense unless given.
+        drawn_product: whether the weights of the product are drawn too; see ``init``.
     """
 
     n_items: int
@@ -52,6 +53,7 @@ class NeuMF(UserAndItemVectors):
     hidden: tuple[int, ...] = (16, 8)
     sd: float = 0.01
     table: EmbeddingTable | None = None
+    drawn_product: bool = False
     dim: int = field(init=False, repr=False)
     tables: dict[str, EmbeddingTable] = field(init=False, repr=False)
     private: frozenset[str] = field(init=False, repr=False, default=frozenset({"user"}))
@@ -86,9 +88,9 @@ class NeuMF(UserAndItemVectors):
         """Return fresh item vectors and network.
 
         The weights of the product start at 1, so that GMF starts as matrix factorisation: from
-        small ones, as the paper has them, plain SGD hardly moves the vectors behind them. Those of
-        layers are drawn from N(0, 2 / (inputs + outputs)) (Glorot and Bengio 2010), those of the
-        network's outputs uniformly with the variance 1 / inputs; biases are 0.
+        small ones, as the paper has them (``drawn_product``), plain SGD hardly moves the vectors
+        behind them. Those of layers are drawn from N(0, 2 / (inputs + outputs)) (Glorot and Bengio
+        2010), those of the network's outputs uniformly with the variance 1 / inputs; biases are 0.
         """
         params = self.items.init(draws)
         for name, shape in self.dense.items():
@@ -96,7 +98,8 @@ class NeuMF(UserAndItemVectors):
             if name == "out":
                 uniform = draws.child(name).uniform(np.arange(shape[0]), 0)
                 values[:] = (2 * uniform - 1) * np.sqrt(3 / shape[0])
-                values[: self.gmf_dim] = 1
+                if not self.drawn_product:
+                    values[: self.gmf_dim] = 1
             elif name.startswith("weight"):
                 sd = float(np.sqrt(2 / sum(shape)))
                 values[:] = normal_rows(draws.child(name), np.arange(shape[0]), shape[1], sd)

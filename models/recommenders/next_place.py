@@ -1,4 +1,4 @@
-"""NextPlace: attention over a user's recent visits, with place, kind of place, hour and distance.
+"""NextPlace: a place that the user visited, by attention to those visits, or a new one.
 
 The same function as ``place_kernels.py``, written in torch for any number of users, for central
 training and as what the kernels are held to.
@@ -11,7 +11,7 @@ import torch
 from pydantic import PositiveInt
 
 from droidloop.models.data.interactions import UserItems
-from droidloop.models.data.places import Places, by_hours
+from droidloop.models.data.places import Places, by_hours, counted
 from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.interfaces.learning import Batch, Context, Cost, EmbeddingTable, Params
 from droidloop.models.tables.dense import DenseTable
@@ -23,33 +23,32 @@ from droidloop.platform.law import kernel
 from droidloop.platform.registry import Method
 from droidloop.platform.section import Section
 
-from .place_features import first_network, gap_of, hour_of, near_of, sizes, turn_of, visits_of
+from .place_features import first_network, gap_of, hour_of, near_of, sizes, turn_of
 
 
 @dataclass(frozen=True)
-class Practice:
+class LocalSettings:
     """How a phone trains in one turn: plain SGD, one visit at a time, oldest first.
 
-    A visit is predicted from those before it, against places drawn at random: half of them from
-    the places that the phone holds, half from its own visits. Cross entropy. A first visit may be
-    predicted against held places alone that were not visited before, as in a list of new places:
-    then what tells a return from a first visit no longer hides what tells places apart.
+    A visit is predicted from those before it: a return among them, a first visit against places
+    drawn at random of those that the phone holds. Cross entropy.
 
     Attributes:
-        step: of place rows and of what is private.
+        step: of place rows and of the private vector.
         step_network: of the weights that all places share.
+        step_visits: of the odds of a return, and of what a visit counts by its age, its hour and
+            the place before it.
         examples: visits in a turn, drawn anew; all, where a phone has fewer.
-        negatives: places drawn against each.
+        negatives: places drawn against each first visit.
         length: visits before it that the model reads.
-        unvisited: whether first visits are told from unvisited places alone.
     """
 
     step: float = 0.05
     step_network: float = 0.02
+    step_visits: float = 0.1
     examples: int = 64
     negatives: int = 15
-    length: int = 32
-    unvisited: bool = False
+    length: int = 128
 
     def __post_init__(self) -> None:
         if min(self.examples, self.negatives, self.length) < 1:
@@ -57,17 +56,18 @@ class Practice:
 
     @property
     def steps(self) -> Float32Array:
-        """The two steps as the kernels read them."""
-        return np.array([self.step, self.step_network], np.float32)
+        """The three steps as the kernels read them."""
+        return np.array([self.step, self.step_network, self.step_visits], np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class NextPlace:
     """Scores of places for users who were somewhere before, and ask at some hour.
 
-    Without a context (no history) a place scores by its bias and the product of its vector with
-    the private vector of the user. Parameters: ``place`` and ``bias`` by place, and those of
-    ``place_features.sizes``.
+    With a context a score is the logarithm of a probability. Without one (no history) a place
+    scores by its bias and the product of its vector with that of the user. Parameters: ``place``
+    and ``bias`` by place, those of ``place_features.sizes``, and the private ``user``: a vector
+    and, behind it, the log-odds that the next visit is a return.
 
     Attributes:
         places: each with a category.
@@ -91,13 +91,12 @@ class NextPlace:
         rows = np.arange(self.places.categories)
         vectors = normal_rows(draws.child("category"), rows, self.dim, 0.1)
         network = first_network(self.dim, self.places.categories, vectors)
-        bias = torch.zeros(len(self.places))
+        bias = torch.from_numpy(self.places.popularity())
         return self.tables["place"].init(draws) | {"bias": bias} | self.named(network)
 
     def init_private(self, draws: Draws, users: IntArray) -> Params:
-        """Return fresh vectors of *users*, shape (len(users), dim)."""
-        rows = normal_rows(draws.child("user"), np.asarray(users, np.int64), self.dim, 0.05)
-        return {"user": torch.from_numpy(rows)}
+        """Return fresh vectors of *users* and even odds, shape (len(users), dim + 1)."""
+        return {"user": torch.from_numpy(first_users(draws, users, self.dim))}
 
     def named(self, network: Float32Array) -> Params:
         """Return the parts of a phone's *network* vector by name."""
@@ -121,53 +120,85 @@ class NextPlace:
         the context, and every user has a history.
         """
         user = torch.nn.functional.embedding(users, params["user"])
-        place = self._places(params, items)
         if context is None or context.history is None:
-            return (user * place).sum(-1) + params["bias"][items]
-        seen, attention = self._attend(params, context)
-        mean = (attention[:, :, None] * seen).sum(1)
-        answer = (params["value"] * mean[:, None, :]).sum(-1)[:, None] + user
-        there = context.history[:, None, :] == items[:, :, None]
-        copied = (attention[:, None, :] * there).sum(-1)
-        near = _nears(self.places.plane_km(), context.history[:, -1].numpy(), items.numpy())
-        visits = torch.gather(context.features["visits"], 1, items)
-        return (
-            (answer * place).sum(-1)
-            + params["bias"][items]
-            + params["near"][torch.from_numpy(near)]
-            + params["visits"][visits]
-            + params["copy"] * copied
-        )
+            place = self._places(params, items)
+            return (user[..., :-1] * place).sum(-1) + params["bias"][items]
+        share, new = self._shares(params, user.flatten(1), context)
+        new = new - torch.logsumexp(new, dim=1, keepdim=True)
+        known, unknown = _log_odds(user)
+        every = torch.where(_there(share), known + torch.log(share + 1e-30), unknown + new)
+        return every.gather(1, items.expand(len(every), -1))
 
     def loss(self, params: Params, batch: Batch) -> torch.Tensor:
-        """Return the cross entropy of each item among itself and its negatives, (batch,)."""
+        """Return the cross entropy of each item, (batch,).
+
+        Of a return among the user's visits, of a first visit among its negatives, and of which of
+        both it was; without a context among the negatives alone.
+        """
         ids = batch.items[:, None]
         if batch.negatives is not None:
             ids = torch.cat([ids, batch.negatives], dim=1)
-        scores = self.score(params, batch.users[:, None], ids.clamp(min=0), batch.context)
-        scores = torch.where(ids >= 0, scores, torch.full_like(scores, -torch.inf))
-        return torch.logsumexp(scores, dim=1) - scores[:, 0]
+        users, there, wanted = batch.users[:, None], ids >= 0, batch.items[:, None]
+        if batch.context is None or batch.context.history is None:
+            return _among(self.score(params, users, ids.clamp(min=0)), there)
+        user = params["user"][users]
+        share, new = self._shares(params, user.flatten(1), batch.context)
+        mine, (known, unknown) = share.gather(1, wanted)[:, 0], _log_odds(user)
+        there = there & ~_there(share).gather(1, ids.clamp(min=0))
+        there[:, 0] = True
+        told = _among(new.nan_to_num(neginf=0.0).gather(1, ids.clamp(min=0)), there)
+        back = -known[:, 0] - torch.log(mine + 1e-30)
+        return torch.where(_there(mine), back, told - unknown[:, 0])
 
     def cost(self, examples: int | IntArray) -> Cost:
         """Return what forward and backward over *examples* take, as in a phone's turn."""
-        one = turn_cost(Practice(), self.dim, np.asarray(examples, np.int64))
+        one = turn_cost(LocalSettings(), self.dim, np.asarray(examples, np.int64))
         table = 4 * len(self.places) * (self.dim + 1)
         return Cost(one.flops, one.moved_bytes, one.ram_bytes + table)
 
     def context_of(self, history: UserItems, now_s: IntArray, length: int) -> Context:
         """Return what is known of users with *history*, one visit at least, at *now_s*.
 
-        Features: ``hour`` (users,), ``gap`` and ``turn`` (users, length), ``visits`` (users,
-        places), all of them buckets.
+        Features: ``hour`` (users,), ``gap``, ``turn`` and ``after`` (users, length), all of them
+        buckets; ``after`` is -1 for the first of the visits that are read.
         """
         n = history.n_users
         items = np.full((n, length), -1, np.int64)
         gap, turn = np.zeros((n, length), np.int64), np.zeros((n, length), np.int64)
-        visits = np.zeros((n, len(self.places)), np.int64)
-        _look_back(history.items, history.times_s, history.offsets, now_s, items, gap, turn, visits)
-        features = {"gap": gap, "turn": turn, "visits": visits, "hour": now_s // 3600 % 24}
+        after = np.full((n, length), -1, np.int64)
+        _look_back(
+            history.items, history.times_s, history.offsets, now_s, self.places.plane_km(),
+            items, gap, turn, after,
+        )  # fmt: skip
+        features = {"gap": gap, "turn": turn, "after": after, "hour": now_s // 3600 % 24}
         named = {name: torch.from_numpy(values) for name, values in features.items()}
         return Context(torch.from_numpy(items), named)
+
+    def _shares(
+        self, params: Params, user: torch.Tensor, context: Context
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return every place's share of the visits, and what speaks for it if it has none.
+
+        Both (users, places); -1 and -inf where it is the other of the two.
+        """
+        assert context.history is not None
+        history, items = context.history, torch.arange(len(self.places))
+        seen, attention = self._attend(params, context)
+        ids = history.clamp(min=0)
+        visited = torch.zeros(len(ids), len(items)).scatter_add(1, ids, (history >= 0).float()) > 0
+        share = torch.zeros(len(ids), len(items)).scatter_add(1, ids, attention)
+        mean = (attention[:, :, None] * seen).sum(1)
+        answer = (params["value"] * mean[:, None, :]).sum(-1) + user[:, :-1]
+        near = _nears(self.places.plane_km(), history[:, -1].numpy())
+        kind, hour = torch.from_numpy(self.places.category), context.features["hour"]
+        new = (
+            answer @ self._places(params, items).T
+            + params["bias"]
+            + params["near"][torch.from_numpy(near)]
+            + params["clock"][hour][:, kind]
+        )
+        none = torch.full_like(new, -torch.inf)
+        return torch.where(visited, share, -torch.ones_like(share)), torch.where(visited, none, new)
 
     def _places(self, params: Params, items: torch.Tensor) -> torch.Tensor:
         kind = torch.from_numpy(self.places.category)[items]
@@ -182,15 +213,18 @@ class NextPlace:
         query = params["hour"][features["hour"]] + (params["query"] * last[:, None]).sum(-1)
         logits = (query[:, None] * seen).sum(-1) / np.sqrt(self.dim)
         logits = logits + params["gap"][features["gap"]] + params["turn"][features["turn"]]
+        after = features["after"]
+        logits = logits + torch.where(after >= 0, params["after"][after.clamp(min=0)], 0.0)
         logits = torch.where(there, logits, torch.full_like(logits, -torch.inf))
         return seen, torch.softmax(logits, dim=1)
 
 
-def turn_cost(practice: Practice, dim: int, examples: IntArray) -> Cost:
+def turn_cost(practice: LocalSettings, dim: int, examples: IntArray) -> Cost:
     """Return what a turn over *examples* visits takes.
 
     Of each example, forward: 5 dim flops a visit read (attention and mean), 4 dim^2 for query and
-    value, 4 dim and the search of the history a candidate; backward takes twice as much. Rows of
+    value, 4 dim and the search of the history a candidate, as if all were first visits; backward
+    takes twice as much. Rows of
     visits and candidates and both matrices are read twice and written once. In memory: two copies
     of the visits and one of the candidates.
     """
@@ -204,12 +238,34 @@ def turn_cost(practice: Practice, dim: int, examples: IntArray) -> Cost:
     )
 
 
+def first_users(draws: Draws, users: IntArray, dim: int) -> Float32Array:
+    """Return the first private values of *users*: a vector and the log-odds 0, (users, dim + 1)."""
+    rows = normal_rows(draws.child("user"), np.asarray(users, np.int64), dim, 0.05)
+    return np.column_stack([rows, np.zeros(len(rows), np.float32)])
+
+
+def _there(share: torch.Tensor) -> torch.Tensor:
+    return share >= 0
+
+
+def _log_odds(user: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the logarithms of the probabilities that a visit is a return, and that it is new."""
+    habit = user[..., -1].reshape(len(user), 1)
+    return torch.nn.functional.logsigmoid(habit), torch.nn.functional.logsigmoid(-habit)
+
+
+def _among(scores: torch.Tensor, there: torch.Tensor) -> torch.Tensor:
+    """Return the cross entropy of the first of *scores* among those that are *there*."""
+    scores = torch.where(there, scores, torch.full_like(scores, -torch.inf))
+    return torch.logsumexp(scores, dim=1) - scores[:, 0]
+
+
 @kernel
-def _nears(at_km: Float32Array, last: IntArray, items: IntArray) -> IntArray:
-    out = np.empty(items.shape, np.int64)
-    for r in range(items.shape[0]):
-        for k in range(items.shape[1]):
-            out[r, k] = near_of(at_km, last[r], items[r, k])
+def _nears(at_km: Float32Array, last: IntArray) -> IntArray:
+    out = np.empty((last.size, at_km.shape[0]), np.int64)
+    for r in range(out.shape[0]):
+        for k in range(out.shape[1]):
+            out[r, k] = near_of(at_km, last[r], k)
     return out
 
 
@@ -219,23 +275,22 @@ def _look_back(
     times_s: IntArray,
     offsets: IntArray,
     now_s: IntArray,
+    at_km: Float32Array,
     items: IntArray,
     gap: IntArray,
     turn: IntArray,
-    visits: IntArray,
+    after: IntArray,
 ) -> None:
     length = items.shape[1]
     for user in range(offsets.size - 1):
         first, end = offsets[user], offsets[user + 1]
-        for e in range(first, end):
-            visits[user, every[e]] += 1
-        for place in range(visits.shape[1]):
-            visits[user, place] = visits_of(visits[user, place])
         for e in range(max(first, end - length), end):
             k = length - (end - e)
             items[user, k] = every[e]
             gap[user, k] = gap_of(now_s[user] - times_s[e])
             turn[user, k] = turn_of(hour_of(now_s[user]), hour_of(times_s[e]))
+            if e > max(first, end - length):
+                after[user, k] = near_of(at_km, every[e - 1], every[end - 1])
 
 
 class NextPlaceSection(Section):
@@ -247,22 +302,36 @@ class NextPlaceSection(Section):
     """Kinds of places, made of the hours of visits where the data name none."""
 
 
+def required(places: Places | None, key: str) -> Places:
+    """Return *places*, or raise ScenarioError: there are none, and *key* asks for them."""
+    if places is None:
+        raise ScenarioError(
+            f"{key}: the data name no places; set data.places = true "
+            "or data.path to a folder of foursquare-nyc"
+        )
+    return places
+
+
+def places_of(section: NextPlaceSection, task: TaskData, key: str) -> Places:
+    """Return the places of *task* with categories and with visitors counted.
+
+    Raises:
+        ScenarioError: the data name no places; *key* is what asked for them.
+    """
+    places, train = required(task.places, key), task.split.train
+    if (places.category < 0).any():
+        draws = task.draws.child("places").child("categories")
+        places = by_hours(places, train, section.categories, draws)
+    return counted(places, train)
+
+
 def build(section: NextPlaceSection, task: TaskData) -> NextPlace:
     """Return the model on the places of *task*.
 
     Raises:
         ScenarioError: the data name no places.
     """
-    places = task.places
-    if places is None:
-        raise ScenarioError(
-            "model.kind = 'next-place': the data name no places; set data.places = true "
-            "or data.path to a folder of foursquare-nyc"
-        )
-    if (places.category < 0).any():
-        draws = task.draws.child("places").child("categories")
-        places = by_hours(places, task.split.train, section.categories, draws)
-    return NextPlace(places, section.dim)
+    return NextPlace(places_of(section, task, "model.kind = 'next-place'"), section.dim)
 
 
 METHOD = Method(

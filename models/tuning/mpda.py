@@ -39,7 +39,8 @@ from droidloop.platform.messages import SERVER, Messages
 from droidloop.platform.registry import Method
 from droidloop.platform.section import Section
 
-from .mpda_rule import MPDA, mpda_store, propose, similar_users, tastes_of
+from .mpda_pools import propose, similar_users, tastes_of
+from .mpda_rule import MPDA, mpda_store
 
 
 class MPDASection(Section):

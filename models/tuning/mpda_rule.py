@@ -25,13 +25,13 @@ from droidloop.models.local.din_sgd import (
     train_network,
 )
 from droidloop.models.recommenders.din import DIN
-from droidloop.platform.arrays import Array, Float32Array, FloatArray, IntArray
+from droidloop.platform.arrays import Array, Float32Array, IntArray
 from droidloop.platform.draws import Draws, Key
 from droidloop.platform.law import kernel
 from droidloop.platform.messages import SERVER, Messages
 from droidloop.platform.workers import for_chunks
 
-COUNTERS = ("turns", "offered", "kept", "refused")
+COUNTERS = ("turns", "offered", "kept")
 
 
 def mpda_store(din: DIN, cloud: Params, n_phones: int) -> PrivateStore:
@@ -102,7 +102,7 @@ class MPDA:
     ) -> None:
         """Try the pools that arrived, and train on local samples and what is kept of them.
 
-        A pool with labels other than 0 and 1 or items that do not exist is refused and counted.
+        Pools are of ``form``: whoever lets them in has looked.
 
         Raises:
             ValueError: *data* is not one row a phone, or the inbox is not addressed to *phones*.
@@ -112,17 +112,16 @@ class MPDA:
         first, count = by_receiver(phones, inbox)
         local = self._local(phones, data, draws.child(f"next/{round_}"))
         readings, labels = self._readings(local.items, local.history), local.labels
-        pools, sound = np.zeros(1, np.int64), np.zeros(0, np.bool_)
+        pools = np.zeros(1, np.int64)
         if inbox is not None and len(inbox):
-            pools, sound = inbox.offsets["items"] + len(local), self._sound(inbox)
-            items = np.clip(inbox.arrays["items"], 0, self.din.n_items - 1)
-            history = np.clip(inbox.arrays["history"], -1, self.din.n_items - 1)
-            readings = np.concatenate([readings, self._readings(items, history)])
-            labels = np.concatenate([labels, inbox.arrays["labels"]])
+            pools, offered = inbox.offsets["items"] + len(local), inbox.arrays
+            theirs = self._readings(offered["items"], offered["history"])
+            readings = np.concatenate([readings, theirs])
+            labels = np.concatenate([labels, offered["labels"]])
         columns = store.gather(phones)
         held = np.floor(self.held_share * data.counts + 1e-9).astype(np.int64) * self._each
         key = draws.child(f"turn/{round_}").key
-        bounds = (local.offsets, local.offsets[1:] - held, first, count, pools, sound)
+        bounds = (local.offsets, local.offsets[1:] - held, first, count, pools)
 
         def work(low: int, high: int) -> None:
             _learn(
@@ -132,10 +131,7 @@ class MPDA:
 
         for_chunks(work, len(phones), self.threads)
         columns["turns"] += 1
-        usable = np.concatenate([[0], np.cumsum(sound)]).astype(np.int64)
-        good = usable[first + count] - usable[first]
-        columns["refused"] += count - good
-        columns["offered"] += good
+        columns["offered"] += count
         store.commit(phones, columns)
 
     def cost(self, phones: IntArray, merged: IntArray, data: UserItems) -> Cost:
@@ -168,15 +164,6 @@ class MPDA:
     def _readings(self, items: Array, history: Array) -> Float32Array:
         return readings_of(self.din, self.cloud, items, history)
 
-    def _sound(self, inbox: Messages) -> Array:
-        n, arrays = self.din.n_items, inbox.arrays
-        good = (arrays["labels"] == 0) | (arrays["labels"] == 1)
-        good &= (arrays["items"] >= 0) & (arrays["items"] < n)
-        good &= ((arrays["history"] >= -1) & (arrays["history"] < n)).all(axis=1)
-        bad = np.concatenate([[0], np.cumsum(~good)])
-        ends = inbox.offsets["items"]
-        return np.asarray(bad[ends[1:]] == bad[ends[:-1]], np.bool_)
-
 
 @kernel
 def _learn(
@@ -191,7 +178,6 @@ def _learn(
     first: IntArray,
     count: IntArray,
     pools: IntArray,
-    sound: Array,
     kept: IntArray,
     rate: float,
     epochs: int,
@@ -205,7 +191,7 @@ def _learn(
         to_beat = loss_of(alone, readings, labels, end, last)
         best, every, taken = alone, rows, 0
         for m in range(first[k], first[k] + count[k]):
-            if not sound[m] or last == end:
+            if last == end:
                 continue
             pool = np.arange(pools[m], pools[m + 1])
             both = np.concatenate((rows, pool))
@@ -222,59 +208,3 @@ def _learn(
             best = before
         if np.isfinite(best).all():
             networks[k] = best
-
-
-def propose(
-    samples: Samples,
-    phones: IntArray,
-    donors: IntArray,
-    size: int,
-    draws: Draws,
-) -> Messages:
-    """Return a pool of at most *size* samples, drawn anew, of each donor of each of *phones*.
-
-    Args:
-        samples: what the cloud has, of all users.
-        phones: the receivers, sorted.
-        donors: the users whose samples they are offered, (len(phones), pools).
-        size: samples in a pool.
-        draws: the chance.
-    """
-    given = donors.reshape(-1)
-    to = np.repeat(phones, donors.shape[1])
-    rows = [
-        draws.choose(np.arange(samples.offsets[d], samples.offsets[d + 1]), size, int(p))
-        for p, d in zip(to.tolist(), given.tolist(), strict=True)
-    ]
-    offsets = np.concatenate([[0], np.cumsum([len(some) for some in rows])]).astype(np.int64)
-    every = np.concatenate([*rows, np.empty(0, np.int64)]).astype(np.int64)
-    arrays: dict[str, Array] = {
-        "items": samples.items[every],
-        "labels": samples.labels[every],
-        "history": samples.history[every],
-    }
-    m = len(to)
-    return Messages(
-        *("samples", np.full(m, SERVER), to, arrays, np.ones(m), np.zeros(m, np.int64)),
-        offsets=dict.fromkeys(arrays, offsets),
-    )
-
-
-def tastes_of(din: DIN, cloud: Params, samples: Samples) -> FloatArray:
-    """Return for each user the sum of the vectors of samples, liked ones for and others against.
-
-    Each counts by its label less the mean of all labels. Shape (n_users, dim).
-    """
-    table = din.item_vectors(cloud).numpy().astype(np.float64)
-    weight = samples.labels.astype(np.float64) - samples.labels.mean(dtype=np.float64)
-    out = np.zeros((len(samples.offsets) - 1, din.dim))
-    np.add.at(out, samples.users, weight[:, None] * table[samples.items])
-    return out
-
-
-def similar_users(vectors: FloatArray, count: int) -> IntArray:
-    """Return for each user the *count* others of the largest cosine, best first, ties by number."""
-    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    near = (unit[:, None, :] * unit[None]).sum(-1) if len(unit) < 64 else unit @ unit.T
-    np.fill_diagonal(near, -np.inf)
-    return np.argsort(-near, axis=1, kind="stable")[:, :count].astype(np.int64)

@@ -23,6 +23,8 @@ class GossipSection(ClosedTurns):
 
     mode: Literal["push", "pull", "push-pull"] = "push"
     """Whether phones choose whom they tell, whom they ask, or both."""
+    fan: PositiveInt = 1
+    """How many neighbours a phone tells or asks in a turn; what it tells goes up once for all."""
     topology: TopologySection = TopologySection()
     """Who is linked with whom."""
     keep_turns: PositiveInt = 4
@@ -39,7 +41,10 @@ def build(
     """Return gossip by way of a relay, or between phones that meet."""
     neighbours = _neighbours(section, context)
     if section.transport == "relay":
-        return Gossip(context, learning, section, section.mode, section.keep_turns, neighbours)
+        return Gossip(
+            *(context, learning, section),
+            *(section.mode, section.keep_turns, section.fan, neighbours),
+        )
     reach_m = section.reach_m or int(context.population.world.direct["reach_m"][0])
     return OpportunisticGossip(context, learning, section, neighbours, reach_m)
 

@@ -45,6 +45,8 @@ class GroupsSection(ClosedTurns):
     """Turns between two groupings."""
     mode: Literal["push", "pull", "push-pull"] = "push"
     """Whether phones choose whom they tell, whom they ask, or both."""
+    fan: PositiveInt = 1
+    """How many members a phone tells or asks in a turn; what it tells goes up once for all."""
     keep_turns: PositiveInt = 4
     """How long the relay keeps a message for a phone that does not come for it."""
 
@@ -75,6 +77,7 @@ class SemiDecentralised(Stateful):
             section,
             section.mode,
             section.keep_turns,
+            section.fan,
             lambda: self._topology,
         )
 

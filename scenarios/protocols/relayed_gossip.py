@@ -1,7 +1,7 @@
-"""Gossip: in its turn a phone fetches what others told it, learns, and tells a neighbour.
+"""Gossip: in its turn a phone fetches what others told it, learns, and tells some neighbours.
 
-One job a turn: download, computation, upload. A message waits in a relay for its receiver. When a
-phone asks (pull), it gets what the neighbour has said last.
+One job a turn: download, computation, upload. A message goes up once, and waits in a relay for each
+of its receivers. When a phone asks (pull), it gets what its neighbours have said last.
 """
 
 from collections.abc import Callable
@@ -41,6 +41,7 @@ class Gossip(Stateful):
     section: Turns
     mode: Mode
     keep_turns: int
+    fan: int
     neighbours: Neighbours
 
     STATE = ("_loop", "steps", "_relay")
@@ -61,14 +62,14 @@ class Gossip(Stateful):
         """Play one turn of the phones that can work now."""
         open_us, expired = self.stage.now_us, self._relay.expire(number - self.keep_turns)
         phones = self.steps.ask(number)
-        partner = choose_partners(self.neighbours(), phones, self._partners, number)
-        inbox = self._inbox(phones, partner)
-        tells = partner >= 0 if self.mode != "pull" else np.ones(len(phones), np.bool_)
+        partners = choose_partners(self.neighbours(), phones, self._partners, number, self.fan)
+        inbox = self._inbox(phones, partners)
+        tells = partners[:, 0] >= 0 if self.mode != "pull" else np.ones(len(phones), np.bool_)
         tells &= self.steps.channel.may_send(phones)
         jobs, learned = yield from self.steps.play(number, phones, inbox, tells, Kind.EXCHANGE)
         self._relay.taken(phones[jobs["down_end_us"] >= 0])
         told = np.flatnonzero(jobs.done & tells)
-        self._tell(number, jobs, phones[told], partner[told], jobs["finish_us"][told])
+        self._tell(number, jobs, phones[told], partners[told], jobs["finish_us"][told])
         self.steps.channel.note(number)
         self.stage.recorder.event(
             "round",
@@ -89,19 +90,20 @@ class Gossip(Stateful):
         """The way of the messages."""
         return self.steps.channel
 
-    def _inbox(self, phones: IntArray, partner: IntArray) -> list[Messages]:
+    def _inbox(self, phones: IntArray, partners: IntArray) -> list[Messages]:
         """Return what *phones* fetch in this turn, by form, each sorted by receiver."""
         parts = []
         if self.mode != "pull":
             parts += self._relay.waiting(phones)
         if self.mode != "push":
-            asks = partner >= 0
-            parts += self._relay.last_of(partner[asks], phones[asks])
+            asks = partners >= 0
+            asking = np.repeat(phones, asks.sum(axis=1))
+            parts += self._relay.last_of(partners[asks], asking)
         found = by_form(parts)
         return [part.take(np.argsort(part.receiver, kind="stable")) for part in found]
 
     def _tell(
-        self, number: int, jobs: Jobs, phones: IntArray, partner: IntArray, arrived_us: IntArray
+        self, number: int, jobs: Jobs, phones: IntArray, partners: IntArray, arrived_us: IntArray
     ) -> None:
         if not len(phones):
             return
@@ -112,14 +114,26 @@ class Gossip(Stateful):
             if self.mode != "push":
                 self._relay.remember(part)
             if self.mode != "pull":
-                self._relay.put(replace(part, receiver=partner[place]), arrived_us[place], number)
+                for receiver in partners[place].T:
+                    self._relay.put(replace(part, receiver=receiver), arrived_us[place], number)
 
 
-def choose_partners(topology: Topology, phones: IntArray, draws: Draws, number: int) -> IntArray:
-    """Return a neighbour of each of *phones*, drawn evenly; ``SERVER`` where there is none."""
+def choose_partners(
+    topology: Topology, phones: IntArray, draws: Draws, number: int, fan: int = 1
+) -> IntArray:
+    """Return *fan* neighbours of each of *phones*, (phones, fan), drawn evenly, none of them twice.
+
+    Where there are fewer, ``SERVER`` fills up.
+    """
     degrees = topology.degrees[phones]
-    picked = (draws.uniform(phones, number) * degrees).astype(np.int64)
-    partner = np.full(len(phones), SERVER, np.int64)
-    some = degrees > 0
-    partner[some] = topology.neighbours[topology.offsets[phones[some]] + picked[some]]
-    return partner
+    picked = np.empty((len(phones), fan), np.int64)
+    partners = np.full((len(phones), fan), SERVER, np.int64)
+    for k in range(fan):
+        chance = draws.child(str(k)) if k else draws
+        one = (chance.uniform(phones, number) * np.maximum(degrees - k, 0)).astype(np.int64)
+        for before in np.sort(picked[:, :k], axis=1).T:
+            one += one >= before
+        picked[:, k] = one
+        some = degrees > k
+        partners[some, k] = topology.neighbours[topology.offsets[phones[some]] + one[some]]
+    return partners

@@ -212,6 +212,9 @@ def _columns(answer: Facts) -> dict[str, dict[str, str]]:
     for title, part, ranking in (
         ("", "test", ""),
         (" full", "test", "full"),
+        (" returns", "test", "returns"),
+        (" first", "test", "first"),
+        (" new", "test", "new"),
         (", validation", "valid", ""),
     ):
         for metric in answer["metrics"]:

@@ -7,13 +7,15 @@ import numpy as np
 from droidloop.devices.population.population import Population
 from droidloop.models.data.facts import DataFacts, facts_of
 from droidloop.models.data.split import leave_one_out
-from droidloop.models.evaluation.candidates import exclusions, sample_candidates
+from droidloop.models.evaluation.candidates import beside_visited, exclusions, sample_candidates
 from droidloop.models.evaluation.evaluator import Evaluator
 from droidloop.models.evaluation.task_data import TaskData
-from droidloop.models.fitting.baselines import SIMPLE, Baseline, central, simple
+from droidloop.models.fitting.baselines import SIMPLE, Baseline, central, chosen, simple
 from droidloop.models.interfaces.learning import Recommender
 from droidloop.models.learning.learning import Learning
+from droidloop.models.peer.place_rivals import PLACE_RIVALS, place_rivals
 from droidloop.models.recommenders.ease import require_size
+from droidloop.models.recommenders.next_place import required
 from droidloop.network.topology import Topology
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import DataError
@@ -42,11 +44,13 @@ class Experiment:
 
     def baselines(self) -> dict[str, Baseline]:
         """Return the models that the trained one is printed beside, trained here and now."""
+        return {name: self._baseline(name) for name in self.scenario.evaluation.baselines}
+
+    def _baseline(self, name: str) -> Baseline:
         dim = getattr(self.scenario.model, "dim", DIM)
-        return {
-            name: simple(name, self.task, dim) if name in SIMPLE else self._central(name)
-            for name in self.scenario.evaluation.baselines
-        }
+        if name in PLACE_RIVALS:
+            return chosen(self.evaluator, place_rivals(name, self.task, dim))
+        return simple(name, self.task, dim) if name in SIMPLE else self._central(name)
 
     def _central(self, name: str) -> Baseline:
         """Return the recommender *name* with the scenario's vectors and loss, if it has a say."""
@@ -86,9 +90,15 @@ def prepare(scenario: Scenario) -> Experiment:
         )
     if "ease" in evaluation.baselines:
         require_size(split.n_users, split.n_items)
+    for name in PLACE_RIVALS:
+        if name in evaluation.baselines:
+            required(folk.places, f"evaluation.baselines = ['{name}']")
     candidates = sample_candidates(split, Draws(seed, "candidates"), evaluation.candidates)
     metrics, by = chosen_metrics(evaluation, "ranks")
-    evaluator = Evaluator(split, candidates, evaluation.k, metrics, by)
+    returns = folk.places is not None
+    if returns:
+        candidates = beside_visited(split, candidates)
+    evaluator = Evaluator(split, candidates, evaluation.k, metrics, by, returns)
     task = TaskData(
         source=scenario.data.path or "the synthetic data",
         path=scenario.data.path,

@@ -61,7 +61,12 @@ def require_fit(scenario: "Scenario") -> None:
             method.check(scenario)
 
 
-BASELINES = ("popularity", "itemknn", "ease", "ials")
+PLACE_BASELINES = (
+    *("visits", "visits-by-hour", "visits-by-age", "visits-then-near"),
+    *("popular-near", "popular-near-home", "next-place"),
+)
+"""What is told of places alone: by own visits, by what is near, and the next-place model."""
+BASELINES = ("popularity", "itemknn", "ease", "ials", *PLACE_BASELINES)
 """What is made of the training events alone, beside the recommenders that one place can train."""
 
 

@@ -74,7 +74,9 @@ class EvaluationSection(Section):
     """The metric by which the best round is chosen; the first one if not given."""
     baselines: list[str] = Field(default=["popularity", "itemknn", "ease", "ials", "mf"])
     """What the trained model is printed beside: popularity, itemknn, ease, ials, or a recommender
-    that one place can train. Regularisers and neighbourhoods are chosen on validation."""
+    that one place can train; on check-ins also visits, visits-by-hour, visits-by-age,
+    visits-then-near, popular-near, popular-near-home and next-place, trained in one place.
+    Regularisers, neighbourhoods and laws of places are chosen on validation."""
 
 
 class AndroidSection(Section):

@@ -69,7 +69,7 @@ def pairs(topology: Topology, senders: int, draws: Draws, number: int) -> tuple[
     ticks = -(-topology.nodes // senders)
     order = draws.child("turns").order(np.arange(topology.nodes), number // ticks)
     phones = np.sort(order[number % ticks :: ticks])
-    to = choose_partners(topology, phones, draws.child("partners"), number)
+    to = choose_partners(topology, phones, draws.child("partners"), number)[:, 0]
     place = np.argsort(to, kind="stable")
     return phones[place], to[place]
 

@@ -4,11 +4,13 @@ Without ROW all rows run and a table goes to stdout; each figure is also a JSON 
 runs/reference.jsonl as soon as its seeds are done. With ROW (the name of a figure, or that of a
 file for all its figures) the JSON lines go to stdout. ``row.py`` tells what a row is.
 
-- value: the mean over ``seeds`` of ``values``;
-- bar: null, the least mean, or the least and the largest; reached: whether it is;
+- value: the mean over ``seeds`` of ``values``; interval: null, or the ends of its 95 % interval
+  over users and seeds;
+- bar: null, what the low end of the interval (or the mean, without one) must reach, or the least
+  and the largest mean; verdict: what that shows; expected: whether the row says so itself;
 - wall_s: processor seconds of all seeds of the file, which its figures share.
 
-Exit code 1: a bar is not reached.
+Exit code 1: a verdict is not what its row says.
 """
 
 import argparse
@@ -18,29 +20,37 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from queue import Queue
-from typing import Any
+from typing import Any, cast
+
+import numpy as np
 
 from tests.reference.row import ROWS, files_of, load, result_of, row_files, seeds_of
 
-HEADER = ("row", "data", "protocol", "metric", "value", "spread", "bar", "", "seeds", "wall")
+HEADER = ("row", "data", "protocol", "metric", "value", "95 %", "bar", "seeds", "wall", "verdict")
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 ALL_ROWS = Path("runs", "reference.jsonl")
+
+Value = float | list[float]
 
 
 def answer(path: Path, seed: int, out: Path) -> None:
     """Run one seed of a row in this process and write what it gives to *out*."""
     row = load(path)
-    values = {name: float(value) for name, value in row.measure(seed).items()}
+    values = {name: _plain(value) for name, value in row.measure(seed).items()}
     if values.keys() != row.LINES.keys():
         raise SystemExit(f"{path.name}: values of {sorted(values)} for {sorted(row.LINES)}")
     out.write_text(json.dumps(values))
 
 
-def run_seed(path: Path, seed: int, free: Queue[int]) -> tuple[dict[str, float], float]:
+def _plain(value: float | Sequence[float]) -> float | list[float]:
+    return [float(one) for one in value] if np.ndim(value) else float(cast(float, value))
+
+
+def run_seed(path: Path, seed: int, free: Queue[int]) -> tuple[dict[str, Value], float]:
     """Run one seed of a row in a child; return its values and the seconds it took.
 
     The child gets a processor of its own out of *free*: so it starts one thread for everything.
@@ -69,7 +79,7 @@ def run_rows(paths: dict[str, Path]) -> Iterator[tuple[str, list[dict[str, Any]]
     A file's results come when its last seed is done: its name and one result a line.
     """
     rows = {name: load(path) for name, path in paths.items()}
-    done: dict[str, dict[int, tuple[dict[str, float], float]]] = {name: {} for name in rows}
+    done: dict[str, dict[int, tuple[dict[str, Value], float]]] = {name: {} for name in rows}
     free: Queue[int] = Queue()
     for processor in os.sched_getaffinity(0):
         free.put(processor)
@@ -108,14 +118,15 @@ def cells(result: dict[str, Any]) -> list[str]:
         shown = "..".join(f"{end:.4f}" for end in bar)
     else:
         shown = "-" if bar is None else f">= {bar:.4g}"
+    interval = result["interval"]
     return [
         *(result[key] for key in ("name", "data", "protocol", "metric")),
         f"{result['value']:.4f}",
-        f"{min(result['values']):.4f}..{max(result['values']):.4f}",
+        "" if interval is None else f"{interval[0]:.4f}..{interval[1]:.4f}",
         shown,
-        {None: "", True: "reached", False: "MISSED"}[result["reached"]],
         str(len(result["seeds"])),
         f"{result['wall_s']:.0f} s",
+        (result["verdict"] or "") + (" (UNEXPECTED)" if result["expected"] is False else ""),
     ]
 
 
@@ -172,7 +183,7 @@ def main() -> None:
         names = ", ".join(sorted(known.keys() | files.keys()))
         parser.error(f"give one row of: {names}; not {' '.join(options.row)!r}")
     results = run_one(options.row[0], files) if options.row else run_all(files)
-    sys.exit(1 if any(result["reached"] is False for result in results) else 0)
+    sys.exit(1 if any(result["expected"] is False for result in results) else 0)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ HELD_NEGATIVES = 4
 class InTime:
     """Samples of the oldest 80 %, the next 10 % and the latest 10 % of each user's events.
 
-    ``local`` holds the events of the first two parts.
+    ``local`` holds the events of the first part: a phone has what the cloud has of its user.
     """
 
     train: "Samples"
@@ -73,7 +73,7 @@ def _ml_100k(made: "Callable[[UserItems, int, bool], Samples]", rows: tuple[int,
         train.take(np.repeat(part, rows[0]) == TRAIN),
         held.take(np.repeat(part, rows[1]) == VALID),
         held.take(np.repeat(part, rows[1]) == TEST),
-        events.keep(part != TEST),
+        events.keep(part == TRAIN),
         movielens_fields(path, read.user_labels, read.item_labels),
         read.n_items,
     )

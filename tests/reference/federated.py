@@ -8,24 +8,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tests.reference.beside import Figures, beside, figures, lines_beside
 from tests.reference.row import Bar, Line
 
 if TYPE_CHECKING:
     from droidloop.models.data.interactions import UserItems
     from droidloop.models.data.split import Split
     from droidloop.models.evaluation.candidates import Protocol
-    from droidloop.models.evaluation.evaluator import Evaluator, Scorer
+    from droidloop.models.evaluation.evaluator import Evaluator
     from droidloop.models.evaluation.personal_tables import PersonalScorer, PersonalTables
     from droidloop.models.interfaces.learning import ClientRule, ItemRecommender, ServerRule
     from droidloop.models.interfaces.store import PrivateStore
+    from droidloop.platform.arrays import FloatArray
     from droidloop.platform.draws import Draws
 
 ROUNDS = 100
 SHARD = 1024
 """Phones that train at a time: bounds the memory of a step, changes no bit."""
-
-Figures = dict[str, float]
-"""Figures of the test part by what they are, such as ``sampled HR@10``."""
 
 SHOWN = {
     "": ("", "sampled HR@10"),
@@ -54,13 +53,16 @@ Make = Callable[[int, "UserItems", "Draws"], Learner]
 """Returns a learner for so many items, what it must not draw as negatives, and the chance."""
 
 
-def lines_of(name: str, table: str, bar: Bar) -> dict[str, Line]:
+def lines_of(name: str, table: str, bar: Bar, because: str = "") -> dict[str, Line]:
     """Return the lines of a model that is scored with its *table*, ``global`` or ``own``.
 
-    The bar is that of the leaky protocol, HR@10 among candidates; the other protocol, the other
-    table and full ranking stand beside it.
+    The bar is the published figure, HR@10 among candidates under the leaky protocol; the other
+    protocol, the other table, full ranking and the baselines stand beside it.
     """
-    lines = {}
+    lines = lines_beside(name)
+    for end, (ranking, figure) in SHOWN.items():
+        text = f"clean, {table} table less the best baseline{ranking}"
+        lines[f"{name}-over-best{end}"] = Line(text, figure.split()[1])
     for part, protocol in PROTOCOLS.values():
         for which in (table, "own" if table == "global" else "global"):
             middle = part if which == table else f"{part}-{which}"
@@ -68,29 +70,53 @@ def lines_of(name: str, table: str, bar: Bar) -> dict[str, Line]:
                 text = f"{protocol}, {which} table{ranking}"
                 lines[f"{name}{middle}{end}"] = Line(text, figure.split()[1])
     headline = lines[name]
-    return lines | {name: Line(headline.protocol, headline.metric, bar)}
+    return lines | {name: Line(headline.protocol, headline.metric, bar, "reproduced", because)}
 
 
 def measured(
     name: str, table: str, split: "Split", seed: int, make: Make, rounds: int = ROUNDS
-) -> Figures:
+) -> dict[str, "FloatArray"]:
     """Run both protocols; return the values of ``lines_of`` the same *name* and *table*."""
-    values: Figures = {}
+    values: dict[str, FloatArray] = {}
     for protocol in PROTOCOLS:
         best = best_rounds(split, protocol, seed, make, rounds)
         values |= values_of(name, table, protocol, best)
-    return values
+    return values | compared(name, split, seed, values)
 
 
-def values_of(name: str, table: str, protocol: "Protocol", best: dict[str, Figures]) -> Figures:
+def compared(
+    name: str, split: "Split", seed: int, values: dict[str, "FloatArray"]
+) -> dict[str, "FloatArray"]:
+    """Return the values of the baselines, and by how much *values* are ahead of the best one."""
+    baselines, best = beside(name, judge_of(split, seed))
+    ahead = {
+        f"{name}-over-best{end}": values[f"{name}-clean{end}"] - best[figure]
+        for end, (_, figure) in SHOWN.items()
+    }
+    return baselines | ahead
+
+
+def values_of(
+    name: str, table: str, protocol: "Protocol", best: dict[str, Figures]
+) -> dict[str, "FloatArray"]:
     """Return the values of the lines of one *protocol* out of what ``best_rounds`` returned."""
     part = PROTOCOLS[protocol][0]
-    values: Figures = {}
+    values: dict[str, FloatArray] = {}
     for which in ("global", "own"):
         middle = part if which == table else f"{part}-{which}"
         for end, (_, figure) in SHOWN.items():
             values[f"{name}{middle}{end}"] = best[which][figure]
     return values
+
+
+def judge_of(split: "Split", seed: int) -> "Evaluator":
+    """Return the judge of that seed, among 99 candidates and among all items."""
+    from droidloop.models.evaluation.candidates import sample_candidates
+    from droidloop.models.evaluation.evaluator import Evaluator
+    from droidloop.platform.draws import Draws
+
+    draws = Draws(seed, "reference").child("candidates")
+    return Evaluator(split, sample_candidates(split, draws), 10)
 
 
 def best_rounds(
@@ -106,14 +132,14 @@ def best_rounds(
     import numpy as np
     import torch
 
-    from droidloop.models.evaluation.candidates import exclusions, sample_candidates
-    from droidloop.models.evaluation.evaluator import Evaluator, ModelScorer
+    from droidloop.models.evaluation.candidates import exclusions
+    from droidloop.models.evaluation.evaluator import ModelScorer
     from droidloop.models.evaluation.personal_tables import PersonalScorer, PersonalTables
     from droidloop.models.interfaces.store import PrivateStore
     from droidloop.platform.draws import Draws
 
     draws = Draws(seed, "reference")
-    judge = Evaluator(split, sample_candidates(split, draws.child("candidates")), 10)
+    judge = judge_of(split, seed)
     learner = make(split.n_items, exclusions(split, protocol), draws.child("init"))
     recommender, server = learner.recommender, learner.server
     [item] = recommender.tables
@@ -164,19 +190,6 @@ def play(
     learner.server.close()
 
 
-def figures(judge: "Evaluator", scorer: "Scorer") -> Figures:
-    """Return HR@10 and NDCG@10 of the test part, among the candidates and among all items."""
-    from droidloop.models.evaluation.evaluate import evaluate
-
-    sampled = evaluate(scorer.some, judge.split, judge.candidates, judge.k, part="test")
-    full = evaluate(scorer.every, judge.split, k=judge.k, part="test")
-    return {
-        f"{ranking} {shown}": values.means()[metric]
-        for ranking, values in (("sampled", sampled), ("full", full))
-        for metric, shown in (("hr_at_10", "HR@10"), ("ndcg_at_10", "NDCG@10"))
-    }
-
-
 def crossed(judge: "Evaluator", scorer: "PersonalScorer", score: int, table: int) -> Figures:
     """Return HR@10 with the parameters and the table of the users so many rows further on."""
     from droidloop.models.evaluation.evaluate import evaluate
@@ -189,4 +202,4 @@ def crossed(judge: "Evaluator", scorer: "PersonalScorer", score: int, table: int
         judge.k,
         part="test",
     )
-    return {"sampled HR@10": values.means()["hr_at_10"]}
+    return {"sampled HR@10": values.values["hr_at_10"]}

@@ -4,37 +4,49 @@ Rows are files ``row_NAME.py`` in this folder, picked up by their name. A file h
 
 - ``DATA``: the data set, as it is printed;
 - ``LINES``: a ``Line`` for each figure by its name; a name occurs in one file alone;
-- ``measure(seed)``: one run; returns a value for each name in ``LINES``;
+- ``measure(seed)``: one run; returns for each name in ``LINES`` a value, or one for each user (NaN:
+  not asked), of which the mean is printed with its 95 % interval over users and seeds;
 - ``SEEDS``, optional: the seeds whose mean is compared, ``(1, 2, 3)`` without it.
 
 Each (file, seed) runs in a process of its own with one thread, as many at a time as there are
 processors, so the import of a row's file must be cheap: import torch and the like inside
 ``measure``. A row that trains anyway for its first figure states the others (own table and global
-table, sampled and full ranking) as further lines without a bar. For example::
+table, sampled and full ranking) as further lines without a bar. A claim is a line with a bar; what
+is compared with a bar from below is the low end of the interval, where there is one. A claim that
+does not hold says why in ``because``, and is then expected to miss its bar. For example::
 
-    from tests.reference.row import Line, at_least
+    from tests.reference.row import Line, Values, within
 
     DATA = "ml-100k"
     LINES = {
-        "fedmf-ml-100k": Line("pfedrec", "HR@10", at_least(0.64)),
+        "fedmf-ml-100k": Line("pfedrec", "HR@10", within(0.03, 0.6515), "reproduced"),
         "fedmf-ml-100k-full": Line("pfedrec, all items", "HR@10"),
     }
 
-    def measure(seed: int) -> dict[str, float]:
+    def measure(seed: int) -> Values:
         ...
         return {"fedmf-ml-100k": sampled, "fedmf-ml-100k-full": full}
 
-Of ``movielens.py`` are the splits, of ``federated.py`` the rounds with the best validation kept.
+Of ``movielens.py`` are the splits, of ``federated.py`` the rounds with the best validation kept, of
+``beside.py`` the simple baselines.
 """
 
 import importlib.util
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Literal, Protocol, cast
+
+from .interval import pooled
 
 ROWS = Path(__file__).parent
 USUAL_SEEDS = (1, 2, 3)
+
+Values = Mapping[str, float | Sequence[float]]
+"""What a row measures, by line: a figure, or one for each user."""
+
+FAILS = {"works here": "does not work here", "reproduced": "not reproduced"}
+"""What a claim turns into if it does not hold."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +80,26 @@ def within(share: float, of: float) -> Bar:
 
 @dataclass(frozen=True)
 class Line:
-    """A figure: the protocol it holds under, the metric, its bar (None: printed for comparison)."""
+    """A figure: the protocol it holds under, the metric, and what it shows.
+
+    Attributes:
+        bar: None: it is printed for comparison.
+        claim: what it shows if the bar is reached.
+        because: why it is not; empty: it is.
+    """
 
     protocol: str
     metric: str
     bar: Bar | None = None
+    claim: Literal["reproduced", "works here"] = "works here"
+    because: str = ""
+
+    def verdict(self, reached: bool) -> str:
+        """Return what the row has shown."""
+        if reached:
+            return self.claim
+        fails = FAILS[self.claim]
+        return f"{fails}, because {self.because}" if self.because else fails
 
 
 class Row(Protocol):
@@ -80,7 +107,7 @@ class Row(Protocol):
 
     DATA: str
     LINES: dict[str, Line]
-    measure: Callable[[int], dict[str, float]]
+    measure: Callable[[int], Values]
 
 
 def row_files(folder: Path) -> dict[str, Path]:
@@ -105,33 +132,52 @@ def seeds_of(row: Row) -> tuple[int, ...]:
 
 
 def result_of(
-    name: str, row: Row, values: list[float], seeds: tuple[int, ...], wall_s: float
+    name: str,
+    row: Row,
+    values: Sequence[float | Sequence[float]],
+    seeds: tuple[int, ...],
+    wall_s: float,
 ) -> dict[str, object]:
-    """Return what is printed of a line: *values* by seed, and their mean against the bar."""
-    line = row.LINES[name]
-    mean = sum(values) / len(values)
-    return {
+    """Return what is printed of a line: *values* by seed, their mean, and what that shows.
+
+    ``expected`` tells whether the row says so itself; without a bar there is nothing to say.
+    """
+    line, interval = row.LINES[name], None
+    if any(isinstance(value, Sequence) for value in values):
+        by_seed = cast(Sequence[Sequence[float]], values)
+        means = [pooled([one])[0] for one in by_seed]
+        mean, *interval = pooled(by_seed)
+    else:
+        means = [float(value) for value in cast(Sequence[float], values)]
+        mean = sum(means) / len(means)
+    result: dict[str, object] = {
         "name": name,
         "data": row.DATA,
         "protocol": line.protocol,
         "metric": line.metric,
         "value": mean,
+        "interval": interval,
         "bar": None if line.bar is None else line.bar.as_json(),
-        "reached": None if line.bar is None else line.bar.reached(mean),
+        "verdict": None,
+        "expected": None,
         "seeds": list(seeds),
-        "values": values,
+        "values": means,
         "wall_s": round(wall_s, 1),
     }
+    if line.bar is not None:
+        reached = line.bar.reached(interval[0] if interval and line.bar.high is None else mean)
+        result |= {"verdict": line.verdict(reached), "expected": reached == (not line.because)}
+    return result
 
 
 def files_of(wanted: str, files: dict[str, Path]) -> Iterator[tuple[str, set[str]]]:
     """Yield the files that hold the row *wanted*, and which of their lines it means.
 
-    The name of a file means all its lines, the name of a line that line.
+    The name of a file means all its lines, that of one of them included.
     """
     for name, path in files.items():
         lines = set(load(path).LINES)
-        if name == wanted and name not in lines:
+        if name == wanted:
             yield name, lines
-        elif wanted in lines:
+        elif wanted in lines and wanted not in files:
             yield name, {wanted}

@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING
 
 from tests.reference.federated import Learner, lines_of, measured
 from tests.reference.movielens import ml_1m
-from tests.reference.row import at_least
+from tests.reference.row import Values, within
 
 if TYPE_CHECKING:
     from droidloop.models.data.interactions import UserItems
     from droidloop.platform.draws import Draws
 
 DATA = "ml-1m"
-LINES = lines_of("fedmf-ml-1m", "global", at_least(0.66))
+LINES = lines_of("fedmf-ml-1m", "global", within(0.03, 0.6772))
 
 
 def make(n_items: int, exclude: "UserItems", draws: "Draws") -> Learner:
@@ -24,6 +24,6 @@ def make(n_items: int, exclude: "UserItems", draws: "Draws") -> Learner:
     return Learner(mf, FedMF(mf, exclude=exclude), row_average(mf.init(draws), 2.0))
 
 
-def measure(seed: int) -> dict[str, float]:
-    """Return the figures of one seed."""
+def measure(seed: int) -> Values:
+    """Return the figures of one seed, by user."""
     return measured("fedmf-ml-1m", "global", ml_1m(), seed, make)

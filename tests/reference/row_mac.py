@@ -1,63 +1,63 @@
-"""MAC on foursquare-nyc: phones of three sizes that exchange scores, against isolation.
+"""MAC on foursquare-nyc: phones of three sizes that exchange scores, against phones alone.
 
-Every size gains. ``low`` is the lower end of the 95 % t interval over the users
-of that size of the paired difference.
+Figures are of the test questions of ``foursquare.py``, of all phones (``mac``, ``alone``) and by
+the size of their models (``mac-8`` and so on). ``alone`` has all its check-ins in every turn and a
+step of its own. The steps are those that validation chose for phones alone, with seed 11.
+
+``works``: MAC is not below the strongest baseline in all places, better on first visits than what
+is popular near, and for no size below phones alone in all places.
 """
 
-from tests.reference.row import Line, at_least
+from typing import TYPE_CHECKING, Any
 
-DATA = "foursquare-nyc"
-TICKS, LINKS = 8, 5
+from tests.reference.next_places import figures, lines, pairs_of, simple_pairs
+
+if TYPE_CHECKING:
+    pass
+
+DATA, NAME = "foursquare-nyc", "mac"
+SEEDS = (1,)
+"""The first of three."""
+TURNS, LINKS, AGREEMENT = 6, 5, 1.0
+STEPS: dict[str, Any] = {"step": 0.05, "step_network": 0.02, "step_visits": 0.03}
 SIZES = (8, 16, 32)
-METRICS = ("all HR@10", "all NDCG@10", "near HR@10", "near NDCG@10")
-
-_PLAY = f"{TICKS} ticks, {LINKS} links by place, scores alone"
-
-
-def _lines() -> dict[str, Line]:
-    lines = {}
-    for metric in METRICS:
-        short = metric.lower().replace("@10", "").replace(" ", "-")
-        for size in SIZES:
-            name = f"mac-{size}-{short}"
-            lines[name] = Line(_PLAY, metric)
-            lines[f"{name}-alone"] = Line(_PLAY, metric)
-            bar = at_least(0) if metric.startswith("near") else None
-            lines[f"{name}-over-alone"] = Line(_PLAY, f"{metric} difference", bar)
-            lines[f"{name}-over-alone-low"] = Line(_PLAY, f"{metric} low")
-    return lines
-
-
-LINES = _lines()
+BASELINES = ("visits", "visits-then-near", "popular-near")
+MODELS = tuple(
+    f"{one}{size}" for size in ("", *(f"-{size}" for size in SIZES)) for one in ("mac", "alone")
+)
+BY_SIZE = [pair for size in SIZES for pair in pairs_of(f"mac-{size}", [f"alone-{size}"])]
+PAIRS = [*simple_pairs(["mac"]), *pairs_of("mac", ["alone"]), *BY_SIZE]
+_ASKED = {"visits-then-near": "all", "popular-near": "new"} | {f"alone-{s}": "all" for s in SIZES}
+VERDICTS = {"works": [pair for pair in PAIRS if _ASKED.get(pair[1]) == pair[2].split()[0]]}
+LINES = lines(NAME, (*BASELINES, *MODELS), PAIRS, dict.fromkeys(VERDICTS))
 
 
 def measure(seed: int) -> dict[str, float]:
     """Train phones of three sizes with neighbours by place and alone; compare user by user."""
     import numpy as np
 
-    from droidloop.models.peer.alike_phones import NOBODY, by_place
+    from droidloop.models.peer.alike_phones import by_place
     from droidloop.models.peer.mac import MAC
     from droidloop.models.peer.place_phones import PlacePhones
+    from droidloop.models.recommenders.next_place import LocalSettings
     from droidloop.platform.draws import Draws
-    from tests.reference.foursquare import city, interval, judge, play
+    from tests.reference.foursquare import alone, baselines, city, judge, of_phones, play
 
-    data, draws = city(), Draws(seed, "mac")
-    dims = np.array(SIZES)[draws.child("dims").integers(np.arange(data.n_users), 0, len(SIZES))]
-    phones = PlacePhones(data.places, data.split.train, dims, draws.child("first"))
-    rule = MAC(phones, threads=1)
-    found = []
-    for pairs in (by_place(data.split.train, data.places, LINKS), NOBODY):
-        store = phones.store()
-        play(rule, store, data, pairs, TICKS, draws.child("play"), fan=LINKS)
-        found.append(judge(phones, store, data))
-    values: dict[str, float] = {}
-    for metric in METRICS:
-        short = metric.lower().replace("@10", "").replace(" ", "-")
-        for size in SIZES:
-            mine = dims == size
-            together, alone = (by_user[metric][mine] for by_user in found)
-            name = f"mac-{size}-{short}"
-            mean, low, _ = interval(together - alone)
-            values |= {name: float(together.mean()), f"{name}-alone": float(alone.mean())}
-            values |= {f"{name}-over-alone": mean, f"{name}-over-alone-low": low}
-    return values
+    data = city()
+    found = {name: 3 * [values] for name, values in baselines(data, BASELINES).items()}
+    near = by_place(data.train, data.places, LINKS)
+    sizes = np.array(SIZES)[np.arange(data.n_users) % len(SIZES)]
+    for one in range(seed, seed + 3):
+        draws = Draws(one, "mac")
+        phones = PlacePhones(data.places, data.train, sizes, draws.child("first"))
+        rule, store = MAC(phones, LocalSettings(**STEPS), AGREEMENT, threads=1), phones.store()
+        play(rule, store, data, near, TURNS, draws.child("play"), LINKS)
+        for name, values in (
+            ("mac", judge(of_phones(phones, store), data)),
+            ("alone", alone(data, one, sizes, "mac")),
+        ):
+            found.setdefault(name, []).append(values)
+            for size in SIZES:
+                mine = {key: np.where(sizes == size, each, np.nan) for key, each in values.items()}
+                found.setdefault(f"{name}-{size}", []).append(mine)
+    return figures(NAME, found, PAIRS, VERDICTS)

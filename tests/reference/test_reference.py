@@ -18,13 +18,28 @@ DATA = "numbers"
 SEEDS = (2, 4)
 LINES = {
     "count-low": Line("plain", "seed", at_least(3)),
-    "count-band": Line("plain", "ten seeds", within(0.1, 20)),
+    "count-band": Line("plain", "ten seeds", within(0.1, 20), "reproduced"),
     "count-free": Line("plain", "half a seed"),
 }
 
 def measure(seed):
     print("noise on stdout")
     return {"count-low": seed, "count-band": 10 * seed, "count-free": seed / 2}
+"""
+USERS = """
+from tests.reference.row import Line, at_least
+
+DATA = "numbers"
+SEEDS = (2, 4)
+LINES = {
+    "users-mean": Line("plain", "by user", at_least(2.0)),
+    "users-fails": Line("plain", "by user", at_least(3.0), because="users differ"),
+    "users-holds": Line("plain", "by user", at_least(0.1), because="it is said"),
+}
+
+def measure(seed):
+    nan = float("nan")
+    return dict.fromkeys(LINES, [seed - 1.0, seed, seed + 1.0, nan])
 """
 BROKEN = """
 from tests.reference.row import Line
@@ -51,7 +66,8 @@ def test_a_row_prints_the_mean_of_its_seeds_as_a_json_line(tmp_path: Path) -> No
     result = json.loads(line)
     assert result["values"] == [2.0, 4.0]
     assert (result["name"], result["data"], result["metric"]) == ("count-low", "numbers", "seed")
-    assert (result["value"], result["bar"], result["reached"]) == (3.0, 3, True)
+    assert (result["value"], result["interval"], result["bar"]) == (3.0, None, 3)
+    assert (result["verdict"], result["expected"]) == ("works here", True)
     assert result["seeds"] == [2, 4]
     assert "noise" in done.stderr
     assert done.returncode == 0
@@ -62,9 +78,32 @@ def test_the_name_of_a_file_means_all_its_lines_and_a_missed_bar_is_exit_1(tmp_p
     done = reference(tmp_path, "count")
     results = [json.loads(line) for line in done.stdout.splitlines()]
     assert [result["name"] for result in results] == ["count-low", "count-band", "count-free"]
-    assert [result["reached"] for result in results] == [True, False, None]
+    assert [result["verdict"] for result in results] == ["works here", "not reproduced", None]
+    assert [result["expected"] for result in results] == [True, False, None]
     assert results[1]["bar"] == [18, 22]
     assert done.returncode == 1
+
+
+def test_of_values_by_user_the_low_end_of_the_interval_over_users_and_seeds_counts(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "row_users.py").write_text(USERS)
+    done = reference(tmp_path, "users")
+    mean, fails, holds = (json.loads(line) for line in done.stdout.splitlines())
+    assert (mean["value"], mean["values"]) == (3.0, [2.0, 4.0])
+    half = 1.96 * (1 / 3 + 2 / 2) ** 0.5  # variances over users and over seeds
+    assert mean["interval"] == pytest.approx([3 - half, 3 + half])
+    assert (mean["verdict"], mean["expected"]) == ("does not work here", False)
+    assert fails["verdict"] == "does not work here, because users differ"
+    assert fails["expected"]
+    assert (holds["verdict"], holds["expected"]) == ("works here", False)
+    assert done.returncode == 1
+
+
+def test_a_file_of_the_name_of_a_line_means_all_its_lines(tmp_path: Path) -> None:
+    (tmp_path / "row_count.py").write_text(COUNT.replace("count-low", "count"))
+    [(name, lines)] = files_of("count", row_files(tmp_path))
+    assert (name, len(lines)) == ("count", 3)
 
 
 def test_without_a_row_all_are_in_the_table_and_in_a_file_of_json_lines(tmp_path: Path) -> None:
@@ -74,8 +113,8 @@ def test_without_a_row_all_are_in_the_table_and_in_a_file_of_json_lines(tmp_path
     header, *lines = done.stdout.splitlines()
     assert header.split()[:4] == ["row", "data", "protocol", "metric"]
     assert [line.split()[0] for line in lines[::3]] == ["count-low", "other-low"]
-    assert "MISSED" in lines[1]
-    assert "reached" in lines[0]
+    assert lines[0].endswith("works here")
+    assert lines[1].endswith("not reproduced (UNEXPECTED)")
     written = (tmp_path / "runs" / "reference.jsonl").read_text().splitlines()
     assert {json.loads(line)["name"] for line in written} == {line.split()[0] for line in lines}
 

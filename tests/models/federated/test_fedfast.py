@@ -71,6 +71,21 @@ def test_a_phone_that_was_not_asked_is_sent_the_discounted_change_of_its_delegat
     assert not at.broadcast(PHONES)[0].arrays[DRIFT].any(), "a drift that came is not sent again"
 
 
+def test_the_discount_fades_with_the_steps() -> None:
+    drifts = []
+    for fade in (1.0, 0.5):
+        fold = row_average(MODEL.init(DRAWS))
+        at = FedFastServer(
+            fold, n_phones=N_USERS, dim=DIM, clusters=1, discount=0.5, draws=DRAWS, fade=fade
+        )
+        for phones in (PHONES, PHONES[:4], PHONES[:4]):
+            before = at.drift_of(PHONES[4:])
+            at.absorb(train(at, phones))
+            at.close()
+        drifts.append(at.drift_of(PHONES[4:]) - before)
+    np.testing.assert_allclose(drifts[1], 0.25 * drifts[0], atol=1e-6)
+
+
 def test_a_drift_moves_the_vector_that_training_starts_from() -> None:
     at = server()
     [inbox] = at.broadcast(PHONES)

@@ -25,7 +25,8 @@ N_ITEMS, N_USERS, DIM = 30, 12, 6
 MODEL = MF(N_ITEMS, DIM, "bpr")
 DATA = tiny_data(DRAWS, N_USERS, N_ITEMS)
 PHONES = np.arange(N_USERS)
-DEGREES = 1 + np.bincount(DATA.items, minlength=N_ITEMS)
+USERS = 7
+DEGREES = np.full(N_ITEMS, USERS)
 
 
 class TestOneLayer(ClientRuleContract):
@@ -36,7 +37,7 @@ class TestOneLayer(ClientRuleContract):
 
 
 class TestThreeLayersWithDegrees(ClientRuleContract):
-    rule = FedLightGCN(MODEL, 3, degrees=DEGREES, threads=2)
+    rule = FedLightGCN(MODEL, 3, item_users=USERS, threads=2)
     recommender = MODEL
     data = DATA
     server = staticmethod(lambda: row_average(MODEL.init(DRAWS)))
@@ -61,7 +62,7 @@ def test_without_layers_it_is_fedmf(loss_name: Loss) -> None:
 @pytest.mark.parametrize("loss_name", ["log", "bpr"])
 def test_the_kernel_trains_as_torch_does_on_the_same_graph(loss_name: Loss) -> None:
     mf, sgd, layers = MF(N_ITEMS, DIM, loss_name, l2=0.01), Sgd(0.1, 0.05, 2, 20), 2
-    sent, cohort = step(FedLightGCN(mf, layers, sgd, degrees=DEGREES))
+    sent, cohort = step(FedLightGCN(mf, layers, sgd, item_users=USERS))
     first = cohort_of(mf, DRAWS, PHONES).private["user"]
     table = mf.init(DRAWS)["item"].numpy()
     for phone in np.flatnonzero(DATA.counts)[:4]:

@@ -10,6 +10,7 @@ from droidloop.models.federated.folds import (
     Sums,
     by_items,
     equally,
+    extent_average,
     fed_avg,
     gradient_descent,
     mf_fed_avg,
@@ -59,6 +60,11 @@ def dense_uploads() -> Messages:
 
 class TestRowAverage(ServerRuleContract):
     server = staticmethod(lambda: row_average(params()))
+    uploads = staticmethod(ragged_uploads)
+
+
+class TestExtentAverage(ServerRuleContract):
+    server = staticmethod(lambda: extent_average(params()))
     uploads = staticmethod(ragged_uploads)
 
 
@@ -322,3 +328,22 @@ def test_a_fold_cannot_forget() -> None:
 def test_weights_are_equal_or_as_stated() -> None:
     assert equally(ragged_uploads()).tolist() == [1, 1, 1]
     assert by_items(ragged_uploads()).tolist() == [1, 2, 5]
+
+
+def test_by_extent_a_message_counts_for_a_row_as_far_as_it_has_moved_it() -> None:
+    server, sent = extent_average(params(), 3.0), ragged_uploads()
+    values = sent.arrays["item"].astype(np.float64)
+    size = np.abs(values).sum(axis=1)
+    server.absorb(sent)
+    server.close()
+    moved = server.params["item"].numpy() - params()["item"].numpy()
+    mine = sent.rows["item"] == 2
+    expected = 3.0 * (size[mine, None] * values[mine]).sum(axis=0) / size[mine].sum()
+    np.testing.assert_allclose(moved[2], expected, atol=1e-5)
+    np.testing.assert_allclose(moved[0], 3.0 * values[0], atol=1e-5)
+    assert not moved[[1, 4]].any()
+
+
+def test_extents_are_of_changes() -> None:
+    with pytest.raises(ValueError, match="of changes"):
+        extent_average(params()).absorb(dense_uploads())

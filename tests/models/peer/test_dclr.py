@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from droidloop.models.data.interactions import UserItems
+from droidloop.models.data.places import counted
 from droidloop.models.data.split import leave_one_out
 from droidloop.models.data.synthetic_check_ins import generate_check_ins
-from droidloop.models.evaluation.metrics import full_ranks
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.peer.alike_phones import by_place
 from droidloop.models.peer.dclr import DCLR
 from droidloop.models.peer.place_phones import PlacePhones
-from droidloop.models.recommenders.next_place import Practice
+from droidloop.models.recommenders.next_place import LocalSettings
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
@@ -34,7 +34,7 @@ def some_without(data: UserItems) -> UserItems:
 
 DATA = some_without(SPLIT.train)
 PHONES = PlacePhones(PLACES, DATA, np.full(70, 4), DRAWS, held=20, length=6)
-PRACTICE = Practice(examples=6, negatives=5, length=6)
+PRACTICE = LocalSettings(examples=6, negatives=5, length=6)
 
 
 class TestDCLR(PeerRuleContract):
@@ -61,7 +61,7 @@ def test_a_message_holds_the_rows_of_the_senders_area_and_its_network() -> None:
 
 
 def test_with_equal_shares_common_rows_are_averaged_and_others_stay() -> None:
-    rule = DCLR(PHONES, Practice(step=0, step_network=0), sharpness=0.0)
+    rule = DCLR(PHONES, LocalSettings(step=0, step_network=0, step_visits=0), sharpness=0.0)
     store = PHONES.store()
     store.ensure(np.arange(70))
     store.columns["rows"][5] += 1
@@ -78,7 +78,7 @@ def test_with_equal_shares_common_rows_are_averaged_and_others_stay() -> None:
 
 
 def test_attention_prefers_the_neighbour_whose_model_answers_alike() -> None:
-    rule = DCLR(PHONES, Practice(step=0, step_network=0), sharpness=50.0)
+    rule = DCLR(PHONES, LocalSettings(step=0, step_network=0, step_visits=0), sharpness=50.0)
     store = PHONES.store()
     store.ensure(np.arange(70))
     store.columns["network"][1] += 0.01
@@ -87,7 +87,7 @@ def test_attention_prefers_the_neighbour_whose_model_answers_alike() -> None:
     before = store.columns["network"][0].copy()
     inbox = replace(sent, receiver=np.array([0, 0]))
     rule.learn(np.array([0]), inbox, store, DATA.take(np.array([0])), 0, DRAWS)
-    assert np.abs(store.columns["network"][0] - before).max() < 0.02
+    assert np.abs(store.columns["network"][0] - before).max() < 0.05
 
 
 def test_models_of_several_sizes_are_refused() -> None:
@@ -104,24 +104,23 @@ def test_models_of_another_shape_are_refused() -> None:
         rule.learn(np.array([0]), other, store, DATA.take(np.array([0])), 0, DRAWS)
 
 
-TOWN = generate_check_ins(200, 120, 15, DRAWS)
-TOWN_SPLIT = leave_one_out(TOWN[0])
+TOWN, TOWN_PLACES = generate_check_ins(200, 120, 15, DRAWS)
+TOWN_SPLIT = leave_one_out(TOWN)
+TOWN_PLACES = counted(TOWN_PLACES, TOWN_SPLIT.train)
 
 
 def quality(phones: PlacePhones, store: PrivateStore) -> float:
-    """Return the mean of 1 / log2(rank + 1) of the validation places among all places."""
+    """Return the mean logarithm of the probability of the validation places."""
     valid = TOWN_SPLIT.valid
     scores = phones.scorer(store, TOWN_SPLIT.train, valid.times_s)(np.arange(200))
-    none = np.zeros(201, np.int64)
-    ranks = full_ranks(scores, valid.items, valid.offsets, none[:0], none)
-    return float((1 / np.log2(ranks + 1.0)).mean())
+    return float(scores[np.arange(200), valid.items].mean())
 
 
 def trained(pairs: IntArray | None, ticks: int = 10) -> tuple[float, float]:
     """Return the quality before and after *ticks* without any server."""
     dims = np.full(200, 8)
-    phones = PlacePhones(TOWN[1], TOWN_SPLIT.train, dims, DRAWS, held=60, length=6)
-    rule, store, everyone = DCLR(phones, Practice(length=6)), phones.store(), np.arange(200)
+    phones = PlacePhones(TOWN_PLACES, TOWN_SPLIT.train, dims, DRAWS, held=60)
+    rule, store, everyone = DCLR(phones), phones.store(), np.arange(200)
     before = quality(phones, store)
     for tick in range(ticks):
         inbox = None
@@ -133,7 +132,7 @@ def trained(pairs: IntArray | None, ticks: int = 10) -> tuple[float, float]:
 
 
 def test_training_goes_on_without_a_server_and_neighbours_beat_isolation() -> None:
-    before, near = trained(by_place(TOWN_SPLIT.train, TOWN[1], 5))
+    before, near = trained(by_place(TOWN_SPLIT.train, TOWN_PLACES, 5))
     _, alone = trained(None)
     assert near > before + 0.02
-    assert near > alone + 0.02
+    assert near > alone + 0.01

@@ -12,7 +12,7 @@ from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.peer.alike_phones import by_place
 from droidloop.models.peer.mac import MAC
 from droidloop.models.peer.place_phones import COLUMNS, PlacePhones
-from droidloop.models.recommenders.next_place import Practice
+from droidloop.models.recommenders.next_place import LocalSettings
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
 from tests.contracts.peer_rule import PeerRuleContract
@@ -30,7 +30,7 @@ DATA = UserItems(
 )
 DIMS = np.array([4, 6, 8])[np.arange(70) % 3]
 PHONES = PlacePhones(PLACES, DATA, DIMS, DRAWS, held=20, length=6)
-PRACTICE = Practice(examples=6, negatives=5, length=6)
+PRACTICE = LocalSettings(examples=6, negatives=5, length=6)
 EVERYONE = np.arange(70)
 
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from droidloop.models.data.interactions import by_user, union
+from droidloop.models.data.places import counted
 from droidloop.models.data.split import leave_one_out
 from droidloop.models.data.synthetic_check_ins import generate_check_ins
 from droidloop.models.local.place_sgd import chosen_visits
@@ -12,8 +13,9 @@ from droidloop.models.peer.place_phones import PlacePhones, areas_of
 from droidloop.platform.draws import Draws
 
 DRAWS = Draws(13, "place phones")
-EVENTS, PLACES = generate_check_ins(12, 60, 15, DRAWS)
+EVENTS, TOWN = generate_check_ins(12, 60, 15, DRAWS)
 SPLIT = leave_one_out(EVENTS)
+PLACES = counted(TOWN, SPLIT.train)
 DIMS = np.array([4, 8, 6])[np.arange(12) % 3]
 PHONES = PlacePhones(PLACES, SPLIT.train, DIMS, DRAWS, held=20, length=6)
 
@@ -52,6 +54,7 @@ def test_phones_of_one_size_begin_alike_but_for_their_user() -> None:
     assert (store.columns["network"][0] != store.columns["network"][1]).any()
     assert (store.columns["user"][0] != store.columns["user"][3]).any()
     assert (store.columns["user"][0, 4:] == 0).all()
+    assert (store.columns["rows"][0, :, 4] == PLACES.popularity()[PHONES.known.areas[0]]).all()
 
 
 @pytest.mark.parametrize("phone", [0, 1, 2])
@@ -67,14 +70,14 @@ def test_scores_are_those_of_torch(phone: int) -> None:
     wanted = model.score(
         PHONES.params(store, phone), torch.zeros((1, 1), dtype=torch.int64), every, context
     )
-    np.testing.assert_allclose(scores, wanted.numpy(), atol=1e-6)
+    np.testing.assert_allclose(scores, wanted.numpy(), rtol=1e-6)
 
 
-def test_a_user_without_history_gets_zeros() -> None:
+def test_a_user_without_history_gets_what_is_popular() -> None:
     nobody = by_user(EVENTS).take(np.arange(12))
     empty = type(nobody).bare(nobody.items[:0], np.zeros(13, np.int64))
     scores = PHONES.scorer(PHONES.store(), empty, SPLIT.valid.times_s)(np.arange(12))
-    assert not scores.any()
+    assert (scores == PLACES.popularity()).all()
 
 
 def test_chosen_visits_are_distinct_rising_and_never_the_first() -> None:

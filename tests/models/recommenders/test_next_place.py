@@ -7,12 +7,29 @@ import pytest
 import torch
 
 from droidloop.models.data.interactions import UserItems, by_user
-from droidloop.models.data.places import UNKNOWN
+from droidloop.models.data.places import UNKNOWN, counted
 from droidloop.models.data.synthetic_check_ins import generate_check_ins
 from droidloop.models.interfaces.learning import Batch, Params
-from droidloop.models.local.place_kernels import answer, contrast, descend, desk, score, softmax
+from droidloop.models.local.place_kernels import (
+    answer,
+    contrast,
+    descend,
+    desk,
+    returned,
+    score,
+    softmax,
+)
+from droidloop.models.local.place_sgd import learn_habit
 from droidloop.models.recommenders.next_place import NextPlace
-from droidloop.models.recommenders.place_features import Ground, gap_of, sizes, turn_of, weights_in
+from droidloop.models.recommenders.place_features import (
+    PlaceData,
+    gap_of,
+    hour_of,
+    near_of,
+    sizes,
+    turn_of,
+    weights_in,
+)
 from droidloop.platform.arrays import Array
 from droidloop.platform.draws import Draws
 from tests.contracts.recommender import RecommenderContract
@@ -39,28 +56,32 @@ def noisy(params: Params) -> Params:
     return out
 
 
-def example(user: int = 2) -> tuple[UserItems, int, Array, Array]:
-    """Return the visits of one user before the last, when that was, and the candidates."""
+def example(user: int, *, back: bool) -> tuple[UserItems, int, Array]:
+    """Return the visits of one user before the last, when that was, and the candidates.
+
+    The next place is one of the latest visits if *back*, else one that was never visited.
+    """
     mine = VISITS.take(np.array([user]))
     cut = len(mine.items) - 1
-    candidates = np.array([mine.items[cut], 1, mine.items[cut - 1], mine.items[0], -1, 30, 31])
-    candidates[1:][candidates[1:] == candidates[0]] = -1
+    new = np.setdiff1d(np.arange(N_PLACES), mine.items)
+    candidates = np.array([mine.items[cut - 2] if back else new[0], new[1], -1, new[2], new[3]])
     past = UserItems.bare(mine.items[:cut], np.array([0, cut]))
-    past = replace(past, times_s=mine.times_s[:cut])
-    visits = np.array([np.count_nonzero(past.items == item) for item in candidates])
-    return past, int(mine.times_s[cut]), candidates, visits
+    return replace(past, times_s=mine.times_s[:cut]), int(mine.times_s[cut]), candidates
 
 
 @pytest.mark.parametrize("user", range(5))
+@pytest.mark.parametrize("back", [True, False])
 @pytest.mark.parametrize("step", [0.0, 0.07])
-def test_a_step_of_the_kernels_is_the_gradient_of_the_loss_in_torch(user: int, step: float) -> None:
+def test_a_step_of_the_kernels_is_the_gradient_of_the_loss_in_torch(
+    user: int, back: bool, step: float
+) -> None:
     params = noisy(MODEL.init(DRAWS) | MODEL.init_private(DRAWS, np.arange(1)))
-    past, now_s, candidates, visits = example(user)
+    past, now_s, candidates = example(user, back=back)
     context = MODEL.context_of(past, np.array([now_s]), LENGTH)
     ids = torch.from_numpy(candidates)[None]
     batch = Batch(torch.tensor([0]), ids[:, 0], torch.ones(1), ids[:, 1:], context)
     loss = MODEL.loss(params, batch).sum()
-    slopes = torch.autograd.grad(loss, list(params.values()))
+    slopes = torch.autograd.grad(loss, list(params.values()), materialize_grads=True)
     wanted = {
         name: (value - step * slope).detach().numpy()
         for (name, value), slope in zip(params.items(), slopes, strict=True)
@@ -70,23 +91,64 @@ def test_a_step_of_the_kernels_is_the_gradient_of_the_loss_in_torch(user: int, s
     network = np.concatenate([params[name].detach().numpy().ravel() for name in names])
     own = params["user"].detach().numpy()[0].copy()
     w = weights_in(rows, own, network, PLACES.categories)
-    ground = Ground(np.zeros((N_PLACES, DIM), np.float32), PLACES.plane_km(), PLACES.category)
+    unheld = np.zeros((N_PLACES, DIM), np.float32), np.zeros(N_PLACES, np.float32)
+    ground = PlaceData(*unheld, PLACES.plane_km(), PLACES.category)
     slot, b = np.arange(N_PLACES), desk(LENGTH, len(candidates), DIM)
     recent = slice(max(0, len(past.items) - LENGTH), None)
     items, times_s = past.items[recent], past.times_s[recent]
     answer(w, ground, slot, items, times_s, now_s, b)
-    for k, item in enumerate(candidates):
-        if item >= 0:
-            b.p[k] = score(w, ground, slot, items, item, visits[k], b, k)
-    np.testing.assert_allclose(-softmax(b.p, candidates), loss.item(), rtol=1e-5)
-    b.p[0] -= 1
-    steps = np.array([step, step], np.float32)
-    descend(w, ground, slot, items, now_s, candidates, visits, steps, b)
+    found = learn_habit(w, back, step) - returned(items, candidates[0], b) * back
+    told = candidates[:0]
+    if not back:
+        told = candidates
+        for k, item in enumerate(told):
+            if item >= 0:
+                b.p[k] = score(w, ground, slot, items[-1], hour_of(now_s), item, b, k)
+        found -= softmax(b.p, told)
+        b.p[0] -= 1
+    np.testing.assert_allclose(found, loss.item(), rtol=1e-5)
+    descend(w, ground, slot, items, now_s, told, np.array([step, step, step], np.float32), b)
     np.testing.assert_allclose(rows[:, :DIM], wanted["place"], atol=2e-6)
     np.testing.assert_allclose(rows[:, DIM], wanted["bias"], atol=2e-6)
     np.testing.assert_allclose(own, wanted["user"][0], atol=2e-6)
     for name, values in MODEL.named(network).items():
         np.testing.assert_allclose(values.numpy(), wanted[name], atol=2e-6, err_msg=name)
+
+
+def test_probabilities_sum_to_one_and_those_of_visited_places_to_the_habit() -> None:
+    params = noisy(MODEL.init(DRAWS) | MODEL.init_private(DRAWS, np.arange(1)))
+    past, now_s, _ = example(1, back=True)
+    context = MODEL.context_of(past, np.array([now_s]), LENGTH)
+    scores = MODEL.score(params, torch.tensor([[0]]), torch.arange(N_PLACES)[None], context)
+    chances = scores.exp()[0]
+    visited = torch.from_numpy(np.unique(past.items[-LENGTH:]))
+    torch.testing.assert_close(chances.sum(), torch.tensor(1.0))
+    odds = torch.sigmoid(params["user"][0, -1])
+    torch.testing.assert_close(chances[visited].sum(), odds)
+
+
+def test_an_untrained_model_counts_own_visits_by_hour_and_age_and_then_what_is_near() -> None:
+    places = counted(PLACES, VISITS)
+    model = NextPlace(places, DIM)
+    params = model.init(DRAWS) | model.init_private(DRAWS, np.arange(1))
+    params["user"][:] = 0
+    params["value"][:] = 0
+    past, now_s, _ = example(2, back=True)
+    context = model.context_of(past, np.array([now_s]), len(past.items))
+    found = model.score(params, torch.tensor([[0]]), torch.arange(N_PLACES)[None], context)[0]
+    # at the lower end of its bucket, the age of each visit and the distance of each place
+    hours = 2 ** (np.array([gap_of(now_s - t) for t in past.times_s.tolist()]) / 1.2) - 1
+    visits = replace(past, times_s=now_s - (3600 * hours).astype(np.int64))
+    apart = np.array([turn_of(hour_of(now_s), hour_of(t)) for t in past.times_s.tolist()])
+    weight = np.exp(-apart / 2) * (1 + hours) ** -0.3
+    own = np.bincount(visits.items, weight, N_PLACES)
+    known = own > 0
+    np.testing.assert_allclose(found[known].exp(), own[known] / own.sum() / 2, rtol=1e-4)
+    assert places.visitors is not None
+    at_km = places.plane_km()
+    near = np.array([near_of(at_km, past.items[-1], k) for k in range(N_PLACES)])
+    law = (1 + places.visitors) / ((2 ** (near / 2) - 1) / 4 + 0.1) ** 2
+    np.testing.assert_allclose(found[~known].exp(), law[~known] / law[~known].sum() / 2, rtol=1e-3)
 
 
 def test_the_contrast_is_the_gradient_of_infonce() -> None:
@@ -104,7 +166,7 @@ def test_the_contrast_is_the_gradient_of_infonce() -> None:
 
 def test_buckets_of_ages_grow_and_hours_are_on_a_circle() -> None:
     gaps = [gap_of(3600 * hours) for hours in (-1, 0, 1, 4, 24, 24 * 7, 24 * 60, 24 * 600)]
-    assert gaps == [0, 0, 1, 2, 5, 8, 11, 11]
+    assert gaps == [0, 0, 1, 2, 5, 8, 12, 15]
     assert [turn_of(23, 1), turn_of(0, 12), turn_of(5, 5)] == [2, 12, 0]
 
 

@@ -11,7 +11,8 @@ from droidloop.models.interfaces.learning import init_all
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.local.din_sgd import network_scores, networks_of, readings_of
 from droidloop.models.recommenders.din import DIN
-from droidloop.models.tuning.mpda_rule import MPDA, mpda_store, propose, similar_users
+from droidloop.models.tuning.mpda_pools import propose, similar_users
+from droidloop.models.tuning.mpda_rule import MPDA, mpda_store
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
 from tests.contracts.peer_rule import PeerRuleContract

@@ -25,14 +25,19 @@ MODES: list[Mode] = ["push", "pull", "push-pull"]
 
 
 def gossip(
-    society: PeerLearning, mode: Mode, topology: Topology, turns: int = 12, keep_turns: int = 4
+    society: PeerLearning,
+    mode: Mode,
+    topology: Topology,
+    turns: int = 12,
+    keep_turns: int = 4,
+    fan: int = 1,
 ) -> object:
     """Return what makes the protocol of a stage."""
     times = {"rounds": turns, "every_s": 3600.0, "deadline_s": 1800.0}
     section = section_with("protocol", "gossip", **times, min_battery=0.0, mode=mode)
 
     def make(stage: ProtocolContext) -> Gossip:
-        return Gossip(stage, society, section, mode, keep_turns, lambda: topology)
+        return Gossip(stage, society, section, mode, keep_turns, fan, lambda: topology)
 
     return make
 
@@ -97,14 +102,34 @@ def test_on_ideal_phones_everything_that_is_told_is_heard_in_the_next_turn(tmp_p
     assert values(tmp_path, "round", "expired") == [0] * 5
 
 
-def test_partners_are_drawn_evenly_among_the_neighbours() -> None:
+def test_what_is_told_to_several_neighbours_goes_up_once_and_down_to_each(tmp_path: Path) -> None:
+    society = whispering()
+    play = gossip(society, "push", ring(PHONES, 4), turns=5, fan=3)
+    playing(tmp_path, play, ideal=True)  # type: ignore[arg-type]
+    jobs = read(tmp_path, "jobs")
+    assert values(tmp_path, "round", "messages") == [0, *[3 * PHONES] * 4]
+    assert jobs["up_bytes"].tolist() == [MESSAGE_BYTES] * len(jobs)
+    assert jobs["down_bytes"].sum() == 4 * 3 * PHONES * MESSAGE_BYTES
+
+
+@pytest.mark.parametrize("fan", [1, 3])
+def test_partners_are_drawn_evenly_among_the_neighbours_and_none_twice(fan: int) -> None:
     topology, phones = ring(10, 4), np.arange(10)
-    drawn = np.array([choose_partners(topology, phones, Draws(1, "p"), n) for n in range(2000)])
-    assert set(drawn[:, 0].tolist()) == {1, 2, 8, 9}
-    counts = np.bincount(drawn[:, 0], minlength=10)[[1, 2, 8, 9]]
-    assert counts.min() > 400
-    lonely = choose_partners(from_edges(3, [(0, 1)]), np.arange(3), Draws(1, "p"), 0)
-    assert lonely.tolist() == [1, 0, SERVER]
+    drawn = np.array(
+        [choose_partners(topology, phones, Draws(1, "p"), n, fan) for n in range(2000)]
+    )
+    assert drawn.shape == (2000, 10, fan)
+    assert (np.diff(np.sort(drawn, axis=2), axis=2) > 0).all()
+    for k in range(fan):
+        counts = np.bincount(drawn[:, 0, k], minlength=10)
+        assert set(np.flatnonzero(counts).tolist()) == {1, 2, 8, 9}
+        assert counts[[1, 2, 8, 9]].min() > 400
+
+
+def test_who_has_too_few_neighbours_chooses_all_of_them() -> None:
+    few = choose_partners(from_edges(4, [(0, 1), (0, 2)]), np.arange(4), Draws(1, "p"), 0, 2)
+    assert sorted(few[0].tolist()) == [1, 2]
+    assert few[1:].tolist() == [[0, SERVER], [0, SERVER], [SERVER, SERVER]]
 
 
 def message(sender: int, receiver: int, value: float) -> Messages:

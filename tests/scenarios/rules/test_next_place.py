@@ -1,5 +1,6 @@
 """DCLR and MAC in scenarios: who is linked, what is sent, and what the data must say."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,9 @@ SETTINGS = (
     "protocol.topology.kind='category'",
     "protocol.topology.links=3",
 )
+
+
+RANKINGS = ("full", "returns", "first", "new")
 
 
 def play(command: Command, small: Path, out: Path, *options: str) -> str:
@@ -70,3 +74,27 @@ def test_a_folder_of_check_ins_is_recognised(command: Command, small: Path, tmp_
     np.save(tmp_path / "NYC_POI.npy", at)
     options = (f"data.path='{tmp_path}'", "protocol.rounds=1", "model.categories=4")
     assert play(command, small, tmp_path / "run", *options) == ""
+
+
+def test_a_run_on_check_ins_tells_returns_from_first_visits_beside_the_baselines_of_places(
+    command: Command, small: Path, tmp_path: Path
+) -> None:
+    names = ("visits", "visits-then-near", "popular-near", "next-place")
+    baselines = f"evaluation.baselines={list(names)}"
+    assert play(command, small, tmp_path / "run", "protocol.rounds=1", baselines) == ""
+    metrics = read(tmp_path / "run", "metrics")
+    hits = metrics[metrics["name"] == b"hr_at_10"]
+    for model in (b"trained", *(name.encode() for name in names)):
+        mine = hits[hits["model"] == model]
+        phones = {r: set(mine["phone"][mine["ranking"] == r.encode()].tolist()) for r in RANKINGS}
+        assert phones["returns"] | phones["first"] == phones["full"]
+        assert not phones["returns"] & phones["first"]
+        assert phones["new"] == phones["first"]
+    answer = json.loads(command("report", tmp_path / "run", "--json").output)
+    assert {"returns", "first", "new"} <= {one["ranking"] for one in answer}
+
+
+def test_baselines_of_places_need_places(command: Command, small: Path, tmp_path: Path) -> None:
+    given = ("data.places=false", "training={rule='gossip-mf'}", "protocol.topology.kind='none'")
+    output = play(command, small, tmp_path / "run", *given, "evaluation.baselines=['visits']")
+    assert "evaluation.baselines = ['visits']: the data name no places" in " ".join(output.split())

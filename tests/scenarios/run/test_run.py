@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from droidloop.models.packages.package import Package
+from droidloop.models.updates.signing import signature_bytes
 from droidloop.platform.jobs import ENERGY_PARTS, Kind, Outcome
 from droidloop.platform.ledger import Rows, read, segments
 from droidloop.platform.rundir import RunDirectory
@@ -84,7 +85,8 @@ def test_phones_leave_and_are_not_heard_of_again(runs: Runs, jobs: Rows) -> None
 def test_the_package_that_was_delivered_is_in_the_run_directory(runs: Runs, jobs: Rows) -> None:
     package = Package.load(runs["cohort"].path / "package")
     deliver = jobs[jobs["kind"] == Kind.DELIVER]
-    assert set(deliver["down_bytes"]) == {package.delivery_bytes("int8")}
+    signed = package.delivery_bytes("int8") + signature_bytes(package)
+    assert set(deliver["down_bytes"]) == {signed}
 
 
 def test_quality_is_kept_for_each_user_and_model(runs: Runs) -> None:

@@ -191,10 +191,7 @@ class EmbeddingTable(Protocol):
         ...
 
     def in_step(self, draws: Draws, row: int, counter: int) -> "EmbeddingTable":
-        """Return the table as one step of training sees it, chosen by (*draws*, *row*, *counter*).
-
-        Of the same parameters; itself, unless parts of it are trained in turns.
-        """
+        """Return the table, of the same parameters, as one step of training sees it: by chance."""
         ...
 
     def init(self, draws: Draws) -> Params:

@@ -148,7 +148,8 @@ class _SubsetTable(ElasticTable):
         vectors, rows = super().lookup(params, ids), ids.numpy()
         count = self.draws.integers(rows, 0, self.blocks)
         chance = self.draws.bits(rows[..., None], np.arange(1, self.blocks + 1))
-        there = chance.argsort(axis=-1).argsort(axis=-1) <= count[..., None]
+        last = np.take_along_axis(np.sort(chance, axis=-1), count[..., None], axis=-1)
+        there = chance <= last
         mask = np.repeat(there.astype(np.float32), self.dim // self.blocks, axis=-1)
         return vectors * torch.from_numpy(mask)
 

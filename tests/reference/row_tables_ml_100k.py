@@ -104,11 +104,13 @@ def _trained(
         both = [_signs(one) for one in both] if signs else both
         return float(_ndcg(split, *both, "valid", ties).mean())
 
+    longer = Hyperparameters(epochs=60, lr=0.01, batch=2048, negatives=4, patience=8)
+    chosen = longer if signs else Hyperparameters(epochs=15, lr=0.02, batch=2048, negatives=4)
     return fit(
         model,
         init_all(model, draws.child("init"), split.n_users),
         split.train,
-        Hyperparameters(epochs=60, lr=0.01, batch=2048, negatives=4, patience=8 if signs else 6),
+        chosen,
         n_items=split.n_items,
         draws=draws,
         validate=quality,

@@ -85,7 +85,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "reports": {"schema"},
         "run": {"schema", "runtime", "protocols", "delivery", "reports"},
         "front": {"schema", "catalogue", "run", "reports"},
-        "cli": {"schema", "catalogue", "run", "reports", "front"},
+        "cli": {"schema", "catalogue", "run", "reports", "front", "delivery"},
     },
 }
 PARTS = sorted(MAY_IMPORT)

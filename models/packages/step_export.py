@@ -15,9 +15,10 @@ from typing import final
 import numpy as np
 
 from . import training_step
-from .export import FLOAT, convert
+from .export import convert
 from .exportable import Graph
 from .manifest import TensorSpec
+from .packing import FLOAT
 
 FEEDBACK = {"new_rows": "rows", "new_user": "user"}
 """Output to input: what a step returns is what the next one starts from."""

@@ -27,7 +27,7 @@ from droidloop.models.interfaces.learning import Cost, check_private
 from droidloop.models.interfaces.peers import by_receiver
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.learning.learning import PeerLearning
-from droidloop.models.recommenders.next_place import NextPlace, LocalSettings, turn_cost
+from droidloop.models.recommenders.next_place import LocalSettings, NextPlace, turn_cost
 from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import SERVER, Messages

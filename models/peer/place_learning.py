@@ -13,7 +13,7 @@ from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.interfaces.peers import PeerRule
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.learning.learning import PeerLearning, Snapshot
-from droidloop.models.recommenders.next_place import NextPlace, LocalSettings
+from droidloop.models.recommenders.next_place import LocalSettings, NextPlace
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.section import Section
 

@@ -11,7 +11,7 @@ from droidloop.models.data.places import Places
 from droidloop.models.evaluation.metrics import Scores
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.local.place_kernels import desk
-from droidloop.models.local.place_sgd import Drill, NeighbourAnswers, Local, hold, practise
+from droidloop.models.local.place_sgd import Drill, Local, NeighbourAnswers, hold, practise
 from droidloop.models.recommenders.next_place import LocalSettings, first_users
 from droidloop.platform.arrays import Float32Array, IntArray
 from droidloop.platform.draws import Draws

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -118,7 +118,7 @@ def diff(
         metadata = metadata_in(parcel)
     chosen = None if variant is None else [variant]
     packed = pack(after, metadata, out, variants=chosen, base=before)
-    ways = {
+    ways: dict[str, dict[str, Any]] = {
         name: {
             "taken": way,
             "bytes": size,

@@ -203,14 +203,13 @@ class Delivery(Stateful):
         within = np.zeros(len(self.order), np.bool_)
         within[self.order[: self._quota(self._stage)]] = True
         lack = within & (slots["version"] < self.version) & ~self._given_up
-        return lack & ((slots["step"] != Step.IDLE) == busy)
+        return np.asarray(lack & ((slots["step"] != Step.IDLE) == busy))
 
     def _on_it(self) -> BoolArray:
         return np.asarray(self.installed.slots["version"] == self.version)
 
     def _left(self) -> BoolArray:
-        """Return which phones are on the version, and may come back to another."""
-        return self._on_it() & ~self._given_up
+        return self._on_it() & ~self._given_up  # those that left for good are given up
 
     def _deliver(self) -> Jobs:
         """Offer the version to the phones that lack it, each its variant and its way."""
@@ -343,8 +342,8 @@ class Delivery(Stateful):
     def _judge(self, jobs: Jobs) -> None:
         """Go on to the next stage after the lists *jobs* of this one, or stop and turn back."""
         done = jobs.rows[jobs.done]
-        slower, gained = self.compared(done["phone"][self._on_it()[done["phone"]]])
-        trial = Trial(self._tried, self._failed, slower, gained)
+        compared = self.compared(done["phone"][self._on_it()[done["phone"]]])
+        trial = Trial(self._tried, self._failed, *compared)
         self.stopped = trial.verdict(self.section, held=self.held)
         self._note_stage(trial)
         if self.stopped:

@@ -37,9 +37,14 @@ for _who in WHO[1:]:
     _text = f"clean, {_who}, {HABITS.turns} turns"
     LINES |= {
         f"{NAME}-{_who}-rise": Line(f"{_text} less {EVERY} turns", "HR@10", at_least(0.0)),
-        f"{NAME}-{_who}-over-alone": Line(f"{_text} less alone", "HR@10", at_least(0.0)),
+        f"{NAME}-{_who}-over-alone": Line(
+            *(f"{_text} less alone", "HR@10", at_least(0.0)), because="phones alone are as good"
+        ),
         f"{NAME}-{_who}-over-popularity": Line(f"{_text} less popularity", "HR@10", at_least(0.0)),
-        f"{NAME}-{_who}-over-visits": Line(f"{_text} less own visits", "HR@10"),
+        f"{NAME}-{_who}-over-visits": Line(
+            *(f"{_text} less own visits", "HR@10", at_least(0.0)),
+            because="counting own visits is better",
+        ),
     }
 
 

@@ -40,7 +40,7 @@ class ElasticTable(RowTable):
     """
 
     blocks: int
-    groups: int = 8
+    groups: int = 1
     share: float = 1.0
 
     def __post_init__(self) -> None:
@@ -303,8 +303,8 @@ class ElasticSection(Section):
 
     blocks: Annotated[int, Field(ge=0)] = 0
     """How many blocks a vector has; 0: as many as divide it, 16 at most."""
-    groups: PositiveInt = 8
-    """How many groups of items keep blocks of their own; 1 saves 4 bytes an item."""
+    groups: PositiveInt = 1
+    """How many groups of items keep blocks of their own; more than one take 4 bytes an item."""
     budget: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     """The share of the dense table's bytes in which it ships."""
 

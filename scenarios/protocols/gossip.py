@@ -43,7 +43,10 @@ def build(
     if section.transport == "relay":
         return Gossip(
             *(context, learning, section),
-            *(section.mode, section.keep_turns, section.fan, neighbours),
+            mode=section.mode,
+            keep_turns=section.keep_turns,
+            fan=section.fan,
+            neighbours=neighbours,
         )
     reach_m = section.reach_m or int(context.population.world.direct["reach_m"][0])
     return OpportunisticGossip(context, learning, section, neighbours, reach_m)

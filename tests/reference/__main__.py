@@ -24,10 +24,11 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from queue import Queue
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
+from droidloop.platform.arrays import FloatArray
 from tests.reference.row import ROWS, files_of, load, result_of, row_files, seeds_of
 
 HEADER = ("row", "data", "protocol", "metric", "value", "95 %", "bar", "seeds", "wall", "verdict")
@@ -46,8 +47,9 @@ def answer(path: Path, seed: int, out: Path) -> None:
     out.write_text(json.dumps(values))
 
 
-def _plain(value: float | Sequence[float]) -> float | list[float]:
-    return [float(one) for one in value] if np.ndim(value) else float(cast(float, value))
+def _plain(value: float | Sequence[float] | FloatArray) -> float | list[float]:
+    plain: float | list[float] = np.asarray(value, np.float64).tolist()
+    return plain
 
 
 def run_seed(path: Path, seed: int, free: Queue[int]) -> tuple[dict[str, Value], float]:

@@ -37,12 +37,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, cast
 
+from droidloop.platform.arrays import FloatArray
+
 from .interval import pooled
 
 ROWS = Path(__file__).parent
 USUAL_SEEDS = (1, 2, 3)
 
-Values = Mapping[str, float | Sequence[float]]
+Values = Mapping[str, float | Sequence[float] | FloatArray]
 """What a row measures, by line: a figure, or one for each user."""
 
 FAILS = {"works here": "does not work here", "reproduced": "not reproduced"}

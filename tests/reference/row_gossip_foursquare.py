@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tests.reference.beside import beside, figures, lines_beside
 from tests.reference.federated import judge_of
-from tests.reference.gossiping import Habits, talked
+from tests.reference.gossiping import Habits, Who, talked
 from tests.reference.movielens import folder
 from tests.reference.row import Line, Values, at_least
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 DATA = "foursquare-nyc"
 NAME = "gossip-foursquare"
 HABITS, EVERY = Habits(dim=8, step=0.1, fan=1, turns=20), 5
-WHO = ("alone", "anybody")
+WHO: tuple[Who, ...] = ("alone", "anybody")
 LINES = (
     {
         f"{NAME}-{who}-{turn}": Line(f"clean, {who}, {turn} turns", "HR@10")

@@ -8,14 +8,14 @@ What decides is how many are told: with one, 60 turns are not enough.
 
 from tests.reference.beside import beside, lines_beside
 from tests.reference.federated import judge_of
-from tests.reference.gossiping import Habits, talked
+from tests.reference.gossiping import Habits, Who, talked
 from tests.reference.movielens import ml_100k
 from tests.reference.row import Line, Values, at_least
 
 DATA = "ml-100k"
 NAME = "gossip-ml-100k"
 HABITS, EVERY = Habits(dim=16, step=0.3, fan=4, turns=60), 20
-WHO = ("anybody", "groups")
+WHO: tuple[Who, ...] = ("anybody", "groups")
 LINES = (
     {
         f"{NAME}-{who}-{turn}": Line(f"clean, {who}, {turn} turns", "HR@10")

@@ -1,5 +1,7 @@
 """DCF: users and items as signs, found bit by bit.
 
+It does not work here, because 16 bits fall short of the signs of 64 numbers (docs/tables.md).
+
 Zhang, Shen, Liu, He, Luan, Chua: Discrete Collaborative Filtering (SIGIR 2016), on implicit
 feedback: as in iALS (``ials.py``) every pair of a user and an item counts, those of what the user
 had 1 + *weight* times. Of codes b and d of r signs the sum

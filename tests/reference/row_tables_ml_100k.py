@@ -3,7 +3,8 @@
 All items are ranked, of each user's latest event; chance breaks the ties of codes, alike in both.
 DCF's setting was chosen on validation with seeds 11 to 13, that of matrix factorisation with seed
 11; its best epoch is the one whose signs are best on validation. Of the elastic table's setting
-one group was chosen, with seed 11. ``low`` is the lower end of the 95 % interval over the users of one seed.
+one group was chosen, with seed 11. ``low`` is the lower end of the 95 % interval over the users of
+one seed.
 """
 
 from typing import TYPE_CHECKING, Any

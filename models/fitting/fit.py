@@ -11,6 +11,7 @@ from droidloop.models.data.interactions import UserItems
 from droidloop.models.data.negatives import draw_negatives
 from droidloop.models.interfaces.learning import Batch, Params, Recommender
 from droidloop.models.numerics.one_thread import one_thread
+from droidloop.models.recommenders.vector_model import in_step
 from droidloop.platform.arrays import Array, Int32Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import DataError, DroidloopError
@@ -84,7 +85,7 @@ def fit(
     """
     if len(train.items) == 0:
         raise DataError("training data: 0 interactions; use data with at least one")
-    descent = _descent(engine, recommender, params, chosen)
+    descent = _descent(engine, recommender, params, chosen, draws)
     best, best_value, waited = descent.params, -np.inf, 0
     for epoch in range(chosen.epochs):
         drawn = _drawn(train, exclude, chosen.negatives, n_items, draws, epoch)
@@ -129,10 +130,14 @@ def _epoch(descent: Any, train: UserItems, drawn: Any, parts: Any, epoch: int) -
 
 
 def _descent(
-    engine: Engine, recommender: Recommender, params: Params, chosen: Hyperparameters
+    engine: Engine,
+    recommender: Recommender,
+    params: Params,
+    chosen: Hyperparameters,
+    draws: Draws,
 ) -> "Descent | _TorchDescent":
     if engine == "torch":
-        return _TorchDescent(recommender, params, chosen)
+        return _TorchDescent(recommender, params, chosen, draws)
     if chosen.optimizer != "adam":
         raise ValueError(f"the compiled engine has no optimizer {chosen.optimizer!r}, only adam")
     return Descent(recommender, params, chosen.lr, chosen.weight_decay)
@@ -165,8 +170,10 @@ def scorer(recommender: Recommender, params: Params, n_items: int) -> Callable[.
 class _TorchDescent:
     """Steps of an optimizer of torch on any recommender."""
 
-    def __init__(self, recommender: Recommender, params: Params, chosen: Hyperparameters) -> None:
-        self._recommender = recommender
+    def __init__(
+        self, recommender: Recommender, params: Params, chosen: Hyperparameters, draws: Draws
+    ) -> None:
+        self._recommender, self._draws, self._steps = recommender, draws, 0
         self._values = {n: value.detach().clone().requires_grad_() for n, value in params.items()}
         make = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[chosen.optimizer]
         values = list(self._values.values())
@@ -191,7 +198,9 @@ class _TorchDescent:
             negatives=torch.from_numpy(negatives.astype(np.int64)),
         )
         self._descent.zero_grad()
-        loss = self._recommender.loss(self._values, batch).sum()
+        model = in_step(self._recommender, self._draws, 0, self._steps)
+        self._steps += 1
+        loss = model.loss(self._values, batch).sum()
         value = float(loss.item())
         if np.isfinite(value):
             loss.backward()  # type: ignore[no-untyped-call]

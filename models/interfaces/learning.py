@@ -190,6 +190,10 @@ class EmbeddingTable(Protocol):
         """
         ...
 
+    def in_step(self, draws: Draws, row: int, counter: int) -> "EmbeddingTable":
+        """Return the table, of the same parameters, as one step of training sees it: by chance."""
+        ...
+
     def init(self, draws: Draws) -> Params:
         """Return fresh parameters."""
         ...

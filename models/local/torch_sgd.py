@@ -10,6 +10,7 @@ import torch
 
 from droidloop.models.interfaces.learning import Batch, Params, Recommender
 from droidloop.models.numerics.one_thread import one_thread
+from droidloop.models.recommenders.vector_model import in_step
 from droidloop.platform.arrays import Array, Int32Array, IntArray
 
 from .sgd import Examples, Sgd, Touched, batches, order_of
@@ -82,8 +83,9 @@ def train_cohort_in_torch(
                 *(examples.draws, int(phones[k]), examples.counter),
                 *(mine.stop - mine.start, sgd.epochs),
             )
+            model = in_step(model_of(k), examples.draws, int(phones[k]), examples.counter)
             trained = train_phone(
-                *(model_of(k), tensors | own, data.items[mine], data.ratings[mine]),
+                *(model, tensors | own, data.items[mine], data.ratings[mine]),
                 *(examples.negatives[mine], order, sgd),
             )
             for name, moved in change.items():

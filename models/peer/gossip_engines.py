@@ -24,6 +24,7 @@ from droidloop.models.numerics.bounds import LARGEST
 from droidloop.models.numerics.one_thread import one_thread
 from droidloop.models.numerics.pair_gradients import LOSSES
 from droidloop.models.recommenders.mf import MF
+from droidloop.models.recommenders.vector_model import in_step
 from droidloop.platform.arrays import Float32Array, Int32Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
@@ -245,6 +246,7 @@ def _update(work: Updates, k: int, turn: int, params: Params) -> Params:
         start = int(work.offsets[work.received.passes[k] + turn])
         negatives = work.negatives[start : start + count]
     order = order_of(work.draws, row, work.round, count, work.sgd.epochs)
+    model = in_step(work.recommender, work.draws, row, work.round)
     return train_phone(
-        work.recommender, params, data.items[mine], data.ratings[mine], negatives, order, work.sgd
+        model, params, data.items[mine], data.ratings[mine], negatives, order, work.sgd
     )

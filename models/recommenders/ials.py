@@ -44,7 +44,7 @@ class IALS:
         sweeps: int = SWEEPS,
     ) -> None:
         had = union(train)
-        has = _turned(had, n_items)
+        has = by_item(had, n_items)
         self.items = normal_rows(draws.child("item"), np.arange(n_items), dim, _SD / dim**0.5)
         self.users = np.zeros((train.n_users, dim), np.float32)
         for _ in range(sweeps):
@@ -75,7 +75,7 @@ def sweep(rows: UserItems, table: Float32Array, alpha: float, l2: float) -> Floa
     return out
 
 
-def _turned(had: UserItems, n_items: int) -> UserItems:
+def by_item(had: UserItems, n_items: int) -> UserItems:
     """Return the users of each item."""
     users = np.repeat(np.arange(had.n_users), had.counts)
     order = np.argsort(had.items, kind="stable")

@@ -1,14 +1,21 @@
 """A recommender of users' and items' vectors, short to write: say how a vector is scored."""
 
-from dataclasses import dataclass, field
-from typing import ClassVar
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from pydantic import PositiveInt
 
 from droidloop.models.evaluation.task_data import TaskData
-from droidloop.models.interfaces.learning import Batch, Context, Cost, EmbeddingTable, Params
+from droidloop.models.interfaces.learning import (
+    Batch,
+    Context,
+    Cost,
+    EmbeddingTable,
+    Params,
+    Recommender,
+)
 from droidloop.models.numerics.losses import log_loss
 from droidloop.models.packages.exportable import scoring_table
 from droidloop.models.packages.shipped import Shipped
@@ -36,6 +43,16 @@ def table_for(given: EmbeddingTable | None, n: int, dim: int, sd: float) -> Embe
     if (table.n, table.dim) != (n, dim):
         raise ValueError(f"a table of {table.n} x {table.dim} for {n} x {dim}")
     return table
+
+
+def in_step(model: Recommender, draws: Draws, row: int, counter: int) -> Recommender:
+    """Return *model* on its table as one step of training sees it; see ``EmbeddingTable``."""
+    for table in model.tables.values():
+        now = table.in_step(draws, row, counter)
+        if now is not table:
+            changed: Any = model
+            model = replace(changed, table=now)
+    return model
 
 
 class UserAndItemVectors:

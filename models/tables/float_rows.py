@@ -66,40 +66,61 @@ def pack_floats(table: EmbeddingTable, magic: bytes, params: Params) -> bytes:
     Raises:
         PackageError: a number is NaN or infinite.
     """
-    parts = [_HEADER.pack(magic, table.n, table.dim)]
-    for name, parameter in table.parameters.items():
-        values = params[name].detach().numpy()
-        if values.shape != parameter.shape:
-            raise ValueError(f"table {name!r} is {parameter.shape}, not {values.shape}")
-        flat = values.reshape(len(values), -1)
-        broken = int(np.count_nonzero(~np.isfinite(flat).all(axis=1)))
-        if broken:
-            raise PackageError(
-                f"table {name!r}: {broken} of {len(flat)} rows hold NaN or infinity; "
-                "train with a smaller learning rate"
-            )
-        parts.append(values.astype("<f4", copy=False).tobytes())
-    return b"".join(parts)
+    parts = [
+        finite(table, name, params[name]).astype("<f4", copy=False).tobytes()
+        for name in table.parameters
+    ]
+    return headed(table, magic, b"".join(parts))
 
 
-def unpack_floats(table: EmbeddingTable, magic: bytes, data: bytes) -> Params:
-    """Return the parameters that *data* holds.
+def finite(table: EmbeddingTable, name: str, tensor: torch.Tensor) -> Array:
+    """Return the numbers of the parameter *name*.
 
     Raises:
-        PackageError: *data* is not what ``pack_floats`` makes of such a table.
+        PackageError: one is NaN or infinite.
+    """
+    values: Array = tensor.detach().numpy()
+    shape = table.parameters[name].shape
+    if values.shape != shape:
+        raise ValueError(f"table {name!r} is {shape}, not {values.shape}")
+    flat = values.reshape(len(values), -1)
+    broken = int(np.count_nonzero(~np.isfinite(flat).all(axis=1)))
+    if broken:
+        raise PackageError(
+            f"table {name!r}: {broken} of {len(flat)} rows hold NaN or infinity; "
+            "train with a smaller learning rate"
+        )
+    return values
+
+
+def headed(table: EmbeddingTable, magic: bytes, data: bytes) -> bytes:
+    """Return twelve bytes of header and *data*."""
+    return _HEADER.pack(magic, table.n, table.dim) + data
+
+
+def numbers_of(table: EmbeddingTable, magic: bytes, data: bytes) -> bytes:
+    """Return what follows the header of *data*.
+
+    Raises:
+        PackageError: *data* is not what ``headed`` makes of as many bytes as *table* has.
     """
     wanted = _HEADER.pack(magic, table.n, table.dim)
-    size = len(wanted) + float_bytes(table)
+    size = len(wanted) + table.nbytes
     if len(data) != size or data[: len(wanted)] != wanted:
         shapes = " and ".join(str(one.shape) for one in table.parameters.values())
         raise PackageError(
             f"table {table.name!r}: {len(data)} bytes are not a table of {table.n} vectors from "
             f"{shapes} numbers ({size} bytes); pack it again"
         )
-    params, start = {}, len(wanted)
+    return data[len(wanted) :]
+
+
+def unpack_floats(table: EmbeddingTable, magic: bytes, data: bytes) -> Params:
+    """Return the parameters that *data* holds; see ``numbers_of``."""
+    numbers, params, start = numbers_of(table, magic, data), {}, 0
     for name, parameter in table.parameters.items():
         count = math.prod(parameter.shape)
-        values = np.frombuffer(data, "<f4", count, start).astype(np.float32)
+        values = np.frombuffer(numbers, "<f4", count, start).astype(np.float32)
         params[name] = torch.from_numpy(values.reshape(parameter.shape))
         start += 4 * count
     return params
@@ -112,10 +133,11 @@ def row_cost(
 
     Of each look-up *flops_each*, and 12 bytes for each number of the *rows_each* rows that it reads
     of each parameter (read, read again and written). Of each row once: 16 bytes a number to copy
-    it and to take the difference. In memory at once: the table and the copied rows.
+    it and to take the difference. In memory at once: the copied rows and the table, as it is
+    trained or as it ships, whichever is larger.
     """
     count = np.asarray(lookups, np.int64)
-    moved, ram = np.zeros_like(count), np.full_like(count, table.nbytes)
+    moved, ram = np.zeros_like(count), np.full_like(count, max(table.nbytes, float_bytes(table)))
     for parameter in table.parameters.values():
         read = rows_each * count
         touched = np.minimum(read, parameter.shape[0])

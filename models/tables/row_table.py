@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from droidloop.models.interfaces.learning import Cost, Ids, Parameter, Params
+from droidloop.models.interfaces.learning import Cost, EmbeddingTable, Ids, Parameter, Params
 from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.draws import Draws
 
@@ -70,6 +70,10 @@ class RowTable:
     def lookup(self, params: Params, ids: torch.Tensor) -> torch.Tensor:
         """Return the vectors of *ids*; see ``EmbeddingTable.lookup``."""
         return look_up(self, params, ids)
+
+    def in_step(self, draws: Draws, row: int, counter: int) -> EmbeddingTable:
+        """Return itself: every step sees the whole table."""
+        return self
 
     def init(self, draws: Draws) -> Params:
         """Return fresh parameters: row *k* of each depends on *draws* and *k* alone."""

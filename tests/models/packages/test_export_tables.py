@@ -7,7 +7,9 @@ from droidloop.models.interfaces.learning import EmbeddingTable, Params
 from droidloop.models.packages.export import export
 from droidloop.models.packages.exportable import scoring_table
 from droidloop.models.packages.litert import LiteRT, check
+from droidloop.models.tables.binary import BinaryTable
 from droidloop.models.tables.dense import DenseTable
+from droidloop.models.tables.elastic import ElasticTable
 from droidloop.models.tables.float_rows import every_vector
 from droidloop.models.tables.hashed import HashedTable
 from droidloop.models.tables.quotient_remainder import QuotientRemainderTable
@@ -22,6 +24,8 @@ TABLES: dict[str, EmbeddingTable] = {
     "multiply": QuotientRemainderTable(N, DIM, 71),
     "add": QuotientRemainderTable(N, DIM, 71, "add"),
     "concat": QuotientRemainderTable(N, DIM + 1, 71, "concat"),
+    "binary": BinaryTable(N, DIM),
+    "elastic": ElasticTable(N, DIM, 16, 3),
 }
 OVERHEAD_BYTES = 6000
 """A bound on what a file holds beside its constants: structure, names, metadata."""
@@ -58,3 +62,26 @@ def test_the_file_of_a_small_table_is_small_and_scores_as_its_look_ups_do(name: 
     np.testing.assert_allclose(scores, exact(table, params, users), atol=1e-5)
     rounded = LiteRT(package.model("int8")).scores(users).values
     assert np.abs(rounded - scores).max() < 0.02 * np.abs(scores).max()
+
+
+def test_an_elastic_table_exports_at_a_budget() -> None:
+    table, users = ElasticTable(N, DIM, 16, 3, share=0.25), users_of(TABLES["elastic"])
+    params = table.init(DRAWS)
+    package = export(scoring_table(table, params), name="mf", version=1, variants=("float32",))
+    check(package, "float32")
+    budget = table.nbytes // 4
+    assert budget / 2 < len(package.model("float32")) < budget + OVERHEAD_BYTES
+    cut, values = table.cut(params, budget)
+    scores = LiteRT(package.model("float32")).scores(users).values
+    np.testing.assert_allclose(scores, exact(cut, values, users), atol=1e-5)
+
+
+def test_a_binary_table_exports_in_a_byte_for_eight_signs() -> None:
+    table, users = TABLES["binary"], users_of(TABLES["binary"])
+    params = table.init(DRAWS)
+    package = export(scoring_table(table, params), name="mf", version=1, variants=("float32",))
+    check(package, "float32")
+    of_signs = 256 * 8 * 4
+    assert 0 < len(package.model("float32")) - table.nbytes - of_signs < 2 * OVERHEAD_BYTES
+    scores = LiteRT(package.model("float32")).scores(users).values
+    np.testing.assert_allclose(scores, exact(table, params, users), atol=1e-5)

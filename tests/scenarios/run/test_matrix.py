@@ -15,6 +15,8 @@ TABLES: list[dict[str, Any]] = [
     {"kind": "dense"},
     {"kind": "hashed", "buckets": 12},
     {"kind": "quotient-remainder", "remainders": 6},
+    {"kind": "binary"},
+    {"kind": "elastic", "blocks": 2, "groups": 3, "budget": 0.9},
 ]
 PROTOCOLS = ("rounds", "buffered", "gossip", "groups", "local")
 

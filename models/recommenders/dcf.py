@@ -102,7 +102,7 @@ def loss_of(
     every += others * (others * len(users) * len(items) - 2 * users.sum(axis=0) @ items.sum(axis=0))
     gained = (1 + setting.weight) * np.square(target - scores) - np.square(others - scores)
     spread = setting.alpha * np.sum(users * x) + setting.beta * np.sum(items * y)
-    return every + float(gained.sum()) - 2 * float(spread)
+    return float(every + gained.sum() - 2 * spread)
 
 
 def nearest_spread(codes: FloatArray, draws: Draws) -> FloatArray:

@@ -3,14 +3,13 @@
 All items are ranked, of each user's latest event; chance breaks the ties of codes, alike in both.
 DCF's setting was chosen on validation with seeds 11 to 13, that of matrix factorisation with seed
 11; its best epoch is the one whose signs are best on validation. Of the elastic table's setting
-one group was chosen, with seed 11. ``low`` is the lower end of the 95 % interval over the users of
-one seed.
+one group was chosen, with seed 11, after a figure of seed 1 had been seen in which eight lost.
 """
 
 from typing import TYPE_CHECKING, Any
 
 from tests.reference.movielens import ml_100k
-from tests.reference.row import Line
+from tests.reference.row import Line, Values, at_least
 
 if TYPE_CHECKING:
     from droidloop.models.data.split import Split
@@ -23,37 +22,40 @@ _PLAY = "latest event, all items"
 LINES = {
     "dcf-16-ml-100k": Line(_PLAY, "NDCG@10"),
     "sign-mf-64-ml-100k": Line(_PLAY, "NDCG@10"),
-    "dcf-16-over-sign-mf-64-ml-100k": Line(_PLAY, "NDCG@10 difference"),
-    "dcf-16-over-sign-mf-64-ml-100k-low": Line(_PLAY, "NDCG@10 low"),
+    "dcf-16-over-sign-mf-64-ml-100k": Line(
+        _PLAY,
+        "NDCG@10 difference",
+        at_least(0.0),
+        because="16 bits give 17 distinct scores to all items",
+    ),
     **{f"elastic-{share}-ml-100k": Line(_PLAY, "NDCG@10") for share in SHARES},
     **{f"dense-cut-{share}-ml-100k": Line(_PLAY, "NDCG@10") for share in SHARES},
 }
 
 
-def measure(seed: int) -> dict[str, float]:
-    """Return the figures of one seed."""
+def measure(seed: int) -> Values:
+    """Return the figures of one seed, by user."""
     from droidloop.models.recommenders.dcf import DCF, DCFSetting
     from droidloop.models.tables.dense import DenseTable
     from droidloop.models.tables.elastic import ElasticTable
     from droidloop.models.tables.float_rows import every_vector
     from droidloop.platform.draws import Draws
-    from tests.reference.foursquare import interval
 
     split = ml_100k()
     model = DCF(split.train, split.n_items, DCFSetting(16), Draws(seed, "dcf"), 8)
     ties = _ties(split.n_items, seed)
     dcf = _ndcg(split, model.users, model.items, ties=ties)
     wide = _trained(split, seed, DenseTable(split.n_items, 64), l2=0.01, signs=True)
-    sign = _ndcg(split, *(_signs(wide[name].numpy()) for name in ("user", "item")), ties=ties)
-    mean, low, _ = interval(dcf - sign)
-    values = [float(dcf.mean()), float(sign.mean()), mean, low]
+    user, item = (_signs(wide[name].numpy()) for name in ("user", "item"))
+    sign = _ndcg(split, user, item, ties=ties)
+    values = [dcf, sign, dcf - sign]
     elastic = ElasticTable(split.n_items, 32, 16)
     for table in (elastic, DenseTable(split.n_items, 32)):
         params = _trained(split, seed, table, l2=0.003, signs=False)
         for share in SHARES:
             cut, kept = elastic.cut(params, elastic.nbytes * share // 100)
             vectors = every_vector(cut, kept)
-            values.append(float(_ndcg(split, params["user"].numpy(), vectors).mean()))
+            values.append(_ndcg(split, params["user"].numpy(), vectors))
     return dict(zip(LINES, values, strict=True))
 
 
@@ -101,9 +103,10 @@ def _trained(
     ties = _ties(split.n_items, seed) if signs else 0.0
 
     def quality(params: Params) -> float:
-        both = [params[name].numpy() for name in ("user", "item")]
-        both = [_signs(one) for one in both] if signs else both
-        return float(_ndcg(split, *both, "valid", ties).mean())
+        user, item = (params[name].numpy() for name in ("user", "item"))
+        if signs:
+            user, item = _signs(user), _signs(item)
+        return float(_ndcg(split, user, item, "valid", ties).mean())
 
     longer = Hyperparameters(epochs=60, lr=0.01, batch=2048, negatives=4, patience=8)
     chosen = longer if signs else Hyperparameters(epochs=15, lr=0.02, batch=2048, negatives=4)

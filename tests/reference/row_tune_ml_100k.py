@@ -3,9 +3,9 @@
 S52 trains all that a phone holds (``all``), S53 its user's vector alone (``user``). Cloud and phone
 have the same history: the cloud has trained on every user's training events, a phone goes on with
 those of its own user. ``alone`` is a phone that learns from these events alone, from random values,
-all that it holds. The cloud keeps its best epoch. HR@10 is that of the test item among 99 others; ``few`` and ``many`` are
-the thirds of users with the fewest events and with the most. After ``LATE`` turns over-fitting
-shows as a fall.
+all that it holds. The cloud keeps its best epoch. HR@10 is that of the test item among 99 others;
+``few`` and ``many`` are the thirds of users with the fewest events and with the most. After
+``LATE`` turns over-fitting shows as a fall.
 
 One measurement holds three seeds: a difference has the 95 % interval that pools users and seeds, as
 in ``foursquare.py``. ``works`` is 1 where tuning all gains over the cloud for users with many

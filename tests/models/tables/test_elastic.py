@@ -10,7 +10,7 @@ from droidloop.models.fitting.fit import Hyperparameters, fit
 from droidloop.models.interfaces.learning import Params, init_all
 from droidloop.models.recommenders.mf import MF
 from droidloop.models.tables.dense import DenseTable
-from droidloop.models.tables.elastic import METHOD, CutTable, ElasticTable
+from droidloop.models.tables.elastic import METHOD, CutTable, ElasticSection, ElasticTable
 from droidloop.platform.arrays import FloatArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import PackageError, ScenarioError
@@ -134,7 +134,7 @@ def test_one_training_serves_all_budgets_better_than_a_dense_one_that_is_cut() -
 
 
 def test_it_ships_in_its_share_of_the_bytes() -> None:
-    table = METHOD.build(METHOD.section(budget=0.4), 300, 16, sd=0.1)
+    table = METHOD.build(ElasticSection(budget=0.4), 300, 16, sd=0.1)
     kind, constants = table.scorer(PARAMS)
     assert kind.endswith("CutScorer")
     assert sum(array.nbytes for array in constants.values()) <= 0.4 * 4 * 300 * 16 + 8 * 16 * 4
@@ -142,11 +142,11 @@ def test_it_ships_in_its_share_of_the_bytes() -> None:
 
 def test_blocks_and_budgets_that_cannot_be_are_refused_in_one_line() -> None:
     assert find("table", "elastic") is METHOD
-    assert METHOD.build(METHOD.section(), 30, 24, sd=0.1).blocks == 12
+    assert METHOD.build(ElasticSection(), 30, 24, sd=0.1).blocks == 12
     with pytest.raises(ScenarioError, match="choose a divisor"):
-        METHOD.build(METHOD.section(blocks=5), 30, 24, sd=0.1)
+        METHOD.build(ElasticSection(blocks=5), 30, 24, sd=0.1)
     with pytest.raises(ScenarioError, match="raise it"):
-        METHOD.build(METHOD.section(budget=0.05), 30, 24, sd=0.1)
+        METHOD.build(ElasticSection(budget=0.05), 30, 24, sd=0.1)
     with pytest.raises(ValueError, match="no 0 vectors"):
         ElasticTable(0, 4, 2)
     with pytest.raises(ValueError, match="groups"):

@@ -14,6 +14,7 @@ from .canvas import blank, save
 from .compare import result_of
 from .measured import Measured, metrics_of
 from .quality import quality_of
+from .report import name_of
 from .summary import COMPONENTS, summarise
 
 _COLOURS = ("#4c72b0", "#dd8452", "#55a868", "#c44e52", "#8172b3")
@@ -60,10 +61,9 @@ def _quality(axes: Any, run: RunDirectory, metric: Measured) -> None:
     answer = summarise(run)
     classes = answer["classes"]
     place = np.arange(len(classes))
-    shown = {
-        **{"popularity": "popularity", "cloud": "as the cloud trained it"},
-        **{"trained": "trained", "int8": "int8 on the phone"},
-    }
+    shown = {"trained": "trained", "int8": "int8 on the phone"}
+    if (baseline := answer["baseline"]) is not None:  # the strongest
+        shown = {baseline["model"]: name_of(baseline["model"])} | shown
     there = {one["model"] for one in answer["quality"]}
     for number, model in enumerate(name for name in shown if name in there):
         where = {"model": model, "ranking": metric.ranking}

@@ -130,7 +130,7 @@ def _judged(answer: Facts) -> Iterator[str]:
         metric, model = answer["metrics"][0], baseline["model"]
         chosen = ", ".join(f"{k} = {v:g}" for k, v in answer["settings"].get(model, {}).items())
         yield (
-            f"strongest baseline: {_MODELS.get(model, model).strip()}"
+            f"strongest baseline: {name_of(model)}"
             f"{f' ({chosen}, chosen on validation)' if chosen else ''}; trained on the phones less "
             f"it, user by user: {metric.label} {_with_interval(baseline, 3)}"
         )
@@ -159,6 +159,11 @@ _MODELS = {
     "itemknn": "ItemKNN",
     "popularity": "popularity",
 }
+
+
+def name_of(model: str) -> str:
+    """Return what tables and pictures call *model*."""
+    return _MODELS.get(model, model).strip()
 
 
 def _quality(answer: Facts) -> Table:
@@ -250,8 +255,10 @@ def _metric_rows(answer: Facts) -> Iterator[tuple[str, Callable[[Facts], str]]]:
         if number == 0 and any(one["model"] == "int8" for one in answer["quality"]):
             yield f"{metric.label} int8", partial(found, model="int8")
         if number == 0 and baseline is not None:
-            label = _MODELS.get(baseline["model"], baseline["model"]).strip()
-            yield f"{metric.label} {label}", partial(found, model=baseline["model"])
+            yield (
+                f"{metric.label} {name_of(baseline['model'])}",
+                partial(found, model=baseline["model"]),
+            )
 
 
 def _value(metric: Measured, facts: Facts, model: str = "trained") -> str:

@@ -36,4 +36,7 @@ def test_a_name_that_is_not_public_is_an_attribute_error() -> None:
 
 def test_methods_and_keys_are_records() -> None:
     assert {one["kind"] for one in droidloop.methods("policy")} == {"policy"}
-    assert {one["section"] for one in droidloop.keys("delivery")} == {"[delivery]", "[delivery.planted]"}
+    assert {one["section"] for one in droidloop.keys("delivery")} == {
+        "[delivery]",
+        "[delivery.planted]",
+    }

@@ -160,7 +160,7 @@ def test_training_lowers_the_loss_and_sends_what_the_formula_says(name: str, tab
     private, uploads = play(rule, server, model, ROUNDS)
     measure: Any = weighted_squares if name == "fcf" else loss_of
     before = measure(model, init_all(model, DRAWS, N_USERS))
-    assert measure(model, server.params | private) < 0.97 * before
+    assert measure(model, server.params | private) < 0.98 * before
     whole = name in ("fcf", "fedmf, whole parameters")
     embedding = 4 * DIM if name in ("fedfast", "perfedrec") else 0
     for sent in uploads:

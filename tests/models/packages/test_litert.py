@@ -111,7 +111,9 @@ def test_a_variant_for_newer_runtimes_is_not_even_tried(
 ) -> None:
     monkeypatch.setattr(litert, "installed_runtime", lambda: 14)
     check(package, "int8")
-    with pytest.raises(PackageError, match="int8-dynamic needs runtime 100, not 14; use float32"):
+    with pytest.raises(
+        PackageError, match="int8-dynamic needs runtime 100, not 14; use float16 or float32"
+    ):
         check(package, "int8-dynamic")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from droidloop.models.fitting.baselines import SIMPLE
+from droidloop.models.peer.place_rivals import PLACE_RIVALS
 from droidloop.platform.ledger import read
 from droidloop.platform.rundir import RunDirectory
 from droidloop.scenarios.schema.fit import BASELINES
@@ -67,4 +68,4 @@ def test_scenarios_that_are_left_out_need_data_of_the_user() -> None:
 
 
 def test_baselines_have_the_names_by_which_scenarios_choose_them() -> None:
-    assert tuple(SIMPLE) == BASELINES
+    assert sorted((*SIMPLE, *PLACE_RIVALS)) == sorted(BASELINES)

@@ -31,13 +31,14 @@ from droidloop.platform.errors import PackageError
 from .parcel import METADATA
 
 ROLES = {"root": (3, 2), "targets": (3, 2), "snapshot": (1, 1), "timestamp": (1, 1)}
-"""Of each role how many keys there are and how many must sign. The two that machines hold online
-have one (PEP 458, 'Metadata expiry times' and 'Key threshold')."""
+"""Of each role how many keys there are and how many must sign: one for the two that a machine holds
+online. The numbers are ours; The Update Framework leaves them to who publishes."""
 
 ROOT_DAYS = 365
-"""PEP 458: root expires after a year."""
+"""How long a root is trusted: our choice."""
 DAYS = 30
-"""How long a package may be installed unless its maker says otherwise: the freeze that is borne."""
+"""How long a package may be installed unless its maker says otherwise: the freeze that is
+borne, by our choice."""
 
 ROOT = "root.json"
 

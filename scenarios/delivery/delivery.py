@@ -1,6 +1,6 @@
 """One version on its way: stage by stage to all phones, tried, gone on with or taken back."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -22,10 +22,10 @@ from droidloop.scenarios.schema.turns import needs_of
 from .installed import Installed
 from .offering import Offering
 from .package_work import DeliveryWorks
-from .shipment import Shipment
+from .shipment import Held
 from .trial import Trial
 
-Holders = Callable[[], tuple[IntArray, list[Shipment]]]
+Holders = Callable[[], tuple[IntArray, Held]]
 """Returns the phones that hold a version now and expect none, sorted, and what each holds."""
 
 RETURN_US = 7 * DAY_US
@@ -147,8 +147,7 @@ class Delivery(Stateful):
             case Phase.TRIAL:
                 phones, held = self.holders()
                 mine = self._on_it()[phones] & np.isin(phones, self._stage_phones())
-                kept = [one for one, is_mine in zip(held, mine, strict=True) if is_mine]
-                return self._infer(phones[mine], kept)
+                return self._infer(phones[mine], held.take(mine))
             case _:
                 return self._infer(*self.holders())
 
@@ -219,9 +218,7 @@ class Delivery(Stateful):
         refused = np.setdiff1d(wanting, phones)
         self.installed.refuse(refused, self.round, self.version, "budget: no way is cheap enough")
 
-        def column(of: Callable[[Shipment], object]) -> IntArray:
-            return np.array([of(one) for one in self.offering.shipments], np.int64)[ships]
-
+        offered = Held(self.offering.shipments, ships)
         jobs = recorder.plan(
             phones,
             Kind.DELIVER,
@@ -229,13 +226,13 @@ class Delivery(Stateful):
             version=self.version,
             deadline_us=now_us + round(section.deadline_s * SECOND_US),
             down_bytes=fetch_bytes,
-            flops=column(lambda one: one.check.flops),
-            moved_bytes=column(lambda one: one.check.moved_bytes),
-            operators=column(lambda one: one.check.operators),
-            load_bytes=column(lambda one: one.model_bytes),
-            ram_bytes=column(lambda one: one.check.ram_bytes),
-            storage_bytes=column(lambda one: one.package_bytes),
-            runtime=column(lambda one: one.runtime),
+            flops=offered.column(lambda one: one.check.flops),
+            moved_bytes=offered.column(lambda one: one.check.moved_bytes),
+            operators=offered.column(lambda one: one.check.operators),
+            load_bytes=offered.column(lambda one: one.model_bytes),
+            ram_bytes=offered.column(lambda one: one.check.ram_bytes),
+            storage_bytes=offered.column(lambda one: one.package_bytes),
+            runtime=offered.column(lambda one: one.runtime),
         )
         self.installed.happen(
             phones, Event.OFFERED, version=self.version, variant=self.offering.codes[ships]
@@ -303,7 +300,6 @@ class Delivery(Stateful):
         assert self.fit is not None
         phones = self.fitting()
         cost = self.fit.cost.take(np.searchsorted(self.fit.phones, phones))
-        loads = [one.model_bytes for one in self.offering.held_by(phones)]
         jobs = self.recorder.plan(
             phones,
             Kind.FIT,
@@ -312,29 +308,25 @@ class Delivery(Stateful):
             flops=cost.flops,
             moved_bytes=cost.moved_bytes,
             operators=cost.operators,
-            load_bytes=np.array(loads, np.int64),
+            load_bytes=self.offering.held_by(phones).column(lambda one: one.model_bytes),
             ram_bytes=PROCESS_BYTES + cost.ram_bytes,
         )
         self.recorder.play(jobs)
         return jobs
 
-    def _infer(self, phones: IntArray, held: Sequence[Shipment]) -> Jobs:
+    def _infer(self, phones: IntArray, held: Held) -> Jobs:
         recorder = self.recorder
-
-        def column(of: Callable[[Shipment], object]) -> IntArray:
-            return np.array([of(one) for one in held], np.int64)
-
         jobs = recorder.plan(
             phones,
             Kind.INFER,
-            version=column(lambda one: one.version),
+            version=held.column(lambda one: one.version),
             deadline_us=recorder.engine.now_us + round(self.section.run_within_s * SECOND_US),
-            flops=column(lambda one: one.run.flops),
-            moved_bytes=column(lambda one: one.run.moved_bytes),
-            operators=column(lambda one: one.run.operators),
-            load_bytes=column(lambda one: one.model_bytes),
-            ram_bytes=column(lambda one: one.run.ram_bytes),
-            runtime=column(lambda one: one.runtime),
+            flops=held.column(lambda one: one.run.flops),
+            moved_bytes=held.column(lambda one: one.run.moved_bytes),
+            operators=held.column(lambda one: one.run.operators),
+            load_bytes=held.column(lambda one: one.model_bytes),
+            ram_bytes=held.column(lambda one: one.run.ram_bytes),
+            runtime=held.column(lambda one: one.runtime),
         )
         recorder.play(jobs, None if self.works is None else self.works.lists(phones))
         return jobs

@@ -50,44 +50,53 @@ class Installed(Stateful):
         self._population.state["version"][phones] = self.slots["version"][phones]
         if event not in TOLD:
             return
-        about = self.slots[phones] if event is Event.RETURNED else before
-        pair = (
-            ("version", "variant")
-            if event is Event.RETURNED
-            else ("candidate", "candidate_variant")
+        returned = event is Event.RETURNED
+        about = self.slots[phones] if returned else before
+        version_of, variant_of = (
+            ("version", "variant") if returned else ("candidate", "candidate_variant")
         )
-        names = ["", *self.variants]
-        self._recorder.note(
-            "installs",
-            t_us=self._recorder.engine.now_us,
-            done_us=self._recorder.engine.now_us if done_us is None else done_us,
-            phone=phones,
-            round=round_,
-            event=event.name.lower(),
-            version=about[pair[0]],
+        variants = Words(["", *self.variants], about[variant_of].astype(np.int64) + 1)
+        self._note(
+            phones,
+            event,
+            round_,
+            version=about[version_of],
             before=before["version"],
-            variant=Words(names, about[pair[1]].astype(np.int64) + 1),
+            variant=variants,
             why=why,
+            done_us=done_us,
             fetched_bytes=fetched_bytes,
         )
 
     def refuse(self, phones: IntArray, round_: int, version: int, why: str) -> None:
         """Note that *phones* are not offered *version*, for *why*."""
         if len(phones):
-            now_us = self._recorder.engine.now_us
-            self._recorder.note(
-                "installs",
-                t_us=now_us,
-                done_us=now_us,
-                phone=phones,
-                round=round_,
-                event=Event.REFUSED.name.lower(),
-                version=version,
-                before=self.slots["version"][phones],
-                variant="",
-                why=why,
-                fetched_bytes=0,
-            )
+            before = self.slots["version"][phones]
+            self._note(phones, Event.REFUSED, round_, version=version, before=before, why=why)
+
+    def _note(
+        self,
+        phones: IntArray,
+        event: Event,
+        round_: int,
+        *,
+        variant: Words | str = "",
+        done_us: Any = None,
+        fetched_bytes: Any = 0,
+        **columns: Any,
+    ) -> None:
+        now_us = self._recorder.engine.now_us
+        self._recorder.note(
+            "installs",
+            t_us=now_us,
+            done_us=now_us if done_us is None else done_us,
+            phone=phones,
+            round=round_,
+            event=event.name.lower(),
+            variant=variant,
+            fetched_bytes=fetched_bytes,
+            **columns,
+        )
 
     def spend(self, phones: IntArray, fetched_bytes: IntArray) -> None:
         """Count what *phones* have fetched against today's budget."""

@@ -17,7 +17,7 @@ from droidloop.platform.units import SECOND_US
 from droidloop.scenarios.schema.delivery_section import DeliverySection
 
 from .installed import Installed
-from .shipment import Shipment
+from .shipment import Held, Shipment
 
 
 @dataclass(frozen=True)
@@ -99,10 +99,11 @@ class Offering:
         bytes_ = np.choose(np.maximum(taken, 0), fetch)[kept]
         return phones[kept], taken[kept], bytes_
 
-    def held_by(self, phones: IntArray) -> list[Shipment]:
+    def held_by(self, phones: IntArray) -> Held:
         """Return the shipment that each of *phones*, which are on the version, holds."""
-        by_code = dict(zip(self.codes.tolist(), self.shipments, strict=True))
-        return [by_code[one] for one in self.installed.slots["variant"][phones].tolist()]
+        places = np.zeros(len(self.installed.variants), np.int64)
+        places[self.codes] = np.arange(len(self.codes))
+        return Held(self.shipments, places[self.installed.slots["variant"][phones]])
 
     def whole_bytes(self, phones: IntArray) -> int:
         """Return what the candidates of *phones* would have taken as whole packages."""

@@ -33,7 +33,7 @@ from .installed import Installed
 from .offering import Offering, list_us
 from .package_work import DeliveryWorks
 from .planted import slowed, spoiled, turned_round
-from .shipment import Shipment, shipment_of
+from .shipment import Held, Shipment, shipment_of
 
 VARIANTS = ("float32", "int8")
 VERSIONS = "versions"
@@ -183,7 +183,7 @@ class Releases(Stateful):
         )
         return Release(round_, package, users, delivery, bare)
 
-    def _holders(self) -> tuple[IntArray, list[Shipment]]:
+    def _holders(self) -> tuple[IntArray, Held]:
         """Return the phones that hold a version and expect none; see ``delivery.Holders``."""
         for release in self.made:
             release.delivery.settle()
@@ -192,8 +192,9 @@ class Releases(Stateful):
         phones = np.flatnonzero((slots["version"] >= 0) & (slots["step"] == Step.IDLE) & ~left_out)
         names = self._installed.variants
         shipments = self._shipments()
-        pairs = slots[["version", "variant"]][phones].tolist()
-        return phones, [shipments[version, names[variant]] for version, variant in pairs]
+        pairs, which = np.unique(slots[["version", "variant"]][phones], return_inverse=True)
+        held = [shipments[version, names[variant]] for version, variant in pairs.tolist()]
+        return phones, Held(held, which)
 
     def _shipments(self) -> dict[tuple[int, str], Shipment]:
         """Return every shipment so far by its version and variant."""

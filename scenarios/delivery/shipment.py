@@ -1,12 +1,16 @@
 """What a package asks of a phone, from its own figures: bytes, memory, arithmetic."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from droidloop.models.interfaces.learning import Cost
 from droidloop.models.packages.export import GOLDEN_RUNS
 from droidloop.models.packages.litert import LiteRT
 from droidloop.models.packages.package import Package
 from droidloop.models.packages.packing import DYNAMIC
+from droidloop.platform.arrays import BoolArray, IntArray
 from droidloop.platform.state import kept_value
 
 LIST_OPERATORS = 4
@@ -37,6 +41,27 @@ class Shipment:
     check: Cost
     run: Cost
     wrong: str = ""
+
+
+@dataclass(frozen=True)
+class Held:
+    """Which one of *shipments* each of some phones has or is offered.
+
+    Attributes:
+        shipments: the distinct ones.
+        which: the place of each phone's among them, (phones,).
+    """
+
+    shipments: Sequence[Shipment]
+    which: IntArray
+
+    def column(self, of: Callable[[Shipment], object]) -> IntArray:
+        """Return what *of* says of each phone's shipment, (phones,)."""
+        return np.array([of(one) for one in self.shipments], np.int64)[self.which]
+
+    def take(self, phones: BoolArray) -> "Held":
+        """Return those of some of the *phones*."""
+        return Held(self.shipments, self.which[phones])
 
 
 def shipment_of(package: Package, name: str, version: int, work: Cost | None = None) -> Shipment:

@@ -121,6 +121,7 @@ _INSTALLS = (
     Column("variant", str, "of that version"),
     Column("why", str, "it was refused or left; empty: nothing was wrong"),
     Column("fetched_bytes", np.int64, "for it, as far as they came"),
+    Column("whole_bytes", np.int64, "of the whole package, of what was tried; else 0", since=2),
 )
 
 TABLES: dict[str, Table] = {

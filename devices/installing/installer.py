@@ -35,6 +35,7 @@ class Change:
     sent_bytes: int = 0
     invoke_us: int = 0
     before: int = NONE
+    whole_bytes: int = 0
 
     def line(self, name: str) -> str:
         """Return it for people."""
@@ -140,19 +141,20 @@ class Installer:
         self._write()
         part = package.part(name)
         folder = folder_of(self.name, version, name)
-        sent = self.place.put(folder, {**part.files, MANIFEST: part.manifest.encode()})
+        files = {**part.files, MANIFEST: part.manifest.encode()}
+        sent, whole = self.place.put(folder, files), sum(map(len, files.values()))
         advance(self._slots, _ROW, Event.FETCHED)
         advance(self._slots, _ROW, Event.SIGNED)  # see ``install``
         reason, invoke_us = self._prove(part, name, folder)
         if reason is None and invoke_us > most_us:
             reason = f"takes {invoke_us} us an answer where {most_us} are the most"
         if reason is not None:
-            change = self._happen(Event.REFUSED, reason, sent, invoke_us)
+            change = self._happen(Event.REFUSED, reason, sent, invoke_us, whole)
             self._write()
             self._sweep()
             return change
-        self._happen(Event.PROVEN, "", sent, invoke_us)
-        change = self._happen(Event.SWITCHED, "", sent, invoke_us)
+        self._happen(Event.PROVEN, "", sent, invoke_us, whole)
+        change = self._happen(Event.SWITCHED, "", sent, invoke_us, whole)
         self._sweep()
         return change
 
@@ -175,14 +177,16 @@ class Installer:
             return f"does not run: {ran.message}", 0
         return part.judge(name, ran.outputs), int(np.median(ran.invoke_us))
 
-    def _happen(self, event: Event, why: str, sent: int = 0, invoke_us: int = 0) -> Change:
+    def _happen(
+        self, event: Event, why: str, sent: int = 0, invoke_us: int = 0, whole: int = 0
+    ) -> Change:
         """Have *event* happen to the candidate, and tell; a switch is written before it is told."""
         version, variant = self._pair("candidate", "candidate_variant") or (NONE, "")
         before = int(self._slots["version"][0])
         advance(self._slots, _ROW, event)
         if event is Event.SWITCHED:
             self._write()
-        change = Change(event, version, variant, why, sent, invoke_us, before)
+        change = Change(event, version, variant, why, sent, invoke_us, before, whole)
         self.tell(change)
         return change
 

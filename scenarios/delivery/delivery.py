@@ -23,6 +23,7 @@ from .installed import Installed
 from .offering import Offering
 from .package_work import DeliveryWorks
 from .shipment import Held
+from .stages import Stages
 from .trial import Trial
 
 Holders = Callable[[], tuple[IntArray, Held]]
@@ -53,7 +54,7 @@ class Delivery(Stateful):
     Attributes:
         recorder: plays the jobs.
         round: the turn that the version is of.
-        order: all phones, those of the first stage first.
+        stages: which phones it goes to, one part after the other.
         offering: what goes there.
         section: how.
         installed: what phones have, which changes with it.
@@ -69,7 +70,7 @@ class Delivery(Stateful):
 
     recorder: Recorder
     round: int
-    order: IntArray
+    stages: Stages
     offering: Offering
     section: DeliverySection
     installed: Installed
@@ -101,8 +102,9 @@ class Delivery(Stateful):
     )
 
     def __post_init__(self) -> None:
-        self._given_up = np.zeros(len(self.order), np.bool_)
-        self._got = np.zeros(len(self.order), np.int64)
+        count = len(self.stages.order)
+        self._given_up = np.zeros(count, np.bool_)
+        self._got = np.zeros(count, np.int64)
 
     def process(self) -> Process:
         """Go from phase to phase; what is known lies in the fields."""
@@ -146,7 +148,7 @@ class Delivery(Stateful):
                 return self._fit_private()
             case Phase.TRIAL:
                 phones, held = self.holders()
-                mine = self._on_it()[phones] & np.isin(phones, self._stage_phones())
+                mine = self._on_it()[phones] & np.isin(phones, self.stages.phones(self._stage))
                 return self._infer(phones[mine], held.take(mine))
             case _:
                 return self._infer(*self.holders())
@@ -155,8 +157,9 @@ class Delivery(Stateful):
         """Choose the next phase after *jobs*, all of which have ended."""
         section = self.section
         match self._phase:
-            case Phase.DELIVER if self._wanting(busy=True).any() or (
-                self._tries < section.retries and self._wanting().any()
+            case Phase.DELIVER if not self._reached_enough() and (
+                self._wanting(busy=True).any()
+                or (self._tries < section.retries and self._wanting().any())
             ):
                 self._tries += not self._wanting(busy=True).any()
                 self._wait()
@@ -184,23 +187,20 @@ class Delivery(Stateful):
 
     @property
     def _last(self) -> bool:
-        return self._stage == len(self.section.stages) - 1
+        return self.stages.last(self._stage)
 
-    def _quota(self, stage: int) -> int:
-        """Return how many phones there are up to *stage*."""
-        if stage < 0:
-            return 0
-        wanted = int(np.ceil(self.section.stages[stage] * len(self.order)))
-        return min(len(self.order), max(wanted, self.section.least_phones))
-
-    def _stage_phones(self) -> IntArray:
-        return self.order[self._quota(self._stage - 1) : self._quota(self._stage)]
+    def _reached_enough(self) -> bool:
+        """Return whether so many of an early stage's phones have tried it that it can be judged."""
+        if self._last:
+            return False
+        phones = self.stages.phones(self._stage)
+        told = self._given_up | (self.installed.slots["version"] >= self.version)
+        return float(told[phones].mean()) >= self.section.enough
 
     def _wanting(self, *, busy: bool = False) -> BoolArray:
         """Return which phones of the stages so far lack the version and are free, or *busy*."""
         slots = self.installed.slots
-        within = np.zeros(len(self.order), np.bool_)
-        within[self.order[: self._quota(self._stage)]] = True
+        within = self.stages.within(self._stage)
         lack = within & (slots["version"] < self.version) & ~self._given_up
         return np.asarray(lack & ((slots["step"] != Step.IDLE) == busy))
 
@@ -267,7 +267,8 @@ class Delivery(Stateful):
         self._tried += int(done.sum())
         self._failed += int((done & wrong).sum())
         self._bytes += int(rows["downloaded_bytes"].sum())
-        self._whole_bytes += self.offering.whole_bytes(phones[done])
+        whole_bytes = self.offering.whole_bytes(phones)
+        self._whole_bytes += int(whole_bytes[done].sum())
         for event in (Event.FETCHED, Event.SIGNED):
             installed.happen(phones[done], event)
         installed.happen(phones[right], Event.PROVEN)
@@ -282,6 +283,7 @@ class Delivery(Stateful):
                 why=why,
                 done_us=rows["finish_us"][some],
                 fetched_bytes=self._got[phones[some]],
+                whole_bytes=whole_bytes[some],
             )
         self._given_up[phones[done & wrong]] = True
         self._got[phones[done]] = 0
@@ -348,7 +350,7 @@ class Delivery(Stateful):
     def _note_stage(self, trial: Trial | None) -> None:
         """Note how far the release has come, and what its last stage has shown."""
         values = {
-            "stage_ppm": round(1e6 * self.section.stages[self._stage]),
+            "stage_ppm": round(1e6 * self.stages.share(self._stage)),
             "phones": int(self._on_it().sum()),
             "fetched_bytes": self._bytes,
             "whole_bytes": self._whole_bytes,

@@ -41,6 +41,7 @@ class Installed(Stateful):
         why: str | Sequence[str] = "",
         done_us: Any = None,
         fetched_bytes: Any = 0,
+        whole_bytes: Any = 0,
     ) -> None:
         """Have *event* happen to *phones*, and note it; see ``slots.advance``."""
         if not len(phones):
@@ -66,6 +67,7 @@ class Installed(Stateful):
             why=why,
             done_us=done_us,
             fetched_bytes=fetched_bytes,
+            whole_bytes=whole_bytes,
         )
 
     def refuse(self, phones: IntArray, round_: int, version: int, why: str) -> None:
@@ -83,6 +85,7 @@ class Installed(Stateful):
         variant: Words | str = "",
         done_us: Any = None,
         fetched_bytes: Any = 0,
+        whole_bytes: Any = 0,
         **columns: Any,
     ) -> None:
         now_us = self._recorder.engine.now_us
@@ -95,6 +98,7 @@ class Installed(Stateful):
             event=event.name.lower(),
             variant=variant,
             fetched_bytes=fetched_bytes,
+            whole_bytes=whole_bytes,
             **columns,
         )
 

@@ -27,6 +27,7 @@ def note_changes(ledger: Ledger, t_us: int, phone: int, changes: Sequence[Change
         variant=[one.variant for one in changes],
         why=[one.why for one in changes],
         fetched_bytes=[one.sent_bytes for one in changes],
+        whole_bytes=[one.whole_bytes for one in changes],
     )
 
 

@@ -105,14 +105,14 @@ class Offering:
         places[self.codes] = np.arange(len(self.codes))
         return Held(self.shipments, places[self.installed.slots["variant"][phones]])
 
-    def whole_bytes(self, phones: IntArray) -> int:
-        """Return what the candidates of *phones* would have taken as whole packages."""
+    def whole_bytes(self, phones: IntArray) -> IntArray:
+        """Return what the candidate of each of *phones* takes as a whole package."""
         held = self.installed.slots["candidate_variant"][phones]
         sizes = np.zeros(len(self.installed.variants), np.int64)
         sizes[self.codes] = [
             self.stock.whole_bytes(one.variant, self.version) for one in self.shipments
         ]
-        return int(sizes[held].sum())
+        return sizes[held]
 
     def _fetch_bytes(self, shipment: Shipment, phones: IntArray) -> IntArray:
         slots = self.installed.slots[phones]

@@ -34,6 +34,7 @@ from .offering import Offering, list_us
 from .package_work import DeliveryWorks
 from .planted import slowed, spoiled, turned_round
 from .shipment import Held, Shipment, shipment_of
+from .stages import Stages
 
 VARIANTS = ("float32", "int8")
 VERSIONS = "versions"
@@ -108,16 +109,16 @@ class Releases(Stateful):
             self._times += 1
             self._ship_new(self.best())
 
-    def after_turn(self, version: Version | None, *, improved: bool) -> None:
-        """Ship the *version* that a turn has left, if it is its time."""
+    def after_turn(
+        self, turn: int, present: Callable[[int], Version | None], *, improved: bool
+    ) -> None:
+        """Ship what *turn* has left, which *present* makes, if it is its time."""
         section = self._section
-        if version is None:
-            return
-        if section.when == "every" and (version.round + 1) % section.every == 0:
-            self._ship_new(version)
         last = self.made[-1].round if self.made else -section.every
-        if section.when == "best" and improved and version.round - last >= section.every:
-            self._ship_new(version)
+        every = section.when == "every" and (turn + 1) % section.every == 0
+        best = section.when == "best" and improved and turn - last >= section.every
+        if every or best:
+            self._ship_new(present(turn))
 
     def ship(self, version: Version) -> Release:
         """Make a package of *version*, and begin to deliver it."""
@@ -169,7 +170,7 @@ class Releases(Stateful):
         delivery = Delivery(
             recorder=self._recorder,
             round=round_,
-            order=self._draws.order(everybody, round_),
+            stages=Stages(self._draws.order(everybody, round_), self._section),
             offering=offering,
             section=self._section,
             installed=self._installed,

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from .deliveries import in_words as in_words_of_release
 from .device_tables import show_devices
 from .measured import Measured
 from .quality import record_of
@@ -67,6 +68,8 @@ def show(answer: Facts, console: Console) -> None:
         console.print(f"{kind} jobs: {parts}", highlight=False)
     if "staleness" in answer:
         console.print(in_words(answer["staleness"]), highlight=False)
+    for version, release in answer.get("releases", {}).items():
+        console.print(in_words_of_release(version, release), highlight=False)
     if "link_bytes" in answer:
         peers, server = (
             answer["link_bytes"][side] / 1e6 for side in ("between_phones", "with_server")

@@ -11,6 +11,7 @@ from droidloop.platform.ledger import Rows, read, texts
 from droidloop.platform.rundir import RunDirectory
 from droidloop.platform.units import joules, seconds
 
+from .deliveries import releases_of
 from .device_tables import devices_of
 from .measured import metrics_of
 from .provenance import synthetic_parts
@@ -76,6 +77,8 @@ def summarise(run: RunDirectory) -> dict[str, Any]:
         answer["link_bytes"] = links
     if (staleness := staleness_of(events)) is not None:
         answer["staleness"] = staleness
+    if (releases := releases_of(tables.jobs, read(run.path, "installs"))) is not None:
+        answer["releases"] = releases
     answer["latency_s"]["round"] = _spread(_values(events, "round", "length_us"))
     return answer
 

@@ -151,7 +151,7 @@ class Whole(Stateful):
         judged = (number + 1) % every == 0 or number + 1 == total
         improved = judged and self._evaluation.validate(number)
         if not self._at_end:
-            self._releases.after_turn(self._evaluation.present(number), improved=improved)
+            self._releases.after_turn(number, self._evaluation.present, improved=improved)
         self.checkpoints.after_turn()
 
     def _judge_release(self, release: Release) -> None:

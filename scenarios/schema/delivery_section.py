@@ -50,6 +50,9 @@ class DeliverySection(Section):
     """The shares of phones that a release goes to, one after the other, rising to 1."""
     least_phones: PositiveInt = 10
     """The fewest phones of a stage: less of them tell nothing."""
+    enough: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    """A stage before the last is judged once this share of its phones has tried the version, and is
+    not offered again; at the latest after all `retries`."""
     retries: Annotated[int, Field(ge=0, le=1000)] = 0
     """How often a stage is offered again to the phones that it has not reached."""
     retry_s: PositiveFloat = 3600.0

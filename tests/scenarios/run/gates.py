@@ -1,5 +1,9 @@
-"""Checks from a run's ledger alone that every phone always was on a version that had passed."""
+"""Checks from a run's ledger alone that every phone always was on a version that had passed.
 
+python -m tests.scenarios.run.gates RUN
+"""
+
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +12,7 @@ import numpy as np
 from droidloop.platform.jobs import Kind, Outcome
 from droidloop.platform.ledger import Rows, read
 from droidloop.platform.rundir import RunDirectory
+from droidloop.platform.units import DAY_US
 
 
 def require_gates(path: Path) -> int:
@@ -15,7 +20,8 @@ def require_gates(path: Path) -> int:
 
     A phone's version changes only by a delivery that it proved, which ended at that instant, or by
     an order to return to what it had proved before. Lists come from the version at work. Of each
-    release no more phones are offered it than the stages that had opened by then allow.
+    release no more phones are offered it than the stages that had opened by then allow, and none
+    once it was stopped. At the end each phone is on the version that its last change says.
     """
     jobs, installs = read(path, "jobs"), read(path, "installs")
     ended = {
@@ -42,6 +48,8 @@ def require_gates(path: Path) -> int:
             assert one["why"] != b""
         past.append((done_us, version))
         changes += 1
+    for one in read(path, "devices"):
+        assert history.get(int(one["phone"]), [(-1, -1)])[-1][1] == one["version"]
     _require_lists(jobs, history)
     for version in np.unique(jobs["version"][jobs["kind"] == Kind.DELIVER]).tolist():
         _require_stages(path, jobs, version)
@@ -67,8 +75,51 @@ def _require_stages(path: Path, jobs: Rows, version: int) -> None:
     events, phones = read(path, "events"), len(read(path, "devices"))
     mine = events[(events["kind"] == b"release") & (events["round"] == version - 1)]
     passed = mine[(mine["name"] == b"passed") & (mine["value"] == 1)]["t_us"]
+    quotas = np.unique(
+        [
+            min(phones, max(int(np.ceil(share * phones)), scenario["least_phones"]))
+            for share in scenario["stages"]
+        ]
+    )
+    stopped = mine[(mine["name"] == b"passed") & (mine["value"] == 0)]["t_us"]
     offered = jobs[(jobs["kind"] == Kind.DELIVER) & (jobs["version"] == version)]
+    assert not len(stopped) or (offered["plan_us"] < stopped[0]).all()
     for t_us in np.unique(offered["plan_us"]):
-        share = scenario["stages"][int((passed <= t_us).sum())]
-        quota = min(phones, max(int(np.ceil(share * phones)), scenario["least_phones"]))
+        quota = quotas[int((passed <= t_us).sum())]
         assert len(np.unique(offered["phone"][offered["plan_us"] <= t_us])) <= quota
+
+
+def out_of_reach(path: Path, least_us: int) -> dict[int, int]:
+    """Return phones that came back after *least_us*, and the version that they then took.
+
+    Such a phone was offered a version and did not answer, nor did anything else that was asked of
+    it come to its end until *least_us* later, when it took a version.
+    """
+    jobs, back = read(path, "jobs"), {}
+    jobs = jobs[np.lexsort([jobs["plan_us"], jobs["phone"]])]
+    for mine in np.split(jobs, np.flatnonzero(np.diff(jobs["phone"])) + 1):
+        since = -1
+        for one in mine[np.argsort(mine["plan_us"], kind="stable")]:
+            if one["outcome"] != Outcome.DONE:
+                lost = one["kind"] == Kind.DELIVER and one["downloaded_bytes"] == 0
+                since = int(one["plan_us"]) if lost and since < 0 else since
+                continue
+            away = since >= 0 and int(one["start_us"]) - since >= least_us
+            if away and one["kind"] == Kind.DELIVER:
+                back[int(one["phone"])] = int(one["version"])
+            since = -1
+    return back
+
+
+def main(path: Path) -> None:
+    """Check the run in *path*, and say what was found."""
+    print(f"{require_gates(path)} changes of versions, each by a version that had passed its gate")
+    versions = dict(read(path, "devices")[["phone", "version"]].tolist())
+    for days in (1, 5):
+        back = out_of_reach(path, days * DAY_US)
+        right = sum(versions[phone] == version for phone, version in back.items())
+        print(f"{len(back)} phones came back after {days} days; {right} are on what they took then")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -54,6 +54,8 @@ def test_phones_hold_different_versions_at_one_time(jobs: Rows) -> None:
     assert max(map(len, at_once)) > 1
 
 
-def test_the_library_ships_five_versions() -> None:
+def test_the_library_ships_four_versions_in_a_week_of_which_one_is_bad() -> None:
     scenario = load(find("releases"))
-    assert scenario.protocol.rounds // scenario.delivery.every == 5
+    assert scenario.protocol.rounds * scenario.protocol.every_s == 7 * 86400
+    assert len(scenario.delivery.at_h) == 4
+    assert [one.release for one in scenario.delivery.planted] == [3]

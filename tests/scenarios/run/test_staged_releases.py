@@ -14,10 +14,12 @@ from droidloop.models.packages.package import Package
 from droidloop.models.packages.packing import Answer, Face, pack
 from droidloop.platform.jobs import Kind, Outcome
 from droidloop.platform.ledger import read, texts
+from droidloop.platform.units import DAY_US
+from droidloop.scenarios.reports.deliveries import releases_of
 from droidloop.scenarios.run import checkpoints
 from droidloop.scenarios.run.run import execute
-from droidloop.scenarios.schema.load import load
-from tests.scenarios.run.gates import require_gates
+from droidloop.scenarios.schema.load import find, load
+from tests.scenarios.run.gates import out_of_reach, require_gates
 from tests.scenarios.run.test_resume import killed_and_resumed, quiet
 
 GOOD, WRONG, SLOW, WORSE, LAST = 14, 28, 42, 56, 70
@@ -201,3 +203,39 @@ def test_lost_deliveries_are_offered_again_and_go_on_where_they_were(run: Path) 
         assert (tries["outcome"][:-1] != Outcome.DONE).all()
         for before, after in itertools.pairwise(tries):
             assert after["down_bytes"] <= before["down_bytes"] - before["downloaded_bytes"]
+
+
+@pytest.fixture(scope="module")
+def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library's week of releases, with sixty phones of which most have no WiFi at home."""
+    out = tmp_path_factory.mktemp("week") / "run"
+    few = [
+        *("data.users=60", "data.items=120", "model.dim=8", "protocol.clients=20"),
+        *("evaluation.baselines=[]", "evaluation.every=84", "population.wifi_share=0.2"),
+        *("delivery.at_h=[]", "delivery.when=every", "delivery.every=36"),
+        *("delivery.least_phones=20", "delivery.planted=[{release=3,fault='slow'}]"),
+    ]
+    execute(load(find("releases"), few), out, replay=None, progress=quiet)
+    return out
+
+
+def test_in_a_week_of_releases_no_phone_is_on_a_version_that_did_not_pass(week: Path) -> None:
+    assert require_gates(week) > 120
+
+
+def test_phones_that_were_out_of_reach_for_five_days_come_up_right(week: Path) -> None:
+    back = out_of_reach(week, 5 * DAY_US)
+    versions = dict(read(week, "devices")[["phone", "version"]].tolist())
+    assert back
+    assert {phone: versions[phone] for phone in back} == back == dict.fromkeys(back, 144)
+
+
+def test_the_summary_says_what_patches_took_and_whole_packages_would_have(week: Path) -> None:
+    found = releases_of(read(week, "jobs"), read(week, "installs"))
+    assert found is not None
+    assert [*found] == ["v36", "v72", "v108", "v144"]
+    assert found["v36"]["mb"] == found["v36"]["whole_mb"]
+    assert 0 < found["v108"]["phones"] == found["v108"]["returned"] <= 20
+    for version in ("v72", "v144"):
+        assert found[version]["mb"] < found[version]["whole_mb"]
+        assert found[version]["joules"] < found[version]["whole_joules"]

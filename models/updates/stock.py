@@ -20,7 +20,8 @@ class Stock:
 
     Attributes:
         leap: how many versions a single patch may leap; patches of pairs that are farther apart
-            are not made.
+            are not made: three, so that a phone that missed two releases still has one (our
+            choice: each more costs the maker a patch a variant and version).
         patches: whether there are any.
     """
 

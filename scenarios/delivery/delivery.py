@@ -30,7 +30,8 @@ Holders = Callable[[], tuple[IntArray, Held]]
 """Returns the phones that hold a version now and expect none, sorted, and what each holds."""
 
 RETURN_US = 7 * DAY_US
-"""How long phones that are not there are waited for to return."""
+"""How long phones that are not there are waited for to return: Apple's phased releases take as long
+to reach all (App Store Connect, release a version update in phases)."""
 
 
 class Phase(IntEnum):

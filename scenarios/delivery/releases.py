@@ -114,9 +114,10 @@ class Releases(Stateful):
     ) -> None:
         """Ship what *turn* has left, which *present* makes, if it is its time."""
         section = self._section
-        last = self.made[-1].round if self.made else -section.every
-        every = section.when == "every" and (turn + 1) % section.every == 0
-        best = section.when == "best" and improved and turn - last >= section.every
+        gap = section.every or 1
+        last = self.made[-1].round if self.made else -gap
+        every = section.when == "every" and (turn + 1) % gap == 0
+        best = section.when == "best" and improved and turn - last >= gap
         if every or best:
             self._ship_new(present(turn))
 

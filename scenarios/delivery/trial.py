@@ -54,7 +54,7 @@ class Trial:
             return "reached no phone that could tell"
         if self.failed_share > section.max_failed:
             return f"failures: {self.failed} of {self.tried} refused it"
-        if self.slower_median > section.max_slower:
+        if section.max_slower is not None and self.slower_median > section.max_slower:
             return f"latency: lists take {self.slower_median:.2f} times as long"
         mean, high = self.gain
         if high < -section.max_worse:

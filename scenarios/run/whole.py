@@ -81,7 +81,7 @@ class Whole(Stateful):
         """Begin all activities; the event happens when all have ended."""
         self._evaluation.note_split()
         self._activities.begin(TRAINING, self._training())
-        if self._scenario.delivery.at_h:
+        if self._scenario.delivery.ships and self._scenario.delivery.at_h:
             self._activities.begin(TIMES, self._releases.process())
         return self._activities.over
 
@@ -140,7 +140,7 @@ class Whole(Stateful):
         self._evaluation.require_best()
         best, release = self._evaluation.version(), None
         self._progress("exporting", 0, 1)
-        if self._at_end and best is not None and self._scenario.delivery.variant != "none":
+        if self._at_end and best is not None and self._scenario.delivery.ships:
             release = self._releases.ship(best)
         self._evaluation.measure(release)
         self._progress("exporting", 1, 1)
@@ -150,7 +150,7 @@ class Whole(Stateful):
         self._progress("training", number + 1, total)
         judged = (number + 1) % every == 0 or number + 1 == total
         improved = judged and self._evaluation.validate(number)
-        if not self._at_end:
+        if self._scenario.delivery.ships and not self._at_end:
             self._releases.after_turn(number, self._evaluation.present, improved=improved)
         self.checkpoints.after_turn()
 

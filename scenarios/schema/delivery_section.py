@@ -6,6 +6,18 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from droidloop.platform.section import NotNegative, Section, Share
 
+# A default is neutral, or a figure of somebody else's; where it is neither, the file chooses.
+# Doze lets the apps of an idle phone work after an hour for the first time, and after six hours at
+# the latest: idle_to, max_idle_to of AOSP, DeviceIdleController.java.
+_FIRST_WINDOW_S = 3600.0
+_LAST_WINDOW_S = 21600.0
+# UpdatePollIntervalSeconds of Mender's client, docs.mender.io (polling intervals).
+_POLL_S = 1800.0
+# The canaries of a first stage: 5 to 10 devices, docs.memfault.com (OTA deploy process).
+_CANARIES = 10
+# The bad behaviour threshold of the crash rate over all devices, Android vitals.
+_BAD_SHARE = 0.0109
+
 
 class PlantedSection(Section):
     """A release that is made bad on purpose, to see it be held back."""
@@ -26,14 +38,16 @@ class DeliverySection(Section):
     when: Literal["end", "every", "best", "at"] = "end"
     """The best turn after training; or, while training goes on, that of every so many turns, each
     best one so far, or the best so far at some times."""
-    every: PositiveInt = 10
-    """Turns from one release to the next; with ``best`` at least so many."""
+    every: PositiveInt | None = None
+    """Turns from one release to the next, needed with ``every``; with ``best`` at least so many."""
     at_h: list[PositiveFloat] = Field(default_factory=list)
     """The times of releases in hours from the start, rising; with ``at``."""
-    deadline_s: PositiveFloat = 10800.0
-    """How long after the release, or a stage of it, phones may fetch the model."""
-    run_within_s: PositiveFloat = 3600.0
-    """How long a phone has for its list; it may be switched off at first."""
+    deadline_s: PositiveFloat = _LAST_WINDOW_S
+    """How long after the release, or a stage of it, phones may fetch the model: by default the
+    longest that Android keeps an idle phone's apps from the network (AOSP, max_idle_to)."""
+    run_within_s: PositiveFloat = _FIRST_WINDOW_S
+    """How long a phone has for its list, as it may be switched off at first: by default until an
+    idle phone's first window (AOSP, idle_to)."""
     lists: PositiveInt = 1
     """How many times each reached phone computes its list."""
     charging: bool = False
@@ -48,18 +62,19 @@ class DeliverySection(Section):
     """With ``auto``: the longest that a list may take by the phone's law, where one can be had."""
     stages: list[Annotated[float, Field(gt=0.0, le=1.0)]] = Field(default=[1.0])
     """The shares of phones that a release goes to, one after the other, rising to 1."""
-    least_phones: PositiveInt = 10
-    """The fewest phones of a stage: less of them tell nothing."""
+    least_phones: PositiveInt = _CANARIES
+    """The fewest phones of a stage: less of them tell nothing (Memfault: 5 to 10 canaries)."""
     enough: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     """A stage before the last is judged once this share of its phones has tried the version, and is
     not offered again; at the latest after all `retries`."""
     retries: Annotated[int, Field(ge=0, le=1000)] = 0
     """How often a stage is offered again to the phones that it has not reached."""
-    retry_s: PositiveFloat = 3600.0
-    """The gap before that."""
-    max_failed: Share = 0.05
-    """A stage is the last if more of the phones that fetched it could not activate it."""
-    max_slower: Annotated[float, Field(ge=1.0)] = 1.5
+    retry_s: PositiveFloat = _POLL_S
+    """The gap before that: by default how often Mender's clients ask for updates."""
+    max_failed: Share = _BAD_SHARE
+    """A stage is the last if more of the phones that fetched it could not activate it: by default
+    Google Play's threshold of bad behaviour, a crash rate of 1.09 %."""
+    max_slower: Annotated[float, Field(ge=1.0)] | None = None
     """Or if lists take so many times as long as before, in the median phone."""
     max_worse: NotNegative = 0.0
     """Or if what rounds are chosen by has surely dropped by more on the validation items: by the
@@ -68,6 +83,11 @@ class DeliverySection(Section):
     """Releases, counted from 1, that somebody stops by hand after their first stage."""
     planted: list[PlantedSection] = Field(default_factory=list)
     """Releases that are bad on purpose."""
+
+    @property
+    def ships(self) -> bool:
+        """Whether anything does."""
+        return self.variant != "none"
 
     @model_validator(mode="after")
     def _times_where_they_count(self) -> "DeliverySection":
@@ -78,6 +98,12 @@ class DeliverySection(Section):
             )
         if sorted(set(self.at_h)) != self.at_h:
             raise ValueError(f"delivery.at_h = {self.at_h}: give times that rise")
+        return self
+
+    @model_validator(mode="after")
+    def _every_so_many(self) -> "DeliverySection":
+        if self.when == "every" and self.every is None:
+            raise ValueError("delivery.when = 'every' without delivery.every: say how many turns")
         return self
 
     @model_validator(mode="after")

@@ -24,15 +24,15 @@ def weights(version: int, size: int = 4096) -> bytes:
     return np.round(values * 30).clip(-127, 127).astype(np.int8).tobytes()
 
 
-def versioned(version: int, name: str = "mf") -> Package:
+def versioned(version: int, name: str = "mf", size: int = 4096) -> Package:
     """Return a package whose models change a little from version to version."""
     golden = np.arange(6, dtype=np.float32).reshape(2, 1, 3)
     record = {"ram_bytes": 10, "tolerance": 0.5, "golden_outputs": {"scores": "golden/scores.npy"}}
     return Package.build(
         files={
             "float32.tflite": b"TFL3"
-            + np.frombuffer(weights(version), np.int8).astype("<f4").tobytes(),
-            "int8.tflite": b"TFL3" + weights(version),
+            + np.frombuffer(weights(version, size), np.int8).astype("<f4").tobytes(),
+            "int8.tflite": b"TFL3" + weights(version, size),
             "golden/user.npy": write_npy(golden),
             "golden/scores.npy": write_npy(golden[:, 0] + version),
         },

@@ -28,6 +28,7 @@ STAGED = [
     *("protocol.rounds=70", "protocol.every_s=1800.0", "delivery.when=every", "delivery.every=14"),
     *("delivery.deadline_s=3600.0", "delivery.run_within_s=900.0", "population.phones=150"),
     *("delivery.stages=[0.4,1.0]", "delivery.retries=2", "delivery.retry_s=600.0"),
+    "delivery.max_slower=1.5",
     "delivery.planted=[{release=2,fault='wrong'},{release=3,fault='slow'},{release=4,fault='worse'}]",
     *(
         "evaluation.baselines=['popularity']",

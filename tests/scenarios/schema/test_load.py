@@ -112,6 +112,7 @@ def test_a_setting_may_be_a_plain_string() -> None:
         ("=3", "give it as key=value"),
         ("name.first=3", "'name' is a value, not a table"),
         ("protocol.round=3", "did you mean 'rounds'"),
+        ("delivery.when=every", "'every' without delivery.every: say how many turns"),
     ],
 )
 def test_a_wrong_setting_is_one_line(setting: str, message: str) -> None:

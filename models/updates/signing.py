@@ -7,7 +7,7 @@ versions only grow.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -41,6 +41,7 @@ DAYS = 30
 borne, by our choice."""
 
 ROOT = "root.json"
+"""The newest root in a folder of keys; those before it are beside it by number."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,7 @@ class Keys:
         signed = _signed(Metadata(root), signers["root"])
         try:
             folder.mkdir(parents=True, mode=0o700)
-            for role, mine in signers.items():
-                for k, one in enumerate(mine, 1):
-                    _write_secret(folder / f"{role}-{k}.pem", one.private_bytes)
-            (folder / ROOT).write_bytes(signed)
+            _write_keys(folder, signers, 1, signed)
         except OSError as error:
             raise PackageError(f"{folder}: {error.strerror}; name a new folder for keys") from error
         return cls(folder, signed)
@@ -94,6 +92,46 @@ class Keys:
             raise PackageError(
                 f"{folder / ROOT}: {error.strerror}; make keys with `droidloop package keys`"
             ) from error
+
+    def rotate(self, roles: Sequence[str] = (), *, now: datetime | None = None) -> "Keys":
+        """Return these with new keys for *roles* and a root that trusts them; old ones are not.
+
+        Phones follow from any older root: each is signed by enough keys of the one before it, and
+        by enough of its own. Without *roles* nothing but the root's expiry is renewed.
+
+        Raises:
+            PackageError: keys of the root are missing, or the folder cannot be written.
+        """
+        before = self.signers("root")
+        root = Metadata[Root].from_bytes(self.root).signed
+        made: dict[str, list[CryptoSigner]] = {}
+        for role in roles:
+            for keyid in list(root.roles[role].keyids):
+                root.revoke_key(keyid, role)
+            made[role] = [CryptoSigner.generate_ed25519() for _ in range(ROLES[role][0])]
+            for one in made[role]:
+                root.add_key(one.public_key, role)
+        root.version += 1
+        root.expires = _day(now or datetime.now(UTC), ROOT_DAYS)
+        signed = _signed(Metadata(root), [*before, *made.get("root", [])])
+        try:
+            _write_keys(self.folder, made, root.version, signed)
+        except OSError as error:
+            raise PackageError(f"{self.folder}: {error.strerror}; free or mend it") from error
+        return Keys(self.folder, signed)
+
+    def roots(self) -> dict[str, bytes]:
+        """Return every root so far by its name in a parcel.
+
+        Raises:
+            PackageError: one is missing.
+        """
+        newest = Metadata[Root].from_bytes(self.root).signed.version
+        names = [f"{number}.{ROOT}" for number in range(1, newest + 1)]
+        try:
+            return {f"{METADATA}/{name}": (self.folder / name).read_bytes() for name in names}
+        except OSError as error:
+            raise PackageError(f"{error.filename}: {error.strerror}; put it back there") from error
 
     def signers(self, role: str) -> list[Signer]:
         """Return those of *role* whose private keys lie here, at least as many as must sign.
@@ -129,8 +167,7 @@ class Keys:
         if package.manifest.version < 1:
             raise PackageError(f"{package}: signed versions count from 1; build it as version 1")
         files = _metadata(package, _day(now or datetime.now(UTC), days), self.signers)
-        number = Metadata[Root].from_bytes(self.root).signed.version
-        return {f"{METADATA}/{number}.root.json": self.root, **files}
+        return {**self.roots(), **files}
 
 
 def signature_bytes(package: Package) -> int:
@@ -172,6 +209,20 @@ def _signed(
 def _day(now: datetime, days: float) -> datetime:
     """Return *now* and *days*, in whole seconds, as metadata have them."""
     return (now + timedelta(days=days)).replace(microsecond=0)
+
+
+def _write_keys(
+    folder: Path, signers: Mapping[str, Sequence[CryptoSigner]], version: int, root: bytes
+) -> None:
+    """Write keys of the root of that *version*, then the root itself, the newest at last."""
+    for role, mine in signers.items():
+        for k, one in enumerate(mine, 1):
+            name = f"{role}-{k}.pem" if version == 1 else f"{role}-{version}-{k}.pem"
+            _write_secret(folder / name, one.private_bytes)
+    for name in (f"{version}.{ROOT}", ROOT):
+        part = folder / f".{name}.part"
+        part.write_bytes(root)
+        part.replace(folder / name)
 
 
 def _write_secret(path: Path, data: bytes) -> None:

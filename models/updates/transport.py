@@ -48,8 +48,8 @@ def pack(
     names = {one for variant in variants or () for one in package.delivered(variant)}
     files = package.files if variants is None else {n: package.files[n] for n in sorted(names)}
     entries, ways = dict(metadata), {}
-    if base is not None:  # whoever has a version has the root
-        entries = {n: data for n, data in entries.items() if not n.endswith(".root.json")}
+    if base is not None:  # whoever has a version has the first root, but not what came after
+        entries.pop(f"{METADATA}/1.root.json", None)
     for name, data in {MANIFEST: package.manifest.encode(), **files}.items():
         old = b"" if base is None else _of(base, name)
         if base is not None and old == data:

@@ -36,6 +36,25 @@ def keys(folder: Path) -> None:
 
 
 @package.command()
+@click.argument("folder", type=_FILE)
+@click.option(
+    "--role",
+    "roles",
+    multiple=True,
+    type=click.Choice(["root", "targets", "snapshot", "timestamp"]),
+    help="Whose keys are replaced [none: the root alone is renewed].",
+)
+def rotate(folder: Path, roles: tuple[str, ...]) -> None:
+    """Replace keys in FOLDER; packages signed from then on lead phones to them from any old root."""
+    from droidloop.models.updates.signing import ROOT, Keys
+
+    Keys.open(folder).rotate(roles)
+    for role in roles:
+        click.echo(f"{role}: new keys; the old ones sign nothing any more, remove their .pem files")
+    click.echo(f"{folder / ROOT} is new; phones that have an older one follow it")
+
+
+@package.command()
 @click.argument("model", type=_FILE, metavar="MODEL.tflite")
 @click.option("--golden", type=_FILE, required=True, help="Inputs by name, an .npz file.")
 @click.option("--keys", "folder", type=_FILE, required=True, help="Folder of `package keys`.")

@@ -13,12 +13,14 @@ hypothesis.settings.load_profile("droidloop")
 SHARED = Path(__file__).parents[2] / "shared"
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist asks for the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Have processes share the work file by file; those that share phones stay together."""
     for item in items:
-        file = item.path.relative_to(config.rootpath)
-        group = file.parent if file.parent.name == "phone" else file
-        item.add_marker(pytest.mark.xdist_group(str(group)))
+        if not item.get_closest_marker("xdist_group"):
+            file = item.path.relative_to(config.rootpath)
+            group = file.parent if file.parent.name == "phone" else file
+            item.add_marker(pytest.mark.xdist_group(str(group)))
 
 
 @pytest.fixture(scope="session")

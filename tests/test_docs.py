@@ -176,17 +176,7 @@ def scratches(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Scratch]:
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs a git checkout")
-@pytest.mark.parametrize(
-    "block",
-    [
-        pytest.param(
-            block,
-            id=f"{block.document}:{block.line}",
-            marks=pytest.mark.xdist_group(block.document),
-        )
-        for block in BLOCKS
-    ],
-)
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"{block.document}:{block.line}")
 def test_the_document_shows_what_happens(
     block: Block, scratches: dict[str, Scratch], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -45,7 +45,7 @@ def keys(folder: Path) -> None:
     help="Whose keys are replaced [none: the root alone is renewed].",
 )
 def rotate(folder: Path, roles: tuple[str, ...]) -> None:
-    """Replace keys in FOLDER; packages signed from then on lead phones to them from any old root."""
+    """Replace keys in FOLDER; packages signed from then on lead phones to the new ones."""
     from droidloop.models.updates.signing import ROOT, Keys
 
     Keys.open(folder).rotate(roles)

@@ -38,13 +38,12 @@ def played(seed: int, out: Path, *settings: str) -> dict[str, Any]:
 
 def main(seed: int) -> None:
     """Print what was found."""
-    with tempfile.TemporaryDirectory() as folder:
-        patched = played(seed, Path(folder, "patches"))
-        whole = played(seed, Path(folder, "whole"), "delivery.patches=false")
-    for name, run in (("patches", patched), ("whole", whole)):
-        for version, one in run.pop("releases").items():
+    for name, settings in (("patches", []), ("whole", ["delivery.patches=false"])):
+        with tempfile.TemporaryDirectory() as folder:
+            found = played(seed, Path(folder, "run"), *settings)
+        for version, one in found.pop("releases").items():
             print(json.dumps({"run": name, "seed": seed, "release": version, **one}))
-        print(json.dumps({"run": name, "seed": seed, **run}), flush=True)
+        print(json.dumps({"run": name, "seed": seed, **found}), flush=True)
 
 
 if __name__ == "__main__":

@@ -18,9 +18,12 @@ import numpy as np
 from tests.benchmarks.row_million import CLIENTS, HOURS, PHONES, day_of
 
 if TYPE_CHECKING:
+    from droidloop.devices.population.population import Population
+    from droidloop.models.updates.stock import Stock
     from droidloop.platform.arrays import Array, IntArray
     from droidloop.scenarios.delivery.delivery import Delivery
-    from droidloop.scenarios.delivery.shipment import Held
+    from droidloop.scenarios.delivery.shipment import Held, Shipment
+    from droidloop.scenarios.runtime.recorder import Recorder
 
 WHAT = "1,000,000 phones, 24 h, a release to 1, 10 and 100 % as patches, lists, a ledger"
 UNIT = "phone-hours/s"
@@ -57,7 +60,8 @@ def release_of(phones: int) -> float:
     return took_s
 
 
-def _delivery(recorder, population) -> "Delivery":  # type: ignore[no-untyped-def]
+def _delivery(recorder: "Recorder", population: "Population") -> "Delivery":
+    """Return the delivery of version 2 to *population*, which has version 1."""
     from droidloop.models.updates.slots import Step
     from droidloop.models.updates.stock import Stock
     from droidloop.platform.draws import Draws
@@ -98,7 +102,7 @@ def _delivery(recorder, population) -> "Delivery":  # type: ignore[no-untyped-de
     return delivery
 
 
-def _shipment(version, stock):  # type: ignore[no-untyped-def]
+def _shipment(version: int, stock: "Stock") -> "Shipment":
     """Return version 1 or 2 of a package as it ships, and put it on *stock*."""
     from droidloop.models.interfaces.learning import Cost
     from droidloop.scenarios.delivery.shipment import Shipment

@@ -142,12 +142,17 @@ def install_s(pair: Sequence[Attached], package: Package) -> float:
     return time.perf_counter() - start
 
 
-def proven(pair: Sequence[Attached], models: Sequence[Path], folder: Path) -> dict[str, Any]:
-    """Deliver two versions of a model and a bad third one to both phones; return the figures."""
-    one, two, three = (brought(model, k) for k, model in enumerate((*models, models[0]), 1))
-    alone_s = install_s(pair[:1], one)
+def times(pair: Sequence[Attached], package: Package) -> dict[str, float]:
+    """Return the seconds until *package* works on one phone, and on both at once."""
+    alone_s = install_s(pair[:1], package)
     pair[0].connection.run(["rm", "-rf", ROOT])
-    both_s = install_s(pair, one)
+    return {"alone_s": round(alone_s, 2), "both_s": round(install_s(pair, package), 2)}
+
+
+def delivered(
+    pair: Sequence[Attached], two: Package, three: Package, folder: Path
+) -> dict[str, Any]:
+    """Deliver a second version, and a bad third one, to both phones; return the figures."""
     before, after = cut_and_resumed(pair, two, folder / "ledger")
     serial = pair[0].phone.serial
     resumed, whole = after.changes[serial], before.changes[pair[1].phone.serial]
@@ -160,8 +165,6 @@ def proven(pair: Sequence[Attached], models: Sequence[Path], folder: Path) -> di
         "works": [target(phone).installer.installed for phone in pair],
         "bad": bad.stopped,
         "error": max(host_error(phone, two, "float32") for phone in pair),
-        "alone_s": round(alone_s, 2),
-        "both_s": round(both_s, 2),
     }
 
 
@@ -180,7 +183,9 @@ def main() -> None:
             for name in NAMES:
                 machines.append(start(name, free_port(), memory_mib=MEMORY_MIB))
             pair = [attach(adb, machine) for machine in machines]
-            print(json.dumps(proven(pair, models, folder)), flush=True)
+            one, two, three = (brought(file, k) for k, file in enumerate((*models, models[0]), 1))
+            took = times(pair, one)
+            print(json.dumps({**delivered(pair, two, three, folder), **took}), flush=True)
         finally:
             for machine in machines:
                 machine.kill()

@@ -9,7 +9,7 @@ from droidloop.platform.ledger import read, texts
 
 from .conftest import Attached
 from .made import models
-from .packages import cleaned, proven
+from .packages import brought, cleaned, delivered, install_s
 
 pytestmark = pytest.mark.phone
 
@@ -27,7 +27,9 @@ def test_a_release_is_resumed_after_a_cut_proved_and_taken_back_where_it_is_bad(
 ) -> None:
     model = tmp_path / "scorer.tflite"
     model.write_bytes((models() / "scorer.tflite").read_bytes())
-    found = proven(clean, [model, model], tmp_path)
+    one, two, three = (brought(model, version) for version in (1, 2, 3))
+    install_s(clean, one)
+    found = delivered(clean, two, three, tmp_path)
     assert 0 < found["sent_after_the_cut"] < found["sent_whole"] == found["bytes"]
     assert found["works"] == [(2, "float32")] * 2
     assert found["bad"].startswith("1 of 2 devices refused it: gives scores")

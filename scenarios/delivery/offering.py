@@ -112,7 +112,7 @@ class Offering:
         sizes[self.codes] = [
             self.stock.whole_bytes(one.variant, self.version) for one in self.shipments
         ]
-        return sizes[held]
+        return np.asarray(sizes[held])
 
     def _fetch_bytes(self, shipment: Shipment, phones: IntArray) -> IntArray:
         slots = self.installed.slots[phones]

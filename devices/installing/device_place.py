@@ -1,7 +1,9 @@
 """Versions on a device behind adb, in a folder that stays there between commands.
 
 A file travels in pieces that are checked and kept, so that a link that was cut is gone on with and
-not begun again. The scripts are constant and use what Android's toybox has had since version 8.
+not begun again. A piece that another version has at the same place is copied there and not sent: an
+update of a model of which some layers were trained on costs what changed. The scripts are constant
+and use what Android's toybox has had since version 8.
 """
 
 import hashlib
@@ -24,6 +26,12 @@ PIECE_BYTES = 2**20
 STEP_S = 60.0
 _READ = '[ ! -f "$1" ] || cat "$1"'
 _HELD = '[ -f "$1" ] && [ "$(sha256sum <"$1" | cut -d\' \' -f1)" = "$2" ]'
+_COPY = (
+    'to="$1"; want="$2"; for old in "$3"/*/"$4"; do [ "$old" != "$to" ] && '
+    'dd if="$old" of="$to.part" bs="$5" skip="$6" count=1 2>/dev/null && '
+    '[ "$(sha256sum <"$to.part" | cut -d\' \' -f1)" = "$want" ] && '
+    'mv -f "$to.part" "$to" && exit 0; done; rm -f "$to.part"; exit 1'
+)
 _JOIN = (
     'to="$1"; want="$2"; shift 2; cat "$@" >"$to.part" && '
     '[ "$(sha256sum <"$to.part" | cut -d\' \' -f1)" = "$want" ] && '
@@ -54,7 +62,7 @@ class DevicePlace:
 
     def put(self, folder: str, files: Mapping[str, bytes]) -> int:
         """Send the pieces that are not there; see ``Place.put``."""
-        return sum(self._put(f"{self._root}/{VERSIONS}/{folder}/{n}", d) for n, d in files.items())
+        return sum(self._put(folder, name, data) for name, data in files.items())
 
     def model(self, folder: str, name: str) -> Path | OnDevice:
         """Return its path there."""
@@ -64,25 +72,35 @@ class DevicePlace:
         """Remove the others; see ``Place.keep``."""
         self._run(_KEEP, f"{self._root}/{VERSIONS}", *sorted(folders))
 
-    def _put(self, path: str, data: bytes) -> int:
+    def _put(self, folder: str, name: str, data: bytes) -> int:
+        path = f"{self._root}/{VERSIONS}/{folder}/{name}"
         if self._holds(path, data):
             return 0
         self._run('mkdir -p "$1"', path.rpartition("/")[0])
         if len(data) <= PIECE_BYTES:
-            self._push(data, path)
-            return len(data)
+            return self._put_piece(data, path, name, 0)
         sent, pieces = 0, []
         for k, start in enumerate(range(0, len(data), PIECE_BYTES)):
             piece = data[start : start + PIECE_BYTES]
             pieces.append(f"{path}.{k}.piece")
             if not self._holds(pieces[-1], piece):
-                self._push(piece, pieces[-1])
-                sent += len(piece)
+                sent += self._put_piece(piece, pieces[-1], name, k)
         self._run(_JOIN, path, _sha256(data), *pieces)
         return sent
 
+    def _put_piece(self, data: bytes, path: str, name: str, k: int) -> int:
+        """Have *data*, the piece *k* of the file *name*, at *path*; return what was sent."""
+        versions, size = f"{self._root}/{VERSIONS}", str(PIECE_BYTES)
+        if self._yes(_COPY, path, _sha256(data), versions, name, size, str(k)):
+            return 0
+        self._push(data, path)
+        return len(data)
+
     def _holds(self, path: str, data: bytes) -> bool:
-        argv = ["sh", "-c", _HELD, "sh", path, _sha256(data)]
+        return self._yes(_HELD, path, _sha256(data))
+
+    def _yes(self, script: str, *args: str) -> bool:
+        argv = ["sh", "-c", script, "sh", *args]
         return self._device.shell(argv, timeout_s=STEP_S).exit_code == 0
 
     def _push(self, data: bytes, path: str) -> None:

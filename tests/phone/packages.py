@@ -71,13 +71,15 @@ def target(attached: Attached, left: int = 10**9) -> Target:
     return Target(attached.phone.serial, installer, Limits.of_one())
 
 
-def cut_and_resumed(pair: Sequence[Attached], package: Package, ledger: Path) -> list[Rollout]:
-    """Release *package* to both phones; the first one's link is cut in the middle.
+def cut_and_resumed(
+    pair: Sequence[Attached], package: Package, ledger: Path, cut: int
+) -> list[Rollout]:
+    """Release *package* to both phones; the first one's link is cut before its push number *cut*.
 
     Returns what came of it before and after the link was mended; *ledger* has all of it.
     """
     rollouts = []
-    for k, left in enumerate((6, 10**9)):
+    for k, left in enumerate((cut, 10**9)):
         targets = [target(pair[0], left), target(pair[1])] if k == 0 else [target(pair[0])]
         with noting(ledger / str(k), targets):
             rollouts.append(roll_out(targets, package, max_failed=0.5))
@@ -150,10 +152,10 @@ def times(pair: Sequence[Attached], package: Package) -> dict[str, float]:
 
 
 def delivered(
-    pair: Sequence[Attached], two: Package, three: Package, folder: Path
+    pair: Sequence[Attached], two: Package, three: Package, folder: Path, *, cut: int
 ) -> dict[str, Any]:
     """Deliver a second version, and a bad third one, to both phones; return the figures."""
-    before, after = cut_and_resumed(pair, two, folder / "ledger")
+    before, after = cut_and_resumed(pair, two, folder / "ledger", cut)
     serial = pair[0].phone.serial
     resumed, whole = after.changes[serial], before.changes[pair[1].phone.serial]
     bad = return_from_bad(pair, three)
@@ -185,7 +187,7 @@ def main() -> None:
             pair = [attach(adb, machine) for machine in machines]
             one, two, three = (brought(file, k) for k, file in enumerate((*models, models[0]), 1))
             took = times(pair, one)
-            print(json.dumps({**delivered(pair, two, three, folder), **took}), flush=True)
+            print(json.dumps({**delivered(pair, two, three, folder, cut=6), **took}), flush=True)
         finally:
             for machine in machines:
                 machine.kill()

@@ -130,6 +130,23 @@ def test_a_piece_that_was_damaged_on_the_way_is_sent_again(
     assert (tmp_path / "versions/mf-1-float32/float32.tflite").read_bytes() == part.model("float32")
 
 
+def test_what_another_version_has_at_the_same_place_is_copied_there_and_not_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device_place, "PIECE_BYTES", 1000)
+    place = DevicePlace(LocalDevice(), str(tmp_path))
+    one = bytes(k * 7 % 251 for k in range(5500))
+    two = one[:2000] + b"?" * 1000 + one[3000:]
+    files = {"model": one, "golden/in.npy": b"same"}
+    assert place.put("mf-1-int8", files) == 5504
+    assert place.put("mf-2-int8", {**files, "model": two}) == 1000
+    assert (tmp_path / "versions/mf-2-int8/model").read_bytes() == two
+    assert (tmp_path / "versions/mf-2-int8/golden/in.npy").read_bytes() == b"same"
+    assert (tmp_path / "versions/mf-1-int8/model").read_bytes() == one
+    assert place.put("mf-3-int8", {"model": two[::-1]}) == 5500
+    assert not [path for path in tmp_path.rglob("*") if path.suffix in (".piece", ".part")]
+
+
 def test_a_device_that_goes_away_counts_as_failed_and_has_its_old_version(tmp_path: Path) -> None:
     roll_out(targets(tmp_path, versioned(1), 2), versioned(1))
     found = targets(tmp_path, versioned(2), 2)

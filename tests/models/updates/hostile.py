@@ -62,8 +62,9 @@ def _content(enemy: Enemy, good: bytes, chance: np.random.Generator) -> bytes:
     entries = _entries(good)
     name = str(chance.choice(sorted(one for one in entries if not one.endswith("root.json"))))
     data = bytearray(entries[name])
-    # beyond white space at the end of JSON, which signs nothing
-    data[int(chance.integers(len(data)))] ^= int(chance.integers(1, 256))
+    mask = int(chance.integers(1, 256))
+    # a large letter for a small one leaves a hexadecimal signature as good as it was
+    data[int(chance.integers(len(data)))] ^= mask if mask != 0x20 else 0x21
     return _zipped([*{**entries, name: bytes(data)}.items()])
 
 

@@ -9,8 +9,7 @@ import tracemalloc
 from collections import Counter
 from pathlib import Path
 
-import pytest
-
+from droidloop.models.packages.package import Package
 from droidloop.models.updates.signing import Keys
 from droidloop.models.updates.transport import pack, receive
 from droidloop.models.updates.trust import Trust
@@ -30,6 +29,16 @@ def listing(folder: Path) -> dict[str, bytes]:
     }
 
 
+def refusal(path: Path, trust: Trust, base: Package) -> str:
+    """Return why *path* is refused; empty: it gives what was signed, to the byte."""
+    try:
+        taken = receive(path, trust, base=base, name="mf")
+    except PackageError as error:
+        return str(error)
+    assert taken == versioned(3).part("int8")
+    return ""
+
+
 def test_every_hostile_file_is_refused_with_its_reason_and_writes_nothing(
     tmp_path: Path, keys: Keys
 ) -> None:
@@ -42,17 +51,20 @@ def test_every_hostile_file_is_refused_with_its_reason_and_writes_nothing(
     before = listing(phone)
     outside = {path.name for path in tmp_path.iterdir()}
     reasons: Counter[str] = Counter()
+    harmless = 0
     tracemalloc.start()
     try:
         for number in range(COUNT):
             path, kind = enemy.make(number)
             tracemalloc.reset_peak()
             now = tracemalloc.get_traced_memory()[0]
-            with pytest.raises(PackageError) as caught:
-                receive(path, Trust(phone / "trust", keys.root), base=base, name="mf")
+            text = refusal(path, Trust(phone / "trust", keys.root), base)
             peak = tracemalloc.get_traced_memory()[1] - now
             assert peak < MOST_BYTES, f"{kind} {number}: {peak} bytes"
-            text = str(caught.value)
+            if not text:
+                assert kind == "changed"  # a bit of a patch that its decoder does not heed
+                harmless += 1
+                text = f"{path}: ; "
             assert text.startswith(str(path)), f"{kind} {number}: {text}"
             assert "\n" not in text, f"{kind} {number}: {text}"
             assert "; " in text, f"{kind} {number}: {text}"
@@ -65,6 +77,7 @@ def test_every_hostile_file_is_refused_with_its_reason_and_writes_nothing(
     finally:
         tracemalloc.stop()
     assert set(reasons) == set(KINDS)
+    assert harmless <= COUNT // 5000
     assert {path.name for path in tmp_path.iterdir()} == outside
     assert list((tmp_path / "work").iterdir()) == []
 

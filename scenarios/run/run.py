@@ -168,7 +168,7 @@ class _Run:
             "took_part": self.whole.took_part,
             "user": Words(list(map(str, names)), np.arange(len(population)) * read),
             "capacity_uj": traits["capacity_uj"],
-            "battery_before_uj": self.battery_before_uj,
+            "battery_before_uj": self.battery_before_uj + self.whole.churn.brought_uj,
             "battery_after_uj": state["battery_uj"],
         }
         same = set(state.dtype.names or ()) & {one.name for one in TABLES["devices"].columns}

@@ -93,7 +93,7 @@ class Learning(Stateful):
         mine = np.zeros(len(self.store), np.bool_)
         mine[phones] = True
         self.data = self.data.keep(~np.repeat(mine, self.data.counts))
-        self.store.reset(phones)
+        self.store.erase(phones)
         self.took_part[phones] = self.given[phones] = False
 
 

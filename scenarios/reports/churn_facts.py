@@ -19,25 +19,26 @@ def comings_and_goings(events: Rows) -> dict[str, int] | None:
 def unlearned(kind: str, events: Rows, jobs: Rows) -> dict[str, Any] | None:
     """Return what unlearning by *kind* has taken: phones, turns, jobs, bytes, joules, hours.
 
-    None: nobody asked to be forgotten. Hours are those between the start and the end of each turn.
+    None: nobody asked to be forgotten. Hours are those from the first wish to the last one granted.
     """
     mine = events[events["kind"] == b"forgotten"]
     asked = (events["kind"] == b"churn") & (events["name"] == b"asks-to-be-forgotten")
     if not asked.any():
         return None
     turns = events[events["kind"] == b"unlearning"]
-    lasted_us = turns["value"][turns["name"] == b"length_us"]
     work = jobs[jobs["kind"] == Kind.UNLEARN]
     logs = mine["value"][mine["name"] == b"log_bytes"]
     found: dict[str, Any] = {
         "kind": kind,
         "phones": int(mine["value"][mine["name"] == b"phones"].sum()),
-        "turns": len(lasted_us),
+        "turns": int(np.count_nonzero(turns["name"] == b"length_us")),
         "jobs": len(work),
         "down_bytes": int(work["downloaded_bytes"].sum()),
         "up_bytes": int(work["uploaded_bytes"].sum()),
         "energy_j": joules(int(work["energy_uj"].sum())),
-        "hours": float(lasted_us.sum() / HOUR_US),
+        "hours": float((mine["t_us"].max() - events["t_us"][asked].min()) / HOUR_US)
+        if len(mine)
+        else None,
     }
     waits = int(np.count_nonzero(asked)) - found["phones"]
     if waits:
@@ -58,6 +59,6 @@ def churn_lines(answer: dict[str, Any]) -> list[str]:
             f"unlearning ({one['kind']}): {one['phones']} phones forgotten in {one['turns']} turns, "
             f"{one['jobs']} jobs, {one['down_bytes'] / 1e6:,.1f} MB down, "
             f"{one['up_bytes'] / 1e6:,.1f} MB up, {one['energy_j']:,.1f} J, "
-            f"{one['hours']:.1f} h{log}{more}"
+            f"{one['hours'] or 0.0:.1f} h after the first wish{log}{more}"
         )
     return lines

@@ -20,11 +20,11 @@ EVENTS: list[dict[str, Any]] = [
 WAYS: dict[str, tuple[dict[str, Any], str]] = {
     "rounds": ({"kind": "rounds", "every_s": 3600.0, "deadline_s": 3000.0}, "fedmf"),
     "over-selecting": (
-        {"kind": "rounds", "every_s": 0.0, "clients": 6, "over_select": 1.5, "deadline_s": 3600.0},
+        {"kind": "rounds", "every_s": 3600.0, "clients": 6, "over_select": 1.5, "deadline_s": 3600.0},
         "fedmf",
     ),
     "buffered": (
-        {"kind": "buffered", "every_s": 600.0, "clients": 6, "buffer": 5, "deadline_s": 3000.0},
+        {"kind": "buffered", "every_s": 3600.0, "clients": 6, "buffer": 4, "deadline_s": 3000.0},
         "fedmf",
     ),
     "gossip": ({"kind": "gossip", "every_s": 3600.0, "mode": "push-pull"}, "gossip-mf"),

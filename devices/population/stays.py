@@ -1,8 +1,8 @@
 """When phones are there: stays, each from a coming to a going, and how a phone goes.
 
-Drawn from rates, read from a file, and changed by what a scenario has happen at a certain time. What
-a law asks of them are the times of the present stay, in a phone's traits; the later ones become
-traits when they begin.
+Drawn from rates, read from a file, and changed by what a scenario has happen at a certain time.
+What a law asks of them are the times of the present stay, in a phone's traits; the later ones
+become traits when they begin.
 """
 
 import csv
@@ -220,8 +220,8 @@ def _row(path: Path, line: int, row: dict[str, str], phones: int, profiles: list
         raise DataError(f"{place}: {error}; phone is a row number, times are hours") from error
     if not (0 <= phone < phones and 0 <= join_h < leave_h):
         raise DataError(
-            f"{place}: phone = {phone}, from_h = {join_h:g}, until_h = {leave_h:g}; phones are 0 to "
-            f"{phones - 1}, and a stay begins before it ends"
+            f"{place}: phone = {phone}, from_h = {join_h:g}, until_h = {leave_h:g}; phones are "
+            f"0 to {phones - 1}, and a stay begins before it ends"
         )
     how, profile = row.get("how") or "silent", row.get("profile") or ""
     if how.upper() not in Going.__members__:

@@ -1,8 +1,8 @@
 """A promoted item: phones push one item to where the vectors of popular items lie.
 
-After the popularity alignment of Zhang et al., PipAttack: Poisoning Federated Recommender Systems for
-Manipulating Item Promotion (WSDM 2022): there as here attackers know which items are popular, as
-charts tell anybody; theirs train a classifier on it, these take the mean of the vectors.
+After the popularity alignment of Zhang et al., PipAttack: Poisoning Federated Recommender Systems
+for Manipulating Item Promotion (WSDM 2022): there as here attackers know which items are popular,
+as charts tell anybody; theirs train a classifier on it, these take the mean of the vectors.
 """
 
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Gradient ascent: who is forgotten unlearns itself, as the last thing that it does, then others mend.
+"""Gradient ascent: who is forgotten unlearns itself, as its last act, then the others mend.
 
 Halimi et al., Federated Unlearning: How to Efficiently Erase a Client in FL? (2022): the client
 climbs its own loss, held near the model by a projection; the others then train on for some turns.
@@ -52,8 +52,10 @@ class Climbs:
         scale = np.minimum(1.0, most / np.maximum(far, np.finfo(np.float64).tiny))
         return replace(
             climbed,
-            arrays={name: _times(values, climbed.offsets[name], scale)
-                    for name, values in climbed.arrays.items()},
+            arrays={
+                name: _times(values, climbed.offsets[name], scale)
+                for name, values in climbed.arrays.items()
+            },
         )
 
     def cost(self, cohort: Cohort, data: UserItems) -> Cost:

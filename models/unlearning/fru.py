@@ -1,9 +1,9 @@
 """FRU: roll back to where the forgotten came in, and replay what the others did from there on.
 
-Yuan et al., Federated Unlearning for On-Device Recommendation (WSDM 2023): phones log their updates;
-to forget somebody, the model becomes what it was before that phone's first update, and the others'
-updates since then are replayed, each with the length that it had and in the direction that it has
-from the model as it is now. As only the length of an update is replayed, only that is logged.
+Yuan et al., Federated Unlearning for On-Device Recommendation (WSDM 2023): phones log their
+updates; to forget somebody, the model becomes what it was before that phone's first update, and the
+others' updates since then are replayed, each with the length that it had and in the direction that
+it has from the model as it is now. As only the length is replayed, only that is logged.
 """
 
 import math
@@ -18,7 +18,7 @@ from droidloop.models.interfaces.learning import Cohort, Cost
 from droidloop.models.learning.learning import FederatedLearning, Way
 from droidloop.platform.arrays import Array, FloatArray, IntArray
 from droidloop.platform.draws import Draws
-from droidloop.platform.messages import Messages
+from droidloop.platform.messages import Messages, joined
 from droidloop.platform.registry import Method
 from droidloop.platform.section import Section
 from droidloop.platform.state import Tree, copied
@@ -47,13 +47,18 @@ class FRUSection(Section):
 
 @dataclass(frozen=True)
 class Replays:
-    """The client rule of a replay: a step, made as long as the log says, times *times*.
+    """The client rule of a replay: the step of a turn, made as long as the log says, times *times*.
+
+    By the chance of that turn, so that the same items stand for those that were not chosen, and the
+    same rows move.
 
     Attributes:
         client: finds the direction.
         rows: gives rows of messages their numbers in the log.
         lengths: of the updates that are replayed, by phone and row, sorted.
         undo: how far what is private moved in them, by phone, sorted.
+        times: see above.
+        unlogged: what becomes of rows whose length is not known.
     """
 
     client: TakesSteps
@@ -67,17 +72,36 @@ class Replays:
         self, cohort: Cohort, inbox: Messages | None, data: UserItems, draws: Draws
     ) -> Messages:
         """Take a step of the rule; what it sends and keeps is then made as long as it was."""
+        assert inbox is not None  # a server sends one
         before = {name: rows.copy() for name, rows in cohort.private.items()}
-        sent = self.client.step(cohort, inbox, data, draws)
+        sent = self._steps(cohort, inbox, data, draws)
         self._private(cohort, before)
         place, row, length = self.rows.of(sent)
         wanted, known = self._logged(cohort.phones[place], row)
-        scale = np.where(known, self.times * wanted / np.maximum(length, _TINY), 1.0)
+        moves = known & (length > _TINY)
+        scale = np.where(moves, self.times * wanted / np.maximum(length, _TINY), 1.0)
         return self.rows.scaled(sent, scale, known if self.unlogged == "drop" else None)
 
     def cost(self, cohort: Cohort, data: UserItems) -> Cost:
         """Return the cost of the step."""
         return self.client.cost(cohort, data)
+
+    def _steps(self, cohort: Cohort, inbox: Messages, data: UserItems, draws: Draws) -> Messages:
+        """Have each of *cohort* take the step of its turn; those of one turn together."""
+        numbers, parts, order = numbers_of(cohort.phones, self.lengths, self.undo), [], []
+        for number in np.unique(numbers).tolist():
+            mine = np.flatnonzero(numbers == number)
+            private = {name: rows[mine] for name, rows in cohort.private.items()}
+            part = Cohort(cohort.phones[mine], number, private)
+            parts.append(self.client.step(part, inbox.take(mine), data.take(mine), draws))
+            for name, rows in private.items():
+                cohort.private[name][mine] = rows
+            order.append(mine)
+        return (
+            joined(parts).take(np.argsort(np.concatenate(order)))
+            if parts
+            else self.client.step(cohort, inbox, data, draws)
+        )
 
     def _logged(self, phones: IntArray, rows: IntArray) -> tuple[FloatArray, "np.ndarray"]:
         """Return how far each row moved on its phone, and whether that is known."""
@@ -90,14 +114,14 @@ class Replays:
         return self.lengths["length"][at].astype(np.float64), keys[at] == asked
 
     def _private(self, cohort: Cohort, before: dict[str, Array]) -> None:
-        """Move what is private as far as it moved then; by the step itself where that is unknown."""
+        """Move what is private as far as it moved then; as the step does where that is unknown."""
         moved = _moved(before, cohort.private)
         if not len(self.undo):
             return
         at = np.minimum(np.searchsorted(self.undo["phone"], cohort.phones), len(self.undo) - 1)
         known = self.undo["phone"][at] == cohort.phones
         wanted = self.times * self.undo["length"][at] / np.maximum(moved, _TINY)
-        scale = np.where(known, wanted, 1.0).astype(np.float32)
+        scale = np.where(known & (moved > _TINY), wanted, 1.0).astype(np.float32)
         for name, rows in cohort.private.items():
             each = scale.reshape(-1, *[1] * (rows.ndim - 1))
             cohort.private[name][:] = before[name] + each * (rows - before[name])
@@ -131,7 +155,9 @@ class Rows:
 
         Where an array is sent whole, such rows are zero instead.
         """
-        arrays, rows, offsets = ({**one} for one in (messages.arrays, messages.rows, messages.offsets))
+        arrays, rows, offsets = (
+            {**one} for one in (messages.arrays, messages.rows, messages.offsets)
+        )
         start = 0
         for name in sorted(messages.arrays):
             values = messages.arrays[name]
@@ -153,7 +179,10 @@ class FRU(Unlearner):
     The log stands for those of the phones, each of which knows its own updates alone.
     """
 
-    STATE = ("_log", "_entered", "_last", "_models", "_lengths", "_undo", "_versions", "_most")
+    STATE = (
+        *("_log", "_entered", "_last", "_models"),
+        *("_lengths", "_undo", "_versions", "_turn", "_most"),
+    )
     LOGS = True
 
     def __init__(self, learning: FederatedLearning, section: FRUSection) -> None:
@@ -168,7 +197,7 @@ class FRU(Unlearner):
         self._entered, self._last = np.full((2, len(learning.store)), _NOT_YET)
         self._models: dict[int, Tree] = {}
         self._lengths, self._undo = np.zeros(0, LENGTH_DTYPE), self._log.undo[:0]
-        self._versions, self._most = np.empty(0, np.int64), 0
+        self._versions, self._turn, self._most = np.empty(0, np.int64), _NOT_YET, 0
 
     def asked(self, phones: IntArray) -> None:
         """Keep the model that is new to some of *phones*; see ``Unlearner``."""
@@ -184,7 +213,10 @@ class FRU(Unlearner):
         flat = [rows.reshape(len(rows), -1) for _, rows in sorted(before.items())]
         private = np.concatenate([np.zeros((len(cohort), 0), np.float32), *flat], axis=1)
         moved = _moved(before, cohort.private)
-        self._log.add(cohort.phones, sent.base, self._rows.of(sent), private, moved)
+        numbers = np.full(len(cohort), cohort.round)
+        if self._turn >= 0:  # what is replayed is the update of its turn, and logged as that
+            numbers = numbers_of(cohort.phones, *self._replayed(self._turn))
+        self._log.add(cohort.phones, sent.base, numbers, self._rows.of(sent), private, moved)
         self._most = max(self._most, int(self._log.nbytes(len(self._entered)).max(initial=0)))
 
     def begin(self, phones: IntArray, learned: int) -> int:
@@ -213,17 +245,21 @@ class FRU(Unlearner):
 
     def way(self, turn: int) -> Way:
         """Return the replay of one version's updates; see ``Unlearner``."""
-        version, section = self._versions[turn], self._section
-        lengths = self._lengths[self._lengths["version"] == version]
-        undo = self._undo[self._undo["version"] == version]
+        self._turn, section = turn, self._section
+        lengths, undo = self._replayed(turn)
         client = Replays(self._steps, self._rows, lengths, undo, section.every, section.unlogged)
-        return replace(super().way(turn), client=client)
+        return Way(client, self._server, self.learning.draws)
+
+    def _replayed(self, turn: int) -> tuple[Records, Records]:
+        version = self._versions[turn]
+        mine = self._lengths["version"] == version
+        return self._lengths[mine], self._undo[self._undo["version"] == version]
 
     def end(self, phones: IntArray) -> None:
         """Keep nothing of *phones*, nor of what was replayed; see ``Unlearner``."""
         self._log.drop(phones)
         self._lengths, self._undo = self._lengths[:0], self._undo[:0]
-        self._versions = self._versions[:0]
+        self._versions, self._turn = self._versions[:0], _NOT_YET
         self._entered[phones] = self._last[phones] = _NOT_YET
 
     def notes(self) -> dict[str, int]:
@@ -247,6 +283,16 @@ class FRU(Unlearner):
             columns[name] = undo["private"][:, start:end].reshape(len(undo), *column.shape[1:])
             start = end
         store.commit(undo["phone"].astype(np.int64), columns)
+
+
+def numbers_of(phones: IntArray, lengths: Records, undo: Records) -> IntArray:
+    """Return the turn of the update of each of *phones* that the records, by phone, are of."""
+    records = np.concatenate([part[["phone", "number"]] for part in (lengths, undo)])
+    known, first = np.unique(records["phone"], return_index=True)
+    if not len(known):
+        return np.zeros(len(phones), np.int64)
+    at = np.minimum(np.searchsorted(known, phones), len(known) - 1)
+    return records["number"][first[at]].astype(np.int64)
 
 
 def _moved(before: dict[str, Array], after: dict[str, Array]) -> FloatArray:

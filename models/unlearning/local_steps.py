@@ -30,7 +30,9 @@ def steps_of(learning: FederatedLearning, name: str) -> TakesSteps:
         ScenarioError: its phones take no steps of SGD, or send something else than changes.
     """
     client: Any = learning.client
-    if getattr(client, "kind", None) != "delta" or not isinstance(getattr(client, "sgd", None), Sgd):
+    if getattr(client, "kind", None) != "delta" or not isinstance(
+        getattr(client, "sgd", None), Sgd
+    ):
         raise ScenarioError(
             f"unlearning.kind = {name!r}: needs phones that take steps of SGD and send changes; "
             "use training.rule = 'fedmf' or 'fedncf', or unlearning.kind = 'retrain' or 'rapid'"

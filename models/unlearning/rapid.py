@@ -3,8 +3,8 @@
 Liu et al., The Right to be Forgotten in Federated Learning: An Efficient Realization with Rapid
 Retraining (INFOCOM 2022): the inverse Hessian is approximated by the diagonal of the empirical
 Fisher matrix (squares of gradients), and gradients and squares are means over time, with weights
-0.9 and 0.999. Theirs are taken on the clients; here the server takes them of the sum of all changes,
-as phones that are asked now and then have no means over time.
+0.9 and 0.999. Theirs are taken on the clients; here the server takes them of the sum of all
+changes, as phones that are asked now and then have no means over time.
 """
 
 import math

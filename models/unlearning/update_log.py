@@ -14,14 +14,13 @@ from droidloop.platform.state import Stateful
 
 Records = np.ndarray[Any, np.dtype[np.void]]
 
-LENGTH_DTYPE = np.dtype(
-    [("phone", np.int32), ("version", np.int32), ("row", np.int32), ("length", np.float32)]
-)
-"""Of an update from that version of the model; whose it is need not be stored on the phone."""
+_UPDATE = [("phone", np.int32), ("version", np.int32), ("number", np.int32), ("length", np.float32)]
+"""Of an update: whose it is, from which version of the model, in which turn, and how far."""
+LENGTH_DTYPE = np.dtype([*_UPDATE, ("row", np.int32)])
 LENGTH_BYTES = 12
-"""Version, row and length."""
+"""Turn, row and length: whose it is a phone knows, which version a turn began from the server."""
 _UNDO_BYTES = 8
-"""Version and length of an undo record, beside the numbers themselves."""
+"""Turn and length of an undo record, beside the numbers themselves."""
 
 
 class UpdateLog(Stateful):
@@ -33,19 +32,19 @@ class UpdateLog(Stateful):
         """Know nothing; *private_numbers* are private to a phone, a cap of None is none."""
         self._cap_bytes = cap_bytes
         self.lengths: Records = np.zeros(0, LENGTH_DTYPE)
-        kind = [("phone", np.int32), ("version", np.int32), ("length", np.float32)]
-        self.undo: Records = np.zeros(0, [*kind, ("private", np.float32, (private_numbers,))])
+        self.undo: Records = np.zeros(0, [*_UPDATE, ("private", np.float32, (private_numbers,))])
         self.undo_bytes = _UNDO_BYTES + 4 * private_numbers
 
     def add(
         self,
         phones: IntArray,
         versions: IntArray,
+        numbers: IntArray,
         rows: tuple[IntArray, IntArray, FloatArray],
         private: Array,
         moved: FloatArray,
     ) -> None:
-        """Note an update of each of *phones*, from the model of its version.
+        """Note an update of each of *phones*, from the model of its version, in the turn *numbers*.
 
         *rows* are, one each: the place of a phone, a row that it moved, and how far. *private* is
         what was private before, (phones, numbers), and *moved* how far that has moved, (phones,).
@@ -53,10 +52,10 @@ class UpdateLog(Stateful):
         place, row, length = rows
         lengths = np.zeros(len(row), LENGTH_DTYPE)
         lengths["phone"], lengths["version"] = phones[place], versions[place]
-        lengths["row"], lengths["length"] = row, length
+        lengths["number"], lengths["row"], lengths["length"] = numbers[place], row, length
         undo = np.zeros(len(phones), self.undo.dtype)
-        undo["phone"], undo["version"], undo["length"] = phones, versions, moved
-        undo["private"] = private
+        undo["phone"], undo["version"], undo["number"] = phones, versions, numbers
+        undo["length"], undo["private"] = moved, private
         self.lengths = np.concatenate([self.lengths, lengths])
         self.undo = np.concatenate([self.undo, undo])
         if self._cap_bytes is not None:

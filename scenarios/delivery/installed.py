@@ -69,7 +69,7 @@ class Installed(Stateful):
         )
 
     def wiped(self, phones: IntArray) -> None:
-        """Know that *phones* are others now, on which no version is; what is on its way may come."""
+        """Know that *phones* are others now, without a version; what is on its way may come."""
         for name in ("version", "variant", "previous", "previous_variant"):
             self.slots[name][phones] = NONE
 

@@ -59,15 +59,19 @@ class OpportunisticGossip(Stateful):
         phones = self.steps.ask(number)
         world: Map = stage.population.world.map
         partner = meet(
-            world, stage.roster.present(self.neighbours()), phones, open_us, self.reach_m, self._chance, number
+            world,
+            stage.roster.present(self.neighbours()),
+            phones,
+            open_us,
+            self.reach_m,
+            self._chance,
+            number,
         )
         able = self.steps.channel.may_send(phones)
         pairs = (partner >= 0) & able & able[np.searchsorted(phones, np.maximum(partner, 0))]
         inbox = yield from self._swap(number, phones[pairs], partner[pairs], kind)
         silent = np.zeros(len(phones), np.bool_)
-        jobs, learned = yield from self.steps.play(
-            number, phones, inbox, silent, kind, here=True
-        )
+        jobs, learned = yield from self.steps.play(number, phones, inbox, silent, kind, here=True)
         self.steps.channel.note(number)
         stage.recorder.event(
             name,

@@ -74,7 +74,9 @@ class Gossip(Stateful):
         """Play one turn of the phones that can work now, of that *kind*; note it as an event."""
         open_us, expired = self.stage.now_us, self._relay.expire(number - self.keep_turns)
         phones = self.steps.ask(number)
-        partners = choose_partners(self.stage.roster.present(self.neighbours()), phones, self._partners, number, self.fan)
+        partners = choose_partners(
+            self.stage.roster.present(self.neighbours()), phones, self._partners, number, self.fan
+        )
         inbox = self._inbox(phones, partners)
         tells = partners[:, 0] >= 0 if self.mode != "pull" else np.ones(len(phones), np.bool_)
         tells &= self.steps.channel.may_send(phones)

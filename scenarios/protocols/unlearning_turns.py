@@ -1,4 +1,4 @@
-"""Turns that are played because somebody asked to be forgotten, between those in which is learned."""
+"""Turns that are played because somebody asked to be forgotten, between those of learning."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -56,8 +56,8 @@ def churn_lines(answer: dict[str, Any]) -> list[str]:
         more = f"; {one['not_forgotten']} asked too late" if "not_forgotten" in one else ""
         log = f", logs of up to {one['log_bytes']:,} bytes a phone" if "log_bytes" in one else ""
         lines.append(
-            f"unlearning ({one['kind']}): {one['phones']} phones forgotten in {one['turns']} turns, "
-            f"{one['jobs']} jobs, {one['down_bytes'] / 1e6:,.1f} MB down, "
+            f"unlearning ({one['kind']}): {one['phones']} phones forgotten in {one['turns']} "
+            f"turns, {one['jobs']} jobs, {one['down_bytes'] / 1e6:,.1f} MB down, "
             f"{one['up_bytes'] / 1e6:,.1f} MB up, {one['energy_j']:,.1f} J, "
             f"{one['hours'] or 0.0:.1f} h after the first wish{log}{more}"
         )

@@ -1,7 +1,7 @@
 """Comings and goings as an activity: what the stays of phones mean for all that they are part of.
 
-A law sees no more than the present stay of a phone, in its traits. When the next one begins, it takes
-its place there; what the phone spent until then is settled before.
+A law sees no more than the present stay of a phone, in its traits. When the next one begins, it
+takes its place there; what the phone spent until then is settled before.
 """
 
 from collections.abc import Callable, Mapping
@@ -112,7 +112,7 @@ class Churn(Stateful):
         self._note(phones, ["came", "returned", "replaced"], again.astype(np.int64) + replaced)
 
     def _begin(self, stays: IntArray) -> None:
-        """Have *stays* be the present ones of their phones, which are of the class that they say."""
+        """Have *stays* be the present ones of their phones, of the class that they say."""
         traits = self._population.traits
         for stay in self._stays[stays]:
             phone = int(stay["phone"])

@@ -70,9 +70,7 @@ class Whole(Stateful):
         every = scenario.checkpoint_every if _kept(study, attached, self._protocol) else 0
         self.checkpoints = Checkpoints(self.engine, folder, every, self.state)
         self._activities = Activities(self.engine)
-        self._evaluation = Evaluation(
-            study, recorder, self._roster.forgotten, remember=every > 0
-        )
+        self._evaluation = Evaluation(study, recorder, self._roster.forgotten, remember=every > 0)
         self._releases = Releases(
             *(scenario.delivery, scenario.name, folder, recorder, study.population),
             self._activities,
@@ -141,7 +139,11 @@ class Whole(Stateful):
         self.churn.restore(tree["churn"])
         self._protocol.restore(tree["protocol"])
         self._releases.restore(tree["releases"])
-        processes = {ASIDE: self.churn.process, TRAINING: self._training, **self._releases.processes()}
+        processes = {
+            ASIDE: self.churn.process,
+            TRAINING: self._training,
+            **self._releases.processes(),
+        }
         starts += self._activities.restore(tree["activities"], processes)
         self.engine.resume(tree["now_us"], starts)
 

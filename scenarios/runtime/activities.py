@@ -12,7 +12,6 @@ import simpy
 from droidloop.platform.engine import Engine, Process, Start
 from droidloop.platform.state import Tree
 
-
 ASIDE = "churn"
 """The name of the activity that a run does not wait for."""
 

@@ -38,7 +38,9 @@ class DepartureSection(Section):
                     f"churn.events: profile = {self.profile!r} without returns_h; give both"
                 )
         elif self.how == "forget":
-            raise ValueError("churn.events: who asks to be forgotten stays away; leave returns_h out")
+            raise ValueError(
+                "churn.events: who asks to be forgotten stays away; leave returns_h out"
+            )
         elif self.returns_h <= self.leaves_h:
             raise ValueError(
                 f"churn.events: returns_h = {self.returns_h:g} must be later than "

@@ -6,6 +6,7 @@ import numpy as np
 
 from droidloop.devices.population.population import Population, PopulationSpec, build
 from droidloop.devices.population.radios import MBIT
+from droidloop.devices.population.stays import ChurnSpec
 from droidloop.network.coverage import Region
 from droidloop.network.direct import DIRECT
 from droidloop.network.trace import Series

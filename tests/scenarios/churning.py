@@ -20,7 +20,13 @@ EVENTS: list[dict[str, Any]] = [
 WAYS: dict[str, tuple[dict[str, Any], str]] = {
     "rounds": ({"kind": "rounds", "every_s": 3600.0, "deadline_s": 3000.0}, "fedmf"),
     "over-selecting": (
-        {"kind": "rounds", "every_s": 3600.0, "clients": 6, "over_select": 1.5, "deadline_s": 3600.0},
+        {
+            "kind": "rounds",
+            "every_s": 3600.0,
+            "clients": 6,
+            "over_select": 1.5,
+            "deadline_s": 3600.0,
+        },
         "fedmf",
     ),
     "buffered": (

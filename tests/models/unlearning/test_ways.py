@@ -94,7 +94,13 @@ def test_a_replay_keeps_lengths_and_leaves_out_the_forgotten() -> None:
         assert phones.tolist() == np.setdiff1d(EVERYBODY, LATE).tolist()
         for k, phone in enumerate(phones.tolist()):
             then, again = (
-                dict(zip(part.rows["item"].tolist(), np.linalg.norm(part.arrays["item"], axis=1), strict=True))
+                dict(
+                    zip(
+                        part.rows["item"].tolist(),
+                        np.linalg.norm(part.arrays["item"], axis=1),
+                        strict=True,
+                    )
+                )
                 for part in (was.take([phone]), now.take([k]))
             )
             assert again.keys() <= then.keys(), "rows without a logged length are left out"

@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from droidloop.models.unlearning.unlearner import Unlearner
 from droidloop.platform.checkpoint import NAME
 from droidloop.platform.jobs import Kind
 from droidloop.platform.ledger import read
 from droidloop.scenarios.run import checkpoints
 from droidloop.scenarios.run.run import execute, resume
 from droidloop.scenarios.run.whole import Progress
-from tests.scenarios.churning import GONE, LEAVES_H, WAYS, happened, played, scenario
+from tests.scenarios.churning import GONE, LEAVES_H, happened, played, scenario
 from tests.scenarios.killed_runs import digest
 
 WITH_A_SERVER = ("rounds", "over-selecting", "buffered")
@@ -106,3 +107,22 @@ def test_what_unlearning_took_is_in_the_ledger_and_the_summary(tmp_path: Path) -
     }
     assert answer["churn"]["left-forget"] == 1
     assert answer["churn"]["replaced"] == 2
+
+
+@pytest.mark.parametrize("kind", ["retrain", "fru"])
+def test_a_run_that_is_killed_while_it_forgets_goes_on_forgetting(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = scenario("rounds", {"kind": kind})
+    played(one, tmp_path / "whole")
+    with monkeypatch.context() as patched:
+
+        def killed(self: object, turn: int) -> None:
+            if turn == 2:
+                raise KilledError
+
+        patched.setattr(Unlearner, "closed", killed)
+        with pytest.raises(KilledError):
+            played(one, tmp_path / "killed")
+    resume(tmp_path / "killed", progress=lambda *_: None)
+    assert digest(tmp_path / "killed") == digest(tmp_path / "whole")

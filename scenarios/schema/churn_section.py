@@ -63,7 +63,7 @@ class DepartureSection(Section):
 
 
 class ChurnSection(Section):
-    """Who comes, goes and comes back; all are there from the start to the end if nothing is said."""
+    """Who comes, goes and comes back; if nothing is said, all are there all the time."""
 
     arrivals_days: NotNegative = 0.0
     """Phones come evenly over so many days; all are there from the start with 0."""
@@ -92,8 +92,8 @@ class ChurnSection(Section):
     def _one_source(self) -> "ChurnSection":
         if self.file is not None and (self.lifetime_days is not None or self.arrivals_days):
             raise ValueError(
-                f"churn.file = {self.file!r} says who comes and goes; leave churn.lifetime_days and "
-                "churn.arrivals_days out"
+                f"churn.file = {self.file!r} says who comes and goes; leave churn.lifetime_days "
+                "and churn.arrivals_days out"
             )
         if self.announced_share + self.forget_share > 1:
             raise ValueError(

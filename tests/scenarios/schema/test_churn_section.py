@@ -25,7 +25,7 @@ from droidloop.scenarios.schema.churn_section import ChurnSection
             {"events": [{"leaves_h": 3.0, "phones": [1], "profile": "x"}]},
             "profile = 'x' without returns_h; give both",
         ),
-        ({"file": "stays.csv", "lifetime_days": 2.0}, "leave churn.lifetime_days and"),
+        ({"file": "stays.csv", "lifetime_days": 2.0}, "leave churn.lifetime_days "),
         ({"announced_share": 0.7, "forget_share": 0.4}, "are more than all; lower one"),
     ],
 )

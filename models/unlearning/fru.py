@@ -49,7 +49,8 @@ class FRUSection(Section):
 class Replays:
     """The client rule of a replay: the step of a turn, made as long as the log says, times *times*.
 
-    By the chance of that turn, so that the same items stand for those that were not chosen, and the
+    All rows that the log knows have together the length that they had together. By the chance of
+    that turn, so that the same items stand for those that were not chosen, and the
     same rows move.
 
     Attributes:
@@ -78,8 +79,12 @@ class Replays:
         self._private(cohort, before)
         place, row, length = self.rows.of(sent)
         wanted, known = self._logged(cohort.phones[place], row)
-        moves = known & (length > _TINY)
-        scale = np.where(moves, self.times * wanted / np.maximum(length, _TINY), 1.0)
+        far, now = (
+            np.sqrt(np.bincount(place, np.square(one) * known, len(sent)))
+            for one in (wanted, length)
+        )
+        whole = np.where(now > _TINY, self.times * far / np.maximum(now, _TINY), 1.0)
+        scale = np.where(known, whole[place], 1.0)
         return self.rows.scaled(sent, scale, known if self.unlogged == "drop" else None)
 
     def cost(self, cohort: Cohort, data: UserItems) -> Cost:

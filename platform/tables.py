@@ -43,7 +43,11 @@ _DEVICES = (
     Column("region", str, "where it lives"),
     Column("radio", str, "its cellular radio"),
     Column("capacity_uj", np.int64, "what the battery holds when it is full"),
-    Column("battery_before_uj", np.int64, "what it held when the run began; what another phone brought in"),
+    Column(
+        "battery_before_uj",
+        np.int64,
+        "what it held when the run began; what another phone brought in",
+    ),
     Column("battery_after_uj", np.int64, "and when it ended"),
     Column("accepted_uj", np.int64, "from chargers"),
     Column("promotion_uj", np.int64, "spent on waking the radio"),

@@ -80,6 +80,12 @@ def require_devices_fit(scenario: "Scenario") -> None:
             f"training.rule = {rule.name!r}: has no training step for real devices; "
             f"leave --attach and [devices] out, or choose {', '.join(fitting)}"
         )
+    churn = scenario.churn
+    if churn.replaced_share or churn.file or any(one.profile for one in churn.events):
+        raise ScenarioError(
+            "churn: real devices stand for phones that stay what they are; leave churn.file, "
+            "churn.replaced_share and the profile of churn.events out"
+        )
     unlearning = method_of("unlearning", scenario.unlearning).name
     if unlearning != "none":
         raise ScenarioError(

@@ -4,6 +4,7 @@ import pytest
 
 from droidloop.platform.errors import ScenarioError
 from droidloop.scenarios.run.experiment import prepare
+from droidloop.scenarios.schema.fit import require_devices_fit
 from tests.scenarios.churning import scenario
 
 
@@ -23,3 +24,19 @@ def test_a_rule_without_steps_cannot_be_replayed_or_climbed(kind: str) -> None:
     one = scenario("rounds", {"kind": kind}, training={"rule": "fcf"})
     with pytest.raises(ScenarioError, match=r"needs phones that take steps of SGD .* use training"):
         prepare(one)
+
+
+@pytest.mark.parametrize(
+    ("unlearning", "words"),
+    [
+        ({"kind": "retrain"}, "real devices do not unlearn"),
+        ({"kind": "none"}, "real devices stand for phones that stay what they are"),
+    ],
+)
+def test_real_devices_neither_unlearn_nor_become_others(
+    unlearning: dict[str, str], words: str
+) -> None:
+    events = [{"leaves_h": 1.0, "phones": [2], "returns_h": 2.0, "profile": "2024-12gb"}]
+    churn = {"events": events if unlearning["kind"] == "none" else []}
+    with pytest.raises(ScenarioError, match=words):
+        require_devices_fit(scenario("rounds", unlearning, churn=churn))

@@ -46,7 +46,7 @@ _DEVICES = (
     Column(
         "battery_before_uj",
         np.int64,
-        "what it held when the run began; what another phone brought in",
+        "at the start, and what another phone brought",
     ),
     Column("battery_after_uj", np.int64, "and when it ended"),
     Column("accepted_uj", np.int64, "from chargers"),

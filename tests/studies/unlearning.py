@@ -2,8 +2,9 @@
 
 `python -m tests.studies.unlearning DATA [--choose]`: rows for docs/figures/unlearning.jsonl on the
 standard output. Planted users promote one item that hardly anybody has; they, and as many honest
-users, come after 60 of 100 rounds, and ask to be forgotten when all are over. The old model (nothing is unlearned) and each
-way of forgetting are judged by all others. ``--choose`` tries settings, on other seeds.
+users, come after 60 of 100 rounds, and ask to be forgotten when all are over. The old model
+(nothing is unlearned) and each way of forgetting are judged by all others. ``--choose`` tries
+settings, on other seeds.
 
 Membership: an attacker knows half of what an honest forgotten user had, fits a vector to that with
 the items' vectors of the model, and ranks the other half against as many items that the user never

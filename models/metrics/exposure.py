@@ -23,7 +23,7 @@ def exposure(listed: Listed, item: int, k: int) -> FloatArray:
     train = listed.split.train
     owners = np.repeat(np.arange(train.n_users), train.counts)[train.items == item]
     shown[np.isin(listed.users, owners)] = np.nan
-    return shown
+    return np.asarray(shown, np.float64)
 
 
 def build(section: Exposure) -> Metric:

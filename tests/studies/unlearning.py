@@ -18,6 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -124,12 +125,10 @@ def played(one: Scenario) -> tuple[Experiment, dict[str, Any], dict[str, float],
         kept.append(prepare(asked))
         return kept[-1]
 
-    running.prepare = remembered
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, patch.object(running, "prepare", remembered):
         answer = running.execute(one, Path(folder) / "run", replay=None, progress=lambda *_: None)
         metrics = read(Path(folder) / "run", "metrics")
         lists = read(Path(folder) / "run", "lists")
-    running.prepare = prepare
     found = {}
     for name, ranking in (
         ("hr_at_10", "sampled"),
@@ -181,7 +180,8 @@ def figures(data: str, seed: int, ways: dict[str, dict[str, Any]]) -> list[dict[
     A cap of a log is a share of the largest log that a phone had without one, in the way ``fru``.
     """
     item, honest = rare_item(data, seed), who(seed)[1]
-    rows, tops = [], {}
+    rows: list[dict[str, Any]] = []
+    tops = {}
     for name, unlearning in {
         "none": {"kind": "none"},
         "retrain": {"kind": "retrain"},

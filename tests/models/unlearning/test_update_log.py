@@ -17,9 +17,8 @@ def filled(cap_bytes: int | None) -> UpdateLog:
         length = draws.uniform(np.arange(PHONES * ROWS), turn)
         private = np.full((PHONES, 3), turn, np.float32)
         rows = (place, row, length)
-        log.add(
-            phones, *np.full((2, PHONES), turn), rows, private, draws.uniform(phones, 100 + turn)
-        )
+        turns, moved = np.full(PHONES, turn), draws.uniform(phones, 100 + turn)
+        log.add(phones, turns, turns, rows, private, moved)
     return log
 
 

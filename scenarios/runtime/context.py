@@ -65,9 +65,14 @@ class ProtocolContext:
     links: Topology | None = None
     data_starts_s: float | None = None
     roster: Roster = field(default_factory=lambda: Roster(0))
+    """Of all phones, of whom nothing is known yet, if not given."""
     unlearner: Unlearner | None = None
     after_unlearning: Callable[[IntArray], None] = lambda phones: None
     observers: tuple[Observer, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.roster.phones != len(self.population):
+            object.__setattr__(self, "roster", Roster(len(self.population)))
 
     @property
     def now_us(self) -> int:

@@ -156,7 +156,8 @@ def membership(study: Experiment, users: list[int], draws: Draws) -> float:
         others = draws.child("never").order(never, user)
         vector = fitted(table[known], table[others[: 4 * len(known)]])
         inside = table[hidden] @ vector
-        outside = table[others[4 * len(known) :][: len(hidden)]] @ vector
+        rest = others[4 * len(known) :]  # of who had nearly everything: some that were fitted to
+        outside = table[rest[: len(hidden)] if len(rest) else others[-len(hidden) :]] @ vector
         greater = (inside[:, None] > outside).mean() + 0.5 * (inside[:, None] == outside).mean()
         values.append(greater)
     return float(np.mean(values))

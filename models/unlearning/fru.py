@@ -41,8 +41,9 @@ class FRUSection(Section):
     every: PositiveInt = 1
     """Of the updates that a model was made of, the first of so many models is replayed, so many
     times as long."""
-    unlogged: Literal["drop", "keep"] = "drop"
-    """Rows whose length the log has not kept: left out of the replay, or as long as they are."""
+    unlogged: Literal["drop", "keep"] = "keep"
+    """Rows whose length the log has not kept: left out of the replay, as in the paper, or as long
+    as they are."""
 
 
 @dataclass(frozen=True)

@@ -227,7 +227,9 @@ def main() -> None:
     for seed in REPORTED:
         ways = {kind: {"kind": kind, **one} for kind, one in BEST.items()}
         for cap in CAPS:
-            ways[f"fru, log of {cap:.0%}"] = {**ways["fru"], "cap": cap}
+            for unlogged in ("keep", "drop"):
+                name = f"fru, log of {cap:.0%}, the rest: {unlogged}"
+                ways[name] = {**ways["fru"], "cap": cap, "unlogged": unlogged}
         for row in figures(data, seed, ways):
             print(json.dumps(row), flush=True)
 

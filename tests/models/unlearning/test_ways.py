@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pytest
 
 from droidloop.models.interfaces.learning import Cohort
 from droidloop.models.learning.learning import FederatedLearning
@@ -95,8 +96,8 @@ def test_a_replay_keeps_lengths_and_leaves_out_the_forgotten() -> None:
         for k, phone in enumerate(phones.tolist()):
             then, again = was.take([phone]), now.take([k])
             assert again.rows["item"].tolist() == then.rows["item"].tolist(), "the same rows"
-            lengths = [np.linalg.norm(part.arrays["item"]) for part in (again, then)]
-            np.testing.assert_allclose(*lengths, rtol=1e-4)
+            length, before = (float(np.linalg.norm(x.arrays["item"])) for x in (again, then))
+            assert length == pytest.approx(before, rel=1e-4)
 
 
 def test_who_took_no_part_takes_nothing_to_forget() -> None:

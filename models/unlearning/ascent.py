@@ -1,4 +1,7 @@
-"""Gradient ascent: who is forgotten unlearns itself, as its last act, then the others mend.
+"""Gradient ascent; does not work here against planted phones, because they climb their own data.
+
+What they have sent was something else, and two thirds of the exposure stay (docs/churn.md). Who is
+forgotten unlearns itself, as its last act, then the others mend.
 
 Halimi et al., Federated Unlearning: How to Efficiently Erase a Client in FL? (2022): the client
 climbs its own loss, held near the model by a projection; the others then train on for some turns.

@@ -179,6 +179,7 @@ class Whole(Stateful):
     def _after_unlearning(self, phones: IntArray) -> None:
         if len(phones):
             self._evaluation.forget(phones)
+            self._releases.forget(phones)
         self.checkpoints.after_turn()
 
     def _judge_release(self, release: Release) -> None:

@@ -1,9 +1,13 @@
 """Ways of forgetting that make no sense with what else is chosen are refused in one line."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from droidloop.platform.errors import ScenarioError
+from droidloop.platform.errors import ScenarioError, UsageError
 from droidloop.scenarios.run.experiment import prepare
+from droidloop.scenarios.run.run import execute
 from droidloop.scenarios.schema.fit import require_devices_fit
 from tests.scenarios.churning import scenario
 
@@ -40,3 +44,12 @@ def test_real_devices_neither_unlearn_nor_become_others(
     churn = {"events": events if unlearning["kind"] == "none" else []}
     with pytest.raises(ScenarioError, match=words):
         require_devices_fit(scenario("rounds", unlearning, churn=churn))
+
+
+def test_a_cluster_is_told_once_what_phones_are(tmp_path: Path) -> None:
+    cluster: Any = object()
+    with pytest.raises(UsageError, match="phones come back, and a cluster is told once"):
+        execute(
+            scenario(), tmp_path / "run", replay=None, progress=lambda *_: None, cluster=cluster
+        )
+    assert not (tmp_path / "run").exists()

@@ -56,6 +56,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "tuning": {*_MODEL, "peer"},
         "transforms": {*_GROUND, "federated"},
         "senders": set(_GROUND),
+        "unlearning": {*_MODEL, "federated"},
     },
     "devices": {
         "phone": set(),

@@ -39,8 +39,8 @@ def test_a_release_is_resumed_after_a_cut_proved_and_taken_back_where_it_is_bad(
     clean: tuple[Attached, Attached], tmp_path: Path
 ) -> None:
     files = [tmp_path / f"{version}.tflite" for version in (1, 2, 3)]
-    for file, rows in zip(files, (ITEMS, ITEMS // 2, 0), strict=True):
-        file.write_bytes(trained_on(rows))
+    for file, kept in zip(files, (ITEMS, ITEMS // 2, 0), strict=True):
+        file.write_bytes(trained_on(kept))
     one, two, three = (brought(file, version) for version, file in enumerate(files, 1))
     install_s(clean, one)
     found = delivered(clean, two, three, tmp_path, cut=3)

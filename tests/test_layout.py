@@ -46,7 +46,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "metrics": {"data", "interfaces"},
         "evaluation": {"data", "interfaces", "metrics"},
         "graphs": {"data"},
-        "tables": {"interfaces", "packages"},
+        "tables": {"numerics", "interfaces", "packages"},
         "recommenders": set(_GROUND),
         "local": {*_GROUND, "recommenders"},
         "fitting": {*_GROUND, "recommenders", "local"},

@@ -1,0 +1,56 @@
+"""Small tables on ml-1m: quotient-remainder against hashing, and one elastic training at budgets.
+
+All items are ranked, test items as in the NCF paper. The elastic setting is that of the row
+tables-ml-100k, chosen there. Step and l2 of the hashed and of the quotient-remainder table were
+chosen apart on validation with seed 11; both take 31,232 bytes.
+"""
+
+from itertools import pairwise
+
+from tests.reference.movielens import ml_1m
+from tests.reference.row import Bar, Line, Values, at_least
+from tests.reference.small_tables import ndcg, trained
+
+DATA = "ml-1m"
+SHARES = (10, 20, 30, 50, 75, 100)
+_PLAY = "NCF's test rows, all items"
+LINES = {
+    "hashed-31232-ml-1m": Line(_PLAY, "NDCG@10"),
+    "quotient-remainder-31232-ml-1m": Line(_PLAY, "NDCG@10"),
+    "quotient-remainder-over-hashed-ml-1m": Line(_PLAY, "NDCG@10 difference", at_least(0.0)),
+    **{f"elastic-{share}-ml-1m": Line(_PLAY, "NDCG@10") for share in SHARES},
+    **{
+        f"elastic-{more}-over-{less}-ml-1m": Line(_PLAY, "NDCG@10 difference", at_least(0.0))
+        for less, more in pairwise(SHARES)
+    },
+    "elastic-bytes-ml-1m": Line("of the cuts above", "bytes over the budget, most", Bar(-1e9, 0)),
+}
+HASHED, QUOTIENT = (0.02, 0.003), (0.02, 0.003)
+"""Step and l2 of each."""
+
+
+def measure(seed: int) -> Values:
+    """Return the figures of one seed, by user."""
+    from droidloop.models.tables.elastic import ElasticTable
+    from droidloop.models.tables.float_rows import every_vector
+    from droidloop.models.tables.hashed import HashedTable
+    from droidloop.models.tables.quotient_remainder import QuotientRemainderTable
+
+    split, found = ml_1m(), []
+    n = split.n_items
+    for table, (lr, l2) in (
+        (HashedTable(n, 64, 122), HASHED),
+        (QuotientRemainderTable(n, 64, 61), QUOTIENT),
+    ):
+        params = trained(split, seed, table, l2=l2, lr=lr, signs=False)
+        found.append(ndcg(split, params["user"].numpy(), every_vector(table, params)))
+    values = [*found, found[1] - found[0]]
+    elastic, over = ElasticTable(n, 32, 16), []
+    params, cuts = trained(split, seed, elastic, l2=0.003, signs=False), []
+    for share in SHARES:
+        budget = elastic.nbytes * share // 100
+        cut, kept = elastic.cut(params, budget)
+        over.append(float(cut.nbytes - budget))
+        cuts.append(ndcg(split, params["user"].numpy(), every_vector(cut, kept)))
+    gains = [more - less for less, more in pairwise(cuts)]
+    return dict(zip(LINES, [*values, *cuts, *gains, max(over)], strict=True))

@@ -40,7 +40,7 @@ demo: install  ## run the quickstart scenario and print its table
 
 test: dev  ## run all tests on all cores; ARGS="-k radio" for some
 	@.ci/packages.sh $(wildcard .ci/*-packages) || echo "the tests that need them are skipped" >&2
-	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadscope $(ARGS)
 
 check: dev  ## lint, formatting, types, and what the wheel holds
 	@$(BIN)/ruff check .

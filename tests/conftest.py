@@ -1,6 +1,7 @@
 """What every test may ask for."""
 
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -13,12 +14,42 @@ hypothesis.settings.load_profile("droidloop")
 SHARED = Path(__file__).parents[2] / "shared"
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Have processes share the work file by file; those that share phones stay together."""
-    for item in items:
-        file = item.path.relative_to(config.rootpath)
-        group = file.parent if file.parent.name == "phone" else file
-        item.add_marker(pytest.mark.xdist_group(str(group)))
+FIRST = ("tests/phone", "README.md", "docs/", "tests/scenarios/sweep", "tests/scenarios/cli")
+"""Groups that take minutes: whoever begins with one at the end keeps the others waiting."""
+
+
+def group_of(nodeid: str) -> str:
+    """Return with what a test shares its process: its file, its document, or the phones."""
+    file, _, name = nodeid.partition("::")
+    folder = file.rpartition("/")[0]
+    if folder == "tests/phone":
+        return folder
+    if file == "tests/test_docs.py" and "[" in name and ":" in name:
+        return name.partition("[")[2].partition(":")[0]
+    return file
+
+
+@pytest.hookimpl(optionalhook=True)  # known only where several processes may share the tests
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Have processes share the work by groups: what tests of a group share is made once."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    config.option.loadscopereorder = False
+    return ByGroup(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put those first that take long."""
+
+    def rank(item: pytest.Item) -> int:
+        group = group_of(item.nodeid)
+        return next((n for n, start in enumerate(FIRST) if group.startswith(start)), len(FIRST))
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope="session")

@@ -87,6 +87,7 @@ def run(block: Block, folder: Path) -> None:
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONSAFEPATH": "1",  # what is installed, not the copy, whose kernels were never compiled
         "COLUMNS": "100",
         "NO_COLOR": "1",
         "TERM": "dumb",

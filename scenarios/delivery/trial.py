@@ -3,12 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from droidloop.platform.arrays import Array
+from droidloop.platform.intervals import interval
 from droidloop.scenarios.schema.delivery_section import DeliverySection
-
-CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
@@ -42,9 +40,8 @@ class Trial:
         """The mean gain and the upper end of its interval; NaN: fewer than two phones tell."""
         if len(self.gained) < 2:
             return float("nan"), float("nan")
-        mean, error = float(self.gained.mean()), float(stats.sem(self.gained))
-        reach = float(stats.t.ppf(0.5 + CONFIDENCE / 2, len(self.gained) - 1)) * error
-        return mean, mean + reach
+        mean, half = interval(self.gained)
+        return mean, mean + half
 
     def verdict(self, section: DeliverySection, *, held: bool) -> str:
         """Return why the release must stop here; empty: it may go on. *held*: somebody said so."""

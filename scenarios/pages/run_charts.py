@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from droidloop.platform.arrays import IntArray
+from droidloop.platform.intervals import interval
 from droidloop.platform.jobs import LEARNING, Kind, Outcome
 from droidloop.platform.ledger import Rows, read, texts
 from droidloop.platform.rundir import RunDirectory
 from droidloop.platform.units import HOUR_US, joules, seconds
 from droidloop.scenarios.reports.compare import result_of
-from droidloop.scenarios.reports.intervals import interval
 from droidloop.scenarios.reports.measured import metrics_of
 from droidloop.scenarios.reports.summary import COMPONENTS
 

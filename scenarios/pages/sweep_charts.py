@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from droidloop.platform.intervals import interval
 from droidloop.scenarios.reports.compare import COSTS, Group
-from droidloop.scenarios.reports.intervals import interval
 from droidloop.scenarios.reports.paired import differences
 from droidloop.scenarios.reports.pareto import Standing, standings
 

@@ -16,12 +16,12 @@ import numpy as np
 
 from droidloop.platform.arrays import FloatArray, IntArray
 from droidloop.platform.errors import UsageError
+from droidloop.platform.intervals import interval
 from droidloop.platform.jobs import LEARNING
 from droidloop.platform.ledger import Rows, read, texts
 from droidloop.platform.rundir import RunDirectory
 from droidloop.platform.units import HOUR_US, joules
 
-from .intervals import interval
 from .measured import Measured, metrics_of
 from .varied import keys_of, labels_of
 

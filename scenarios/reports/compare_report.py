@@ -7,9 +7,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from droidloop.platform.intervals import interval
+
 from .canvas import blank
 from .compare import COSTS, Group
-from .intervals import interval
 from .measured import Measured
 from .paired import differences
 from .pareto import AGAINST, standings

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from droidloop.platform.intervals import interval
+
 from .alike import data_of
 from .compare import COSTS, Group, Result, User, pooled
 from .holm import holm, p_value
-from .intervals import interval
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 
 from droidloop.platform.arrays import FloatArray
+from droidloop.platform.intervals import interval
 from droidloop.platform.jobs import ENERGY_PARTS, Kind, Outcome
 from droidloop.platform.ledger import Rows, texts
 from droidloop.platform.units import joules
 
-from .intervals import interval
 from .measured import metrics_of
 
 GROUPS = ("took part", "got the model", "neither")

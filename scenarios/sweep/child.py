@@ -1,11 +1,13 @@
-"""One run of a sweep, in a process of its own that ends when its parent does.
+"""Runs of a sweep, one after the other, in a process that ends when its parent does.
 
-The parent writes one line of JSON to its standard input and keeps that open: when the parent is
-gone, however it ended, the input ends, and so does this.
+The parent writes a line of JSON for each run to its standard input and keeps that open: when the
+parent is gone, however it ended, the input ends, and so does this. A line on standard output is the
+end of a run: null, or why it failed.
 """
 
 import json
 import os
+import queue
 import shutil
 import sys
 import threading
@@ -50,23 +52,28 @@ def _silent(stage: str, done: int, total: int) -> None:
     """Show nothing."""
 
 
-def _end_with_the_parent() -> None:
-    os.read(sys.stdin.fileno(), 1)
+def _read(jobs: queue.Queue[str]) -> None:
+    """Pass on each line of the parent's; end with the parent, whatever is under way."""
+    for line in sys.stdin:
+        jobs.put(line)
     os._exit(1)
 
 
-def main() -> int:
-    """Run what the first line of standard input says; return the exit status."""
-    job = json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+def main() -> None:
+    """Play what the lines of standard input say."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whoever prints is no answer
+    jobs: queue.Queue[str] = queue.Queue()
+    threading.Thread(target=_read, args=(jobs,), daemon=True).start()
     use_threads(1)
-    try:
-        play(Path(job["folder"]), job["scenario"])
-    except DroidloopError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    return 0
+    while True:
+        job, reason = json.loads(jobs.get()), None
+        try:
+            play(Path(job["folder"]), job["scenario"])
+        except DroidloopError as error:
+            reason = str(error)
+        print(json.dumps(reason), file=answers, flush=True)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,7 +1,11 @@
-"""Plays runs in processes of this machine, one thread each, as many at once as there are cores."""
+"""Plays runs in processes of this machine, one thread each, as many at once as there are cores.
+
+A process plays many runs: what it imports takes longer than a small run.
+"""
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -11,13 +15,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from .plan import Planned
 
 TRIES = 2
 """A run whose process was ended by a signal (for want of memory, say) is gone on with once."""
-_WAIT_S = 0.05
 _GRACE_S = 5.0
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -27,42 +30,73 @@ Ended = tuple[Planned, str | None]
 
 @dataclass
 class _Child:
-    """A process that plays *run*, and what it says."""
+    """A process that plays one run after the other: *run*, or none; and what it says."""
 
-    run: Planned
     process: subprocess.Popen[str]
     said: IO[str]
+    run: Planned | None = None
 
-    def reason(self) -> str | None:
-        """Return why it failed in a line; None: it did not."""
+    def play(self, run: Planned, folder: Path) -> None:
+        """Have it play *run* into its directory in *folder*."""
+        job = {"folder": str(folder / run.folder), "scenario": run.scenario.resolved()}
+        self.run = run
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(json.dumps(job) + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            return  # it ended at once, and its status says so
+
+    def fileno(self) -> int:
+        """Return what is readable when its run has ended."""
+        assert self.process.stdout is not None
+        return self.process.stdout.fileno()
+
+    def answer(self) -> tuple[str | None, bool]:
+        """Wait for the end of its run; return why that failed, and whether by a signal."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        self.run = None
+        if line:
+            return json.loads(line), False
         status = self.process.wait()
+        if status < 0:
+            return f"its process was ended by {signal.Signals(-status).name}", True
         self.said.seek(0)
         lines = [line.strip() for line in self.said.read().splitlines() if line.strip()]
-        if status < 0:
-            return f"its process was ended by {signal.Signals(-status).name}"
-        return (lines or [f"exit status {status}, and nothing said"])[-1] if status else None
+        return (lines or [f"exit status {status}, and nothing said"])[-1], False
 
     def close(self) -> None:
         """Let go of its streams."""
-        if self.process.stdin is not None:
-            self.process.stdin.close()
-        self.said.close()
+        for stream in (self.process.stdin, self.process.stdout, self.said):
+            if stream is not None:
+                stream.close()
 
 
 @dataclass
 class _Children:
-    """The processes that are under way."""
+    """The processes that are there; each keeps what it has imported for its next run."""
 
     folder: Path
     lock: int
-    running: list[_Child] = field(default_factory=list)
+    all: list[_Child] = field(default_factory=list)
 
-    def start(self, run: Planned) -> None:
+    @property
+    def at_work(self) -> list[_Child]:
+        """Those that play a run."""
+        return [one for one in self.all if one.run is not None]
+
+    def play(self, run: Planned) -> None:
+        """Have one that is free play *run*, or a new one."""
+        free = next((one for one in self.all if one.run is None), None)
+        (free or self._start()).play(run, self.folder)
+
+    def _start(self) -> _Child:
         said = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115  closed with the child
         process = subprocess.Popen(
-            [sys.executable, "-m", "droidloop.scenarios.sweep.child"],
+            [sys.executable, "-P", "-m", "droidloop.scenarios.sweep.child"],
             stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=said,
             text=True,
             env=os.environ | dict.fromkeys(_THREADS, "1"),
@@ -70,39 +104,34 @@ class _Children:
             pass_fds=(self.lock,),
             start_new_session=True,
         )
-        self.running.append(_Child(run, process, said))
-        job = {"folder": str(self.folder / run.folder), "scenario": run.scenario.resolved()}
-        _tell(process, job)
+        self.all.append(_Child(process, said))
+        return self.all[-1]
 
-    def ended(self) -> list[_Child]:
-        """Wait for one or more to end, and return them."""
-        while not (over := [one for one in self.running if one.process.poll() is not None]):
-            time.sleep(_WAIT_S)
-        self.running = [one for one in self.running if one not in over]
-        return over
+    def ended(self) -> Iterator[tuple[Planned, str | None, bool]]:
+        """Wait for one or more runs to end; yield each, why it failed, and if by a signal."""
+        ready, _, _ = select.select(self.at_work, [], [])
+        for child in ready:
+            run = child.run
+            assert run is not None
+            reason, by_signal = child.answer()
+            if child.process.poll() is not None:
+                child.close()
+                self.all.remove(child)
+            yield run, reason, by_signal
 
     def end(self) -> None:
         """End all."""
-        for one in self.running:
+        for one in self.all:
             one.process.terminate()
         deadline_s = time.monotonic() + _GRACE_S
-        for one in self.running:
+        for one in self.all:
             try:
                 one.process.wait(max(0.0, deadline_s - time.monotonic()))
             except subprocess.TimeoutExpired:
                 one.process.kill()
                 one.process.wait()
             one.close()
-        self.running.clear()
-
-
-def _tell(process: subprocess.Popen[str], job: dict[str, Any]) -> None:
-    assert process.stdin is not None
-    try:
-        process.stdin.write(json.dumps(job) + "\n")
-        process.stdin.flush()
-    except BrokenPipeError:
-        return  # it ended at once, and its status says so
+        self.all.clear()
 
 
 def play_here(runs: Sequence[Planned], folder: Path, lock: int, processes: int) -> Iterator[Ended]:
@@ -113,14 +142,12 @@ def play_here(runs: Sequence[Planned], folder: Path, lock: int, processes: int) 
     left = [(run, 1) for run in reversed(runs)]
     tries: dict[str, int] = {}
     with _ending(_Children(folder, lock)) as children:
-        while left or children.running:
-            while left and len(children.running) < processes:
+        while left or children.at_work:
+            while left and len(children.at_work) < processes:
                 run, tries[run.folder] = left.pop()
-                children.start(run)
-            for child in children.ended():
-                reason, run = child.reason(), child.run
-                child.close()
-                if child.process.returncode < 0 and tries[run.folder] < TRIES:
+                children.play(run)
+            for run, reason, by_signal in children.ended():
+                if by_signal and tries[run.folder] < TRIES:
                     left.append((run, tries[run.folder] + 1))
                 else:
                     yield run, reason

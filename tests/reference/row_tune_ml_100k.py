@@ -20,17 +20,26 @@ from tests.reference.movielens import ml_100k
 from tests.reference.row import Bar, Line
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from droidloop.models.data.split import Part
+    from droidloop.models.evaluation.evaluator import ModelScorer, OwnTablesScorer
+    from droidloop.models.interfaces.learning import Params
+    from droidloop.models.interfaces.store import PrivateStore
+
+    Scorer = ModelScorer | OwnTablesScorer
 
 DATA, NAME = "ml-100k", "tune-ml-100k"
 SEEDS = (1,)
 """The first of three."""
 DIM, LATE = 32, 24
 HOW = {"all": (0.01, 0.01, 2), "user": (0.01, 0.0, 2), "alone": (0.1, 0.1, 12)}
-"""The steps of a user's vector and of item rows, and the turns, of each way.
-
-Not chosen on validation yet: nothing is claimed from this row.
-"""
+"""The steps of a user's vector and of item rows, and the turns, of each way: see ``tried``."""
+TRIED = {
+    "all": ((0.003, 0.01, 0.03, 0.1), (1, 2, 4, 8)),
+    "user": ((0.003, 0.01, 0.03, 0.1), (1, 2, 4, 8)),
+    "alone": ((0.03, 0.1, 0.3), (6, 12, 24, 48)),
+}
 GROUPS = ("every", "few", "many")
 PAIRS = (
     *(("all", "cloud"), ("user", "cloud"), ("all", "alone"), ("all-late", "all")),
@@ -83,49 +92,100 @@ def by_events() -> np.ndarray:
     return np.argsort(np.argsort(counts, kind="stable")) * 3 // len(counts)
 
 
-def one_seed(seed: int, part: "Part" = "test") -> tuple[dict[str, np.ndarray], int]:
+def one_seed(seed: int) -> tuple[dict[str, np.ndarray], int]:
     """Return HR@10 of each user by model, and the bytes of item rows that ``user`` changed."""
-    from droidloop.models.evaluation.candidates import exclusions, sample_candidates
-    from droidloop.models.evaluation.evaluate import evaluate
-    from droidloop.models.evaluation.evaluator import ModelScorer, OwnTablesScorer
-    from droidloop.models.fitting.fit import Hyperparameters, fit
-    from droidloop.models.interfaces.learning import init_all
-    from droidloop.models.local.sgd import Sgd
-    from droidloop.models.peer.gossip_mf import GossipMF, gossip_store, store_from
-    from droidloop.models.recommenders.mf import MF
-    from droidloop.platform.draws import Draws
-
-    split, draws = ml_100k(), Draws(seed, "tune")
-    exclude = exclusions(split, "clean")
-    candidates = sample_candidates(split, draws.child("candidates"))
-    phones, mf = np.arange(split.n_users), MF(split.n_items, DIM)
-
-    def hits(scorer: ModelScorer | OwnTablesScorer, part: "Part") -> np.ndarray:
-        return evaluate(scorer.some, split, candidates, part=part).values["hr_at_10"]
-
-    cloud = fit(
-        *(mf, init_all(mf, draws, len(phones)), split.train),
-        Hyperparameters(epochs=60, lr=0.01, batch=2048, negatives=4, patience=5),
-        n_items=split.n_items,
-        exclude=exclude,
-        draws=draws,
-        engine="numba",
-        validate=lambda params: float(hits(ModelScorer(mf, params), "valid").mean()),
-    )
-    found, item, changed = {"cloud": hits(ModelScorer(mf, cloud), part)}, mf.items.name, 0
+    bench = Bench(seed)
+    found, changed = {"cloud": bench.hits(bench.scorer(), "test")}, 0
     for way, (step, item_step, turns) in HOW.items():
-        if way == "alone":
-            store = gossip_store(mf, draws.child("alone"), len(phones))
-        else:
-            store = store_from(mf, cloud, cloud["user"].numpy().__getitem__, len(phones))
-        rule = GossipMF(mf, Sgd(step, item_step), exclude=exclude, updates="once", threads=1)
-        for turn in range(turns if way == "alone" else LATE):
-            rule.learn(phones, None, store, split.train, turn, draws.child("turns"))
-            name = {turns: way, LATE: f"{way}-late"}.get(turn + 1)
+        late = turns if way == "alone" else LATE
+        for turn, store in bench.turns(way, step, item_step, late):
+            name = {turns: way, LATE: f"{way}-late"}.get(turn)
             if name is not None:
-                now = store.columns
-                found[name] = hits(OwnTablesScorer(now["user"], now[item]), part)
-        if way == "user":
-            moved = store.columns[item].view(np.uint32) != cloud[item].numpy().view(np.uint32)
-            changed = 4 * int(np.count_nonzero(moved))
+                found[name] = bench.hits(bench.own(store), "test")
+            if way == "user" and turn == LATE:
+                item = bench.model.items.name
+                now, then = store.columns[item], bench.cloud[item].numpy()
+                changed = 4 * int(np.count_nonzero(now.view(np.uint32) != then.view(np.uint32)))
     return found, changed
+
+
+def tried(seeds: tuple[int, ...] = (11, 12, 13)) -> "Iterator[tuple[str, float, int, float]]":
+    """Yield a way, step and number of turns with its HR@10 on validation; it chose ``HOW``."""
+    for way, (steps, turns) in TRIED.items():
+        for step in steps:
+            found = []
+            for seed in seeds:
+                bench = Bench(seed)
+                each = bench.turns(way, step, 0.0 if way == "user" else step, max(turns))
+                found.append(
+                    [bench.hits(bench.own(s), "valid").mean() for t, s in each if t in turns]
+                )
+            for turn, hits in zip(turns, np.mean(found, axis=0).tolist(), strict=True):
+                yield way, step, turn, hits
+
+
+class Bench:
+    """The cloud's model of one seed, and phones that go on from it."""
+
+    def __init__(self, seed: int) -> None:
+        from droidloop.models.evaluation.candidates import exclusions, sample_candidates
+        from droidloop.models.fitting.fit import Hyperparameters, fit
+        from droidloop.models.interfaces.learning import init_all
+        from droidloop.models.recommenders.mf import MF
+        from droidloop.platform.draws import Draws
+
+        self.split, self.draws = ml_100k(), Draws(seed, "tune")
+        self.exclude = exclusions(self.split, "clean")
+        self.candidates = sample_candidates(self.split, self.draws.child("candidates"))
+        self.phones, self.model = np.arange(self.split.n_users), MF(self.split.n_items, DIM)
+        self.cloud = init_all(self.model, self.draws, len(self.phones))
+        self.cloud = fit(
+            *(self.model, self.cloud, self.split.train),
+            Hyperparameters(epochs=60, lr=0.01, batch=2048, negatives=4, patience=5),
+            n_items=self.split.n_items,
+            exclude=self.exclude,
+            draws=self.draws,
+            engine="numba",
+            validate=lambda params: float(self.hits(self.scorer(params), "valid").mean()),
+        )
+
+    def hits(self, scorer: "Scorer", part: "Part") -> np.ndarray:
+        """Return HR@10 of each user."""
+        from droidloop.models.evaluation.evaluate import evaluate
+
+        return evaluate(scorer.some, self.split, self.candidates, part=part).values["hr_at_10"]
+
+    def scorer(self, params: "Params | None" = None) -> "Scorer":
+        """Return what scores by the parameters, or by the cloud's."""
+        from droidloop.models.evaluation.evaluator import ModelScorer
+
+        return ModelScorer(self.model, self.cloud if params is None else params)
+
+    def own(self, store: "PrivateStore") -> "Scorer":
+        """Return what scores by each phone's own table."""
+        from droidloop.models.evaluation.evaluator import OwnTablesScorer
+
+        return OwnTablesScorer(store.columns["user"], store.columns[self.model.items.name])
+
+    def turns(
+        self, way: str, step: float, item_step: float, last: int
+    ) -> "Iterator[tuple[int, PrivateStore]]":
+        """Train on the phones; yield what they hold after each turn, from the first on."""
+        from droidloop.models.local.sgd import Sgd
+        from droidloop.models.peer.gossip_mf import GossipMF, gossip_store, store_from
+
+        if way == "alone":
+            store = gossip_store(self.model, self.draws.child("alone"), len(self.phones))
+        else:
+            users = self.cloud["user"].numpy().__getitem__
+            store = store_from(self.model, self.cloud, users, len(self.phones))
+        sgd = Sgd(step, item_step)
+        rule = GossipMF(self.model, sgd, exclude=self.exclude, updates="once", threads=1)
+        for turn in range(last):
+            rule.learn(self.phones, None, store, self.split.train, turn, self.draws.child("turns"))
+            yield turn + 1, store
+
+
+if __name__ == "__main__":
+    for line in tried():
+        print(*line, flush=True)

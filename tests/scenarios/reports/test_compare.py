@@ -12,12 +12,12 @@ import pytest
 
 import droidloop
 from droidloop.platform.errors import UsageError
+from droidloop.platform.intervals import interval
 from droidloop.platform.jobs import Kind
 from droidloop.platform.ledger import read
 from droidloop.platform.rundir import RunDirectory
 from droidloop.scenarios.reports.compare import Course, Group, Result, User, groups_of
 from droidloop.scenarios.reports.compare_report import figure_of, records
-from droidloop.scenarios.reports.intervals import interval
 from droidloop.scenarios.reports.measured import Measured
 from droidloop.scenarios.reports.paired import differences
 from droidloop.scenarios.reports.quality import quality_of

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from droidloop.platform.intervals import interval
 from droidloop.scenarios.reports.holm import holm, p_value
-from droidloop.scenarios.reports.intervals import interval
 
 
 def test_p_is_that_of_the_paired_t_test() -> None:

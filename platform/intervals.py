@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from droidloop.platform.arrays import FloatArray
+from .arrays import FloatArray
 
 
 def interval(values: Sequence[float] | FloatArray) -> tuple[float, float]:

@@ -55,6 +55,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "peer": set(_MODEL),
         "tuning": {*_MODEL, "peer"},
         "transforms": {*_GROUND, "federated"},
+        "patches": {"packages", "tables", "updates"},
         "senders": set(_GROUND),
     },
     "devices": {

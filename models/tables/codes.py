@@ -6,6 +6,7 @@ straight through a softmax; here codes are found for the vectors that training h
 (``coding.py``).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -27,6 +28,22 @@ from .row_table import RowTable
 
 MOST_WORDS = 256
 """A code is a byte in a ``.tflite`` file."""
+
+
+SCORER = f"{__name__}:Scorer"
+"""The kind of a graph that scores codes."""
+
+
+def constants_of(coded: Coded) -> dict[str, Array]:
+    """Return what ``Scorer`` is made of: codewords one after the other, and codes book by book."""
+    words = coded.words.reshape(-1, coded.words.shape[2])
+    return {"words": words, "codes": (coded.codes.T - MOST_WORDS // 2).astype(np.int8)}
+
+
+def coded_of(constants: Mapping[str, Array]) -> Coded:
+    """Return the codes and codewords of a ``Scorer``; the inverse of ``constants_of``."""
+    codes = constants["codes"].T.astype(np.int64) + MOST_WORDS // 2
+    return Coded(codes, constants["words"].reshape(codes.shape[1], -1, constants["words"].shape[1]))
 
 
 @dataclass(frozen=True)
@@ -141,10 +158,7 @@ class CodebookTable(RowTable):
 
     def scorer(self, params: Params) -> tuple[str, dict[str, Array]]:
         """Return the module that looks an item's score up, one number a codebook."""
-        return f"{__name__}:Scorer", {
-            "words": self.coded(params).words.reshape(-1, self.dim),
-            "codes": (self.codes.T - MOST_WORDS // 2).astype(np.int8),
-        }
+        return SCORER, constants_of(self.coded(params))
 
 
 class Scorer(nn.Module):

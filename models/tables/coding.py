@@ -19,6 +19,10 @@ PASSES = 8
 _FIRST_ROUNDS, _ROUNDS = 25, 3
 
 
+SIGNIFICANT_BITS = 6
+"""Of the numbers of codewords: their rounding is far below what codes lose, and they compress."""
+
+
 class Coded(NamedTuple):
     """Codes (n, books), below *words*, and codewords (books, words, dim)."""
 
@@ -37,6 +41,13 @@ def sums_of(codes: IntArray, words: Float32Array) -> FloatArray:
     for book, column in enumerate(codes.T):
         total += words[book, column]
     return total
+
+
+def rounded(words: Array) -> Float32Array:
+    """Return *words* with ``SIGNIFICANT_BITS``, float32."""
+    part, power = np.frexp(np.asarray(words, np.float64))
+    steps = 2.0**SIGNIFICANT_BITS
+    return np.ldexp(np.round(part * steps) / steps, power).astype(np.float32)
 
 
 def learn_codes(

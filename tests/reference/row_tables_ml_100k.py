@@ -45,7 +45,7 @@ def measure(seed: int) -> Values:
     values = [dcf, sign, dcf - sign]
     elastic = ElasticTable(split.n_items, 32, 16)
     for table in (elastic, DenseTable(split.n_items, 32)):
-        params = trained(split, seed, table, l2=0.003, signs=False)
+        params = trained(split, seed, table, l2=0.003)
         for share in SHARES:
             cut, kept = elastic.cut(params, elastic.nbytes * share // 100)
             vectors = every_vector(cut, kept)

@@ -37,9 +37,20 @@ def tie_breaks(n_items: int, seed: int) -> "FloatArray":
 
 
 def trained(
-    split: "Split", seed: int, table: "EmbeddingTable", *, l2: float, signs: bool, lr: float = 0.02
+    split: "Split",
+    seed: int,
+    table: "EmbeddingTable",
+    *,
+    l2: float,
+    signs: bool = False,
+    lr: float = 0.02,
+    epochs: int = 15,
+    ties: float = 0.0,
 ) -> "Params":
-    """Return matrix factorisation on *table*, of the epoch whose vectors or *signs* are best."""
+    """Return matrix factorisation on *table*, of the epoch whose vectors or *signs* are best.
+
+    *ties* of ``tie_breaks`` are added where items share vectors.
+    """
     from droidloop.models.fitting.compiled_adam import compiles
     from droidloop.models.fitting.fit import Hyperparameters, fit
     from droidloop.models.interfaces.learning import Params, init_all
@@ -49,16 +60,16 @@ def trained(
 
     model = MF(split.n_items, table.dim, "log", l2, table=table)
     draws = Draws(seed, "mf" if signs else "el")
-    ties = tie_breaks(split.n_items, seed) if signs else 0.0
+    breaks = tie_breaks(split.n_items, seed) * (1.0 if signs else ties)
 
     def quality(params: Params) -> float:
         user, item = params["user"].numpy(), every_vector(table, params)
         if signs:
             user, item = signs_of(user), signs_of(item)
-        return float(ndcg(split, user, item, "valid", ties).mean())
+        return float(ndcg(split, user, item, "valid", breaks).mean())
 
     longer = Hyperparameters(epochs=60, lr=0.01, batch=2048, negatives=4, patience=8)
-    chosen = longer if signs else Hyperparameters(epochs=15, lr=lr, batch=2048, negatives=4)
+    chosen = longer if signs else Hyperparameters(epochs=epochs, lr=lr, batch=2048, negatives=4)
     return fit(
         model,
         init_all(model, draws.child("init"), split.n_users),

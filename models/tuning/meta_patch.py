@@ -48,14 +48,14 @@ _BASIS_SD, _BASIS_RATE, _BASIS_BATCH = 0.1, 0.01, 2048
 class MetaPatchSection(Section):
     """A model trained in one place that every phone patches by a few numbers of its own."""
 
-    numbers: PositiveInt = 8
+    numbers: PositiveInt = 16
     """How many numbers a phone trains: the length of z."""
     recent: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.25
     """The share of a phone's training events, its latest, that the cloud has not seen; on these
     the patch is trained."""
-    learning_rate: PositiveFloat = 0.03
+    learning_rate: PositiveFloat = 0.3
     """Of plain SGD on the phone."""
-    l2: NotNegative = 0.03
+    l2: NotNegative = 0.0003
     """The weight of the squares of z, for every pair of a user and an item."""
     epochs: PositiveInt = 20
     """Passes over the phone's events in a turn."""

@@ -4,18 +4,21 @@ import numpy as np
 import pytest
 import torch
 
+from droidloop.models.packages.exportable import Graph, scoring, scoring_table
 from droidloop.models.patches.od_update import (
     drift_of,
+    followed,
     od_update,
     plain_bytes,
     read_plain,
     replaced_of,
 )
-from droidloop.models.tables.codes import CodebookTable
+from droidloop.models.tables.codes import CodebookTable, CodesTable, coded_of
 from droidloop.models.tables.coding import Coded, learn_codes
-from droidloop.models.updates.delta import restored
+from droidloop.models.updates.delta import restored, smallest
 from droidloop.platform.arrays import FloatArray
 from droidloop.platform.draws import Draws
+from droidloop.platform.errors import PackageError
 
 DRAWS = Draws(8, "od update")
 ROWS, COLUMNS = np.arange(150)[:, None], np.arange(8)
@@ -87,3 +90,31 @@ def test_what_cannot_be_is_refused_in_one_line() -> None:
         od_update(OLD, AFTER[:-1], budget_bytes=1)
     with pytest.raises(ValueError, match="9 of 8 codewords"):
         od_update(OLD, AFTER, budget_bytes=1, replaced=9)
+
+
+def graph_of(vectors: FloatArray) -> Graph:
+    """Return what ships of a codes table of *vectors*."""
+    table = CodesTable(150, 8, 3, 8)
+    return scoring_table(table, {"item": torch.from_numpy(vectors.astype(np.float32))})
+
+
+def test_a_release_follows_the_one_before_in_its_share_of_the_bytes() -> None:
+    first, left = followed(graph_of(BEFORE), {}, 0.3)
+    second, then = followed(graph_of(AFTER), left, 0.3)
+    alone = graph_of(AFTER)
+    sizes = []
+    for graph in (second, alone):
+        before, after = (plain_bytes(coded_of(one.constants)) for one in (first, graph))
+        sizes.append(len(smallest(before, after).data))
+    assert sizes[0] <= 0.3 * len(plain_bytes(OLD)) < sizes[1]
+    errors = [error(coded_of(one.constants)) for one in (first, second, alone)]
+    assert max(errors[1:]) < errors[0]
+    assert (int(left["first"]), int(then["first"])) == (0, 1)
+    user = {"user": np.ones((1, 1, 8), np.float32)}
+    expected = coded_of(second.constants).vectors.sum(axis=1)
+    np.testing.assert_allclose(second.run(user)["scores"][0, 0], expected, atol=1e-4)
+
+
+def test_a_release_without_codes_cannot_follow() -> None:
+    with pytest.raises(PackageError, match=r"model\.table\.kind = 'codes'"):
+        followed(scoring(BEFORE), {}, 0.3)

@@ -19,9 +19,9 @@ import numpy as np
 
 from droidloop.models.packages.exportable import Graph
 from droidloop.models.tables.codes import SCORER, coded_of, constants_of
-from droidloop.models.tables.coding import Coded, rounded, sums_of
+from droidloop.models.tables.coding import Coded, fit_codes, rounded
 from droidloop.models.updates.delta import Delta, smallest, sparse
-from droidloop.platform.arrays import Array, FloatArray, IntArray
+from droidloop.platform.arrays import Array, FloatArray
 from droidloop.platform.errors import PackageError
 from droidloop.platform.law import kernel
 
@@ -124,7 +124,7 @@ def od_update(
     before = plain_bytes(old)
 
     def tried(price: float) -> tuple[Coded, int]:
-        now = _moved(old, wanted, mass, places, price)
+        now = fit_codes(old, wanted, mass, turns=_TURNS, places=places, price=price)
         return now, len(sparse(before, plain_bytes(now)))
 
     low, high = 0.0, float((mass * np.square(wanted).sum(axis=1)).max())
@@ -156,37 +156,6 @@ def read_plain(data: bytes, like: Coded) -> Coded:
     return Coded(codes.T.astype(np.int64), words.astype(np.float32).reshape(like.words.shape))
 
 
-def _moved(
-    old: Coded,
-    wanted: FloatArray,
-    mass: FloatArray,
-    places: IntArray,
-    price: float,
-) -> Coded:
-    """Return codes and codewords by turns: the best codes at *price* a change, then codewords."""
-    codes, words = old.codes.copy(), old.words.astype(np.float64)
-    left = wanted - sums_of(codes, old.words)
-    for turn in range(_TURNS):
-        for book in range(codes.shape[1]):
-            left += words[book, codes[:, book]]
-            if turn:
-                _choose(left, words[book], mass, price, old.codes[:, book], codes[:, book])
-            _refit(left, words[book], mass, places, codes[:, book])
-            left -= words[book, codes[:, book]]
-    return Coded(codes, words.astype(np.float32))
-
-
-def _refit(
-    left: FloatArray, words: FloatArray, mass: FloatArray, places: IntArray, codes: IntArray
-) -> None:
-    """Put the weighted means of what is *left*, rounded, to *places* of *words*."""
-    for place in places.tolist():
-        mine = codes == place
-        if mine.any():
-            mean = (mass[mine, None] * left[mine]).sum(axis=0) / mass[mine].sum()
-            words[place] = rounded(mean)
-
-
 def followed(
     graph: Graph, before: Mapping[str, Array], share: float
 ) -> tuple[Graph, dict[str, Array]]:
@@ -216,27 +185,6 @@ def followed(
         found, then = update.coded, (update.first + update.replaced) % old.words.shape[1]
     constants = constants_of(found)
     return replace(graph, constants=constants), {**constants, "first": np.array(then)}
-
-
-@kernel
-def _choose(
-    left: FloatArray,
-    words: FloatArray,
-    mass: FloatArray,
-    price: float,
-    before: IntArray,
-    codes: IntArray,
-) -> None:
-    """Write to *codes* the word nearest to each vector, where it is nearer by the *price*."""
-    for n in range(len(left)):
-        best, least = before[n], np.inf
-        for w in range(len(words)):
-            cost = 0.0 if w == before[n] else price
-            for d in range(words.shape[1]):
-                cost += mass[n] * (left[n, d] - words[w, d]) ** 2
-            if cost < least:
-                best, least = w, cost
-        codes[n] = best
 
 
 @kernel

@@ -30,7 +30,7 @@ DIM, ALPHA, L2, SWEEPS = 64, 4.0, 0.01, 8
 BOOKS, WORDS = 8, 32
 STRENGTH = 0.8
 KEEPS = 0.95
-UPDATES = ("60", "30", "15", "codes-60")
+UPDATES = ("60", "30", "codes-60")
 _PLAY = "in time, all items"
 LINES = {
     f"od-update-{name}-ml-1m": Line(_PLAY, "NDCG@10")
@@ -77,9 +77,11 @@ def one_seed(
     split, draws = _judged(events, n_items, moments[1]), Draws(seed, "od")
     old = _items(early, n_items, draws)
     new = _items(late, n_items, draws, start=old)
-    codes, whole = (learn_codes(one, BOOKS, WORDS, draws.child("codes")) for one in (old, new))
+    codes, whole = (
+        learn_codes(*(one, BOOKS, WORDS, draws.child("codes")), weights=_counts(seen, n_items))
+        for one, seen in ((old, early), (new, late))
+    )
     held = Coded(codes.codes, rounded(codes.words))
-    counts = np.bincount(late.items, minlength=n_items)
     found = {
         name: _ndcg(split, np.asarray(vectors, np.float32), part)
         for name, vectors in (("old", held.vectors), ("dense", new), ("whole", whole.vectors))
@@ -93,7 +95,7 @@ def one_seed(
             budget_bytes=budget_bytes,
             strength=strength,
             replaced=1 if name == UPDATES[-1] else None,
-            weights=1.0 + counts,
+            weights=_counts(late, n_items),
         )
         before, after = plain_bytes(held), plain_bytes(update.coded)
         got = restored(*update.delta, before, len(after), "phone")
@@ -101,6 +103,13 @@ def one_seed(
         sizes[name] = len(update.delta.data)
         found[name] = _ndcg(split, np.asarray(update.coded.vectors, np.float32), part)
     return found, sizes, float(differ)
+
+
+def _counts(events: "UserItems", n_items: int) -> "FloatArray":
+    """Return what an item's error counts: one more than the events that it has."""
+    import numpy as np
+
+    return 1.0 + np.bincount(events.items, minlength=n_items)
 
 
 def _likes() -> "tuple[UserItems, int]":

@@ -118,7 +118,10 @@ def one_seed(
     phones, mf = np.arange(split.n_users), MF(split.n_items, DIM, "log", L2)
 
     def ndcg(params: Params, part: "Part") -> "FloatArray":
-        return evaluate(ModelScorer(mf, params).every, split, part=part).values["ndcg_at_10"]
+        judged = evaluate(ModelScorer(mf, params).every, split, part=part)
+        every = np.full(split.n_users, np.nan)
+        every[judged.users] = judged.values["ndcg_at_10"]
+        return every
 
     def trained(train: object, name: str) -> Params:
         return fit(
@@ -127,7 +130,7 @@ def one_seed(
             n_items=split.n_items,
             draws=draws.child(name),
             engine="numba",
-            validate=lambda params: float(ndcg(params, "valid").mean()),
+            validate=lambda params: float(np.nanmean(ndcg(params, "valid"))),
         )
 
     seen, own = older(split.train, RECENT)

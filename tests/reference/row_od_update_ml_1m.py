@@ -9,7 +9,7 @@ had before, by whichever items' vectors it has, so the old model knows as much o
 one.
 
 ``whole`` are new codes for the retrained model, sent whole; ``dense`` its vectors in float32. An
-update has 1/60 of the bytes of the dense table (``60``), 1/30 and 1/15 of them, or 1/60 of what
+update has 1/60 of the bytes of the dense table (``60``), 1/30 of them, or 1/60 of what
 the codes take (``codes-60``). Settings were chosen on validation with seed 11.
 """
 

@@ -42,7 +42,7 @@ LINES |= {
         f"{_PLAY}, gain less 0.95 of the whole's",
         "NDCG@10",
         at_least(0.0),
-        because="so few bytes hold too few codes of vectors that have all moved",
+        because="three quarters of the codewords stay those of vectors that have all moved",
     )
     for name in UPDATES
 }

@@ -1,4 +1,7 @@
-"""MetaPatch: a phone personalises a frozen model by a few numbers, and nothing else is trained.
+"""MetaPatch does not work here, because training a user's whole vector gains more than its patch.
+
+On ml-1m (row ``dccl-ml-1m``). A phone personalises a frozen model by a few numbers, and nothing
+else is trained.
 
 Yao, Wang, Jia, Han, Zhou, Yang: Device-Cloud Collaborative Learning for Recommendation (DCCL, KDD
 2021), its device side; patch learning is the same. A residual module stands in the frozen model,
@@ -46,7 +49,7 @@ _BASIS_SD, _BASIS_RATE, _BASIS_BATCH = 0.1, 0.01, 2048
 
 
 class MetaPatchSection(Section):
-    """A model trained in one place that every phone patches by a few numbers of its own."""
+    """A patch does not work here, because tuning gains more: a frozen model, some numbers a phone."""
 
     numbers: PositiveInt = 16
     """How many numbers a phone trains: the length of z."""

@@ -16,7 +16,7 @@ DATA, USERS = "ml-1m", 2000
 LINES = lines_of(
     DATA,
     {
-        "metapatch-over-cloud": "the interval of three seeds reaches below 0, and tuning gains more",
+        "metapatch-over-cloud": "the interval reaches below 0, and tuning gains more",
         "momodistill-over-cloud-few": "the interval of three seeds reaches below 0",
         "momodistill-over-longer-few": "longer training alone helps the long tail as much",
     },

@@ -14,7 +14,7 @@ import numpy as np
 from droidloop.platform.arrays import Array
 from droidloop.platform.errors import PackageError, UsageError
 
-from .child import run_child
+from .export import EXPORTER
 from .litert import LiteRT
 from .manifest import DTYPES, FILE_LIMIT_BYTES, TensorSpec
 from .package import Package
@@ -144,8 +144,7 @@ def _made(data: bytes, variants: set[str], timeout_s: float) -> dict[str, bytes]
         here = Path(folder)
         (here / f"{FLOAT}.tflite").write_bytes(data)
         (here / "variants.json").write_text(json.dumps(sorted(variants)))
-        child = "droidloop.models.packages.export_child"
-        run_child(child, folder, what="quantizing the model", timeout_s=timeout_s)
+        EXPORTER.ask(folder, what="quantizing the model", timeout_s=timeout_s)
         files = {one: here / f"{one}.tflite" for one in sorted(variants)}
         if missing := [one for one, path in files.items() if not path.exists()]:
             raise PackageError(f"quantizing the model: no {missing[0]} was made; leave it out")

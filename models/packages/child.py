@@ -1,10 +1,18 @@
-"""Runs a module of this package as a child process whose streams are captured."""
+"""Runs modules of this package as child processes whose streams are captured."""
 
+import atexit
+import json
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
+import tempfile
+import threading
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import IO
 
 from droidloop.platform.errors import PackageError
 
@@ -21,24 +29,105 @@ def run_child(module: str, *args: str, what: str, timeout_s: float) -> str:
     Raises:
         PackageError: the child failed or took longer than *timeout_s*; *what* begins the message.
     """
-    environment = {name: os.environ[name] for name in sorted(_KEPT & os.environ.keys())}
-    environment |= {"PYTHONHASHSEED": "0", "TF_CPP_MIN_LOG_LEVEL": "3"}
     try:
         done = subprocess.run(
-            [sys.executable, "-m", module, *args],
+            _command(module, *args),
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            env=environment,
+            env=_environment(),
             timeout=timeout_s,
         )
     except subprocess.TimeoutExpired as error:
-        raise PackageError(
-            f"{what}: no end after {timeout_s:g} s; is the model too large?"
-        ) from error
+        raise _late(what, timeout_s) from error
     if done.returncode:
         stderr = done.stderr.decode(errors="replace")
         raise PackageError(f"{what}: {_reason(done.returncode, stderr)}")
     return done.stdout.decode(errors="replace")
+
+
+@dataclass
+class KeptChild:
+    """A child that serves (see ``served``), which is started when there is a job and stays.
+
+    What it imports takes longer than what it does. It ends by itself when nothing was asked for a
+    while, and with this process.
+    """
+
+    module: str
+    _process: "subprocess.Popen[str] | None" = None
+    _said: IO[str] | None = None
+    _one: threading.Lock = field(default_factory=threading.Lock)
+
+    def ask(self, job: str, *, what: str, timeout_s: float) -> None:
+        """Have it do *job* as ``run_child`` would in a process of its own, with the same errors."""
+        with self._one:
+            status, said = self._ask(job, what, timeout_s)
+            if status == 0:  # it had just ended, as nothing was asked for a while
+                status, said = self._ask(job, what, timeout_s)
+            if status is not None:
+                raise PackageError(f"{what}: {_reason(status, said)}")
+
+    def _ask(self, job: str, what: str, timeout_s: float) -> tuple[int | None, str]:
+        """Return how it ended and what it said; None: it lives, and has done *job*."""
+        process, said = self._process, self._said
+        if process is None or said is None or process.poll() is not None:
+            self.end()
+            process, said = self._start()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        said.seek(0)  # the place where it writes, too
+        said.truncate()
+        with suppress(BrokenPipeError):
+            process.stdin.write(json.dumps(job) + "\n")
+            process.stdin.flush()
+        ready, _, _ = select.select([process.stdout], [], [], timeout_s)
+        if ready and process.stdout.readline():
+            return None, ""
+        if not ready:
+            self.end()
+            raise _late(what, timeout_s)
+        status = process.wait()
+        said.seek(0)
+        words = said.read()
+        self.end()
+        return status, words
+
+    def end(self) -> None:
+        """End it, if there is one."""
+        if self._process is not None:
+            self._process.kill()
+            with suppress(BrokenPipeError):  # of a job that it did not read
+                self._process.communicate()
+        if self._said is not None:
+            self._said.close()
+        self._process = self._said = None
+        atexit.unregister(self.end)
+
+    def _start(self) -> "tuple[subprocess.Popen[str], IO[str]]":
+        self._said = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115  see ``end``
+        self._process = subprocess.Popen(
+            _command(self.module),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._said,
+            text=True,
+            env=_environment(),
+        )
+        atexit.register(self.end)
+        return self._process, self._said
+
+
+def _command(module: str, *args: str) -> list[str]:
+    return [sys.executable, "-P", "-m", module, *args]
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: os.environ[name] for name in sorted(_KEPT & os.environ.keys())}
+    return kept | {"PYTHONHASHSEED": "0", "TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+def _late(what: str, timeout_s: float) -> PackageError:
+    return PackageError(f"{what}: no end after {timeout_s:g} s; is the model too large?")
 
 
 def _reason(returncode: int, stderr: str) -> str:

@@ -23,13 +23,14 @@ import numpy as np
 from droidloop.platform.arrays import Array
 from droidloop.platform.errors import PackageError
 
-from .child import run_child
+from .child import KeptChild
 from .exportable import Graph
 from .litert import LiteRT
 from .package import Package
 from .packing import DYNAMIC, FLOAT, INT8, MIN_RUNTIME, Answer, Face, float_tolerance, pack
 
 GOLDEN_RUNS = 4
+EXPORTER = KeptChild("droidloop.models.packages.export_child")
 
 
 def export(
@@ -41,8 +42,9 @@ def export(
     timeout_s: float = 900,
     items: Sequence[str] = (),
 ) -> Package:
-    """Export *graph* as a package of *variants*, in one child process of about six seconds.
+    """Export *graph* as a package of *variants*.
 
+    A child process does it: six seconds for the first one, then about one.
     *items* are what people call the items, in their order; none: they have numbers alone.
     The same graph gives the same bytes. Golden outputs come from LiteRT on this machine, memory
     from loading and running each variant in a fresh process.
@@ -78,8 +80,7 @@ def convert(graph: Graph, variants: list[str], timeout_s: float) -> dict[str, by
             "variants": variants,
         }
         (here / "graph.json").write_text(json.dumps(plan))
-        child = "droidloop.models.packages.export_child"
-        run_child(child, folder, what="exporting the model", timeout_s=timeout_s)
+        EXPORTER.ask(folder, what="exporting the model", timeout_s=timeout_s)
         return {variant: (here / f"{variant}.tflite").read_bytes() for variant in variants}
 
 

@@ -1,21 +1,25 @@
-"""The child process that turns a graph into ``.tflite`` files; see ``export``.
+"""The child process that turns graphs into ``.tflite`` files; see ``export``.
 
-The only module that imports litert_torch and ai_edge_quantizer: they take seconds to import, write
-to standard output and warn. Reads ``graph.json`` and the constants in a folder, or a model and
-``variants.json``, and writes a file for each variant there.
+What it makes does not depend on what it made before. The only module that imports litert_torch and
+ai_edge_quantizer: they take seconds to import, write to standard output and warn. Reads
+``graph.json`` and the constants in a folder, or a model and ``variants.json``, and writes a file
+for each variant there.
 """
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from droidloop.platform.served import serve
+
 from .exportable import Graph
 from .manifest import TensorSpec
 
 FLOAT = "float32"
+IDLE_S = 60.0
+"""Between two exports: a process of some 600 MB is not kept for longer."""
 
 
 def read_graph(folder: Path) -> tuple[Graph, list[str]]:
@@ -88,4 +92,4 @@ def main(folder: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    serve(main, IDLE_S)

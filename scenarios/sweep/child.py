@@ -1,22 +1,16 @@
 """Runs of a sweep, one after the other, in a process that ends when its parent does.
 
-The parent writes a line of JSON for each run to its standard input and keeps that open: when the
-parent is gone, however it ended, the input ends, and so does this. A line on standard output is the
-end of a run: null, or why it failed.
+A job is a folder and a resolved scenario; the answer is null, or why the run failed.
 """
 
-import json
-import os
-import queue
 import shutil
-import sys
-import threading
 from pathlib import Path
 from typing import Any
 
 from droidloop.platform.checkpoint import read_checkpoint
 from droidloop.platform.errors import DroidloopError
 from droidloop.platform.rundir import MANIFEST, RunDirectory
+from droidloop.platform.served import serve
 from droidloop.platform.workers import use_threads
 
 
@@ -52,28 +46,15 @@ def _silent(stage: str, done: int, total: int) -> None:
     """Show nothing."""
 
 
-def _read(jobs: queue.Queue[str]) -> None:
-    """Pass on each line of the parent's; end with the parent, whatever is under way."""
-    for line in sys.stdin:
-        jobs.put(line)
-    os._exit(1)
-
-
-def main() -> None:
-    """Play what the lines of standard input say."""
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whoever prints is no answer
-    jobs: queue.Queue[str] = queue.Queue()
-    threading.Thread(target=_read, args=(jobs,), daemon=True).start()
-    use_threads(1)
-    while True:
-        job, reason = json.loads(jobs.get()), None
-        try:
-            play(Path(job["folder"]), job["scenario"])
-        except DroidloopError as error:
-            reason = str(error)
-        print(json.dumps(reason), file=answers, flush=True)
+def play_one(job: dict[str, Any]) -> str | None:
+    """Play the run of *job*; return why it failed."""
+    try:
+        play(Path(job["folder"]), job["scenario"])
+    except DroidloopError as error:
+        return str(error)
+    return None
 
 
 if __name__ == "__main__":
-    main()
+    use_threads(1)
+    serve(play_one)

@@ -135,18 +135,19 @@ def attach(adb: Adb, phone: Phone) -> Attached:
 
 
 def healthy(attached: Attached) -> bool:
-    """Whether the phone answers within a minute, has memory and storage, and runs no job."""
+    """Whether it answers within a minute, has memory and storage, runs no job and keeps nothing."""
     script = """awk '$1 == "MemAvailable:" { print $2 }' /proc/meminfo
 df -k /data | awk 'NR == 2 { print $4 }'
-cat /proc/sys/vm/overcommit_memory"""
+cat /proc/sys/vm/overcommit_memory
+ls -A /data/local/tmp | wc -l"""
     try:
         answer = attached.connection.run(["sh", "-c", script], timeout_s=60.0)
         busy = running(attached.connection)
     except AndroidError:
         return False
-    memory_kib, storage_kib, overcommit = map(int, answer.split())
+    memory_kib, storage_kib, overcommit, left = map(int, answer.split())
     room = memory_kib > MEMORY_MIB * 1024 // 2 and storage_kib > 200 * 1024
-    return room and overcommit == 0 and not busy
+    return room and overcommit == 0 and left == 0 and not busy
 
 
 def _need_tools() -> None:

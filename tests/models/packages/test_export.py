@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 from droidloop.models.evaluation.overlap import overlap_by_user
 from droidloop.models.packages import export as export_module
-from droidloop.models.packages.child import run_child
+from droidloop.models.packages.child import KeptChild, run_child
 from droidloop.models.packages.export import export
 from droidloop.models.packages.export_child import read_graph
 from droidloop.models.packages.exportable import Graph, scoring
@@ -163,7 +164,7 @@ def test_a_child_that_does_not_end_is_ended() -> None:
     assert time.monotonic() - begin < 10
 
 
-@pytest.mark.parametrize(
+CHILD_ENDS = pytest.mark.parametrize(
     ("code", "reason"),
     [
         ("import no_such_converter", r"No module named 'no_such_converter'; install the extra"),
@@ -175,13 +176,88 @@ def test_a_child_that_does_not_end_is_ended() -> None:
         ("import sys; print('W0 noise', file=sys.stderr); 1 / 0", "ZeroDivisionError: division"),
     ],
 )
+CHILD = "droidloop_child_of_a_test"
+
+
+@CHILD_ENDS
 def test_how_a_child_ended_is_told(
     code: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "droidloop_child_of_a_test.py").write_text(code)
+    (tmp_path / f"{CHILD}.py").write_text(code)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(PackageError, match=reason):
-        run_child("droidloop_child_of_a_test", what="what", timeout_s=60)
+        run_child(CHILD, what="what", timeout_s=60)
+
+
+@CHILD_ENDS
+def test_how_a_kept_child_ended_is_told(
+    code: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / f"{CHILD}.py").write_text(code)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with closing(Kept(CHILD)) as child, pytest.raises(PackageError, match=reason):
+        child.ask("job", what="what", timeout_s=60)
+
+
+class Kept(KeptChild):
+    """One that a test ends."""
+
+    close = KeptChild.end
+
+
+SERVED = """
+import json, os, pathlib, sys, time
+from droidloop.platform.served import serve
+def work(job):
+    print("this is no answer", os.getpid())
+    if job == "fail":
+        raise ValueError("the second job")
+    if job == "late":
+        time.sleep(60)
+    pathlib.Path(job).write_text(str(os.getpid()))
+serve(work, idle_s=IDLE)
+"""
+
+
+def test_a_kept_child_does_one_job_after_the_other_until_one_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / f"{CHILD}.py").write_text(SERVED.replace("IDLE", "60"))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    answers = [tmp_path / name for name in ("first", "second", "third")]
+    with closing(Kept(CHILD)) as child:
+        for answer in answers[:2]:
+            child.ask(str(answer), what="what", timeout_s=60)
+        with pytest.raises(PackageError, match=r"^what: ValueError: the second job$"):
+            child.ask("fail", what="what", timeout_s=60)
+        child.ask(str(answers[2]), what="what", timeout_s=60)
+        with pytest.raises(PackageError, match="what: no end after 1 s"):
+            child.ask("late", what="what", timeout_s=1)
+    first, second, third = (int(answer.read_text()) for answer in answers)
+    assert first == second != third
+    for pid in (first, third):
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_a_kept_child_that_was_idle_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / f"{CHILD}.py").write_text(SERVED.replace("IDLE", "0.2"))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with closing(Kept(CHILD)) as child:
+        for wait_s in (0.0, 0.2, 0.21, 0.6):  # it may end before, after, and while it is asked
+            time.sleep(wait_s)
+            child.ask(str(tmp_path / "answer"), what="what", timeout_s=60)
+
+
+def test_what_is_exported_does_not_depend_on_what_was_before(table: Array) -> None:
+    graph, other = scoring(table), scoring(np.eye(7, dtype=np.float32))
+    export_module.EXPORTER.end()
+    [fresh, _, after] = [
+        export_module.convert(one, ["float32", "int8"], 600) for one in (graph, other, graph)
+    ]
+    assert fresh == after
 
 
 def test_the_child_gets_the_graph_as_plain_files(
@@ -189,14 +265,13 @@ def test_the_child_gets_the_graph_as_plain_files(
 ) -> None:
     seen: dict[str, object] = {}
 
-    def look(module: str, folder: str, *, what: str, timeout_s: float) -> str:
+    def look(folder: str, *, what: str, timeout_s: float) -> None:
         seen["files"] = sorted(path.name for path in Path(folder).iterdir())
         seen["graph"], seen["variants"] = read_graph(Path(folder))
         json.loads(Path(folder, "graph.json").read_text())
         Path(folder, "float32.tflite").write_bytes(b"model")
-        return ""
 
-    monkeypatch.setattr(export_module, "run_child", look)
+    monkeypatch.setattr(export_module.EXPORTER, "ask", look)
     graph = scoring(np.eye(3, dtype=np.float32))
     assert export_module.convert(graph, ["float32"], 1) == {"float32": b"model"}
     assert seen["files"] == ["graph.json", "table.npy"]

@@ -24,7 +24,12 @@ from droidloop.scenarios.sweep.sweep import RunsFailedError
 from tests.scenarios.conftest import Command
 from tests.scenarios.killed_runs import digest
 
-COMMAND = "from droidloop.scenarios.cli.main import main; main()"
+COMMAND = """
+import signal
+from droidloop.scenarios.cli.main import main
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may ignore it
+main()
+"""
 TABLES = """
 base = "small.toml"
 seeds = [1, 2]

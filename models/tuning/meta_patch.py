@@ -49,7 +49,7 @@ _BASIS_SD, _BASIS_RATE, _BASIS_BATCH = 0.1, 0.01, 2048
 
 
 class MetaPatchSection(Section):
-    """A patch does not work here, because tuning gains more: a frozen model, some numbers a phone."""
+    """A patch does not work here, because tuning gains more: some numbers on a frozen model."""
 
     numbers: PositiveInt = 16
     """How many numbers a phone trains: the length of z."""

@@ -21,9 +21,12 @@ import numpy as np
 from tests.reference.row import Bar, Line, Values, at_least
 
 if TYPE_CHECKING:
-    from droidloop.models.data.interactions import Interactions
+    from droidloop.models.data.interactions import Interactions, UserItems
     from droidloop.models.data.split import Part, Split
-    from droidloop.platform.arrays import FloatArray
+    from droidloop.models.interfaces.learning import Params
+    from droidloop.models.recommenders.mf import MF
+    from droidloop.platform.arrays import Float32Array, FloatArray
+    from droidloop.platform.draws import Draws
 
 _PLAY = "latest tenth, all items"
 MODELS = ("cloud", "patched", "tuned", "distilled", "longer")
@@ -82,14 +85,7 @@ def split_of(interactions: "Interactions") -> "Split":
 
 
 def one_seed(
-    split: "Split",
-    seed: int,
-    part: "Part" = "test",
-    *,
-    later: bool = False,
-    patch: tuple[float, float, int] = PATCH,
-    tuned: tuple[float, float, int] = TUNED,
-    distilling: tuple[float, int, float] = (BETA, EPOCHS, RATE),
+    split: "Split", seed: int, part: "Part" = "test", *, later: bool = False
 ) -> "tuple[dict[str, FloatArray], float, float, np.ndarray]":
     """Return NDCG@10 of each user by model, the share trained, bytes that 0 changes, who is few.
 
@@ -98,69 +94,85 @@ def one_seed(
     import torch
 
     from droidloop.models.data.interactions import behind
-    from droidloop.models.evaluation.evaluate import evaluate
-    from droidloop.models.evaluation.evaluator import ModelScorer
-    from droidloop.models.fitting.fit import Hyperparameters, fit
-    from droidloop.models.interfaces.learning import Params, init_all
+    from droidloop.models.fitting.fit import Hyperparameters
     from droidloop.models.recommenders.mf import MF
-    from droidloop.models.tuning.meta_patch import (
-        MetaPatch,
-        MetaPatchSection,
-        learn_basis,
-        older,
-        patch_store,
-        patched,
-    )
+    from droidloop.models.tuning.meta_patch import learn_basis, older, patched
     from droidloop.models.tuning.momo_distill import momo_distill
     from droidloop.platform.draws import Draws
 
-    draws = Draws(seed, "patch")
-    phones, mf = np.arange(split.n_users), MF(split.n_items, DIM, "log", L2)
-
-    def ndcg(params: Params, part: "Part") -> "FloatArray":
-        judged = evaluate(ModelScorer(mf, params).every, split, part=part)
-        every = np.full(split.n_users, np.nan)
-        every[judged.users] = judged.values["ndcg_at_10"]
-        return every
-
-    def trained(train: object, name: str) -> Params:
-        return fit(
-            *(mf, init_all(mf, draws, split.n_users), train),
-            Hyperparameters(epochs=30, lr=0.01, batch=2048, negatives=4, patience=3),
-            n_items=split.n_items,
-            draws=draws.child(name),
-            engine="numba",
-            validate=lambda params: float(np.nanmean(ndcg(params, "valid"))),
-        )
-
+    draws, mf = Draws(seed, "patch"), MF(split.n_items, DIM, "log", L2)
     seen, own = older(split.train, RECENT)
     if later and part == "test":
         own = behind(own, split.valid)
     first, latest = older(seen, RECENT)
-    before, cloud = trained(first, "first"), trained(seen, "seen")
+    before, cloud = (
+        _fitted(mf, split, train, draws, name) for name, train in (("first", first), ("seen", seen))
+    )
     basis = learn_basis(mf, before, latest, split.train, NUMBERS, 10, draws.child("basis"))
     whole = np.concatenate([np.zeros((DIM, DIM)), np.eye(DIM)], axis=1).astype(np.float32)
+    found, devices = {"cloud": _ndcg(mf, split, cloud, part)}, {}
+    for name, base, setting in (("patched", basis, PATCH), ("tuned", whole, TUNED)):
+        devices[name] = _on_phones(mf, split, cloud, base, setting, own, draws.child("turns"))
+        params = cloud | {"user": torch.from_numpy(devices[name])}
+        found[name] = _ndcg(mf, split, params, part)
+    longer = Hyperparameters(epochs=EPOCHS, lr=RATE, batch=2048, negatives=4)
+    for name, beta in (("distilled", BETA), ("longer", 0.0)):
+        given = (mf, cloud, devices["patched"], seen, longer)
+        after = momo_distill(*given, beta=beta, draws=draws.child("distil"))
+        found[name] = _ndcg(mf, split, after, part)
     users = cloud["user"].numpy()
-    found = {"cloud": ndcg(cloud, part)}
-    for name, base, (rate, l2, epochs) in (("patched", basis, patch), ("tuned", whole, tuned)):
-        chosen = MetaPatchSection(numbers=len(base), learning_rate=rate, l2=l2, epochs=epochs)
-        store = patch_store(len(base), split.n_users)
-        rule = MetaPatch(mf, cloud, base, chosen, split.train, threads=1)
-        rule.learn(phones, None, store, own, 0, draws.child("turns"))
-        device = patched(users, store.gather(phones)["patch"], base)
-        found[name] = ndcg(cloud | {"user": torch.from_numpy(device)}, part)
-        if name == "patched":
-            teachers = device
-    beta, epochs, rate = distilling
-    longer = Hyperparameters(epochs=epochs, lr=rate, batch=2048, negatives=4)
-    for name, weight in (("distilled", beta), ("longer", 0.0)):
-        after = momo_distill(
-            *(mf, cloud, teachers, seen, longer),
-            beta=weight,
-            draws=draws.child("distil"),
-        )
-        found[name] = ndcg(after, part)
     zero = patched(users, np.zeros((len(users), NUMBERS), np.float32), basis)
     changed = float(np.count_nonzero(zero.view(np.uint32) != users.view(np.uint32)) * 4)
-    few = np.argsort(np.argsort(split.train.counts, kind="stable")) * 3 // len(phones) == 0
+    few = np.argsort(np.argsort(split.train.counts, kind="stable")) * 3 // split.n_users == 0
     return found, NUMBERS / (DIM * (split.n_items + 1)), changed, few
+
+
+def _ndcg(mf: "MF", split: "Split", params: "Params", part: "Part") -> "FloatArray":
+    """Return NDCG@10 of each user; NaN: not asked."""
+    from droidloop.models.evaluation.evaluate import evaluate
+    from droidloop.models.evaluation.evaluator import ModelScorer
+
+    judged = evaluate(ModelScorer(mf, params).every, split, part=part)
+    every = np.full(split.n_users, np.nan)
+    every[judged.users] = judged.values["ndcg_at_10"]
+    return every
+
+
+def _fitted(mf: "MF", split: "Split", train: "UserItems", draws: "Draws", name: str) -> "Params":
+    """Return the model trained on *train* in one place, of the best epoch on validation."""
+    from droidloop.models.fitting.fit import Hyperparameters, fit
+    from droidloop.models.interfaces.learning import init_all
+
+    return fit(
+        *(mf, init_all(mf, draws, split.n_users), train),
+        Hyperparameters(epochs=30, lr=0.01, batch=2048, negatives=4, patience=3),
+        n_items=split.n_items,
+        draws=draws.child(name),
+        engine="numba",
+        validate=lambda params: float(np.nanmean(_ndcg(mf, split, params, "valid"))),
+    )
+
+
+def _on_phones(
+    mf: "MF",
+    split: "Split",
+    cloud: "Params",
+    basis: "Float32Array",
+    setting: tuple[float, float, int],
+    own: "UserItems",
+    draws: "Draws",
+) -> "Float32Array":
+    """Return what phones make of their users' vectors by a turn of patches on *basis*."""
+    from droidloop.models.tuning.meta_patch import (
+        MetaPatch,
+        MetaPatchSection,
+        patch_store,
+        patched,
+    )
+
+    phones, (rate, l2, epochs) = np.arange(split.n_users), setting
+    chosen = MetaPatchSection(numbers=len(basis), learning_rate=rate, l2=l2, epochs=epochs)
+    store = patch_store(len(basis), split.n_users)
+    rule = MetaPatch(mf, cloud, basis, chosen, split.train, threads=1)
+    rule.learn(phones, None, store, own, 0, draws)
+    return patched(cloud["user"].numpy(), store.gather(phones)["patch"], basis)

@@ -85,7 +85,7 @@ class CodebookTable(RowTable):
     @property
     def books(self) -> int:
         """How many codebooks there are."""
-        return self.codes.shape[1]
+        return int(self.codes.shape[1])
 
     @property
     def parameters(self) -> dict[str, Parameter]:

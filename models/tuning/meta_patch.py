@@ -37,7 +37,7 @@ from droidloop.models.numerics.losses import log_loss
 from droidloop.models.numerics.one_thread import one_thread
 from droidloop.models.recommenders.mf import MF
 from droidloop.models.tables.float_rows import every_vector, normal_rows
-from droidloop.platform.arrays import Float32Array, IntArray
+from droidloop.platform.arrays import Float32Array, Int32Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.law import kernel
 from droidloop.platform.messages import SERVER, Messages
@@ -283,7 +283,7 @@ def _learn(
     basis: Float32Array,
     items: IntArray,
     offsets: IntArray,
-    drawn: IntArray,
+    drawn: Int32Array,
     rate: float,
     l2: float,
     epochs: int,

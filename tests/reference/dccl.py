@@ -14,7 +14,7 @@ were chosen on validation of ml-100k with seed 11.
 """
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -64,7 +64,7 @@ def measured(split: "Split", lines: dict[str, Line], seed: int, *, later: bool) 
     """Return the figures of one seed, by user; see ``one_seed``."""
     found, share, zero, few = one_seed(split, seed, later=later)
     tail = {name: np.where(few, values, np.nan) for name, values in found.items()}
-    values = [*(found[name] for name in MODELS), *(tail[name] for name in MODELS)]
+    values: list[Any] = [*(found[name] for name in MODELS), *(tail[name] for name in MODELS)]
     values += [found["patched"] - found["cloud"], found["patched"] - found["tuned"], share, zero]
     values += [tail["distilled"] - tail["cloud"], tail["distilled"] - tail["longer"]]
     values += [found["distilled"] - found["cloud"]]
@@ -80,8 +80,8 @@ def split_of(interactions: "Interactions") -> "Split":
 
     events = by_user(implicit(interactions))
     part = parts(events.counts)
-    kept = (events.keep(part == one) for one in (TRAIN, VALID, TEST))
-    return Split(*kept, interactions.n_items)
+    train, valid, test = (events.keep(part == one) for one in (TRAIN, VALID, TEST))
+    return Split(train, valid, test, interactions.n_items)
 
 
 def one_seed(

@@ -55,7 +55,13 @@ def measure(seed: int) -> Values:
     found, sizes, differ = one_seed(seed, "test")
     gain = found["whole"] - found["old"]
     kept = [found[name] - found["old"] - KEEPS * gain for name in UPDATES]
-    values = [*found.values(), gain, *kept, *(float(sizes[name]) for name in UPDATES), differ]
+    values: list[Any] = [
+        *found.values(),
+        gain,
+        *kept,
+        *(float(sizes[name]) for name in UPDATES),
+        differ,
+    ]
     return dict(zip(LINES, values, strict=True))
 
 
@@ -109,7 +115,7 @@ def _counts(events: "UserItems", n_items: int) -> "FloatArray":
     """Return what an item's error counts: one more than the events that it has."""
     import numpy as np
 
-    return 1.0 + np.bincount(events.items, minlength=n_items)
+    return np.asarray(1.0 + np.bincount(events.items, minlength=n_items), np.float64)
 
 
 def _likes() -> "tuple[UserItems, int]":
@@ -135,7 +141,7 @@ def _judged(events: "UserItems", n_items: int, moment_s: int) -> "Split":
     asked = (events.times_s >= moment_s) & (count >= 10)
     test = asked & (place >= count - tenth)
     valid = asked & (place >= count - 2 * tenth) & ~test
-    return Split(*(events.keep(one) for one in (~(test | valid), valid, test)), n_items)
+    return Split(events.keep(~(test | valid)), events.keep(valid), events.keep(test), n_items)
 
 
 def _items(

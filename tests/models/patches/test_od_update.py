@@ -1,5 +1,7 @@
 """ODUpdate: phones and server hold the same bits, a budget holds, a queue goes on in turn."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -17,6 +19,7 @@ from droidloop.models.tables.codes import CodebookTable, CodesTable, coded_of
 from droidloop.models.tables.coding import Coded, learn_codes
 from droidloop.models.updates.delta import restored, smallest
 from droidloop.platform.arrays import FloatArray
+from droidloop.platform.checkpoint import read_checkpoint, write_checkpoint
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import PackageError
 
@@ -114,6 +117,14 @@ def test_a_release_follows_the_one_before_in_its_share_of_the_bytes() -> None:
     user = {"user": np.ones((1, 1, 8), np.float32)}
     expected = coded_of(second.constants).vectors.sum(axis=1)
     np.testing.assert_allclose(second.run(user)["scores"][0, 0], expected, atol=1e-4)
+
+
+def test_a_run_that_goes_on_follows_the_same_release(tmp_path: Path) -> None:
+    _, left = followed(graph_of(BEFORE), {}, 0.3)
+    write_checkpoint(tmp_path, left)
+    kept = read_checkpoint(tmp_path)
+    ways = [followed(graph_of(AFTER), one, 0.3)[0].constants for one in (left, kept)]
+    assert all(np.array_equal(ways[0][name], ways[1][name]) for name in ways[0])
 
 
 def test_a_release_without_codes_cannot_follow() -> None:

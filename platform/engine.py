@@ -9,6 +9,8 @@ from typing import Any
 
 import simpy
 
+_FIRST: Any = 0
+"""A priority before those of timeouts."""
 _LAST: Any = 2
 """A priority below those of SimPy: after all other events of an instant."""
 
@@ -47,6 +49,15 @@ class Engine:
         environment = self._environment
         delay = int(t_us) - environment.now
         return simpy.Timeout(environment, delay if delay > 0 else 0, value)
+
+    def first_at(self, t_us: int) -> simpy.Event:
+        """Return an event at *t_us*, before all else that happens then (now, if that is past)."""
+        environment = self._environment
+        event = simpy.Event(environment)
+        event._ok, event._value = True, None
+        delay = int(t_us) - environment.now
+        environment.schedule(event, priority=_FIRST, delay=delay if delay > 0 else 0)
+        return event
 
     def settled(self) -> simpy.Event:
         """Return an event that happens now, when all else that happens now has happened."""

@@ -28,6 +28,7 @@ class Kind(IntEnum):
     TUNE = 5
     FIT = 6  # of what is private, to a model that was given
     RETURN = 7  # to the version before
+    UNLEARN = 8  # a turn that is played because somebody asked to be forgotten
 
 
 LEARNING = frozenset({Kind.TRAIN, Kind.EXCHANGE, Kind.TUNE})

@@ -30,6 +30,7 @@ HOMES = {
     "metric": ("models/metrics",),
     "protocol": ("scenarios/protocols",),
     "policy": ("scenarios/policies",),
+    "unlearning": ("models/unlearning",),
 }
 """The rooms in which droidloop's own choices of each kind lie."""
 
@@ -42,6 +43,7 @@ KEYS = {
     "metric": "evaluation.metrics",
     "protocol": "protocol.kind",
     "policy": "protocol.policy",
+    "unlearning": "unlearning.kind",
 }
 """The key of a scenario that names a choice of each kind."""
 

@@ -12,7 +12,7 @@ _TIME = Column("t_us", np.int64, "virtual time of the row, microseconds")
 
 _EVENTS = (
     _TIME,
-    Column("kind", str, "round, valid, package, learned, grouped, map, ..."),
+    Column("kind", str, "round, valid, package, learned, grouped, churn, map, ..."),
     Column("phone", np.int32, "-1: the server"),
     Column("round", np.int32, "the round or turn; -1: none"),
     Column("name", str, "what the value is"),
@@ -43,7 +43,11 @@ _DEVICES = (
     Column("region", str, "where it lives"),
     Column("radio", str, "its cellular radio"),
     Column("capacity_uj", np.int64, "what the battery holds when it is full"),
-    Column("battery_before_uj", np.int64, "what it held when the run began"),
+    Column(
+        "battery_before_uj",
+        np.int64,
+        "at the start, and what another phone brought",
+    ),
     Column("battery_after_uj", np.int64, "and when it ended"),
     Column("accepted_uj", np.int64, "from chargers"),
     Column("promotion_uj", np.int64, "spent on waking the radio"),

@@ -57,6 +57,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "transforms": {*_GROUND, "federated"},
         "patches": {"packages", "tables", "updates"},
         "senders": set(_GROUND),
+        "unlearning": {*_MODEL, "federated"},
     },
     "devices": {
         "phone": set(),

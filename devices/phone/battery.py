@@ -10,6 +10,7 @@ its boot level.
 from typing import Any
 
 from droidloop.network.radio import tail_at
+from droidloop.platform.arrays import IntArray
 from droidloop.platform.law import law
 from droidloop.platform.units import between, reached
 from droidloop.platform.workers import in_threads
@@ -186,6 +187,13 @@ def advance(
 @law
 def _settle(world: World, low: int, high: int, t_us: int) -> None:
     for phone in range(low, high):
+        advance(world, phone, t_us, 0, 0, 0, False)
+
+
+@law
+def settle_some(world: World, phones: IntArray, t_us: int) -> None:
+    """Bring the accounts of *phones* to *t_us*; those that are further stay there."""
+    for phone in phones:
         advance(world, phone, t_us, 0, 0, 0, False)
 
 

@@ -1,5 +1,6 @@
 """The population: each phone is one row of traits and one of state, drawn by (phone, attribute)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,8 +21,9 @@ from droidloop.platform.draws import Draws
 from droidloop.platform.units import DAY_US, HOUR_US, NEVER_US
 
 from .profiles import GIB, PROFILES, Profile
-from .radios import BY_PHONE, RATES, quality_rows, radio_table, technology
+from .radios import BY_PHONE, RATES, RadioTable, quality_rows, radio_table, technology
 from .radios import MBIT as MBIT
+from .stays import STAY_DTYPE, ChurnSpec, Stays, first_of, stays_of
 
 REGIONS = {
     "urban": Region(covered_share=0.985, gap_s=45.0, fade_share=0.01),
@@ -54,8 +56,7 @@ class PopulationSpec:
     wifi_share: float = 0.85
     off_at_night_share: float = 0.1
     battery_floor: float = 0.15
-    lifetime_days: float | None = None
-    arrivals_days: float = 0.0
+    churn: ChurnSpec = field(default_factory=ChurnSpec)
     start_hour: float = 0.0
     """Local time at which the run starts, in the middle of the population."""
     time_spread_h: float = 0.0
@@ -71,13 +72,19 @@ class PopulationSpec:
 
 @dataclass(frozen=True)
 class Population:
-    """A population: the *world* that laws read, and the names behind its numbers."""
+    """A population: the *world* that laws read, and the names behind its numbers.
+
+    *stays* say when its phones are there. *of_class* returns traits and state of all phones as they
+    would be in that class: of the same owners, with their habits, links and places.
+    """
 
     world: World
     profiles: list[str]
     regions: list[str]
     radios: list[str]
     cells: Cells | None = None
+    stays: Stays = field(default_factory=lambda: np.zeros(0, STAY_DTYPE))
+    of_class: Callable[[int], tuple[Table, Table]] | None = None
 
     def __len__(self) -> int:
         return len(self.world.traits)
@@ -96,7 +103,6 @@ class Population:
 def build(spec: PopulationSpec, draws: Draws) -> Population:
     """Return the population of *spec*; phone *i* is the same whatever the number of phones."""
     phones = np.arange(spec.phones)
-    traits = np.zeros(spec.phones, TRAITS_DTYPE)
     profiles, regions = list(spec.profiles), list(spec.regions)
     table = radio_table(
         spec.radio_year,
@@ -106,7 +112,38 @@ def build(spec: PopulationSpec, draws: Draws) -> Population:
         slow_start=spec.slow_start,
     )
     radios = table.names
-    traits["profile"] = _assign(spec.profiles, phones, draws.child("profile"))
+
+    def of_class(profile: IntArray | int) -> tuple[Table, Table]:
+        traits = _traits(spec, table, phones, draws, profile)
+        return traits, _initial_state(traits, phones, draws.child("battery"))
+
+    stays = stays_of(spec.churn, spec.phones, spec.profiles, draws.child("habit"))
+    now = stays[first_of(stays)]
+    drawn = _assign(spec.profiles, phones, draws.child("profile"))
+    traits, state = of_class(np.where(now["profile"] < 0, drawn, now["profile"]))
+    traits["join_us"], traits["leave_us"] = now["join_us"], now["leave_us"]
+    world = World(
+        traits,
+        state,
+        table.rows,
+        np.concatenate([spec.region_table[name].row() for name in regions]).astype(REGION_DTYPE),
+        *pack(spec.rate_series + spec.charge_series + spec.up_series),
+        Keys(*(draws.child(name).key for name in Keys._fields)),
+        quality_rows(table) if spec.loss else np.zeros(0, QUALITY_DTYPE),
+        _map(spec, traits, draws.child("map")),
+        np.zeros(0, DIRECT_DTYPE) if spec.direct is None else spec.direct.row(),
+    )
+    cells = assign(spec.cells, spec.phones, draws.child("cell")) if spec.cells else None
+    return Population(world, profiles, regions, radios, cells, stays, of_class)
+
+
+def _traits(
+    spec: PopulationSpec, table: RadioTable, phones: IntArray, draws: Draws, profile: IntArray | int
+) -> Table:
+    """Return what *phones* are if they are of the class *profile*, a number or one each."""
+    profiles, radios = list(spec.profiles), table.names
+    traits = np.zeros(len(phones), TRAITS_DTYPE)
+    traits["profile"] = profile
     traits["region"] = _assign(spec.regions, phones, draws.child("region"))
     edges = np.cumsum(table.chances, axis=1)
     chance = draws.child("radio").uniform(phones, 0)
@@ -124,19 +161,7 @@ def build(spec: PopulationSpec, draws: Draws) -> Population:
     traits["throttle_percent"] = THROTTLED_PERCENT
     if spec.ideal:
         _unlimit(traits)
-    world = World(
-        traits,
-        _initial_state(traits, phones, draws.child("battery")),
-        table.rows,
-        np.concatenate([spec.region_table[name].row() for name in regions]).astype(REGION_DTYPE),
-        *pack(spec.rate_series + spec.charge_series + spec.up_series),
-        Keys(*(draws.child(name).key for name in Keys._fields)),
-        quality_rows(table) if spec.loss else np.zeros(0, QUALITY_DTYPE),
-        _map(spec, traits, draws.child("map")),
-        np.zeros(0, DIRECT_DTYPE) if spec.direct is None else spec.direct.row(),
-    )
-    cells = assign(spec.cells, spec.phones, draws.child("cell")) if spec.cells else None
-    return Population(world, profiles, regions, radios, cells)
+    return traits
 
 
 def _map(spec: PopulationSpec, traits: Table, draws: Draws) -> Map:
@@ -209,12 +234,6 @@ def _habits(traits: Table, spec: PopulationSpec, phones: IntArray, draws: Draws)
     traits["charge_shift_us"] = (draws.uniform(phones, 13) * SLOT_H * HOUR_US).astype(np.int64)
     traits["off_at_night"] = draws.uniform(phones, 8) < spec.off_at_night_share
     traits["leave_us"] = NEVER_US
-    if spec.arrivals_days:
-        arrivals = draws.uniform(phones, 9) * spec.arrivals_days * DAY_US
-        traits["join_us"] = arrivals.astype(np.int64)
-    if spec.lifetime_days is not None:
-        lifetime = draws.exponential(phones, 10, spec.lifetime_days * DAY_US)
-        traits["leave_us"] = traits["join_us"] + 1 + lifetime.astype(np.int64)
 
 
 def _series(traits: Table, spec: PopulationSpec, phones: IntArray, draws: Draws) -> None:

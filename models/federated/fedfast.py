@@ -186,14 +186,6 @@ class FedFastServer(Stateful):
         self._centers = clusters.centers
         self.labels[known] = clusters.labels
 
-    def forget(self, phones: IntArray) -> None:
-        """Not possible: folds keep no log.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        self._fold.forget(phones)
-
     def _move_others(self, delegates: IntArray, change: FloatArray) -> None:
         """Add to the drift of those who were not heard the mean change of their delegates."""
         others = np.ones(len(self.labels), np.bool_)

@@ -170,13 +170,11 @@ class Fold(Stateful):
         self._version += 1
         self._reset()
 
-    def forget(self, phones: IntArray) -> None:
-        """Not possible: sums do not remember who they came from.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError("a fold keeps no log of uploads; train again without the phones")
+    def take_over(self, params: Params) -> None:
+        """Have the parameters be *params*, which others have made: a new version."""
+        self._params = {name: value.detach().clone() for name, value in params.items()}
+        self._version += 1
+        self._reset()
 
     def _reset(self) -> None:
         self._weight, self._absorbed = dict.fromkeys(self._params, 0.0), 0

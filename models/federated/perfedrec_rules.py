@@ -178,14 +178,6 @@ class ClusterServer(Stateful):
         self.labels = np.full(len(self._known), int(np.argmax(clusters.sizes)), np.int64)
         self.labels[known] = clusters.labels
 
-    def forget(self, phones: IntArray) -> None:
-        """Not possible: folds keep no log.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        self._everyone.forget(phones)
-
 
 def without(messages: Messages, name: str) -> Messages:
     """Return *messages* without the array *name*."""

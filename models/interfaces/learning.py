@@ -357,14 +357,6 @@ class ServerRule(Protocol):
         """End the step: apply what was absorbed; ``version`` grows if anything was."""
         ...
 
-    def forget(self, phones: IntArray) -> None:
-        """Remove the influence of *phones*.
-
-        Raises:
-            NotImplementedError: the rule keeps no log to do it from.
-        """
-        ...
-
     def state(self) -> dict[str, Tree]:
         """Return what it remembers; see ``platform.state.Stateful``, from which rules derive."""
         ...

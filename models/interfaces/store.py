@@ -29,7 +29,7 @@ class PrivateStore(Stateful):
             name: np.empty((n_phones, *values.shape[1:]), values.dtype)
             for name, values in empty.items()
         }
-        self.known = np.zeros(n_phones, np.bool_)
+        self.known, self._erased = np.zeros((2, n_phones), np.bool_)
         self._fill = fill
 
     @classmethod
@@ -76,9 +76,14 @@ class PrivateStore(Stateful):
         """Give *phones* their first values back, as a new or wiped phone has them."""
         self.known[phones] = False
 
+    def erase(self, phones: IntArray) -> None:
+        """Hold nothing of *phones* any more: what is asked of them are first values, never kept."""
+        self.reset(phones)
+        self._erased[phones] = True
+
     def state(self) -> dict[str, Tree]:
         """Return the rows that were asked for, and whose they are."""
-        phones = np.flatnonzero(self.known)
+        phones = np.flatnonzero(self.known & ~self._erased)
         rows = {name: column[phones] for name, column in self.columns.items()}
         return {"phones": phones, "rows": rows}
 

@@ -88,6 +88,14 @@ class Learning(Stateful):
     def __post_init__(self) -> None:
         self.took_part, self.given = np.zeros((2, len(self.store)), np.bool_)
 
+    def erase(self, phones: IntArray) -> None:
+        """Have *phones* be as if they had never had anything: no data, no model, no part in it."""
+        mine = np.zeros(len(self.store), np.bool_)
+        mine[phones] = True
+        self.data = self.data.keep(~np.repeat(mine, self.data.counts))
+        self.store.erase(phones)
+        self.took_part[phones] = self.given[phones] = False
+
 
 Choose = Callable[[IntArray, int, int], IntArray]
 """Returns which of some phones take part, sorted: (phones that can, how many, the round)."""
@@ -97,6 +105,15 @@ OnDelivered = Callable[[Messages], None]
 """Told which of the server's messages have arrived, before what their phones computed is kept."""
 OnComputed = Callable[[Messages, Messages], None]
 """Told what phones received and what they made of it, once they have computed."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """How phones and a server learn in a turn, and by what chance."""
+
+    client: ClientRule
+    server: ServerRule
+    draws: Draws
 
 
 @dataclass
@@ -123,6 +140,11 @@ class FederatedLearning(Learning):
     steps: Uploader | None = None
 
     STATE = (*Learning.STATE, "server", "kept")
+
+    @property
+    def way(self) -> Way:
+        """How it is learned in an ordinary turn."""
+        return Way(self.client, self.server, self.draws)
 
 
 @dataclass

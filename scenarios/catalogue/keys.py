@@ -18,6 +18,7 @@ CHOSEN = {
     "model": "recommender",
     "training": "rule",
     "protocol": "protocol",
+    "unlearning": "unlearning",
     "evaluation.metrics": "metric",
 }
 """The sections that are those of what a scenario chooses, and the kinds that they choose from."""

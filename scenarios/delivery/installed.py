@@ -68,6 +68,11 @@ class Installed(Stateful):
             fetched_bytes=fetched_bytes,
         )
 
+    def wiped(self, phones: IntArray) -> None:
+        """Know that *phones* are others now, without a version; what is on its way may come."""
+        for name in ("version", "variant", "previous", "previous_variant"):
+            self.slots[name][phones] = NONE
+
     def refuse(self, phones: IntArray, round_: int, version: int, why: str) -> None:
         """Note that *phones* are not offered *version*, for *why*."""
         if len(phones):

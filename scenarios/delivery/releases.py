@@ -103,6 +103,16 @@ class Releases(Stateful):
         """Those that ship, the nearest to the model first."""
         return VARIANTS if self._section.variant == "auto" else (self._section.variant,)
 
+    def wiped(self, phones: IntArray) -> None:
+        """Know that *phones* are others now, which hold no version yet."""
+        self._installed.wiped(phones)
+
+    def forget(self, phones: IntArray) -> None:
+        """Keep nothing that is private to *phones*, in any release so far."""
+        for release in self.made:
+            release.users = np.array(release.users)
+            release.users[phones] = 0
+
     def process(self) -> Process:
         """Ship the best version so far at each of the times of ``at_h``."""
         for at_h in self._section.at_h[self._times :]:

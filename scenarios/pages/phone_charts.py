@@ -35,7 +35,9 @@ def phone_charts(run: RunDirectory) -> Iterator[Chart]:
         UsageError: its data, or a file that its scenario names, are not there any more.
     """
     scenario = check(run.manifest()["scenario"], str(run.path))
-    world = people(scenario.data, scenario.population, scenario.seed).population.world
+    world = people(
+        scenario.data, scenario.population, scenario.seed, scenario.churn
+    ).population.world
     jobs = read(run.path, "jobs")
     end_us = max(int(jobs["finish_us"].max()) if len(jobs) else 0, 24 * HOUR_US)
     edges = edges_us(end_us)

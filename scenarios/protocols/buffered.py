@@ -22,6 +22,7 @@ from droidloop.scenarios.runtime.context import ProtocolContext
 from droidloop.scenarios.schema.turns import PolicyTurns
 
 from .federated_turn import FederatedTurns, Wave
+from .unlearning_turns import UnlearningTurns, federated_turn
 
 
 class BufferedSection(PolicyTurns):
@@ -66,7 +67,7 @@ class Buffered(Stateful):
     _ages: list[int] = field(default_factory=list)
 
     STATE = (
-        *("steps", "_start_us", "_version", "_look"),
+        *("steps", "_unlearning", "_start_us", "_version", "_look"),
         *("_waves", "_folded", "_asked", "_done", "_refused", "_ages"),
     )
 
@@ -74,6 +75,9 @@ class Buffered(Stateful):
         self.steps = FederatedTurns(self.stage, self.learning, self.section)
         phones = len(self.stage.population)
         self._at_work = min(self.section.clients or max(1, phones // 10), phones)
+        self._unlearning = UnlearningTurns(
+            self.stage, self.learning, self._unlearn, self.steps.erase, self._drain
+        )
 
     def process(self) -> Process:
         """Run until the server has made ``rounds`` versions, or ``limit_days`` are over."""
@@ -84,6 +88,10 @@ class Buffered(Stateful):
         end_us = self._start_us + round(section.limit_days * DAY_US)
         while True:
             yield engine.until(self._start_us + self._look * every_us)
+            while self._unlearning.due:  # who is at work by then is waited for, in vain
+                yield from self._unlearning.turn(self._version, section.rounds)
+                yield engine.settled()
+            self._look = max(self._look, -((self._start_us - engine.now_us) // every_us))
             if self._version == section.rounds or engine.now_us >= end_us:
                 break
             for _ in range(self._collect(self._version, section.rounds)):
@@ -93,6 +101,19 @@ class Buffered(Stateful):
                 self._ask(self._look)
             self._look += 1
         yield engine.all_of([recorder.end_of(wave.jobs) for wave in self._waves])
+
+    def _drain(self) -> Process:
+        """Wait for all who are at work, and take nothing of theirs."""
+        recorder = self.stage.recorder
+        yield recorder.engine.all_of([recorder.end_of(wave.jobs) for wave in self._waves])
+        self._waves, self._ages = [], []
+        self._folded = self._asked = self._done = self._refused = 0
+
+    def _unlearn(self, number: int, turn: int) -> Process:
+        """Play one turn of unlearning; see ``UnlearningTurns.play``."""
+        yield from federated_turn(
+            self.stage, self.steps, number, turn, lambda k: self.steps.ask(k, self._at_work)
+        )
 
     def _collect(self, version: int, versions: int) -> int:
         """Fold what arrived since the last look, in its order; return how many versions that made.
@@ -158,6 +179,6 @@ METHOD = Method(
     section=BufferedSection,
     build=lambda section, context, learning: Buffered(context, learning, section),
     source="Nguyen et al.: Federated Learning with Buffered Asynchronous Aggregation (2022)",
-    gives=frozenset({"server", "buffered", "sends"}),
+    gives=frozenset({"server", "buffered", "sends", "unlearns"}),
     needs={"rule": frozenset({"server"})},
 )

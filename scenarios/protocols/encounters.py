@@ -22,6 +22,7 @@ from droidloop.scenarios.schema.turns import Turns
 from .peer_turn import PeerTurns
 from .relayed_gossip import Neighbours
 from .turn_loop import TurnLoop
+from .unlearning_turns import peer_unlearning
 
 
 @dataclass
@@ -34,37 +35,46 @@ class OpportunisticGossip(Stateful):
     neighbours: Neighbours
     reach_m: int
 
-    STATE = ("_loop", "steps")
+    STATE = ("_loop", "steps", "_unlearning")
 
     def __post_init__(self) -> None:
         self._loop = TurnLoop(self.stage, self.section)
         needs = self.section.needs | Need.DIRECT
         self.steps = PeerTurns(self.stage, self.learning, self.section, needs)
         self._chance = self.stage.draws.child("meeting")
+        self._unlearning = peer_unlearning(self.stage, self.learning, self._unlearn)
 
     def process(self) -> Process:
         """Run all turns, one every ``every_s``."""
         if not self._loop.begun:
             yield from self.steps.open()
-        yield from self._loop.run(self._turn)
+        yield from self._loop.run(self._turn, self._unlearning)
 
-    def _turn(self, number: int) -> Process:
+    def _unlearn(self, number: int, turn: int) -> Process:
+        """Play one turn of unlearning; see ``UnlearningTurns.play``."""
+        yield from self._turn(number, "unlearning", Kind.UNLEARN)
+
+    def _turn(self, number: int, name: str = "round", kind: Kind = Kind.EXCHANGE) -> Process:
         stage, open_us = self.stage, self.stage.now_us
         phones = self.steps.ask(number)
         world: Map = stage.population.world.map
         partner = meet(
-            world, self.neighbours(), phones, open_us, self.reach_m, self._chance, number
+            world,
+            stage.roster.present(self.neighbours()),
+            phones,
+            open_us,
+            self.reach_m,
+            self._chance,
+            number,
         )
         able = self.steps.channel.may_send(phones)
         pairs = (partner >= 0) & able & able[np.searchsorted(phones, np.maximum(partner, 0))]
-        inbox = yield from self._swap(number, phones[pairs], partner[pairs])
+        inbox = yield from self._swap(number, phones[pairs], partner[pairs], kind)
         silent = np.zeros(len(phones), np.bool_)
-        jobs, learned = yield from self.steps.play(
-            number, phones, inbox, silent, Kind.EXCHANGE, here=True
-        )
+        jobs, learned = yield from self.steps.play(number, phones, inbox, silent, kind, here=True)
         self.steps.channel.note(number)
         stage.recorder.event(
-            "round",
+            name,
             number,
             open_us=open_us,
             selected=len(phones),
@@ -76,7 +86,7 @@ class OpportunisticGossip(Stateful):
             version=number + 1,
         )
 
-    def _swap(self, number: int, phones: IntArray, partner: IntArray) -> Process:
+    def _swap(self, number: int, phones: IntArray, partner: IntArray, kind: Kind) -> Process:
         """Play the contacts of *phones* with *partner*; the value is what came across, by form."""
         if not len(phones):
             return []
@@ -88,7 +98,7 @@ class OpportunisticGossip(Stateful):
         jobs = stage.plan(
             self.section,
             phones,
-            Kind.EXCHANGE,
+            kind,
             channel.cost(honest, Cost(0, 0, 0)),
             round=number,
             version=number,

@@ -12,7 +12,7 @@ import numpy as np
 from droidloop.devices.fleets.work import Work
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.interfaces.learning import Cohort, Cost
-from droidloop.models.learning.learning import FederatedLearning
+from droidloop.models.learning.learning import FederatedLearning, Way
 from droidloop.models.transforms.inspection import Cause
 from droidloop.platform.arrays import BoolArray, IntArray
 from droidloop.platform.engine import Process
@@ -81,13 +81,33 @@ class FederatedTurns(Stateful):
         self._policy: Policy = policy.build(self.section.policy)
         self.ram_bytes = self.learning.client.cost(everybody, self.learning.data).ram_bytes
         self.channel = Channel(self.stage, self.learning, self.section, self.learning.server)
+        self.way, self.kind = self.learning.way, Kind.TRAIN
+        unlearner = self.stage.unlearner
+        self._log = unlearner if unlearner is not None and unlearner.LOGS else None
+
+    def turn_to(self, way: Way | None) -> None:
+        """Have steps be taken in the *way* of unlearning from now on; None: in the usual one."""
+        self.way = self.learning.way if way is None else way
+        self.kind = Kind.TRAIN if way is None else Kind.UNLEARN
+
+    def erase(self, phones: IntArray) -> None:
+        """Know nothing of *phones* any more."""
+        self._asked[phones] = 0
+
+    def able(self, number: int, phones: IntArray) -> IntArray:
+        """Return those of *phones* that can work now, sorted."""
+        every = self.stage.ask(self.section, number, self.ram_bytes, None)
+        return self._may(every[np.isin(every, phones)])
+
+    def _may(self, phones: IntArray) -> IntArray:
+        return np.asarray(phones[self.channel.may_send(phones)])
 
     def ask(self, number: int, clients: int | None) -> IntArray:
         """Return at most *clients* phones that can work now, sorted; the policy chooses."""
         stage, section = self.stage, self.section
         if clients is None:
             phones = stage.ask(section, number, self.ram_bytes, None)
-            return np.asarray(phones[self.channel.may_send(phones)])
+            return self._may(stage.roster.welcome(phones))
         phones = self._policy(
             Asking(
                 stage,
@@ -99,25 +119,27 @@ class FederatedTurns(Stateful):
                 by_rule=self.learning.choose,
             )
         )
-        return np.asarray(phones[self.channel.may_send(phones)])
+        return self._may(stage.roster.welcome(phones))
 
     def take(self, number: int, phones: IntArray) -> list[Step]:
         """Train *phones*, all with the server's present parameters; one step a broadcast."""
         self._asked[phones] += 1
+        if self._log is not None:
+            self._log.asked(phones)
         # one step for each distinct broadcast: most rules send the same to all
-        return [self._step(number, inbox) for inbox in self.learning.server.broadcast(phones)]
+        return [self._step(number, inbox) for inbox in self.way.server.broadcast(phones)]
 
     def plan(self, step: Step) -> Jobs:
         """Return the jobs of *step*."""
-        cost = self.learning.client.cost(step.cohort, step.data)
+        cost = self.way.client.cost(step.cohort, step.data)
         cost = self.channel.cost(step.sent, cost)
         return self.stage.plan(
             self.section,
             step.cohort.phones,
-            Kind.TRAIN,
+            self.kind,
             cost,
             round=step.cohort.round,
-            version=self.learning.server.version,
+            version=self.way.server.version,
             down_bytes=step.inbox.nbytes(),
             up_bytes=step.mail.nbytes(),
         )
@@ -168,6 +190,7 @@ class FederatedTurns(Stateful):
         cohort, learning = step.cohort, self.learning
         if learning.on_delivered is not None and len(fetched):
             learning.on_delivered(step.inbox.take(fetched))
+        self._note(step, computed)
         learning.store.commit(
             cohort.phones[computed],
             {name: rows[computed] for name, rows in cohort.private.items()},
@@ -178,6 +201,15 @@ class FederatedTurns(Stateful):
             learning.on_computed(step.inbox.take(computed), step.sent.take(computed))
         if step.work is not None and step.work.trained:  # the seal was on what the host made
             step.mail = self._mail(cohort, step.inbox, step.sent)
+
+    def _note(self, step: Step, computed: IntArray) -> None:
+        """Tell whoever keeps a log what those have made who have *computed*."""
+        if self._log is not None and len(computed):
+            cohort = step.cohort
+            mine = {name: rows[computed] for name, rows in cohort.private.items()}
+            done = Cohort(cohort.phones[computed], cohort.round, mine)
+            before = self.learning.store.gather(done.phones)
+            self._log.computed(done, before, step.sent.take(computed))
 
     def fold(self, step: Step, arrived: IntArray) -> int:
         """Hand the messages at *arrived* to the server; return how many it refused."""
@@ -208,7 +240,7 @@ class FederatedTurns(Stateful):
                 Kind.EXCHANGE,
                 Cost(0, 0, 0),
                 round=number,
-                version=self.learning.server.version,
+                version=self.way.server.version,
                 down_bytes=asked.nbytes(),
                 up_bytes=sent.nbytes(),
                 deadline_us=until_us,
@@ -226,14 +258,14 @@ class FederatedTurns(Stateful):
         total, used = masking.open_together(sealed[0], together, answers, step.cohort.round)
         self.channel.count(np.full(int((~used).sum()), Cause.MASK, np.int8))
         accepted = int(used.sum())
-        if len(total) and not self.learning.server.absorb(total).all():
+        if len(total) and not self.way.server.absorb(total).all():
             self.channel.count(np.full(accepted, Cause.SUM, np.int8))
             accepted = 0
         return len(arrived) - accepted
 
     def _received(self, step: Step, arrived: IntArray) -> list[Messages]:
         """Return the messages at *arrived* that are taken, as the server opens them."""
-        parts, server = step.mail.take(arrived), self.learning.server
+        parts, server = step.mail.take(arrived), self.way.server
         fresh = [self._fresh(server.version - part.base) for part in parts]
         return self.channel.receive(
             parts,
@@ -249,12 +281,12 @@ class FederatedTurns(Stateful):
         return np.asarray((age >= 0) & (weight > 0))
 
     def _absorb(self, messages: Messages) -> int:
-        taken = self.learning.server.absorb(messages)
+        taken = self.way.server.absorb(messages)
         self.channel.count(np.full(int((~taken).sum()), Cause.SUM, np.int8))
         return int(taken.sum())
 
     def _mail(self, cohort: Cohort, inbox: Messages, sent: Messages) -> Mail:
-        form = self.learning.server.form
+        form = self.way.server.form
         return self.channel.send(sent, form, cohort.phones, cohort.round, inbox)
 
     def _step(self, number: int, inbox: Messages) -> Step:
@@ -262,7 +294,7 @@ class FederatedTurns(Stateful):
         data = self.stage.local(learning.data, inbox.receiver)
         cohort = Cohort(inbox.receiver, number, learning.store.gather(inbox.receiver))
         sent = self.stage.train(
-            learning.client, cohort, self.channel.down(inbox), data, learning.draws
+            self.way.client, cohort, self.channel.down(inbox), data, self.way.draws
         )
         heard = np.zeros(len(cohort), np.bool_)
         return Step(cohort, data, inbox, sent, self._mail(cohort, inbox, sent), heard)

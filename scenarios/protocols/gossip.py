@@ -99,7 +99,7 @@ METHOD = Method(
     section=GossipSection,
     build=build,
     source="Hegedus, Danner, Jelasity: Gossip Learning as a Decentralized Alternative (2019)",
-    gives=frozenset({"peers", "gossip", "sends"}),
+    gives=frozenset({"peers", "gossip", "sends", "unlearns"}),
     needs={"rule": frozenset({"peers"})},
     check=check,
 )

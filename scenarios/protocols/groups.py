@@ -29,6 +29,7 @@ from droidloop.scenarios.runtime.mail import by_form
 from droidloop.scenarios.schema.turns import ClosedTurns
 
 from .relayed_gossip import Gossip
+from .unlearning_turns import peer_unlearning
 
 GROUP_BYTES = HEADER_BYTES + 4
 """The number of a group, as sent to a phone."""
@@ -62,7 +63,7 @@ class SemiDecentralised(Stateful):
     _next_us: int = -1
     _linked: int = -1
 
-    STATE = ("_gossip", "_group", "_number", "_next_us", "_linked")
+    STATE = ("_gossip", "_group", "_number", "_next_us", "_linked", "_unlearning")
 
     def __post_init__(self) -> None:
         assert self.learning.grouping is not None  # what the protocol needs of its rule
@@ -80,18 +81,37 @@ class SemiDecentralised(Stateful):
             section.fan,
             lambda: self._topology,
         )
+        self._unlearning = peer_unlearning(self.stage, self.learning, self._unlearn, self._erase)
 
     def process(self) -> Process:
         """Run all turns; a grouping takes a turn of its own time before the turns it is for."""
         engine, section = self.stage.recorder.engine, self.section
-        while self._number < section.rounds:
-            if self._number % section.regroup_rounds == 0:
-                yield from self._in_time(self._regroup(self._number))
-            yield from self._in_time(self._gossip.turn(self._number))
-            self._number += 1
-            self.stage.after_round(self._number - 1)
+        while True:
+            yield engine.until(self._next_us)
+            if self._unlearning.due:
+                yield from self._unlearning.turn(self._number, section.rounds)
+            elif self._number < section.rounds:
+                if self._number % section.regroup_rounds == 0:
+                    yield from self._in_time(self._regroup(self._number))
+                yield from self._in_time(self._gossip.turn(self._number))
+                self._number += 1
+                self.stage.after_round(self._number - 1)
+            else:
+                break
             yield engine.settled()
-        yield engine.until(self._next_us)
+
+    def _unlearn(self, number: int, turn: int) -> Process:
+        """Play one turn of unlearning; groups are made anew as when it was learned."""
+        if turn % self.section.regroup_rounds == 0:
+            yield from self._in_time(self._regroup(number, Kind.UNLEARN))
+        yield from self._in_time(self._gossip.unlearn(number, turn))
+
+    def _erase(self, phones: IntArray) -> None:
+        """Have *phones* be in no group."""
+        self._gossip.erase(phones)
+        self._group[phones] = -1
+        if self._linked >= 0:
+            self._link(self._linked)
 
     def _in_time(self, turn: Process) -> Process:
         """Play *turn* when the time of the one before is over."""
@@ -111,10 +131,10 @@ class SemiDecentralised(Stateful):
         draws, self._linked = self.stage.draws.child("links"), number
         self._topology = within_groups(self._group, self.section.links, draws, number)
 
-    def _regroup(self, number: int) -> Process:
+    def _regroup(self, number: int, kind: Kind = Kind.EXCHANGE) -> Process:
         """Have phones report, group those whose report arrived, and tell them."""
         stage, learning, section = self.stage, self.learning, self.section
-        phones = stage.ask(section, number, 0, section.clients)
+        phones = stage.roster.welcome(stage.ask(section, number, 0, section.clients))
         channel, form = self._gossip.channel, self._grouping.form(learning.store)
         phones = phones[channel.may_send(phones)]
         reports = self._grouping.report(phones, learning.store)
@@ -123,6 +143,7 @@ class SemiDecentralised(Stateful):
         jobs = self._plan(
             number,
             phones,
+            kind,
             up_bytes=mail.nbytes(),
             flops=cost.flops,
             moved_bytes=cost.moved_bytes,
@@ -140,7 +161,7 @@ class SemiDecentralised(Stateful):
             groups = self._grouping.group(
                 told, section.groups, learning.draws.child("groups"), number
             )
-            server_bytes += yield from self._tell(number, told.sender, groups)
+            server_bytes += yield from self._tell(number, told.sender, groups, kind)
             self._link(number)
         stage.recorder.event(
             "groups",
@@ -151,11 +172,11 @@ class SemiDecentralised(Stateful):
             server_bytes=server_bytes,
         )
 
-    def _tell(self, number: int, phones: IntArray, groups: Groups) -> Process:
+    def _tell(self, number: int, phones: IntArray, groups: Groups, kind: Kind) -> Process:
         """Send phones their group and what belongs to it; the value is the bytes that arrived."""
         answer, channel = groups.answer, self._gossip.channel
         down = GROUP_BYTES if answer is None else channel.down(answer).nbytes()
-        jobs = self._plan(number, phones, down_bytes=down)
+        jobs = self._plan(number, phones, kind, down_bytes=down)
         yield self.stage.recorder.play(jobs)
         got = np.flatnonzero(jobs.done)
         self._group[phones[got]] = groups.members[got]
@@ -167,11 +188,11 @@ class SemiDecentralised(Stateful):
             store.commit(phones[got], rows)
         return int(jobs["down_bytes"][got].sum())
 
-    def _plan(self, number: int, phones: IntArray, **columns: object) -> Jobs:
+    def _plan(self, number: int, phones: IntArray, kind: Kind, **columns: object) -> Jobs:
         section = self.section
         return self.stage.recorder.plan(
             phones,
-            Kind.EXCHANGE,
+            kind,
             round=number,
             needs=section.needs,
             version=number,
@@ -214,7 +235,7 @@ METHOD = Method(
     section=GroupsSection,
     build=lambda section, context, learning: SemiDecentralised(context, learning, section),
     source="Qu et al.: Semi-decentralized Federated Ego Graph Learning (WWW 2023)",
-    gives=frozenset({"peers", "groups", "sends"}),
+    gives=frozenset({"peers", "groups", "sends", "unlearns"}),
     needs={"rule": frozenset({"peers", "grouping"})},
     check=check,
 )

@@ -15,6 +15,7 @@ from droidloop.scenarios.schema.turns import ClosedTurns
 
 from .peer_turn import PeerTurns
 from .turn_loop import TurnLoop
+from .unlearning_turns import peer_unlearning
 
 
 class LocalSection(ClosedTurns):
@@ -29,17 +30,18 @@ class FineTuning(Stateful):
     learning: PeerLearning
     section: LocalSection
 
-    STATE = ("_loop", "steps")
+    STATE = ("_loop", "steps", "_unlearning")
 
     def __post_init__(self) -> None:
         self._loop = TurnLoop(self.stage, self.section)
+        self._unlearning = peer_unlearning(self.stage, self.learning)
         self.steps = PeerTurns(self.stage, self.learning, self.section)
 
     def process(self) -> Process:
         """Open, then run all turns, one every ``every_s``."""
         if not self._loop.begun:
             yield from self.steps.open()
-        yield from self._loop.run(self._turn)
+        yield from self._loop.run(self._turn, self._unlearning)
 
     def _turn(self, number: int) -> Process:
         steps, server_offers = self.steps, self.learning.server_offers

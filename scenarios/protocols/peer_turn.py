@@ -66,6 +66,7 @@ class PeerTurns(Stateful):
         """Return the phones that have a turn now, sorted: able, and with a model."""
         clients = self.section.clients
         able = self.stage.ask(self.section, number, self._ram_bytes, clients, needs=self.needs)
+        able = self.stage.roster.welcome(able)
         if self.learning.initial_download is None:
             return able
         return np.asarray(able[self.learning.given[able]])

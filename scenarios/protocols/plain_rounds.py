@@ -16,6 +16,7 @@ from droidloop.scenarios.schema.turns import PolicyTurns
 
 from .federated_turn import FederatedTurns, Wave
 from .turn_loop import TurnLoop
+from .unlearning_turns import UnlearningTurns, federated_turn
 
 
 @dataclass
@@ -33,11 +34,14 @@ class PlainRounds(Stateful):
     learning: FederatedLearning
     section: PolicyTurns
 
-    STATE: ClassVar[tuple[str, ...]] = ("steps", "_loop")
+    STATE: ClassVar[tuple[str, ...]] = ("steps", "_loop", "_unlearning")
 
     def __post_init__(self) -> None:
         self.steps = FederatedTurns(self.stage, self.learning, self.section)
         self._loop = TurnLoop(self.stage, self.section)
+        self._unlearning = UnlearningTurns(
+            self.stage, self.learning, self._unlearn, self.steps.erase, self.drain
+        )
 
     def ask(self, number: int) -> IntArray:
         """Return the phones that round *number* asks, sorted."""
@@ -45,7 +49,11 @@ class PlainRounds(Stateful):
 
     def process(self) -> Process:
         """Run all rounds."""
-        yield from self._loop.run(self._round)
+        yield from self._loop.run(self._round, self._unlearning)
+
+    def drain(self) -> Process:
+        """Wait for what is under way, which counts for nothing: some are to be forgotten."""
+        yield from ()
 
     def answered(self, waves: Sequence[Wave]) -> simpy.Event:
         """Return the event at which a round is over: all who were asked have ended."""
@@ -55,6 +63,10 @@ class PlainRounds(Stateful):
     def closed(self, waves: Sequence[Wave]) -> dict[str, int]:
         """Do what is left to do with *waves* whose round is over; return what else is noted."""
         return {}
+
+    def _unlearn(self, number: int, turn: int) -> Process:
+        """Play one turn of unlearning; see ``UnlearningTurns.play``."""
+        yield from federated_turn(self.stage, self.steps, number, turn, self.ask)
 
     def _round(self, number: int) -> Process:
         stage, server, section = self.stage, self.learning.server, self.section

@@ -85,6 +85,10 @@ class Relay(Stateful):
             batch.waiting = batch.waiting[~gone[batch.messages.receiver[batch.waiting]]]
         self._batches = [batch for batch in self._batches if len(batch.waiting)]
 
+    def clear(self) -> None:
+        """Throw away everything."""
+        self._batches, self._last = [], {}
+
     def expire(self, before_turn: int) -> int:
         """Throw away what came before that turn; return how many messages that were."""
         old = [batch for batch in self._batches if batch.turn < before_turn]

@@ -26,6 +26,7 @@ from droidloop.scenarios.schema.turns import Turns
 from .peer_turn import PeerTurns
 from .relay import Relay
 from .turn_loop import TurnLoop
+from .unlearning_turns import peer_unlearning
 
 Mode = Literal["push", "pull", "push-pull"]
 Neighbours = Callable[[], Topology]
@@ -44,35 +45,48 @@ class Gossip(Stateful):
     fan: int
     neighbours: Neighbours
 
-    STATE = ("_loop", "steps", "_relay")
+    STATE = ("_loop", "steps", "_relay", "_unlearning")
 
     def __post_init__(self) -> None:
         self._loop = TurnLoop(self.stage, self.section)
         self.steps = PeerTurns(self.stage, self.learning, self.section)
         self._relay = Relay(len(self.stage.population))
         self._partners = self.stage.draws.child("partners")
+        self._unlearning = peer_unlearning(self.stage, self.learning, self.unlearn, self.erase)
 
     def process(self) -> Process:
         """Open, then run all turns, one every ``every_s``."""
         if not self._loop.begun:
             yield from self.steps.open()
-        yield from self._loop.run(self.turn)
+        yield from self._loop.run(self.turn, self._unlearning)
 
-    def turn(self, number: int) -> Process:
-        """Play one turn of the phones that can work now."""
+    def unlearn(self, number: int, turn: int) -> Process:
+        """Play one turn of unlearning; what waited from before is thrown away."""
+        if turn == 0:
+            self._relay.clear()
+        yield from self.turn(number, "unlearning", Kind.UNLEARN)
+
+    def erase(self, phones: IntArray) -> None:
+        """Throw away what waits: it may be of *phones*, or of before."""
+        self._relay.clear()
+
+    def turn(self, number: int, name: str = "round", kind: Kind = Kind.EXCHANGE) -> Process:
+        """Play one turn of the phones that can work now, of that *kind*; note it as an event."""
         open_us, expired = self.stage.now_us, self._relay.expire(number - self.keep_turns)
         phones = self.steps.ask(number)
-        partners = choose_partners(self.neighbours(), phones, self._partners, number, self.fan)
+        partners = choose_partners(
+            self.stage.roster.present(self.neighbours()), phones, self._partners, number, self.fan
+        )
         inbox = self._inbox(phones, partners)
         tells = partners[:, 0] >= 0 if self.mode != "pull" else np.ones(len(phones), np.bool_)
         tells &= self.steps.channel.may_send(phones)
-        jobs, learned = yield from self.steps.play(number, phones, inbox, tells, Kind.EXCHANGE)
+        jobs, learned = yield from self.steps.play(number, phones, inbox, tells, kind)
         self._relay.taken(phones[jobs["down_end_us"] >= 0])
         told = np.flatnonzero(jobs.done & tells)
         self._tell(number, jobs, phones[told], partners[told], jobs["finish_us"][told])
         self.steps.channel.note(number)
         self.stage.recorder.event(
-            "round",
+            name,
             number,
             open_us=open_us,
             selected=len(phones),

@@ -51,7 +51,7 @@ class Rounds(PlainRounds):
     section: RoundsSection
     _late: list[Wave] = field(default_factory=list)
 
-    STATE = ("steps", "_loop", "_late")
+    STATE = ("steps", "_loop", "_unlearning", "_late")
 
     def process(self) -> Process:
         """Run all rounds; then wait for those that were cut off."""
@@ -66,6 +66,12 @@ class Rounds(PlainRounds):
         self._late = [wave for wave in self._late if len(wave.left)]
         clients, more = self.section.clients, self.section.over_select
         return self.steps.ask(number, None if clients is None else round(clients * more))
+
+    def drain(self) -> Process:
+        """Wait for those who were cut off, who keep nothing; see ``PlainRounds``."""
+        recorder = self.stage.recorder
+        yield recorder.engine.all_of([recorder.end_of(wave.jobs) for wave in self._late])
+        self._late = []
 
     def answered(self, waves: Sequence[Wave]) -> simpy.Event:
         """Return the event of all having ended, or of enough having answered."""
@@ -90,6 +96,6 @@ METHOD = Method(
     section=RoundsSection,
     build=lambda section, context, learning: Rounds(context, learning, section),
     source="McMahan et al.: Communication-Efficient Learning of Deep Networks (AISTATS 2017)",
-    gives=frozenset({"server", "rounds", "sends", "phases"}),
+    gives=frozenset({"server", "rounds", "sends", "phases", "unlearns"}),
     needs={"rule": frozenset({"server"})},
 )

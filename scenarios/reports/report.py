@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from .churn_facts import churn_lines
 from .device_tables import show_devices
 from .measured import Measured
 from .quality import record_of
@@ -67,6 +68,8 @@ def show(answer: Facts, console: Console) -> None:
         console.print(f"{kind} jobs: {parts}", highlight=False)
     if "staleness" in answer:
         console.print(in_words(answer["staleness"]), highlight=False)
+    for line in churn_lines(answer):
+        console.print(line, highlight=False)
     if "link_bytes" in answer:
         peers, server = (
             answer["link_bytes"][side] / 1e6 for side in ("between_phones", "with_server")

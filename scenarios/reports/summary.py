@@ -11,6 +11,7 @@ from droidloop.platform.ledger import Rows, read, texts
 from droidloop.platform.rundir import RunDirectory
 from droidloop.platform.units import joules, seconds
 
+from .churn_facts import comings_and_goings, unlearned
 from .device_tables import devices_of
 from .measured import metrics_of
 from .provenance import synthetic_parts
@@ -76,6 +77,11 @@ def summarise(run: RunDirectory) -> dict[str, Any]:
         answer["link_bytes"] = links
     if (staleness := staleness_of(events)) is not None:
         answer["staleness"] = staleness
+    if (churn := comings_and_goings(events)) is not None:
+        answer["churn"] = churn
+    how = manifest["scenario"].get("unlearning", {}).get("kind", "none")  # older runs have none
+    if (forgotten := unlearned(how, events, tables.jobs)) is not None:
+        answer["unlearning"] = forgotten
     answer["latency_s"]["round"] = _spread(_values(events, "round", "length_us"))
     return answer
 

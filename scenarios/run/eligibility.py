@@ -22,7 +22,9 @@ def eligible_shares(scenario: Scenario) -> FloatArray:
     Hours are those since the run's start, on phones that nobody has asked for anything so far: what
     the jobs themselves take comes on top.
     """
-    world = people(scenario.data, scenario.population, scenario.seed).population.world
+    world = people(
+        scenario.data, scenario.population, scenario.seed, scenario.churn
+    ).population.world
     draws = Draws(scenario.seed, "eligibility")
     counts = [
         len(

@@ -9,6 +9,7 @@ import numpy as np
 from droidloop.models.data.split import Part
 from droidloop.models.evaluation.evaluate import Judged
 from droidloop.models.evaluation.evaluator import (
+    Evaluator,
     FunctionScorer,
     InsteadScorer,
     Scorer,
@@ -50,10 +51,16 @@ class _Settled:
 
 
 class Evaluation(Stateful):
-    """Judges versions; *remember* says whether a checkpoint may need what the best one knew."""
+    """Judges versions by all who are not *forgotten*, (phones,), which changes as the run goes on.
 
-    def __init__(self, study: Experiment, recorder: Recorder, *, remember: bool) -> None:
+    *remember* says whether a checkpoint may need what the best one knew.
+    """
+
+    def __init__(
+        self, study: Experiment, recorder: Recorder, forgotten: BoolArray, *, remember: bool
+    ) -> None:
         self._study, self._recorder, self._remember = study, recorder, remember
+        self._forgotten = forgotten
         self._best: _Best | None = None
 
     def version(self) -> Version | None:
@@ -71,11 +78,24 @@ class Evaluation(Stateful):
         if self._best is None:
             self.validate(0)
 
+    def forget(self, phones: IntArray) -> None:
+        """Have no version count in which *phones* had a part: what is there now is the best."""
+        best, self._best = self._best, None
+        if best is not None:
+            self.validate(best.round)
+
+    def _evaluator(self, part: Part) -> Evaluator:
+        """Return what judges by the *part* of all but those who are forgotten."""
+        evaluator = self._study.evaluator
+        if not self._forgotten.any():
+            return evaluator
+        return evaluator.of(np.flatnonzero(~self._forgotten), part)
+
     def validate(self, number: int) -> bool:
         """Judge turn *number* on the validation items; return whether it is the best so far."""
         # phones with nothing of their own show it: with popularity in its place, the round in
         # which the fewest have learned could be the best
-        now_us, evaluator = self._recorder.engine.now_us, self._study.evaluator
+        now_us, evaluator = self._recorder.engine.now_us, self._evaluator("valid")
         trained = self._learned(now_us)
         if trained.rated is not None:
             rated = trained.rated("valid")["trained"]
@@ -94,7 +114,7 @@ class Evaluation(Stateful):
 
     def measure(self, release: Release | None) -> None:
         """Judge the best version on the test items, beside the baselines and as it was shipped."""
-        best, evaluator = self._best, self._study.evaluator
+        best, evaluator = self._best, self._evaluator("test")
         assert best is not None
         settled, records = self._settled_best(best), self._records(best.round)
         trained = settled.trained
@@ -132,6 +152,10 @@ class Evaluation(Stateful):
         tests = self._study.task.split.test.counts
         if users is not None and not tests[users].any():
             return  # nobody who was asked has anything to be judged by
+        if users is not None:
+            users = users[~self._forgotten[users]]
+        elif self._forgotten.any():
+            users = np.flatnonzero(~self._forgotten)
         for ranking, judged in self._study.evaluator.judged(scorer, users).items():
             self._records(number).judged(judged, name, ranking)
 

@@ -16,11 +16,12 @@ from droidloop.models.learning.learning import Learning
 from droidloop.models.peer.place_rivals import PLACE_RIVALS, place_rivals
 from droidloop.models.recommenders.ease import require_size
 from droidloop.models.recommenders.next_place import required
+from droidloop.models.unlearning.unlearner import Unlearner
 from droidloop.network.topology import Topology
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import DataError
 from droidloop.platform.registry import find
-from droidloop.scenarios.schema.chosen import section_of
+from droidloop.scenarios.schema.chosen import method_of, section_of
 from droidloop.scenarios.schema.schema import Scenario
 
 from .chosen_metrics import chosen_metrics
@@ -38,6 +39,7 @@ class Experiment:
     population: Population
     task: TaskData
     learning: Learning
+    unlearner: Unlearner
     links: Topology | None
     evaluator: Evaluator
     facts: DataFacts
@@ -76,7 +78,7 @@ def prepare(scenario: Scenario) -> Experiment:
         UsageError: the data, or a choice that depends on them, cannot be used.
     """
     seed, evaluation = scenario.seed, scenario.evaluation
-    folk = people(scenario.data, scenario.population, seed)
+    folk = people(scenario.data, scenario.population, seed, scenario.churn)
     # both losses learn from what was chosen, not from how it was rated
     implicit = replace(folk.interactions, ratings=np.ones(len(folk.interactions)))
     split = leave_one_out(implicit)
@@ -113,11 +115,13 @@ def prepare(scenario: Scenario) -> Experiment:
     )
     recommender = scenario.recommender.build(scenario.model, task)
     learning: Learning = scenario.rule.build(scenario.training, recommender, task)
+    unlearner = method_of("unlearning", scenario.unlearning).build(scenario.unlearning, learning)
     links = _links(scenario, len(folk.population), learning)
     metrics, by = chosen_metrics(evaluation, learning.answers)
     evaluator = replace(evaluator, metrics=metrics, by=by)
     facts = facts_of(folk.interactions, folk.dropped, split)
-    return Experiment(scenario, folk.population, task, learning, links, evaluator, facts)
+    made = (scenario, folk.population, task, learning, unlearner)
+    return Experiment(*made, links, evaluator, facts)
 
 
 def _links(scenario: Scenario, phones: int, learning: Learning) -> Topology | None:

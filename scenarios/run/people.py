@@ -11,6 +11,7 @@ from droidloop.devices.population.population import REGIONS, Population, Populat
 from droidloop.devices.population.profile_files import profile_table
 from droidloop.devices.population.radios import BY_PHONE, DEFAULT_RADIOS, radios_of, technology
 from droidloop.devices.population.recorded import charging_windows, rate_traces
+from droidloop.devices.population.stays import ChurnSpec
 from droidloop.models.data import foursquare as check_ins
 from droidloop.models.data import readers, synthetic
 from droidloop.models.data import synthetic_check_ins as synthetic_places
@@ -24,6 +25,7 @@ from droidloop.network.trace import Series
 from droidloop.network.uplink import UPLINK_SHARE
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import DataError, ScenarioError
+from droidloop.scenarios.schema.churn_section import ChurnSection
 from droidloop.scenarios.schema.population_section import PopulationSection
 from droidloop.scenarios.schema.schema import DataSection
 
@@ -41,7 +43,9 @@ class People:
     dropped: int | None = None
 
 
-def people(data: DataSection, section: PopulationSection, seed: int) -> People:
+def people(
+    data: DataSection, section: PopulationSection, seed: int, churn: ChurnSection | None = None
+) -> People:
     """Return the data and the population of a scenario, users numbered as their phones are.
 
     Raises:
@@ -50,7 +54,9 @@ def people(data: DataSection, section: PopulationSection, seed: int) -> People:
     """
     interactions, places, dropped = _interactions(data, section, Draws(seed, "data"))
     draws = Draws(seed, "population")
-    population = build(_spec(section, interactions.n_users, draws), draws)
+    population = build(
+        _spec(section, (churn or ChurnSection()).spec, interactions.n_users, draws), draws
+    )
     if section.assignment == "activity":
         interactions = _by_speed(interactions, population)
     return People(interactions, population, places, dropped)
@@ -116,7 +122,9 @@ def _by_speed(interactions: Interactions, population: Population) -> Interaction
     )
 
 
-def _spec(section: PopulationSection, phones: int, draws: Draws) -> PopulationSpec:
+def _spec(
+    section: PopulationSection, churn: ChurnSpec, phones: int, draws: Draws
+) -> PopulationSpec:
     given: dict[str, Any] = {
         name: weights
         for name in ("profiles", "regions", "radios")
@@ -133,8 +141,7 @@ def _spec(section: PopulationSection, phones: int, draws: Draws) -> PopulationSp
         wifi_share=section.wifi_share,
         off_at_night_share=section.off_at_night_share,
         battery_floor=section.battery_floor,
-        lifetime_days=section.lifetime_days,
-        arrivals_days=section.arrivals_days,
+        churn=churn,
         start_hour=section.start_hour,
         time_spread_h=section.time_spread_h,
         ideal=section.ideal,

@@ -15,6 +15,7 @@ from droidloop.platform.arrays import IntArray
 from droidloop.platform.checkpoint import read_checkpoint, remove_checkpoint
 from droidloop.platform.cluster import Cluster
 from droidloop.platform.engine import Engine
+from droidloop.platform.errors import UsageError
 from droidloop.platform.ledger import Ledger, Words
 from droidloop.platform.rundir import RunDirectory
 from droidloop.platform.tables import TABLES
@@ -54,6 +55,7 @@ def execute(
     started = time.monotonic()
     RunDirectory.require_free(out)
     study = prepare(scenario)
+    _require_same_phones(study, cluster)
     attached = take_seats(study.population, devices, replay)
     if attached.phones:
         require_devices_fit(scenario)
@@ -81,6 +83,7 @@ def resume(out: Path, *, progress: Progress, cluster: Cluster | None = None) -> 
     scenario = Scenario.of(directory.manifest()["scenario"])
     tree = read_checkpoint(out)
     study = prepare(scenario)
+    _require_same_phones(study, cluster)
     directory.add(**_measured(study))  # not there yet where the run had only just begun
     run = _Run.of(study, directory, Attached({}), progress, cluster)
     if tree is None:
@@ -89,6 +92,15 @@ def resume(out: Path, *, progress: Progress, cluster: Cluster | None = None) -> 
     else:
         run.whole.restore(tree)
     return run.play(started)
+
+
+def _require_same_phones(study: Experiment, cluster: Cluster | None) -> None:
+    """Raise UsageError where a cluster would have to hear that phones are there again."""
+    if cluster is not None and len(study.population.stays) > len(study.population):
+        raise UsageError(
+            "churn: phones come back, and a cluster is told once what phones are; leave --ray out, "
+            "or churn.return_share and returns_h"
+        )
 
 
 def _measured(study: Experiment) -> dict[str, Any]:
@@ -168,7 +180,7 @@ class _Run:
             "took_part": self.whole.took_part,
             "user": Words(list(map(str, names)), np.arange(len(population)) * read),
             "capacity_uj": traits["capacity_uj"],
-            "battery_before_uj": self.battery_before_uj,
+            "battery_before_uj": self.battery_before_uj + self.whole.churn.brought_uj,
             "battery_after_uj": state["battery_uj"],
         }
         same = set(state.dtype.names or ()) & {one.name for one in TABLES["devices"].columns}

@@ -9,20 +9,22 @@ import simpy
 from droidloop.models.evaluation.evaluator import TableScorer
 from droidloop.models.packages.litert import LiteRT
 from droidloop.models.packages.package import Package
-from droidloop.platform.arrays import Array, BoolArray
+from droidloop.platform.arrays import Array, BoolArray, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.engine import Process
 from droidloop.platform.state import Stateful, Tree
 from droidloop.scenarios.delivery.package_work import DeliveryWorks
 from droidloop.scenarios.delivery.releases import TIMES, Release, Releases
-from droidloop.scenarios.runtime.activities import Activities
+from droidloop.scenarios.runtime.activities import ASIDE, Activities
 from droidloop.scenarios.runtime.context import ProtocolContext
 from droidloop.scenarios.runtime.fleets import Attached, training_models
 from droidloop.scenarios.runtime.recorder import Recorder
 from droidloop.scenarios.runtime.remote_training import Train
+from droidloop.scenarios.runtime.roster import Roster
 from droidloop.scenarios.schema.chosen import method_of
 
 from .checkpoints import Checkpoints
+from .churn import Churn
 from .evaluation import Evaluation
 from .experiment import Experiment
 
@@ -49,6 +51,7 @@ class Whole(Stateful):
         self._study, self._recorder, self._progress = study, recorder, progress
         self._attached = attached
         self.engine = recorder.engine
+        self._roster = Roster(len(study.population))
         context = ProtocolContext(
             recorder,
             study.population,
@@ -58,13 +61,16 @@ class Whole(Stateful):
             train,
             study.links,
             scenario.data.clock_starts_s,
+            self._roster,
+            study.unlearner,
+            self._after_unlearning,
         )
         protocol = method_of("protocol", scenario.protocol)
         self._protocol = protocol.build(scenario.protocol, context, study.learning)
         every = scenario.checkpoint_every if _kept(study, attached, self._protocol) else 0
         self.checkpoints = Checkpoints(self.engine, folder, every, self.state)
         self._activities = Activities(self.engine)
-        self._evaluation = Evaluation(study, recorder, remember=every > 0)
+        self._evaluation = Evaluation(study, recorder, self._roster.forgotten, remember=every > 0)
         self._releases = Releases(
             *(scenario.delivery, scenario.name, folder, recorder, study.population),
             self._activities,
@@ -72,6 +78,9 @@ class Whole(Stateful):
         )
         if study.task.path is not None:
             self._releases.items = list(map(str, study.task.interactions.item_labels.tolist()))
+        self.churn = Churn(
+            *(recorder, study.population, study.learning, self._roster, self._releases.wiped)
+        )
         self._releases.best = self._evaluation.version
         self._releases.works = self._works
         self._releases.quality = self._evaluation.by_user
@@ -80,6 +89,8 @@ class Whole(Stateful):
     def begin(self) -> simpy.Event:
         """Begin all activities; the event happens when all have ended."""
         self._evaluation.note_split()
+        if self.churn.any:
+            self._activities.begin(ASIDE, self.churn.process())
         self._activities.begin(TRAINING, self._training())
         if self._scenario.delivery.at_h:
             self._activities.begin(TIMES, self._releases.process())
@@ -108,6 +119,9 @@ class Whole(Stateful):
             "recorder": self._recorder.state(),
             "evaluation": self._evaluation.state(),
             "rule": self._study.learning.state(),
+            "unlearner": self._study.unlearner.state(),
+            "roster": self._roster.state(),
+            "churn": self.churn.state(),
             "protocol": self._protocol.state(),
             "releases": self._releases.state(),
             "activities": self._activities.state(),
@@ -116,12 +130,20 @@ class Whole(Stateful):
     def restore(self, tree: Mapping[str, Tree]) -> None:
         """Be as *tree* says, and go on from there."""
         self._study.population.state[:] = tree["phones"]
+        self._roster.restore(tree["roster"])
+        self._study.learning.erase(np.flatnonzero(self._roster.forgotten))
         starts = self._recorder.restore(tree["recorder"])
         self._evaluation.restore(tree["evaluation"])
         self._study.learning.restore(tree["rule"])
+        self._study.unlearner.restore(tree["unlearner"])
+        self.churn.restore(tree["churn"])
         self._protocol.restore(tree["protocol"])
         self._releases.restore(tree["releases"])
-        processes = {TRAINING: self._training, **self._releases.processes()}
+        processes = {
+            ASIDE: self.churn.process,
+            TRAINING: self._training,
+            **self._releases.processes(),
+        }
         starts += self._activities.restore(tree["activities"], processes)
         self.engine.resume(tree["now_us"], starts)
 
@@ -152,6 +174,12 @@ class Whole(Stateful):
         improved = judged and self._evaluation.validate(number)
         if not self._at_end:
             self._releases.after_turn(self._evaluation.present(number), improved=improved)
+        self.checkpoints.after_turn()
+
+    def _after_unlearning(self, phones: IntArray) -> None:
+        if len(phones):
+            self._evaluation.forget(phones)
+            self._releases.forget(phones)
         self.checkpoints.after_turn()
 
     def _judge_release(self, release: Release) -> None:

@@ -12,9 +12,12 @@ import simpy
 from droidloop.platform.engine import Engine, Process, Start
 from droidloop.platform.state import Tree
 
+ASIDE = "churn"
+"""The name of the activity that a run does not wait for."""
+
 
 class Activities:
-    """The activities under way, by name; ``over`` happens when none is left."""
+    """The activities under way, by name; ``over`` happens when none is left that holds the run."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -22,7 +25,10 @@ class Activities:
         self.over = engine.event()
 
     def begin(self, name: str, process: Process) -> None:
-        """Have *process* go on from now, under a *name* of its own."""
+        """Have *process* go on from now, under a *name* of its own.
+
+        Comings and goings (``ASIDE``) hold no run open.
+        """
         event = self._under_way[name] = self._engine.process(process)
         assert event.callbacks is not None
         event.callbacks.append(partial(self._ended, name))
@@ -31,7 +37,7 @@ class Activities:
         if not event.ok:  # the engine raises what went wrong
             return
         del self._under_way[name]
-        if not self._under_way:
+        if not self._under_way.keys() - {ASIDE} and not self.over.triggered:
             self.over.succeed()
 
     def state(self) -> Tree:

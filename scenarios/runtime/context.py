@@ -1,7 +1,7 @@
 """What every protocol works with: the clock and the ledger, the phones, and how they are asked."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from droidloop.models.data.interactions import UserItems
 from droidloop.models.interfaces.learning import Cost
 from droidloop.models.interfaces.transforms import Observer
 from droidloop.models.packages.step_export import TrainingModels
+from droidloop.models.unlearning.unlearner import Unlearner
 from droidloop.network.topology import Topology
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
@@ -20,6 +21,7 @@ from droidloop.scenarios.schema.turns import Turns
 
 from .recorder import Recorder
 from .remote_training import Train, train_here
+from .roster import Roster
 from .selection import select
 
 PROCESS_BYTES = 64 * 2**20
@@ -47,6 +49,10 @@ class ProtocolContext:
         train: says where cohorts do their steps.
         links: who is linked with whom, where that is fixed from the start.
         data_starts_s: the time of the data at which the clock begins; None: all is known at once.
+        roster: who is known to have gone, and who wants to be forgotten.
+        unlearner: how those are forgotten; None: nobody will be.
+        after_unlearning: called when a turn of unlearning has ended, with the phones that are
+            forgotten by it.
         observers: see what a curious receiver of any message sees.
     """
 
@@ -58,7 +64,15 @@ class ProtocolContext:
     train: Train = train_here
     links: Topology | None = None
     data_starts_s: float | None = None
+    roster: Roster = field(default_factory=lambda: Roster(0))
+    """Of all phones, of whom nothing is known yet, if not given."""
+    unlearner: Unlearner | None = None
+    after_unlearning: Callable[[IntArray], None] = lambda phones: None
     observers: tuple[Observer, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.roster.phones != len(self.population):
+            object.__setattr__(self, "roster", Roster(len(self.population)))
 
     @property
     def now_us(self) -> int:

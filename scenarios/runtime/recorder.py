@@ -13,7 +13,7 @@ from droidloop.network.wire import wire_bytes
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.engine import Engine, Start
 from droidloop.platform.jobs import Jobs, Kind, Need, Outcome
-from droidloop.platform.ledger import Ledger
+from droidloop.platform.ledger import Ledger, Words
 from droidloop.platform.state import Tree, pack, unpack
 from droidloop.platform.units import NEVER_US
 
@@ -150,6 +150,10 @@ class Recorder:
     def grouped(self, round_: int, phones: IntArray, groups: IntArray) -> None:
         """Note that each of *phones* has heard in which one of *groups* it is from now on."""
         self._events("grouped", round_, phones, "group", groups)
+
+    def churned(self, phones: IntArray, what: Words) -> None:
+        """Note *what* each of *phones* has done now: come, gone, or said."""
+        self._events("churn", -1, phones, what, 1)
 
     def event(self, kind: str, round_: int, **values: int) -> None:
         """Note that the server did something now: one row a value."""

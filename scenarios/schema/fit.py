@@ -16,7 +16,8 @@ def methods_in(scenario: "Scenario") -> list[Method]:
     """Return all that *scenario* chooses by name."""
     found = []
     tops = (("rule", scenario.training), ("recommender", scenario.model))
-    for kind, section in (*tops, ("protocol", scenario.protocol)):
+    more = (("protocol", scenario.protocol), ("unlearning", scenario.unlearning))
+    for kind, section in (*tops, *more):
         found += [method_of(kind, section), *_within(section)]
     return found
 
@@ -78,6 +79,18 @@ def require_devices_fit(scenario: "Scenario") -> None:
         raise ScenarioError(
             f"training.rule = {rule.name!r}: has no training step for real devices; "
             f"leave --attach and [devices] out, or choose {', '.join(fitting)}"
+        )
+    churn = scenario.churn
+    if churn.replaced_share or churn.file or any(one.profile for one in churn.events):
+        raise ScenarioError(
+            "churn: real devices stand for phones that stay what they are; leave churn.file, "
+            "churn.replaced_share and the profile of churn.events out"
+        )
+    unlearning = method_of("unlearning", scenario.unlearning).name
+    if unlearning != "none":
+        raise ScenarioError(
+            f"unlearning.kind = {unlearning!r}: real devices do not unlearn; leave "
+            "--attach and [devices] out, or set unlearning.kind = 'none'"
         )
     if scenario.delivery.when != "end":
         raise ScenarioError(

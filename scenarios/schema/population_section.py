@@ -67,7 +67,7 @@ class CellsSection(Section):
 
 
 class PopulationSection(Section):
-    """Who takes part: what the phones are, where they are, how they come and go."""
+    """Who takes part: what the phones are, where they are, how they live."""
 
     phones: PositiveInt | None = None
     """How many; one a user if not given. Fewer phones take a seeded choice of the users."""
@@ -108,10 +108,6 @@ class PopulationSection(Section):
     """Of the phones that are switched off at night."""
     battery_floor: Share = 0.15
     """The charge below which a phone refuses work."""
-    lifetime_days: PositiveFloat | None = None
-    """How long a phone stays in the mean; to the end if not given."""
-    arrivals_days: Annotated[float, Field(ge=0.0)] = 0.0
-    """Phones come evenly over so many days; all are there from the start with 0."""
     start_hour: Annotated[float, Field(ge=0.0, lt=24.0)] = 0.0
     """Local time of day at which the run starts."""
     time_spread_h: Annotated[float, Field(ge=0.0, le=24.0)] = 0.0

@@ -12,6 +12,7 @@ from droidloop.platform.registry import Method
 from droidloop.platform.section import NotNegative, Section
 
 from .chosen import chosen, method_of, section_of
+from .churn_section import ChurnSection
 from .delivery_section import DeliverySection
 from .population_section import PopulationSection
 from .turns import Turns
@@ -132,6 +133,10 @@ class Scenario(Section):
     """What users had."""
     population: PopulationSection = PopulationSection()
     """The phones."""
+    churn: ChurnSection = ChurnSection()
+    """Who comes and goes."""
+    unlearning: Section
+    """What is done about those who ask to be forgotten."""
     model: Section
     """The recommender."""
     training: Section
@@ -169,6 +174,7 @@ class Scenario(Section):
             "training": rule,
             "model": chosen(content.get("model"), "recommender", usual["recommender"]),
             "protocol": chosen(content.get("protocol"), "protocol", usual["protocol"]),
+            "unlearning": chosen(content.get("unlearning"), "unlearning", "none"),
         }
         fields: dict[str, Any] = {}
         for key, method in methods.items():

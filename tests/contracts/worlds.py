@@ -6,6 +6,7 @@ import numpy as np
 
 from droidloop.devices.population.population import Population, PopulationSpec, build
 from droidloop.devices.population.radios import MBIT
+from droidloop.devices.population.stays import ChurnSpec
 from droidloop.network.coverage import Region
 from droidloop.network.direct import DIRECT
 from droidloop.network.trace import Series
@@ -70,8 +71,7 @@ def mixed(
         phones,
         direct=DIRECT["wifi-direct"],
         off_at_night_share=0.3,
-        lifetime_days=1.5,
-        arrivals_days=0.3,
+        churn=ChurnSpec(lifetime_days=1.5, arrivals_days=0.3),
         start_hour=4.0,
         ideal=ideal,
         **options,

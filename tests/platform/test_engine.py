@@ -1,5 +1,7 @@
 """The virtual clock: integer microseconds, in order."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -158,3 +160,17 @@ def test_recurring_events_and_processes_share_one_clock() -> None:
     _Bell(engine, [0, 10, 20], seen)
     engine.run(100)
     assert seen == [0, -5, 10, -15, 20]
+
+
+def test_what_is_to_come_first_does_so_before_all_else_of_its_time() -> None:
+    engine, seen = Engine(), []
+
+    def at(name: str, event: Any) -> Process:
+        yield event
+        seen.append((engine.now_us, name))
+
+    engine.process(at("usual", engine.until(5)))
+    engine.process(at("first", engine.first_at(5)))
+    engine.process(at("past", engine.first_at(-3)))
+    engine.run(10)
+    assert seen == [(0, "past"), (5, "first"), (5, "usual")]

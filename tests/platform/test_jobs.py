@@ -62,6 +62,7 @@ def test_codes_are_part_of_the_schema_and_stay() -> None:
         "TUNE": 5,
         "FIT": 6,
         "RETURN": 7,
+        "UNLEARN": 8,
     }
     assert [int(outcome) for outcome in Outcome] == [
         *(0, 1, 2, 3),

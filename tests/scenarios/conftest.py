@@ -21,8 +21,10 @@ interactions = 20
 
 [population]
 phones = 60
-lifetime_days = 1.0
 off_at_night_share = 0.5
+
+[churn]
+lifetime_days = 1.0
 
 [population.regions]
 urban = 0.5

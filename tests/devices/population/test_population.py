@@ -5,6 +5,7 @@ import pytest
 
 from droidloop.devices.population.population import REGIONS, PopulationSpec, build
 from droidloop.devices.population.profiles import PROFILES
+from droidloop.devices.population.stays import ChurnSpec
 from droidloop.network.coverage import Region
 from droidloop.network.trace import Series
 from droidloop.platform.draws import Draws
@@ -15,8 +16,7 @@ SERIES = [
     Series(np.arange(9 + k) * SECOND_US, np.arange(9 + k), (9 + k) * SECOND_US) for k in (0, 1)
 ]
 EVERYTHING = {
-    "lifetime_days": 2.0,
-    "arrivals_days": 1.0,
+    "churn": ChurnSpec(lifetime_days=2.0, arrivals_days=1.0),
     "rate_series": SERIES,
     "charge_series": SERIES,
 }
@@ -42,7 +42,7 @@ def test_the_same_seed_gives_the_same_phones_and_another_others() -> None:
 def test_one_choice_more_does_not_change_the_others() -> None:
     """Attributes are drawn apart: with another wifi_share the batteries stay."""
     one = build(PopulationSpec(200, wifi_share=0.2), DRAWS)
-    other = build(PopulationSpec(200, wifi_share=0.9, lifetime_days=3.0), DRAWS)
+    other = build(PopulationSpec(200, wifi_share=0.9, churn=ChurnSpec(lifetime_days=3.0)), DRAWS)
     for name in one.traits.dtype.names or ():
         if name not in ("wifi", "leave_us"):
             assert np.array_equal(one.traits[name], other.traits[name]), name
@@ -111,7 +111,7 @@ def test_habits_are_such_that_a_day_holds_together() -> None:
 
 
 def test_phones_come_within_the_arrivals_and_stay_as_long_as_their_lifetime() -> None:
-    spec = PopulationSpec(20_000, arrivals_days=2.0, lifetime_days=5.0)
+    spec = PopulationSpec(20_000, churn=ChurnSpec(arrivals_days=2.0, lifetime_days=5.0))
     traits = build(spec, DRAWS).traits
     assert 0 <= traits["join_us"].min() < 0.01 * DAY_US
     assert 1.99 * DAY_US < traits["join_us"].max() < 2 * DAY_US

@@ -320,11 +320,6 @@ def test_a_message_of_another_kind_or_name_is_a_programming_error() -> None:
         server.absorb(replace(dense_uploads(), offsets={}))
 
 
-def test_a_fold_cannot_forget() -> None:
-    with pytest.raises(NotImplementedError, match="log"):
-        row_average(params()).forget(np.array([1]))
-
-
 def test_weights_are_equal_or_as_stated() -> None:
     assert equally(ragged_uploads()).tolist() == [1, 1, 1]
     assert by_items(ragged_uploads()).tolist() == [1, 2, 5]

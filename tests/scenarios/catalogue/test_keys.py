@@ -39,7 +39,7 @@ def test_every_key_says_what_it_means(part: Part) -> None:
         ("", "seed", None, "integer >= 0", "1", ""),
         ("", "name", None, "text", "needed", ""),
         ("population", "wifi_share", None, "number >= 0, <= 1", "0.85", "share"),
-        ("population", "lifetime_days", None, "number > 0", "-", "days"),
+        ("churn", "lifetime_days", None, "number > 0", "-", "days"),
         ("population", "profile_files", None, "list: text", "[]", ""),
         ("protocol", "deadline_s", "rounds", "number > 0", "1200.0", "s"),
         ("protocol", "every_s", "buffered", "number > 0", "1.0", "s"),

@@ -56,7 +56,7 @@ def test_a_fair_run_spreads_the_work_more_evenly_than_a_random_one(
             "protocol.rounds": 12,
             "protocol.every_s": 3600,
             "population.ideal": "true",
-            "population.lifetime_days": 1000.0,
+            "churn.lifetime_days": 1000.0,
             "delivery.variant": "none",
             "evaluation.baselines": "[]",
         }

@@ -63,7 +63,7 @@ def scenario(folder: Path, small: Path) -> Path:
 
 def test_what_a_scenario_switches_on_is_in_its_phones(small: Path, tmp_path: Path) -> None:
     checked = load(scenario(tmp_path, small))
-    population = people(checked.data, checked.population, checked.seed).population
+    population = people(checked.data, checked.population, checked.seed, checked.churn).population
     world = population.world
     assert population.radios == ["lte", "5g"]
     assert len(world.quality) == len(world.radios) == 3

@@ -30,7 +30,7 @@ STAGED = [
     *(
         "evaluation.baselines=['popularity']",
         "delivery.variant=auto",
-        "population.lifetime_days=30.0",
+        "churn.lifetime_days=30.0",
     ),
 ]
 

@@ -29,6 +29,8 @@ interactions = 12
 
 [population]
 phones = {PHONES}
+
+[churn]
 lifetime_days = 2.0
 
 [model]

@@ -1,0 +1,1 @@
+"""What is done so that those are forgotten who ask for it."""

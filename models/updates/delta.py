@@ -1,8 +1,9 @@
 """Binary patches: a file as what differs from one that the phone has.
 
-Three ways, and the smallest for the pair is taken: zstandard with the old file as its dictionary,
+Four ways, and the smallest for the pair is taken: zstandard with the old file as its dictionary,
 bsdiff (Percival, Naive differences of executable code, 2003), which sees small changes of
-numbers, and zstandard alone. Each is a format of its own that other programs read.
+numbers, zstandard alone, and, of files of one size, which bytes are others: what learned patches
+leave, which change codes here and there. All but the last are formats that other programs read.
 
 Nothing in a patch is believed: what comes out has a size that was known before, and is bounded
 while it is made.
@@ -20,9 +21,11 @@ from bsdiff4.core import decode_int64
 from droidloop.platform.arrays import Array
 from droidloop.platform.errors import PackageError
 
-WHOLE, ZSTD, DICTIONARY, BSDIFF = "", ".zst", ".zstd", ".bsdiff"
-"""As it is; compressed; compressed with the old file as dictionary; bsdiff's own format."""
-WAYS = (WHOLE, ZSTD, DICTIONARY, BSDIFF)
+WHOLE, ZSTD, DICTIONARY, BSDIFF, SPARSE = "", ".zst", ".zstd", ".bsdiff", ".sparse"
+"""As it is; compressed; compressed with the old file as dictionary; bsdiff's own format; gaps
+between the bytes that are others, then these bytes, apart by their place in four (numbers of 32
+bits have sign and size in the last), each part compressed and after its length."""
+WAYS = (WHOLE, ZSTD, DICTIONARY, BSDIFF, SPARSE)
 
 BSDIFF_LIMIT_BYTES = 2**24
 """Of old and new together: sorting suffixes takes 16 times the memory (two arrays of int64)."""
@@ -30,6 +33,7 @@ BSDIFF_LIMIT_BYTES = 2**24
 _LEVEL = 19  # the highest that needs no more memory than the window
 _WINDOW_LOG = 27  # the most that a decoder grants unasked, zstd(1) --long
 _MAGIC, _HEADER, _STEP = b"BSDIFF40", 32, 24
+_FAR, _LENGTH, _PLANES = 255, 4, 4
 
 
 class Delta(NamedTuple):
@@ -46,6 +50,8 @@ def deltas(old: bytes, new: bytes) -> dict[str, bytes]:
         found[DICTIONARY] = _compressor(old, new).compress(new)
         if len(old) + len(new) <= BSDIFF_LIMIT_BYTES:
             found[BSDIFF] = bsdiff4.diff(old, new)
+        if len(old) == len(new):
+            found[SPARSE] = sparse(old, new)
     return found
 
 
@@ -69,6 +75,7 @@ def restored(way: str, data: bytes, old: bytes, size_bytes: int, place: str) -> 
         ZSTD: lambda data, old, size: _decompressed(data, b"", size),
         DICTIONARY: _decompressed,
         BSDIFF: _patched,
+        SPARSE: _filled,
     }
     try:
         made = ways[way](data, old, size_bytes)
@@ -101,6 +108,42 @@ def _decompressed(data: bytes, old: bytes, size_bytes: int) -> bytes:
     decompressor = zstandard.ZstdDecompressor(dict_data=_dictionary(old), max_window_size=window)
     with decompressor.stream_reader(data) as reader:
         return reader.read(size_bytes + 1)
+
+
+def sparse(old: bytes, new: bytes) -> bytes:
+    """Return where *new* differs from *old*, of its size, and how.
+
+    A gap of ``_FAR`` bytes has none behind it.
+    """
+    before, after = np.frombuffer(old, np.uint8), np.frombuffer(new, np.uint8)
+    places = np.flatnonzero(before != after)
+    gaps = np.diff(places, prepend=-1) - 1
+    far = gaps // _FAR
+    ends = np.cumsum(far + 1)
+    steps = np.full(int(ends[-1]) if len(ends) else 0, _FAR, np.uint8)
+    steps[ends - 1] = gaps % _FAR
+    planes = [after[places[places % _PLANES == one]] for one in range(_PLANES)]
+    parts = [_compressor(b"", one).compress(one) for one in (a.tobytes() for a in (steps, *planes))]
+    return b"".join(len(one).to_bytes(_LENGTH, "little") + one for one in parts)
+
+
+def _filled(data: bytes, old: bytes, size_bytes: int) -> bytes:
+    if len(old) != size_bytes:
+        raise ValueError("it is for a file of another size")
+    parts = []
+    for _ in range(1 + _PLANES):
+        end = _LENGTH + int.from_bytes(data[:_LENGTH], "little")
+        packed, data = data[_LENGTH:end], data[end:]
+        parts.append(np.frombuffer(_decompressed(packed, b"", size_bytes), np.uint8))
+    steps, *planes = parts
+    near = steps < _FAR
+    places = np.cumsum(steps.astype(np.int64) + near)[near] - 1
+    if places.max(initial=0) >= size_bytes:
+        raise ValueError("it reaches beyond the file")
+    new = np.frombuffer(old, np.uint8).copy()
+    for one, values in enumerate(planes):
+        new[places[places % _PLANES == one]] = values
+    return new.tobytes()
 
 
 def _patched(data: bytes, old: bytes, size_bytes: int) -> bytes:

@@ -16,6 +16,7 @@ from droidloop.models.packages.export import export
 from droidloop.models.packages.litert import LiteRT
 from droidloop.models.packages.package import Package
 from droidloop.models.packages.shipped import Shipped
+from droidloop.models.patches.od_update import followed
 from droidloop.models.updates.slots import Step
 from droidloop.models.updates.stock import Stock
 from droidloop.platform.arrays import Array, BoolArray, IntArray
@@ -96,6 +97,7 @@ class Releases(Stateful):
         self.made: list[Release] = []
         self._fitted, self._listed, self._listed_as = np.full((3, len(population)), -1)
         self._times = 0
+        self._codes: dict[str, Array] = {}
 
     @property
     def variants(self) -> Sequence[str]:
@@ -135,11 +137,13 @@ class Releases(Stateful):
         """Make a package of *version*, and begin to deliver it."""
         shipped, number = version.ship(), version.round + 1
         faults = self._faults(len(self.made) + 1)
-        folder = self._folder_of(number)
+        folder, graph = self._folder_of(number), shipped.graph
+        if self._section.codes_share:
+            graph, self._codes = followed(graph, self._codes, self._section.codes_share)
         if folder.exists():  # whole, as it was renamed: made before the run was killed
             package = Package.load(folder)
         else:
-            graph = turned_round(shipped.graph) if "worse" in faults else shipped.graph
+            graph = turned_round(graph) if "worse" in faults else graph
             package = export(
                 graph, name=self._name, version=number, variants=VARIANTS, items=self.items
             )
@@ -308,12 +312,17 @@ class Releases(Stateful):
             }
             for one in self.made
         ]
-        noted = {"fitted": self._fitted, "listed": self._listed, "listed_as": self._listed_as}
+        noted = {
+            "codes": {**self._codes},
+            "fitted": self._fitted,
+            "listed": self._listed,
+            "listed_as": self._listed_as,
+        }
         return {"times": self._times, "installed": self._installed.state(), "made": made, **noted}
 
     def restore(self, tree: Mapping[str, Tree]) -> None:
         """Know the releases of *tree*; see ``Stateful``."""
-        self._times = tree["times"]
+        self._times, self._codes = tree["times"], dict(tree["codes"])
         self._installed.restore(tree["installed"])
         self._fitted[:], self._listed[:] = tree["fitted"], tree["listed"]
         self._listed_as[:] = tree["listed_as"]

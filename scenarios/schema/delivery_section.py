@@ -56,6 +56,9 @@ class DeliverySection(Section):
     """Whether phones fetch it only over WiFi."""
     patches: bool = True
     """Whether a phone that has a version fetches what differs from it, where that is less."""
+    codes_share: Share = 0.0
+    """Of a table of codes: the share of its bytes, at most, that one release changes of the one
+    before; 0: each has codes of its own, and patches are nearly as large as the whole."""
     budget_mb: PositiveFloat | None = None
     """The most that a phone fetches of models in a day of the run; without limit if not given."""
     max_list_s: PositiveFloat | None = None

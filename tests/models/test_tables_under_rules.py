@@ -33,6 +33,7 @@ from droidloop.models.recommenders.mf import MF
 from droidloop.models.recommenders.neumf import NeuMF
 from droidloop.models.recommenders.personal_score import PersonalScore
 from droidloop.models.tables.binary import BinaryTable
+from droidloop.models.tables.codes import CodebookTable
 from droidloop.models.tables.dense import DenseTable
 from droidloop.models.tables.elastic import ElasticTable
 from droidloop.models.tables.float_rows import float_bytes
@@ -49,12 +50,14 @@ DATA = equal_data(DRAWS, N_USERS, N_ITEMS, 5)
 PHONES = np.arange(N_USERS)
 SGD = Sgd(0.1, 0.1, epochs=2)
 
+CODES = np.arange(N_ITEMS)[:, None] // np.array([1, 5, 25]) % 5
 TABLES: dict[str, Callable[[int], EmbeddingTable]] = {
     "dense": lambda dim: DenseTable(N_ITEMS, dim, sd=0.3),
     "hashed": lambda dim: HashedTable(N_ITEMS, dim, 13, sd=0.3),
     "quotient-remainder": lambda dim: QuotientRemainderTable(N_ITEMS, dim, 7, sd=0.3),
     "binary": lambda dim: BinaryTable(N_ITEMS, dim, sd=0.3),
     "elastic": lambda dim: ElasticTable(N_ITEMS, dim, 2, sd=0.3),
+    "codewords": lambda dim: CodebookTable(N_ITEMS, dim, 5, CODES, sd=0.3),
 }
 
 

@@ -31,18 +31,28 @@ def ml_100k() -> "Split":
     return leave_one_out(implicit(load(folder("ml-100k"))))
 
 
-def ml_1m() -> "Split":
+def ml_1m(users: int | None = None) -> "Split":
     """Return ml-1m without ratings: test the row of the NCF paper, validation the latest other.
+
+    With *users*, of so many of them, the same always.
 
     A third of the rows have no time and come before all others, so validation is the latest row
     of known time where the user has one.
     """
+    import numpy as np
+
     from droidloop.models.data.readers import Columns, load, load_flags
     from droidloop.models.data.split import leave_one_out
+    from droidloop.platform.draws import Draws
 
     file = folder("ml-1m") / "interactions.parquet"
     every = load(file, columns=Columns("user", "item", None, "timestamp"))
-    return leave_one_out(every, load_flags(file, "loo_test"))
+    tests = load_flags(file, "loo_test")
+    if users is not None:
+        chosen = Draws(0, "users").choose(np.arange(every.n_users), users, 0)
+        mine = np.isin(every.users, chosen)
+        every, tests = every.keep(mine), tests[mine]
+    return leave_one_out(every, tests)
 
 
 def implicit(interactions: "Interactions") -> "Interactions":

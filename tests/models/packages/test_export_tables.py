@@ -8,6 +8,7 @@ from droidloop.models.packages.export import export
 from droidloop.models.packages.exportable import scoring_table
 from droidloop.models.packages.litert import LiteRT, check
 from droidloop.models.tables.binary import BinaryTable
+from droidloop.models.tables.codes import CodebookTable
 from droidloop.models.tables.dense import DenseTable
 from droidloop.models.tables.elastic import ElasticTable
 from droidloop.models.tables.float_rows import every_vector
@@ -26,6 +27,7 @@ TABLES: dict[str, EmbeddingTable] = {
     "concat": QuotientRemainderTable(N, DIM + 1, 71, "concat"),
     "binary": BinaryTable(N, DIM),
     "elastic": ElasticTable(N, DIM, 16, 3),
+    "codes": CodebookTable(N, DIM, 32, np.arange(N)[:, None] // np.array([1, 32, 1024]) % 32),
 }
 OVERHEAD_BYTES = 6000
 """A bound on what a file holds beside its constants: structure, names, metadata."""
@@ -62,6 +64,17 @@ def test_the_file_of_a_small_table_is_small_and_scores_as_its_look_ups_do(name: 
     np.testing.assert_allclose(scores, exact(table, params, users), atol=1e-5)
     rounded = LiteRT(package.model("int8")).scores(users).values
     assert np.abs(rounded - scores).max() < 0.02 * np.abs(scores).max()
+
+
+def test_codes_export_in_a_byte_each() -> None:
+    table, users = TABLES["codes"], users_of(TABLES["codes"])
+    params = table.init(DRAWS)
+    package = export(scoring_table(table, params), name="mf", version=1, variants=("float32",))
+    check(package, "float32")
+    constants = 3 * N + 4 * 3 * 32 * DIM
+    assert 0 < len(package.model("float32")) - constants < 2 * OVERHEAD_BYTES
+    scores = LiteRT(package.model("float32")).scores(users).values
+    np.testing.assert_allclose(scores, exact(table, params, users), atol=1e-5)
 
 
 def test_an_elastic_table_exports_at_a_budget() -> None:

@@ -4,6 +4,7 @@ import bz2
 import tracemalloc
 
 import bsdiff4
+import numpy as np
 import pytest
 import zstandard
 from bsdiff4.core import encode_int64
@@ -14,12 +15,15 @@ from droidloop.models.updates.delta import (
     BSDIFF,
     BSDIFF_LIMIT_BYTES,
     DICTIONARY,
+    SPARSE,
     WHOLE,
     ZSTD,
     deltas,
     restored,
     smallest,
+    sparse,
 )
+from droidloop.platform.draws import Draws
 from droidloop.platform.errors import PackageError
 from tests.models.updates.conftest import weights
 
@@ -38,6 +42,25 @@ def test_edits_of_a_file_come_back(old: bytes, data: st.DataObject) -> None:
     new = old[cut:] + data.draw(st.binary(max_size=20)) + old[:cut] + b"!"
     for way, made in deltas(old, new).items():
         assert restored(way, made, old, len(new), "p") == new
+
+
+@given(st.binary(min_size=1, max_size=2000), st.data())
+@settings(max_examples=100)
+def test_bytes_that_are_others_come_back(old: bytes, data: st.DataObject) -> None:
+    new, places = bytearray(old), st.integers(0, len(old) - 1)
+    for place in data.draw(st.lists(places, max_size=6)):
+        new[place] ^= 255
+    assert restored(SPARSE, deltas(old, bytes(new))[SPARSE], old, len(new), "p") == bytes(new)
+
+
+def test_codes_that_change_here_and_there_take_few_bytes_that_way() -> None:
+    draws, places = Draws(3, "codes"), np.arange(20_000)
+    codes = (draws.uniform(places, 0) * 32).astype(np.uint8)
+    others = (draws.uniform(places, 1) * 32).astype(np.uint8)
+    new = np.where(draws.uniform(places, 2) < 0.2, others, codes)
+    assert smallest(codes.tobytes(), new.tobytes()).way == SPARSE
+    with pytest.raises(PackageError, match="another size"):
+        restored(SPARSE, sparse(codes.tobytes(), new.tobytes()), b"short", 20_000, "p")
 
 
 def test_bsdiff_patches_are_the_format_of_others() -> None:
@@ -80,6 +103,8 @@ def test_a_large_pair_is_not_sorted(monkeypatch: pytest.MonkeyPatch) -> None:
         (BSDIFF, b"BSDIFF40" + b"".join(encode_int64(n) for n in (-5, -5, 1000)) + b"x" * 99),
         (BSDIFF, b"BSDIFF40"),
         (BSDIFF, b""),
+        (SPARSE, b""),
+        (SPARSE, (2**31).to_bytes(4, "little") + b"x" * 99),
         (ZSTD, b""),
         (WHOLE, b"short"),
     ],

@@ -1,0 +1,1 @@
+"""Learned patches: what changes in a model that phones have, in few bytes."""

@@ -34,7 +34,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Have processes share the work by groups: what tests of a group share is made once."""
     from xdist.scheduler import LoadScopeScheduling
 
-    class ByGroup(LoadScopeScheduling):
+    class ByGroup(LoadScopeScheduling):  # type: ignore[misc]  # a base without types
         def _split_scope(self, nodeid: str) -> str:
             return group_of(nodeid)
 

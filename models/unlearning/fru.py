@@ -75,6 +75,8 @@ class Replays:
     ) -> Messages:
         """Take a step of the rule; what it sends and keeps is then made as long as it was."""
         assert inbox is not None  # a server sends one
+        if data.n_users != len(cohort):
+            raise ValueError(f"{data.n_users} rows of data for {len(cohort)} phones")
         before = {name: rows.copy() for name, rows in cohort.private.items()}
         sent = self._steps(cohort, inbox, data, draws)
         self._private(cohort, before)
@@ -151,7 +153,7 @@ class Rows:
             own = messages.rows.get(name, np.arange(len(values)) - offsets[place])
             places.append(place)
             rows.append(self._first[name] + own)
-            flat = values.reshape(len(values), math.prod(values.shape[1:]))
+            flat = _flat(values)
             lengths.append(np.sqrt(np.square(flat.astype(np.float64)).sum(axis=1)))
         return np.concatenate(places), np.concatenate(rows), np.concatenate(lengths)
 
@@ -216,7 +218,7 @@ class FRU(Unlearner):
     def computed(self, cohort: Cohort, before: dict[str, Array], sent: Messages) -> None:
         """Log the updates; see ``Unlearner``."""
         self._last[cohort.phones] = sent.base
-        flat = [rows.reshape(len(rows), -1) for _, rows in sorted(before.items())]
+        flat = [_flat(rows) for _, rows in sorted(before.items())]
         private = np.concatenate([np.zeros((len(cohort), 0), np.float32), *flat], axis=1)
         moved = _moved(before, cohort.private)
         numbers = np.full(len(cohort), cohort.round)
@@ -301,10 +303,15 @@ def numbers_of(phones: IntArray, lengths: Records, undo: Records) -> IntArray:
     return records["number"][first[at]].astype(np.int64)
 
 
+def _flat(rows: Array) -> Array:
+    """Return each row as one of numbers, also where there is none."""
+    return rows.reshape(len(rows), math.prod(rows.shape[1:]))
+
+
 def _moved(before: dict[str, Array], after: dict[str, Array]) -> FloatArray:
     """Return how far what is private has moved on each phone, all columns together."""
     squares = [
-        np.square((after[name] - rows).reshape(len(rows), -1).astype(np.float64)).sum(axis=1)
+        np.square(_flat(after[name] - rows).astype(np.float64)).sum(axis=1)
         for name, rows in before.items()
     ]
     return np.sqrt(np.sum(squares, axis=0)) if squares else np.zeros(0)

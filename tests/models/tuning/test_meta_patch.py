@@ -20,8 +20,9 @@ from droidloop.models.tuning.meta_patch import (
     patch_store,
     patched,
 )
-from droidloop.models.tuning.momo_distill import momo_distill
+from droidloop.models.tuning.momo_distill import Taught, momo_distill
 from droidloop.platform.draws import Draws
+from tests.contracts.recommender import RecommenderContract
 from tests.contracts.tiny import equal_data
 
 DRAWS = Draws(4, "meta patch")
@@ -32,6 +33,7 @@ CLOUD = init_all(MODEL, DRAWS, N_USERS)
 USERS = CLOUD["user"].numpy()
 PHONES = np.arange(N_USERS)
 BASIS = learn_basis(MODEL, CLOUD, DATA, DATA, NUMBERS, 3, DRAWS)
+TAUGHT = Taught(N_ITEMS, DIM, "log", teacher=CLOUD, beta=0.5)
 RULE = MetaPatch(MODEL, CLOUD, BASIS, MetaPatchSection(numbers=NUMBERS), threads=1)
 CHANGES = {
     "data.users": 20,
@@ -134,3 +136,8 @@ def test_teachers_ask_for_the_log_loss() -> None:
     chosen = Hyperparameters(epochs=1, lr=0.02, batch=32, negatives=4)
     with pytest.raises(ValueError, match="the loss is log, not bpr"):
         momo_distill(MF(N_ITEMS, DIM, "bpr"), CLOUD, USERS, DATA, chosen, beta=1.0, draws=DRAWS)
+
+
+class TestTaught(RecommenderContract):
+    recommender = TAUGHT
+    n_users, n_items = N_USERS, N_ITEMS

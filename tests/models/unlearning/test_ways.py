@@ -5,16 +5,65 @@ from typing import Any
 import numpy as np
 import pytest
 
+from droidloop.models.federated.fedmf import FedMF
+from droidloop.models.federated.folds import row_average
 from droidloop.models.interfaces.learning import Cohort
 from droidloop.models.learning.learning import FederatedLearning
+from droidloop.models.local.sgd import Sgd
+from droidloop.models.recommenders.mf import MF
+from droidloop.models.unlearning.ascent import Climbs
+from droidloop.models.unlearning.fru import Replays, Rows
 from droidloop.models.unlearning.unlearner import Unlearner
+from droidloop.models.unlearning.update_log import Records, UpdateLog
 from droidloop.platform.arrays import Array, IntArray
+from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
 from droidloop.platform.registry import find
 from droidloop.scenarios.run.experiment import prepare
+from tests.contracts.client_rule import ClientRuleContract
+from tests.contracts.tiny import tiny_data
 from tests.scenarios.churning import PHONES, scenario
 
 EVERYBODY = np.arange(PHONES)
+DRAWS, USERS = Draws(13, "ways"), 12
+MODEL = MF(30, 6)
+DOWN = FedMF(MODEL, Sgd(epochs=2, batch=20))
+UP = FedMF(MODEL, Sgd(lr_user=0.0, lr_rows=-0.1, epochs=2, batch=20))
+
+
+class TestClimbing(ClientRuleContract):
+    rule = Climbs(DOWN, UP, 2.0)
+    recommender = MODEL
+    data = tiny_data(DRAWS, USERS, 30)
+    server = staticmethod(lambda: row_average(MODEL.init(DRAWS)))
+
+
+def records(number: int) -> tuple[Records, Records]:
+    """Return what each phone knows of one update: that rows 0 to 9, and what is private, moved."""
+    log, phones = UpdateLog(MODEL.dim, None), np.arange(USERS)
+    place, row = np.repeat(phones, 10), np.tile(np.arange(10), USERS)
+    moved = 0.1 + DRAWS.child("moved").uniform(place, row)
+    private = np.zeros((USERS, MODEL.dim), np.float32)
+    numbers = np.full(USERS, number)
+    far = np.linspace(0.5, 0.7, USERS)
+    log.add(phones, numbers, numbers, (place, row, moved), private, far)
+    return log.lengths, log.undo
+
+
+class TestReplaying(ClientRuleContract):
+    """The turn is that of the log, whichever it is now."""
+
+    random = False
+    rule = Replays(DOWN, Rows({"item": (30, 6)}), *records(3), 2, "drop")
+    recommender = MODEL
+    data = tiny_data(DRAWS, USERS, 30)
+    server = staticmethod(lambda: row_average(MODEL.init(DRAWS)))
+
+
+class TestReplayingAllRows(TestReplaying):
+    rule = Replays(DOWN, Rows({"item": (30, 6)}), *records(3), 1, "keep")
+
+
 LATE = np.array([1, 4])
 
 

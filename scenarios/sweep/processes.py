@@ -1,6 +1,6 @@
 """Plays runs in processes of this machine, one thread each, as many at once as there are cores.
 
-A process plays many runs: what it imports takes longer than a small run.
+A process plays many runs, and imports once.
 """
 
 import json

@@ -245,10 +245,16 @@ def test_a_kept_child_that_was_idle_is_started_again(
 ) -> None:
     (tmp_path / f"{CHILD}.py").write_text(SERVED.replace("IDLE", "0.2"))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    answer = tmp_path / "answer"
     with closing(Kept(CHILD)) as child:
-        for wait_s in (0.0, 0.2, 0.21, 0.6):  # it may end before, after, and while it is asked
+        for wait_s in (0.0, 0.2, 0.21):  # it may end before, after, and while it is asked
             time.sleep(wait_s)
-            child.ask(str(tmp_path / "answer"), what="what", timeout_s=60)
+            child.ask(str(answer), what="what", timeout_s=60)
+        ended = child._process
+        assert ended is not None
+        assert ended.wait(60) == 0
+        child.ask(str(answer), what="what", timeout_s=60)
+    assert answer.read_text() != str(ended.pid)
 
 
 def test_what_is_exported_does_not_depend_on_what_was_before(table: Array) -> None:

@@ -86,8 +86,7 @@ class Churn(Stateful):
         """Go on as *tree* says, with phones as they are by then; see ``Stateful``."""
         super().restore(tree)
         past = self._events[: self._next]
-        for stay in past["stay"][past["what"] == What.CAME].tolist():
-            self._begin(np.array([stay]))
+        self._begin(past["stay"][past["what"] == What.CAME])
 
     def _happen(self, what: What, stays: IntArray, now_us: int) -> None:
         phones, going = self._stays["phone"][stays], self._stays["going"][stays]
@@ -112,25 +111,32 @@ class Churn(Stateful):
         self._note(phones, ["came", "returned", "replaced"], again.astype(np.int64) + replaced)
 
     def _begin(self, stays: IntArray) -> None:
-        """Have *stays* be the present ones of their phones, of the class that they say."""
-        traits = self._population.traits
-        for stay in self._stays[stays]:
-            phone = int(stay["phone"])
-            if stay["profile"] >= 0:
-                traits[phone] = self._of_class(int(stay["profile"]))[0][phone]
-            traits["join_us"][phone], traits["leave_us"][phone] = stay["join_us"], stay["leave_us"]
+        """Have *stays* be the present ones of their phones, of the class that they say.
+
+        Of several stays of a phone the last is.
+        """
+        begun, traits = self._stays[stays], self._population.traits
+        others = begun[begun["profile"] >= 0][::-1]
+        phones, at = np.unique(others["phone"], return_index=True)
+        profiles = others["profile"][at]
+        for profile in np.unique(profiles).tolist():
+            mine = phones[profiles == profile]
+            traits[mine] = self._of_class(profile)[0][mine]
+        for name in ("join_us", "leave_us"):
+            traits[name][begun["phone"]] = begun[name]
 
     def _replace(self, phones: IntArray, profiles: IntArray) -> None:
         """Have other phones, of *profiles*, take the places of *phones*: they hold nothing yet."""
         if not len(phones):
             return
         state = self._population.state
-        for phone, profile in zip(phones.tolist(), profiles.tolist(), strict=True):
-            new = self._of_class(profile)[1][phone].copy()
+        for profile in np.unique(profiles).tolist():
+            mine = phones[profiles == profile]
+            new = self._of_class(profile)[1][mine]
             for name in _KEPT:
-                new[name] = state[name][phone]
-            self.brought_uj[phone] += int(new["battery_uj"]) - int(state["battery_uj"][phone])
-            state[phone] = new
+                new[name] = state[name][mine]
+            self.brought_uj[mine] += new["battery_uj"] - state["battery_uj"][mine]
+            state[mine] = new
         self._learning.store.reset(phones)
         self._learning.given[phones] = self._learning.took_part[phones] = False
         self._wiped(phones)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from droidloop.models.interfaces.metrics import AtK, Listed, Metric
+from droidloop.platform.arrays import IntArray
 from droidloop.platform.registry import Method
 
 
@@ -13,10 +14,15 @@ class Gini(AtK):
 def gini(listed: Listed, k: int) -> float:
     """Return the index over all items, those that nobody is shown included; NaN without lists."""
     shown, n = listed.items[:, :k], listed.split.n_items
-    exposure = np.sort(np.bincount(shown[shown >= 0], minlength=n))
-    if not exposure.sum():
+    return gini_of(np.bincount(shown[shown >= 0], minlength=n))
+
+
+def gini_of(counts: IntArray) -> float:
+    """Return the Gini index of *counts*; NaN where all are 0."""
+    rising, n = np.sort(counts), len(counts)
+    if not rising.sum():
         return float("nan")
-    return float((2 * np.arange(1, n + 1) - n - 1) @ exposure / (n * exposure.sum()))
+    return float((2 * np.arange(1, n + 1) - n - 1) @ rising / (n * rising.sum()))
 
 
 METHOD = Method(

@@ -86,11 +86,11 @@ def city() -> City:
     part = parts(events.counts)
     train = events.keep(part == TRAIN)
     places = counted(by_hours(places, train, CATEGORIES, Draws(1, "categories")), train)
-    asked = {"valid": _asked(events, part == VALID), "test": _asked(events, part == TEST)}
+    asked = {"valid": asked_of(events, part == VALID), "test": asked_of(events, part == TEST)}
     return City(places, train, asked)
 
 
-def _asked(events: "UserItems", wanted: "BoolArray") -> Asked:
+def asked_of(events: "UserItems", wanted: "BoolArray") -> Asked:
     """Return the *wanted* events as questions, each with all events of its user before it."""
     from droidloop.models.data.interactions import UserItems
 

@@ -79,7 +79,7 @@ def test_other_donors_give_other_models(
     values = []
     for donors in ("similar", "random"):
         folder = tmp_path / donors
-        settings = (f"training.donors='{donors}'", "training.learning_rate=0.3")
+        settings = (f"training.donors='{donors}'", "training.learning_rate=1.0")
         assert play(command, small, folder, *settings) == ""
         metrics = read(folder, "metrics")
         values.append(metrics["value"][metrics["model"] == b"trained"].tolist())

@@ -33,7 +33,7 @@ DATA, NAME = "ml-100k", "tune-ml-100k"
 SEEDS = (1,)
 """The first of three."""
 DIM, LATE = 32, 24
-HOW = {"all": (0.01, 0.01, 2), "user": (0.01, 0.0, 2), "alone": (0.1, 0.1, 12)}
+HOW = {"all": (0.003, 0.003, 4), "user": (0.003, 0.0, 4), "alone": (0.1, 0.1, 6)}
 """The steps of a user's vector and of item rows, and the turns, of each way: see ``tried``."""
 TRIED = {
     "all": ((0.003, 0.01, 0.03, 0.1), (1, 2, 4, 8)),

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from droidloop.models.interfaces.learning import Ids, Parameter, Params
+from droidloop.models.interfaces.learning import Params
 from droidloop.platform.arrays import Array, Float32Array
 from droidloop.platform.registry import Method
 from droidloop.platform.section import Section
@@ -67,15 +67,6 @@ class BinaryTable(RowTable):
     def __post_init__(self) -> None:
         if self.n < 0 or self.dim < 1 or self.sd < 0:
             raise ValueError(f"no table has {self.n} rows of {self.dim} signs, sd {self.sd}")
-
-    @property
-    def parameters(self) -> dict[str, Parameter]:
-        """One row for each id."""
-        return {self.name: Parameter((self.n, self.dim), by_row=True)}
-
-    def rows_of(self, ids: Ids) -> dict[str, Ids]:
-        """Return *ids*: every id has a row of its own."""
-        return {self.name: ids}
 
     def compose(self, parts: Params) -> torch.Tensor:
         """Return the signs; their gradient is passed on to the latent numbers."""

@@ -206,15 +206,6 @@ class CodesTable(RowTable):
             raise ValueError(f"a codebook has 1 to {MOST_WORDS} codewords, not {self.words}")
 
     @property
-    def parameters(self) -> dict[str, Parameter]:
-        """One row for each id."""
-        return {self.name: Parameter((self.n, self.dim), by_row=True)}
-
-    def rows_of(self, ids: Ids) -> dict[str, Ids]:
-        """Return *ids*: every id has a row of its own."""
-        return {self.name: ids}
-
-    @property
     def flops(self) -> int:
         """Nothing: a vector is a row while it is trained."""
         return 0

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from droidloop.models.interfaces.learning import Ids, Parameter
 from droidloop.platform.registry import Method
 from droidloop.platform.section import Section
 
@@ -22,18 +21,9 @@ class DenseTable(RowTable):
             raise ValueError(f"no table has {self.n} rows of {self.dim} numbers, sd {self.sd}")
 
     @property
-    def parameters(self) -> dict[str, Parameter]:
-        """One row for each id."""
-        return {self.name: Parameter((self.n, self.dim), by_row=True)}
-
-    @property
     def plain(self) -> bool:
         """A vector is a row."""
         return True
-
-    def rows_of(self, ids: Ids) -> dict[str, Ids]:
-        """Return *ids*: every id has a row of its own."""
-        return {self.name: ids}
 
     @property
     def flops(self) -> int:

@@ -50,15 +50,6 @@ class ElasticTable(RowTable):
             raise ValueError(f"no {self.n} vectors make {self.groups} groups")
 
     @property
-    def parameters(self) -> dict[str, Parameter]:
-        """One row for each id."""
-        return {self.name: Parameter((self.n, self.dim), by_row=True)}
-
-    def rows_of(self, ids: Ids) -> dict[str, Ids]:
-        """Return *ids*: every id has a row of its own."""
-        return {self.name: ids}
-
-    @property
     def flops(self) -> int:
         """A product with the subset, forward and back."""
         return 2 * self.dim

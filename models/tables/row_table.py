@@ -18,9 +18,10 @@ from .float_rows import row_cost as cost_of
 class RowTable:
     """*n* vectors of *dim* numbers, made of rows of parameters whose names start with *name*.
 
-    A table gives ``parameters`` and ``rows_of``, and ``compose`` where a vector is no row as it
-    stands. The rest has an answer here that is right for every such table: rows are drawn from
-    N(0, *sd*); what ships are all vectors, unless ``scorer`` is told how to ship less.
+    A table gives ``parameters`` and ``rows_of`` where an id has no row of its own, and ``compose``
+    where a vector is no row as it stands. The rest has an answer here that is right for every such
+    table: rows are drawn from N(0, *sd*); what ships are all vectors, unless ``scorer`` is told how
+    to ship less.
     """
 
     n: int
@@ -30,12 +31,12 @@ class RowTable:
 
     @property
     def parameters(self) -> dict[str, Parameter]:
-        """All its parameters by name."""
-        raise NotImplementedError
+        """All its parameters by name; here one row for each id."""
+        return {self.name: Parameter((self.n, self.dim), by_row=True)}
 
     def rows_of(self, ids: Ids) -> dict[str, Ids]:
-        """Return the rows that *ids* read; see ``EmbeddingTable.rows_of``."""
-        raise NotImplementedError
+        """Return the rows that *ids* read: here their own; see ``EmbeddingTable.rows_of``."""
+        return {self.name: ids}
 
     def compose(self, parts: Params) -> torch.Tensor:
         """Return the rows of the one parameter, as they stand."""

@@ -114,3 +114,14 @@ def test_a_base_lies_beside_the_file(tmp_path: Path, small: Path) -> None:
     file.write_text('base = "base.toml"\n[grid]\nprotocol.clients = [5]')
     [run] = plan_of(file).runs
     assert (plan_of(file).name, run.scenario.name) == ("mine", "small")
+
+
+STUDIES = Path(__file__).parents[3] / "docs" / "studies"
+
+
+@pytest.mark.parametrize("study", sorted(STUDIES.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_study_of_the_docs_can_be_planned_with_a_name_for_each_point(study: Path) -> None:
+    plan = plan_of(study)
+    names = {one.scenario.name for one in plan.runs}
+    seeds = {one.scenario.seed for one in plan.runs}
+    assert len(names) * len(seeds) == len(plan.runs) > len(seeds) >= 3

@@ -223,7 +223,8 @@ def _choose(
             for _ in range(_TRIES):
                 source = _source(bounds, uniform_at(key, user, counter))
                 table = 0 if source == 0 else tastes[user, source - 1] + 1
-                item = _drawn(kept[table], other[table], bits_at(key, user, counter + 1))
+                word = bits_at(key, user, counter + 1)
+                item = int(_drawn(kept[table], other[table], word))
                 counter += 2
                 if owner[item] != user:
                     break

@@ -159,7 +159,7 @@ def hits_of(data: "Interactions", seed: int) -> dict[str, float]:
     from droidloop.models.fitting.baselines import SIMPLE, STRENGTHS
     from droidloop.models.fitting.fit import fit
     from droidloop.models.fitting.train_centrally import CENTRAL
-    from droidloop.models.interfaces.learning import init_all
+    from droidloop.models.interfaces.learning import Params, init_all
     from droidloop.models.recommenders.mf import MF
     from droidloop.platform.draws import Draws
 
@@ -174,13 +174,17 @@ def hits_of(data: "Interactions", seed: int) -> dict[str, float]:
     def centrally() -> Any:
         for l2 in STRENGTHS:
             model = MF(split.n_items, DIM, l2=l2)
+
+            def quality(params: Params, model: MF = model) -> float:
+                return hits(ModelScorer(model, params), "valid")
+
             params = fit(
                 *(model, init_all(model, draws, split.n_users), split.train, CENTRAL),
                 n_items=split.n_items,
                 exclude=exclude,
                 draws=draws,
                 engine="numba",
-                validate=lambda params, model=model: hits(ModelScorer(model, params), "valid"),
+                validate=quality,
             )
             yield {}, ModelScorer(model, params)
 

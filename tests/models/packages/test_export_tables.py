@@ -13,6 +13,7 @@ from droidloop.models.tables.dense import DenseTable
 from droidloop.models.tables.elastic import ElasticTable
 from droidloop.models.tables.float_rows import every_vector
 from droidloop.models.tables.hashed import HashedTable
+from droidloop.models.tables.pruned import PrunedTable
 from droidloop.models.tables.quotient_remainder import QuotientRemainderTable
 from droidloop.platform.arrays import Array
 from droidloop.platform.draws import Draws
@@ -27,6 +28,7 @@ TABLES: dict[str, EmbeddingTable] = {
     "concat": QuotientRemainderTable(N, DIM + 1, 71, "concat"),
     "binary": BinaryTable(N, DIM),
     "elastic": ElasticTable(N, DIM, 16, 3),
+    "pruned": PrunedTable(N, DIM, 1.0),
     "codes": CodebookTable(N, DIM, 32, np.arange(N)[:, None] // np.array([1, 32, 1024]) % 32),
 }
 OVERHEAD_BYTES = 6000
@@ -75,6 +77,18 @@ def test_codes_export_in_a_byte_each() -> None:
     assert 0 < len(package.model("float32")) - constants < 2 * OVERHEAD_BYTES
     scores = LiteRT(package.model("float32")).scores(users).values
     np.testing.assert_allclose(scores, exact(table, params, users), atol=1e-5)
+
+
+def test_a_pruned_table_exports_what_it_keeps() -> None:
+    table, users = PrunedTable(N, DIM, 0.1), users_of(TABLES["pruned"])
+    params = table.init(DRAWS)
+    package = export(scoring_table(table, params), name="mf", version=1, variants=("float32",))
+    check(package, "float32")
+    kept_and_order = 5 * table.kept + 4 * N
+    assert len(package.model("float32")) < 1.2 * kept_and_order + 4 * OVERHEAD_BYTES < table.n * 64
+    scores = LiteRT(package.model("float32")).scores(users).values
+    shipped = table.unpack(table.pack(params))
+    np.testing.assert_allclose(scores, exact(table, shipped, users), atol=1e-5)
 
 
 def test_an_elastic_table_exports_at_a_budget() -> None:

@@ -18,6 +18,12 @@ TABLES: list[dict[str, Any]] = [
     {"kind": "binary"},
     {"kind": "elastic", "blocks": 2, "groups": 3, "budget": 0.9},
 ]
+FURTHER: list[dict[str, Any]] = [
+    {"kind": "codes", "books": 1, "words": 8},
+    {"kind": "pruned", "share": 0.5},
+]
+"""Trained as a dense table is, each with a rule of every sort."""
+SORTS = {("fedmf", "rounds"), ("gossip-mf", "gossip"), ("tune", "local")}
 PROTOCOLS = ("rounds", "buffered", "gossip", "groups", "local")
 
 
@@ -36,7 +42,7 @@ def combinations() -> list[Any]:
         if "item-table" not in recommender.gives:
             continue
         for protocol in PROTOCOLS:
-            for table in TABLES:
+            for table in TABLES + FURTHER * ((rule.name, protocol) in SORTS):
                 if fits(rule, protocol, table["kind"]):
                     name = f"{rule.name}-{protocol}-{table['kind']}"
                     found.append(pytest.param(rule.name, protocol, table, id=name))

@@ -1,4 +1,6 @@
-"""MPDA: a cloud trains DIN, phones tune it with samples that the cloud offers.
+"""MPDA does not work here, because phones that tune alone with all their data are as good.
+
+A cloud trains DIN, phones tune it with samples that the cloud offers.
 
 What is told is what a user had next, from an item that the user never had, or whether a rated event
 is liked. Of each user's events the cloud and the phone have the oldest 80 %; the next 10 % are for
@@ -44,7 +46,7 @@ from .mpda_rule import MPDA, mpda_store
 
 
 class MPDASection(Section):
-    """A cloud's DIN tuned on a phone's own samples and on offered ones that help it."""
+    """No better than tuning alone here: a cloud's DIN tuned on own and on offered samples."""
 
     learning_rate: PositiveFloat = 0.03
     """On the phone."""

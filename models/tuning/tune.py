@@ -1,4 +1,6 @@
-"""Fine-tuning: phones get a model that was trained in one place, and go on with it alone.
+"""Fine-tuning does not work here, because the model that phones get has seen the same history.
+
+Phones get a model that was trained in one place, and go on with it alone.
 
 The place that has trained it knows every user's first vector; what becomes of it stays on the
 phone.
@@ -22,7 +24,7 @@ from droidloop.platform.registry import Method
 
 
 class TuneSection(LocalTraining):
-    """A model trained in one place that every phone goes on with alone."""
+    """No gain here over the cloud: a model trained in one place that phones go on with alone."""
 
     part: Literal["all", "user"] = "all"
     """What is trained: everything, or only the user's vector (the last layer)."""

@@ -1,7 +1,8 @@
 """Synthetic check-ins: people with a home, a second district, tastes and habits, in a small city.
 
 Districts lie at random in a square; places are dealt to districts and categories in turn, and
-their popularity follows a power law. A category has an hour of the day. A visit has a category by
+their popularity follows a power law. How often people go out is log-normal. A category has an hour
+of the day. A visit has a category by
 its user's taste; most visits go back to a place of that category where the user was before, the
 others go to a new one by popularity, in the district of the visit before, of the home, or in the
 second district.
@@ -35,6 +36,8 @@ class City:
         stay: share of the other visits that stay in the district of the visit before.
         home: share of the rest that go to the home district.
         exponent: of the power law of popularity within a district and category.
+        hour_sd: standard deviation of a visit's hour about that of its category.
+        activity_sigma: standard deviation of the logarithm of a user's visits.
         span_days: days over which check-ins spread.
         latitude: of the middle of the square.
         longitude: likewise.
@@ -44,10 +47,12 @@ class City:
     categories: int = 8
     side_km: float = 20.0
     spread_km: float = 0.7
-    again: float = 0.6
-    stay: float = 0.4
+    again: float = 0.77
+    stay: float = 0.6
     home: float = 0.7
     exponent: float = 1.0
+    hour_sd: float = 5.0
+    activity_sigma: float = 0.63
     span_days: int = 120
     latitude: float = -27.47
     longitude: float = 153.03
@@ -55,6 +60,8 @@ class City:
     def __post_init__(self) -> None:
         if min(self.districts, self.categories, self.span_days) < 1:
             raise ValueError("a city has at least one district, one category and one day")
+        if min(self.hour_sd, self.activity_sigma) < 0:
+            raise ValueError("a standard deviation is not negative")
         if any(not 0 <= share <= 1 for share in (self.again, self.stay, self.home)):
             raise ValueError("again, stay and home must lie in 0..1")
 
@@ -64,9 +71,8 @@ def generate_check_ins(
 ) -> tuple[Interactions, Places]:
     """Return check-ins, user by user and oldest first, and where they are.
 
-    Users have from half to one and a half of *mean_visits*, three at least. Everything about a
-    user is drawn from the user's row: the first users of a larger population are those of a
-    smaller one.
+    Users have *mean_visits* in the mean, three at least. Everything about a user is drawn from the
+    user's row: the first users of a larger population are those of a smaller one.
 
     Raises:
         ValueError: no users, no places, or fewer than three visits each.
@@ -75,13 +81,13 @@ def generate_check_ins(
     if n_users < 1 or n_places < 1 or mean_visits < 3:
         raise ValueError(f"{n_users} users, {n_places} places, {mean_visits} visits: too few")
     places, district, starts, order, sums = _city(n_places, draws.child("city"), form)
-    offsets = _offsets(n_users, mean_visits, draws.child("visits"))
+    offsets = _offsets(n_users, mean_visits, draws.child("visits"), form)
     items, times_s = _walk(
         np.uint64(draws.child("walk").key),
         offsets,
         *(starts, order, sums, places.category, district),
         np.array([form.districts, form.categories, form.span_days]),
-        np.array([form.again, form.stay, form.home]),
+        np.array([form.again, form.stay, form.home, form.hour_sd]),
         draws.child("hour").integers(np.arange(form.categories), 0, HOURS),
     )
     users = np.repeat(np.arange(n_users), np.diff(offsets))
@@ -89,8 +95,10 @@ def generate_check_ins(
     return Interactions(users, items, np.ones(len(items)), times_s, *every), places
 
 
-def _offsets(n_users: int, mean_visits: float, draws: Draws) -> IntArray:
-    wanted = np.rint(mean_visits * (0.5 + draws.uniform(np.arange(n_users), 0)))
+def _offsets(n_users: int, mean_visits: float, draws: Draws, form: City) -> IntArray:
+    sigma = form.activity_sigma
+    normal = draws.normal(np.arange(n_users), 0)
+    wanted = np.rint(mean_visits * np.exp(sigma * normal - sigma**2 / 2))
     offsets = np.zeros(n_users + 1, np.int64)
     np.cumsum(np.maximum(wanted, 3).astype(np.int64), out=offsets[1:])
     return offsets
@@ -136,7 +144,7 @@ def _new_place(
 
 @kernel
 def _times(
-    key: np.uint64, user: int, n: int, days: int, taste: FloatArray, peak: IntArray
+    key: np.uint64, user: int, n: int, days: int, taste: FloatArray, peak: IntArray, hour_sd: float
 ) -> tuple[IntArray, IntArray]:
     """Return rising times of a user's visits and the category of each."""
     times_s, kinds = np.empty(n, np.int64), np.empty(n, np.int64)
@@ -146,7 +154,7 @@ def _times(
         while kind < taste.size - 1 and u >= taste[kind]:
             kind += 1
         day = below_at(key, user, 4 * k + 1, days)
-        hour = (peak[kind] + 1.5 * normal_at(key, user, 2 * (4 * k + 2))) % HOURS
+        hour = (peak[kind] + hour_sd * normal_at(key, user, 2 * (4 * k + 2))) % HOURS
         kinds[k], times_s[k] = kind, day * DAY_S + int(hour * _HOUR_S)
     order = np.argsort(times_s, kind="mergesort")
     times_s, kinds = times_s[order], kinds[order]
@@ -181,7 +189,7 @@ def _walk(
         for kind in range(kinds):
             taste[kind] = -np.log(1.0 - uniform_at(key, user, base + 2 + kind))
         taste = np.cumsum(taste) / taste.sum()
-        times_s[first : first + n], wanted = _times(key, user, n, days, taste, peak)
+        times_s[first : first + n], wanted = _times(key, user, n, days, taste, peak, shares[3])
         counter = base + 2 + kinds
         for k in range(n):
             mine = items[first : first + k]

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 DATA = "ml-100k"
 PARTS = {"trained": "mean of three", "global": "global", "cluster": "cluster", "own": "own"}
+GOOD_ALONE = {
+    "cluster": "the cluster's model alone is as good",
+    "own": "a phone's own model alone is as good",
+}
 NOISES = {"": 0.0, "-noise": 0.02}
 NAME = "perfedrec-ml-100k"
 CLUSTERS, CLIENTS = 5, 471
@@ -38,7 +42,7 @@ for _end in NOISES:
             f"{_text}, mean of three less {shown}",
             "NDCG@10",
             at_least(0.0),
-            because="the cluster's model alone is as good" if part == "cluster" else "",
+            because=GOOD_ALONE.get(part, ""),
         )
         for part, shown in PARTS.items()
         if part != "trained"

@@ -213,7 +213,9 @@ def bench(ready: Ready, wish: Wish, job: ModelJob, host: Ran | Failed) -> Bench:
     return Bench(
         serial=connection.serial,
         device=property_of(connection, "ro.product.model") or "unknown",
-        runtime=f"LiteRT {ready.bundle.litert}" if tool is None else "benchmark_model",
+        runtime=f"{ready.bundle.runtime} {ready.bundle.version}"
+        if tool is None
+        else "benchmark_model",
         runs=wish.runs,
         warmup=wish.warmup,
         threads=wish.threads,

@@ -48,7 +48,9 @@ class Bundle:
     Attributes:
         path: of the archive.
         abi: that it is for.
-        litert: version of the LiteRT in it.
+        runtime: what runs models in it, as people call it, such as ``LiteRT``.
+        package: the same as PyPI calls it.
+        version: of it.
         sha256: of the archive.
         sums_sha256: of its ``SHA256SUMS``, which lists every other file.
         unpacked_bytes: of all its files.
@@ -57,7 +59,9 @@ class Bundle:
 
     path: Path
     abi: str
-    litert: str
+    runtime: str
+    package: str
+    version: str
     sha256: str
     sums_sha256: str
     unpacked_bytes: int
@@ -78,14 +82,14 @@ class Bundle:
             if manifest["schema"] != SCHEMA:
                 raise ValueError(f"its schema is {manifest['schema']}")
             entry = tuple(str(word) for word in manifest["entry"])
-            abi, litert = str(manifest["abi"]), str(manifest["litert"])
+            abi, *what = (str(manifest[k]) for k in ("abi", "runtime", "package", "version"))
         except (OSError, tarfile.TarError, ValueError, KeyError, TypeError) as error:
             raise BundleError(
                 f"{path}: not a bundle of this droidloop ({error}); "
                 "build one with `droidloop devices bundle`"
             ) from error
         sums_sha256 = hashlib.sha256(sums).hexdigest()
-        return cls(path, abi, litert, sha256(path), sums_sha256, unpacked_bytes, entry)
+        return cls(path, abi, *what, sha256(path), sums_sha256, unpacked_bytes, entry)
 
 
 def _member(archive: tarfile.TarFile, name: str) -> bytes:

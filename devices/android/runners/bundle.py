@@ -67,6 +67,11 @@ class Bundle:
     unpacked_bytes: int
     entry: tuple[str, ...]
 
+    @property
+    def runtime_version(self) -> str:
+        """The runtime with its version, such as ``LiteRT 2.3.0``."""
+        return f"{self.runtime} {self.version}"
+
     @classmethod
     def open(cls, path: Path) -> "Bundle":
         """Read the manifest of the archive at *path*.

@@ -6,8 +6,8 @@ from start to end of a small job (the same job in Python: 0.3 s), and its proces
 memory (42 MB), so that what is measured on a small phone is the model and not the interpreter. Its
 numbers are LiteRT's own: equal to the Python package's to the last bit on the same processor.
 
-For 32-bit ARM LiteRT has no package; there the program is linked with TensorFlow Lite 2.14, the last
-one that has: the same jobs, of models whose operations that version knows (``runtime_tflite.c``).
+LiteRT has no package for 32-bit ARM; there the program is linked with TensorFlow Lite 2.14, the
+last one that has: the same jobs, of models whose operations it knows (``runtime_tflite.c``).
 
 It costs a compiler. It comes from PyPI too (``ziglang``, one wheel that compiles C for all ABIs),
 so nobody needs to install one, and the same source gives the same program on every machine.

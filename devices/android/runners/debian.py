@@ -1,7 +1,7 @@
 """Debian's packages for another machine: by apt where it can, else straight from a mirror.
 
-apt knows the architectures of its own sources: Ubuntu's mirror for amd64 has no arm64, and macOS has
-no apt at all. A mirror is named by whoever has one: there is none that a program may take for
+apt knows the architectures of its own sources: Ubuntu's mirror for amd64 has no arm64, and macOS
+has no apt at all. A mirror is named by whoever has one: there is none that a program may take for
 granted.
 """
 

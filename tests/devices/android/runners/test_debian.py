@@ -129,7 +129,7 @@ def test_over_plain_http_debians_signature_is_wanted(
     monkeypatch.setenv(MIRROR, "http://mirror.invalid/debian")
     monkeypatch.setattr(debian, "_got", lambda _: b"SHA256:\n")
     monkeypatch.setattr(shutil, "which", lambda _: None)
-    with pytest.raises(BundleError, match="signature cannot be checked here .*https://"):
+    with pytest.raises(BundleError, match=r"signature cannot be checked here .*https://"):
         fetch_debs(["one"], "armhf", tmp_path)
 
 

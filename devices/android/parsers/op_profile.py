@@ -51,7 +51,7 @@ def parse_op_profile(text: str) -> tuple[Operator, ...]:
     table = lines[begin + 1 :]
     if len(table) < 3 or not _TABLE.fullmatch(table[0]) or not _HEAD.fullmatch(table[1]):
         raise ParseError(SOURCE, "no table of operators in their order", "\n".join(table[:2]))
-    found = []
+    found: list[Operator] = []
     for line in table[2:]:
         if not line:
             return tuple(found)

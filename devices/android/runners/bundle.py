@@ -87,14 +87,21 @@ class Bundle:
             if manifest["schema"] != SCHEMA:
                 raise ValueError(f"its schema is {manifest['schema']}")
             entry = tuple(str(word) for word in manifest["entry"])
-            abi, *what = (str(manifest[k]) for k in ("abi", "runtime", "package", "version"))
+            told = {k: str(manifest[k]) for k in ("abi", "runtime", "package", "version")}
         except (OSError, tarfile.TarError, ValueError, KeyError, TypeError) as error:
             raise BundleError(
                 f"{path}: not a bundle of this droidloop ({error}); "
                 "build one with `droidloop devices bundle`"
             ) from error
         sums_sha256 = hashlib.sha256(sums).hexdigest()
-        return cls(path, abi, *what, sha256(path), sums_sha256, unpacked_bytes, entry)
+        return cls(
+            path=path,
+            **told,
+            sha256=sha256(path),
+            sums_sha256=sums_sha256,
+            unpacked_bytes=unpacked_bytes,
+            entry=entry,
+        )
 
 
 def _member(archive: tarfile.TarFile, name: str) -> bytes:

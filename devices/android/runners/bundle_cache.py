@@ -19,7 +19,8 @@ def bundle_path(abi: str) -> Path:
 
 def recipe() -> list[Path]:
     """Return the files that a bundle's bytes follow from, beside its packages."""
-    return [*bundle_build.SOURCES, *(Path(m.__file__) for m in (bundle_build, debian, registry))]
+    modules = (bundle_build.__file__, debian.__file__, registry.__file__)
+    return [*bundle_build.SOURCES, *map(Path, modules)]
 
 
 def bundle_for(abi: str, given: Sequence[Path]) -> Bundle:

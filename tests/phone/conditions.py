@@ -102,7 +102,8 @@ def streams(bed: Bed) -> dict[str, Any]:
 
 def bench(bed: Bed) -> dict[str, Any]:
     """A 5 MB model on one phone and on both; beside it LiteRT without droidloop in the guest."""
-    model, alone, together, direct_us = bed.model(), [], [], []
+    model, alone, together = bed.model(), list[float](), list[float]()
+    direct_us: list[float] = []
     options = ["--json", "--runs", str(RUNS), "--warmup", str(WARMUP)]
     serial, facts, walls = bed.serials[0], list[dict[str, Any]](), dict[str, list[float]]()
     bed.droidloop("devices", "bench", serial, str(model), "--json", "--runs", "1")  # builds all
@@ -192,7 +193,7 @@ def calibrate(bed: Bed) -> dict[str, Any]:
 
 def server(bed: Bed) -> dict[str, Any]:
     """A user's server on 5037 with both phones: listed, used, left as it was."""
-    adb = [adb_path(), "-P", str(USERS_PORT)]
+    adb = [str(adb_path()), "-P", str(USERS_PORT)]
     environment = adb_environment()
     users = subprocess.Popen([*adb, "nodaemon", "server"], env=environment, stderr=subprocess.PIPE)
     try:
@@ -246,15 +247,11 @@ def minutes(folder: Path, model: Path) -> dict[str, Any]:
         "DROIDLOOP_STATE": str(folder / "clone-state"),
     }
     serial = f"127.0.0.1:{PHONES['p1']}"
-    commands = (
-        "make phone",
-        "droidloop devices list",
-        f"droidloop devices bench {serial} {model}",
-        "droidloop run mixed --attach all",
-    )
+    bench = f"droidloop devices bench {serial} {model}"
+    run = "droidloop run mixed --attach all"
     begin = time.perf_counter()
     try:
-        for command in commands:
+        for command in ("make phone", "droidloop devices list", bench, run):
             done = subprocess.run(
                 command, shell=True, cwd=clone, env=environment, capture_output=True, text=True
             )
@@ -264,7 +261,7 @@ def minutes(folder: Path, model: Path) -> dict[str, Any]:
     finally:
         subprocess.run(["make", "phone-stop"], cwd=clone, env=environment, capture_output=True)
     return {
-        "holds": took[commands[2]] < BENCH_S and took[commands[3]] < RUN_S,
+        "holds": took[bench] < BENCH_S and took[run] < RUN_S,
         "seconds_from_the_start": took,
     }
 

@@ -4,6 +4,7 @@
  * are those of 32-bit ARM (AAPCS, Itanium C++ ABI): of TfLiteTensor, a C struct of the runtime's
  * public interface, and of the members of SignatureRunner before its last.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -173,11 +174,18 @@ static void describe(Tensor *t, const char *name, const TfLiteTensor *tensor) {
   measure_tensor(t, tensor->type, dims->data, dims->size);
 }
 
+/* The runtime hides why it failed; an allocation that fails leaves its mark in errno. */
+static _Noreturn void fail_or_memory(const char *status, const char *what, const char *why) {
+  if (errno == ENOMEM) out_of_memory();
+  fail(status, what, why);
+}
+
 static void build(int threads) {
+  errno = 0;
   InterpreterBuilder(builder, model, resolver, NULL);
   interpreter = NULL;
   if (SetNumThreads(builder, threads) != 0 || Build(builder, &interpreter) != 0 || !interpreter)
-    fail("bad_model", "model", "has an operation that TensorFlow Lite 2.14 lacks");
+    fail_or_memory("bad_model", "model", "has an operation that TensorFlow Lite 2.14 lacks");
   runner = GetSignatureRunner(interpreter, key);
   if (runner == NULL) fail("bad_job", key, "is no signature of this model");
 }
@@ -201,10 +209,12 @@ void load_model(const char *path, const char *signature, int threads) {
 }
 
 void prepare_model(void) {
-  if (AllocateTensors(runner->subgraph) != 0) fail("bad_model", "model", "cannot be prepared");
+  errno = 0;
+  if (AllocateTensors(runner->subgraph) != 0)
+    fail_or_memory("bad_model", "model", "cannot be prepared");
   for (size_t i = 0; i < n_inputs; i++)
     if (open_input(i) == NULL && inputs[i].bytes > 0)
-      fail("bad_model", inputs[i].name, "has no memory");
+      out_of_memory();
 }
 
 /* The runtime may move its tensors when it computes: their places are asked for each time. */
@@ -214,5 +224,7 @@ void close_input(size_t i) { (void)i; }
 void close_output(size_t i) { (void)i; }
 
 void invoke_model(void) {
-  if (Invoke(runner) != 0) fail("failed", "invoke", "TensorFlow Lite gave up; see the log");
+  errno = 0;
+  if (Invoke(runner) != 0)
+    fail_or_memory("failed", "invoke", "TensorFlow Lite gave up; see the log");
 }

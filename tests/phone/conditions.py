@@ -172,7 +172,7 @@ def calibrate(bed: Bed) -> dict[str, Any]:
     text = (ROOT / "scenarios/schema/library/mixed.toml").read_text()
     begin, end = text.index("[population.profiles]"), text.index("[model]")
     mixed = out / "mixed-calibrated.toml"
-    population = f'profile_files = ["{profile.name}"]\nprofiles = {{ "{profile.stem}" = 1.0 }}\n\n'
+    population = f'profile_files = ["{profile}"]\nprofiles = {{ "{profile.stem}" = 1.0 }}\n\n'
     mixed.write_text(f"{text[:begin]}[population]\n{population}{text[end:]}")
     run = bed.folder / "calibrated-run"
     bed.droidloop("run", str(mixed), "--attach", serial, "--out", str(run))

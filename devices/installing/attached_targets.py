@@ -57,7 +57,7 @@ def _limits(ready: Ready, latency_us: int | None) -> Limits:
     """Return what the device says that it has; what it does not tell does not limit it."""
     connection = ready.connection
     return Limits.of_one(
-        runtime=runtime_code("ai-edge-litert", ready.bundle.litert),
+        runtime=runtime_code(ready.bundle.package, ready.bundle.version),
         ram_bytes=_ram_bytes(connection),
         storage_bytes=_storage_bytes(connection),
         latency_us=NO_LIMIT if latency_us is None else latency_us,

@@ -29,6 +29,12 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Measure with this build of LiteRT's benchmark_model instead of the bundle.",
 )
+@click.option(
+    "--delegate",
+    type=click.Choice(["gpu", "nnapi", "xnnpack"]),
+    help="That benchmark_model is to compute with in the CPU's place.",
+)
+@click.option("--profile", is_flag=True, help="Have benchmark_model tell what each operator took.")
 @click.option("--csv", "table", type=click.Path(path_type=Path), help="Also write this table.")
 @click.option("--picture", type=click.Path(path_type=Path), help="Also draw this PNG.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
@@ -41,14 +47,19 @@ def bench(
     as_json: bool,
     adb_server: str | None,
     bundles: tuple[Path, ...],
+    tool: Path | None,
+    delegate: str | None,
+    profile: bool,
     **wanted: object,
 ) -> None:
     """Measure MODEL.tflite on the devices SERIAL... [$ANDROID_SERIAL], on all at the same time."""
     import os
+    from dataclasses import replace
 
     from droidloop.devices.android.adb.server import open_adb
     from droidloop.devices.android.emulator.finding import look
     from droidloop.devices.android.probing.bench import Bench, bench_all
+    from droidloop.devices.android.runners.benchmark import open_tool
     from droidloop.scenarios.reports import bench_report
 
     *serials, model = words
@@ -57,7 +68,15 @@ def bench(
         raise UsageError("bench: name a device that `droidloop devices list` shows, then the model")
     if len(set(serials)) < len(serials):
         raise UsageError("bench: a device is named twice; name it once")
-    wish = _wish(Path(model), **wanted)  # type: ignore[arg-type]
+    if tool is None and (delegate or profile):
+        asked = "--delegate" if delegate else "--profile"
+        raise UsageError(f"bench: {asked} is benchmark_model's; give --benchmark-model FILE")
+    wish = replace(
+        _wish(Path(model), **wanted),  # type: ignore[arg-type]
+        tool=None if tool is None else open_tool(tool),
+        delegate=delegate,
+        profile=profile,
+    )
     with open_adb(adb_server) as adb:
         look(adb)
         say = (lambda _: None) if as_json else (lambda line: click.echo(line, err=True))
@@ -90,10 +109,8 @@ def _wish(
     signature: str | None,
     inputs: tuple[str, ...],
     timeout_s: int,
-    tool: Path | None,
 ) -> "Wish":
     from droidloop.devices.android.probing.bench import Wish
-    from droidloop.devices.android.runners.benchmark import open_tool
 
     if not model.is_file():
         raise UsageError(f"{model}: no such file; the model stands last, after the devices")
@@ -112,5 +129,4 @@ def _wish(
         tuple(int(word) for word in numbers),
         {name: Path(path) for name, _, path in pairs},
         timeout_s,
-        None if tool is None else open_tool(tool),
     )

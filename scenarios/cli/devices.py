@@ -132,9 +132,9 @@ def stop(serial: str) -> None:
 @devices.command()
 @click.option(
     "--abi",
-    type=click.Choice(["x86_64", "arm64"]),
+    type=click.Choice(["x86_64", "arm64", "arm"]),
     multiple=True,
-    help="Of the devices that it is for [both].",
+    help="Of the devices that it is for [all].",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for a copy.")
 def bundle(abi: tuple[str, ...], out: Path | None) -> None:
@@ -143,7 +143,7 @@ def bundle(abi: tuple[str, ...], out: Path | None) -> None:
 
     from droidloop.devices.android.runners.bundle_cache import kept_bundle
 
-    for name in abi or ("x86_64", "arm64"):
+    for name in abi or ("x86_64", "arm64", "arm"):
         path = kept_bundle(name).path
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)

@@ -1,12 +1,14 @@
 """What devices took for a model: a table, JSON, CSV and a picture."""
 
 import csv
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from droidloop.devices.android.probing.bench import Bench
 from droidloop.devices.android.probing.condition import Condition
@@ -18,8 +20,9 @@ _ROWS = (
     *("device", "runtime", "runs", "threads", "cores", "init_ms", "first_ms", "p5_ms", "p50_ms"),
     *("p95_ms", "p99_ms", "peak_rss_mib", "cpu_ms", "before_celsius", "during_celsius"),
     *("after_celsius", "throttled", "drain_uah", "drain_shell_mah", "host_equal"),
-    "host_difference",
+    *("host_difference", "delegate"),
 )
+SLOWEST = 10
 
 
 def as_json(one: Bench) -> dict[str, Any]:
@@ -47,6 +50,8 @@ def as_json(one: Bench) -> dict[str, Any]:
         "drain_shell_mah": one.drain_shell_mah,
         "host_equal": one.host_equal,
         "host_difference": one.host_difference,
+        "delegate": one.delegate,
+        "operators": None if one.operators is None else [asdict(op) for op in one.operators],
         "invoke_us": None if one.invoke_us is None else one.invoke_us.tolist(),
     }
     facts["unknown"] = {name: _reason(one, name) for name, value in facts.items() if value is None}
@@ -80,6 +85,9 @@ def show(model: str, rows: list[Bench], console: Console) -> None:
     for name in _ROWS:
         table.add_row(name, *(_shown(facts[name]) for facts in told))
     console.print(table)
+    for one in rows:
+        if one.operators is not None:
+            _show_operators(one, console)
     reasons: dict[str, list[str]] = {}
     for facts in told:
         for name, reason in facts["unknown"].items():
@@ -88,6 +96,21 @@ def show(model: str, rows: list[Bench], console: Console) -> None:
                 names.append(name)
     for reason, names in reasons.items():
         console.print(f"{', '.join(names)}: {reason}", highlight=False, markup=False)
+
+
+def _show_operators(one: Bench, console: Console) -> None:
+    """Print the operators that took most of an inference on a device."""
+    assert one.operators is not None
+    slowest = sorted(one.operators, key=lambda op: -op.percent)[:SLOWEST]
+    title = f"{one.serial}: {len(slowest)} of {len(one.operators)} operators, the slowest"
+    table = Table("operator", title=title)
+    for head in ("ms", "%", "calls"):
+        table.add_column(head, justify="right")
+    table.add_column("output")
+    for op in slowest:
+        numbers = (f"{op.average_us / 1e3:.3f}", f"{op.percent:.1f}", str(op.calls))
+        table.add_row(Text(op.kind), *numbers, Text(op.name))
+    console.print(table)
 
 
 def _shown(value: object) -> str:

@@ -104,10 +104,12 @@ class RunnerContract:
         same_instructions: whether the runner's processor computes as this host does, so that
             int8 results are equal to the bit; else they are equal as float32 is, to 1e-5.
         limits_memory: whether the address space of a job can be limited there.
+        int8: a model in int8 that its runtime can compute.
     """
 
     same_instructions = True
     limits_memory = True
+    int8 = "scorer_d8"
 
     @pytest.fixture
     def runner(self) -> Runner:
@@ -141,7 +143,7 @@ class RunnerContract:
     def test_slices_repeat_when_there_are_more_steps(self, runner: Runner) -> None:
         users = normal("users", 2, 1, DIM)
         job = score_job(
-            "scorer_d8",
+            self.int8,
             inputs={"user": users},
             by_step=frozenset({"user"}),
             every=frozenset({"scores"}),
@@ -152,7 +154,7 @@ class RunnerContract:
         assert not np.array_equal(scores[1], scores[0])
 
     def test_times_and_memory_are_told(self, runner: Runner) -> None:
-        result = ran(runner, score_job("scorer_d8", steps=5))
+        result = ran(runner, score_job(self.int8, steps=5))
         assert result.invoke_us.shape == (5,)
         assert result.load_us > 0
         assert result.load_us + result.invoke_us.sum() <= result.wall_us
@@ -174,11 +176,11 @@ class RunnerContract:
 
     def test_a_models_name_is_only_a_name(self, runner: Runner, tmp_path: Path) -> None:
         path = tmp_path / "a b'$(touch harm);\"&.tflite"
-        path.write_bytes((models() / "scorer_d8.tflite").read_bytes())
+        path.write_bytes((models() / f"{self.int8}.tflite").read_bytes())
         job = score_job(model=path)
         np.testing.assert_array_equal(
             ran(runner, job).outputs["scores"],
-            ran(runner, score_job("scorer_d8")).outputs["scores"],
+            ran(runner, score_job(self.int8)).outputs["scores"],
         )
 
     @pytest.mark.parametrize(
@@ -196,12 +198,12 @@ class RunnerContract:
     def test_a_job_that_does_not_fit_the_model_fails_by_name(
         self, runner: Runner, changes: dict[str, Any], names: str
     ) -> None:
-        failure = failed(runner, score_job("scorer_d8", **changes))
+        failure = failed(runner, score_job(self.int8, **changes))
         assert failure.outcome is Outcome.FAILED_RUNNER
         assert failure.message.startswith(f"{names}: ")
 
     def test_outputs_have_a_limit(self, runner: Runner) -> None:
-        failure = failed(runner, score_job("scorer_d8", max_output_bytes=39_999))
+        failure = failed(runner, score_job(self.int8, max_output_bytes=39_999))
         assert failure.outcome is Outcome.FAILED_OUTPUT
         assert "max_output_bytes" in failure.message
 
@@ -222,5 +224,5 @@ class RunnerContract:
         assert failure.outcome is Outcome.FAILED_MEMORY, failure
 
     def test_it_goes_on_after_a_failure(self, runner: Runner) -> None:
-        failed(runner, score_job("scorer_d8", outputs=["nothing"]))
-        ran(runner, score_job("scorer_d8"))
+        failed(runner, score_job(self.int8, outputs=["nothing"]))
+        ran(runner, score_job(self.int8))

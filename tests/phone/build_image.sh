@@ -46,7 +46,7 @@ done
 rm -rf root/usr/share/{doc,man,locale,info} root/var/lib/dpkg
 echo 'root:x:0:0:root:/:/bin/sh' >root/etc/passwd
 echo 'root:x:0:' >root/etc/group
-install -m 755 "$here"/guest/{getprop,dumpsys} root/usr/bin/
+install -m 755 "$here"/guest/{getprop,dumpsys,ending_sh} root/usr/bin/
 install -m 755 "$here/guest/start" root/start
 install -m 644 "$here/guest/build.prop" root/system/build.prop
 truncate -s 600M disk.img

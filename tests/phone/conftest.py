@@ -41,6 +41,11 @@ class Attached:
             self.connection.adb.attach_again(self.phone.serial)
         self.connection.wait(60.0)
 
+    def end_with_streams(self, on: bool = True) -> None:
+        """Have a stream that closes end all that it has started, as on Android; or not any more."""
+        shell = "ending_sh" if on else "dash"
+        self.connection.run(["ln", "-sf", shell, "/usr/bin/sh"])
+
     def listing(self) -> list[str]:
         """Return the names of what lies in the folder for programs from outside."""
         return self.connection.run(["ls", "-A", "/data/local/tmp"]).split()

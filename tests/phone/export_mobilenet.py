@@ -1,4 +1,7 @@
-"""Export a network of MobileNet's size with random weights: ``export_mobilenet.py FILE SEED``."""
+"""Export a network of MobileNet's size with random weights: ``export_mobilenet.py FILE SEED``.
+
+With ``int8`` after them it is dynamic int8: 5 MB instead of 17.
+"""
 
 import os
 import sys
@@ -20,7 +23,7 @@ def block(before: int, after: int, stride: int) -> torch.nn.Sequential:
     )
 
 
-def main(file: str, seed: str) -> None:
+def main(file: str, seed: str, kind: str = "float32") -> None:
     """Write it to *file*; images of 64 x 64 keep an emulated phone from computing for minutes."""
     import litert_torch
 
@@ -33,6 +36,11 @@ def main(file: str, seed: str) -> None:
     layers += [torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(before, 1000)]
     model = torch.nn.Sequential(*layers).eval()
     litert_torch.convert(model, (torch.zeros(1, 3, 64, 64),)).export(file)
+    if kind == "int8":
+        from ai_edge_quantizer import quantizer, recipe
+
+        made = quantizer.Quantizer(file, recipe.dynamic_wi8_afp32()).quantize()
+        made.export_model(file, overwrite=True)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,9 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from droidloop.devices.android.runners import bundle_build, registry
+from droidloop.devices.android.runners import bundle_build
 from droidloop.devices.android.runners.bundle import Bundle
+from droidloop.devices.android.runners.bundle_cache import recipe
 
 from .image import CACHE, PhoneError, locked
 
@@ -34,8 +35,7 @@ def models() -> Path:
 
 def bundle(abi: str) -> Bundle:
     """Return the bundle of *abi*, which is built unless its recipe has not changed."""
-    files = [bundle_build.SOURCE, Path(bundle_build.__file__), Path(registry.__file__)]
-    folder = CACHE / f"bundle-{_key(files, [abi])}"
+    folder = CACHE / f"bundle-{_key(recipe(), [abi])}"
     with locked(f"bundle-{abi}"):
         if not folder.is_dir():
             part = CACHE / f"bundling-{abi}"

@@ -26,6 +26,10 @@ _MEMORY = re.compile(
     r"(?:Peak memory footprint|Memory footprint delta from the start of the tool) \(MB\): "
     rf"init={_N} overall={_N}"
 )
+_APPLIED = re.compile(
+    r"Explicitly applied (\S+) delegate, and the model graph will be "
+    r"(completely|partially) executed by the delegate(?: w/ ([0-9]+) delegate kernels)?\."
+)
 _PEAK = re.compile(rf"Overall peak memory footprint \(MB\) via periodic monitoring: {_N}")
 
 
@@ -47,6 +51,7 @@ class Benchmark:
         first_us: the very first inference, part of the warm-up.
         memory_overall_mb: growth of the process until the end, 10**6 bytes.
         peak_mb: peak of the whole process by sampling.
+        delegate: what computed in the CPU's place, and how much, such as ``GPU, completely``.
     """
 
     init_us: float
@@ -55,6 +60,7 @@ class Benchmark:
     stats: RunStats | None
     memory_overall_mb: float | None
     peak_mb: float | None
+    delegate: str | None = None
 
 
 def parse_benchmark(text: str) -> Benchmark:
@@ -74,6 +80,7 @@ def parse_benchmark(text: str) -> Benchmark:
         stats=_stats(lines[:end], times[2]),
         memory_overall_mb=memory[1] if memory else None,
         peak_mb=peak[0] if peak else None,
+        delegate=_delegate(lines),
     )
 
 
@@ -97,6 +104,14 @@ def _one(pattern: re.Pattern[str], lines: list[str]) -> tuple[float, ...] | None
     if len(set(matches)) > 1:
         raise ParseError(SOURCE, "two different lines of one kind", str(matches[1]))
     return tuple(real(word, SOURCE) for word in matches[0]) if matches else None
+
+
+def _delegate(lines: list[str]) -> str | None:
+    match = next((match for line in lines if (match := _APPLIED.fullmatch(line))), None)
+    if match is None:
+        return None
+    kernels = f", in {match[3]} parts" if match[3] else ""
+    return f"{match[1]}, {match[2]}{kernels}"
 
 
 def _stats(lines: list[str], average_us: float) -> RunStats | None:

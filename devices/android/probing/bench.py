@@ -14,7 +14,8 @@ from droidloop.devices.android.adb.adb import Adb
 from droidloop.devices.android.errors import AndroidError
 from droidloop.devices.android.fleet.attached import AttachedDevice
 from droidloop.devices.android.fleet.attaching import Ready, Say, made_ready, property_of
-from droidloop.devices.android.runners.benchmark import BenchmarkRunner, signature_of
+from droidloop.devices.android.parsers.op_profile import Operator
+from droidloop.devices.android.runners.benchmark import BenchmarkRunner, Extra, signature_of
 from droidloop.devices.android.runners.host_runner import HostRunner
 from droidloop.devices.android.runners.registry import BundleError
 from droidloop.devices.fleets.model_job import Failed, ModelJob, Ran, Runner
@@ -41,6 +42,7 @@ class Wish:
         inputs: files of arrays (``.npy``) by the names of inputs; others are drawn.
         timeout_s: for all of it.
         tool: a ``benchmark_model`` that measures in place of droidloop's bundle.
+        delegate, profile: of the tool alone: see its ``Extra``.
     """
 
     model: Path
@@ -52,6 +54,8 @@ class Wish:
     inputs: Mapping[str, Path] = field(default_factory=dict)
     timeout_s: int = 600
     tool: Path | None = None
+    delegate: str | None = None
+    profile: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,8 @@ class Bench:
         drain_shell_mah: the same of adb's user by Android's model: no measurement.
         host_difference: the largest difference of any output from LiteRT on this host.
         host_equal: whether all outputs are the host's to the last bit.
+        delegate: what computed in the CPU's place, and how much of the model.
+        operators: what each took.
     """
 
     serial: str
@@ -91,6 +97,8 @@ class Bench:
     drain_shell_mah: float | None
     host_difference: float | None
     host_equal: bool | None
+    delegate: str | None
+    operators: tuple[Operator, ...] | None
     unknown: Mapping[str, str]
 
 
@@ -186,9 +194,10 @@ def bench(ready: Ready, wish: Wish, job: ModelJob, host: Ran | Failed) -> Bench:
     Raises:
         DeviceError: the device fails, or the model does not run on it.
     """
-    connection, unknown = ready.connection, dict[str, str]()
+    connection, bundle, unknown = ready.connection, ready.bundle, dict[str, str]()
     runner: Runner = ready.runner
-    tool = BenchmarkRunner(AttachedDevice(connection), wish.tool) if wish.tool else None
+    extra = Extra(wish.delegate, wish.profile, wish.warmup)
+    tool = BenchmarkRunner(AttachedDevice(connection), wish.tool, extra) if wish.tool else None
     before = condition_of(connection)
     with _Watch(ready) as watch:
         ran = (tool or runner).run(job)
@@ -210,10 +219,17 @@ def bench(ready: Ready, wish: Wish, job: ModelJob, host: Ran | Failed) -> Bench:
         unknown["invoke_us"] = unknown["p99_us"] = "benchmark_model does not tell it"
     drain_uah, drain_mah = _drain(before, after, unknown)
     difference, equal = _compare(ran, host, unknown)
+    delegate = operators = None
+    if tool is not None:
+        delegate, operators = tool.told.delegate if tool.told else None, tool.operators
+    if delegate is None:
+        unknown["delegate"] = "the CPU computed; --delegate goes with --benchmark-model"
+    if operators is None:
+        unknown["operators"] = "not asked for; --profile goes with --benchmark-model"
     return Bench(
         serial=connection.serial,
         device=property_of(connection, "ro.product.model") or "unknown",
-        runtime=f"LiteRT {ready.bundle.litert}" if tool is None else "benchmark_model",
+        runtime=bundle.runtime_version if tool is None else "benchmark_model",
         runs=wish.runs,
         warmup=wish.warmup,
         threads=wish.threads,
@@ -231,6 +247,8 @@ def bench(ready: Ready, wish: Wish, job: ModelJob, host: Ran | Failed) -> Bench:
         drain_shell_mah=drain_mah,
         host_difference=difference,
         host_equal=equal,
+        delegate=delegate,
+        operators=operators,
         unknown={**before.unknown, **unknown},
     )
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from droidloop.devices.android.errors import ParseError
 from droidloop.devices.android.parsers.benchmark import Benchmark, parse_benchmark
+from droidloop.devices.android.parsers.op_profile import Operator, parse_op_profile
 from droidloop.devices.fleets.model_job import Device, Failed, ModelJob, OnDevice, Ran, Result
 from droidloop.platform.arrays import Array
 from droidloop.platform.errors import UsageError
@@ -27,6 +28,8 @@ from .device_jobs import GRACE_S, DeviceJobs, us_since
 from .job_files import FILES, fate
 
 WHERE = "LiteRT's nightly builds have it for arm64 and arm: android_aarch64_benchmark_model"
+DELEGATES = ("gpu", "nnapi", "xnnpack")
+_PROFILE_BYTES = 4 << 20  # some thousand operators, each in three tables
 _MIB = 1 << 20  # the tool divides KiB by 1024, and calls the result MB
 _TIMES = re.compile(r"([0-9]+)m([0-9.]+)s ([0-9]+)m([0-9.]+)s")
 
@@ -63,6 +66,21 @@ class Signature:
     outputs: Sequence[tuple[str, str, tuple[int, ...]]]
 
 
+@dataclass(frozen=True)
+class Extra:
+    """What the tool does beside.
+
+    Attributes:
+        delegate: one of ``DELEGATES`` that computes in the CPU's place.
+        profile: whether it tells what each operator took; that costs some time itself.
+        warmup: inferences before those that are measured, at least one.
+    """
+
+    delegate: str | None = None
+    profile: bool = False
+    warmup: int = 1
+
+
 @final
 class BenchmarkRunner:
     """Runs inference on *device* with the binary *tool*.
@@ -72,10 +90,18 @@ class BenchmarkRunner:
     """
 
     def __init__(
-        self, device: Device, tool: Path, *, root: str = ROOT, grace_s: float = GRACE_S
+        self,
+        device: Device,
+        tool: Path,
+        extra: Extra = Extra(),
+        *,
+        root: str = ROOT,
+        grace_s: float = GRACE_S,
     ) -> None:
         self.told: Benchmark | None = None  # what the tool said of the last job
+        self.operators: tuple[Operator, ...] | None = None  # likewise, where it was to profile
         self._tool = tool
+        self._extra = extra
         self._jobs = DeviceJobs(device, root, grace_s)
 
     def run(self, job: ModelJob) -> Result:
@@ -110,7 +136,9 @@ class BenchmarkRunner:
         store.checked(["chmod", "755", tool])
         input_bytes = self._send_inputs(job, signature, folder)
         sent_us, begin_run = us_since(begin), time.monotonic_ns()
-        answer = self._jobs.execute(folder, job, [tool, *flags(job, signature, graph)])
+        pinned = ["taskset", f"{sum(1 << core for core in job.cores):x}"] if job.cores else []
+        command = [*pinned, tool, *flags(job, signature, graph, self._extra)]
+        answer = self._jobs.execute(folder, job, command)
         if isinstance(answer, Failed):
             return answer
         wall_us, log = us_since(begin_run), self._jobs.log(folder)
@@ -118,7 +146,16 @@ class BenchmarkRunner:
             return Failed(*fate(answer.exit_code, job, log))
         begin_fetch = time.monotonic_ns()
         try:
+            if self._extra.profile:
+                log = self._whole_log(folder)
+                self.operators = parse_op_profile(log)
             self.told = told = parse_benchmark(log)
+            if self._extra.delegate is not None and told.delegate is None:
+                return Failed(
+                    Outcome.FAILED_RUNNER,
+                    f"benchmark_model did not take the delegate {self._extra.delegate}; "
+                    "this build or this device has none",
+                )
             cpu_us = self._cpu_us(folder)
             outputs = self._fetch(job, signature, folder)
         except (ParseError, ValueError) as error:
@@ -135,6 +172,12 @@ class BenchmarkRunner:
             received_bytes=sum(value.nbytes for value in outputs.values()),
             received_us=us_since(begin_fetch),
         )
+
+    def _whole_log(self, folder: str) -> str:
+        with tempfile.TemporaryDirectory(prefix="droidloop-job-") as scratch:
+            local = Path(scratch) / "log"
+            self._jobs.device.pull(f"{folder}/log", local, limit_bytes=_PROFILE_BYTES)
+            return local.read_text(errors="replace")
 
     def _send_inputs(self, job: ModelJob, signature: Signature, folder: str) -> int:
         total = 0
@@ -173,8 +216,8 @@ class BenchmarkRunner:
         return outputs
 
 
-def flags(job: ModelJob, signature: Signature, graph: str) -> list[str]:
-    """Return the tool's arguments for *job*.
+def flags(job: ModelJob, signature: Signature, graph: str, extra: Extra = Extra()) -> list[str]:
+    """Return the tool's arguments for *job* and what it does beside.
 
     It takes inputs by their place in the graph and only warns of other names, so that those of a
     model, which may hold its separators, never stand here.
@@ -186,7 +229,7 @@ def flags(job: ModelJob, signature: Signature, graph: str) -> list[str]:
         "num_runs": str(job.steps),
         "min_secs": "0",
         "max_secs": str(job.timeout_s),
-        "warmup_runs": "1",
+        "warmup_runs": str(max(1, extra.warmup)),
         "warmup_min_secs": "0",
         "output_filepath": FILES[1],
     }
@@ -198,6 +241,10 @@ def flags(job: ModelJob, signature: Signature, graph: str) -> list[str]:
         arguments["input_layer_value_files"] = ",".join(f"{name}:{name}" for name in names)
     if job.signature is not None:
         arguments["signature_to_run_for"] = job.signature
+    if extra.delegate is not None:
+        arguments[f"use_{extra.delegate}"] = "true"
+    if extra.profile:
+        arguments["enable_op_profiling"] = "true"
     return [f"--{name}={value}" for name, value in arguments.items()]
 
 

@@ -48,7 +48,9 @@ class Bundle:
     Attributes:
         path: of the archive.
         abi: that it is for.
-        litert: version of the LiteRT in it.
+        runtime: what runs models in it, as people call it, such as ``LiteRT``.
+        package: the same as PyPI calls it.
+        version: of it.
         sha256: of the archive.
         sums_sha256: of its ``SHA256SUMS``, which lists every other file.
         unpacked_bytes: of all its files.
@@ -57,11 +59,18 @@ class Bundle:
 
     path: Path
     abi: str
-    litert: str
+    runtime: str
+    package: str
+    version: str
     sha256: str
     sums_sha256: str
     unpacked_bytes: int
     entry: tuple[str, ...]
+
+    @property
+    def runtime_version(self) -> str:
+        """The runtime with its version, such as ``LiteRT 2.3.0``."""
+        return f"{self.runtime} {self.version}"
 
     @classmethod
     def open(cls, path: Path) -> "Bundle":
@@ -78,14 +87,21 @@ class Bundle:
             if manifest["schema"] != SCHEMA:
                 raise ValueError(f"its schema is {manifest['schema']}")
             entry = tuple(str(word) for word in manifest["entry"])
-            abi, litert = str(manifest["abi"]), str(manifest["litert"])
+            told = {k: str(manifest[k]) for k in ("abi", "runtime", "package", "version")}
         except (OSError, tarfile.TarError, ValueError, KeyError, TypeError) as error:
             raise BundleError(
                 f"{path}: not a bundle of this droidloop ({error}); "
                 "build one with `droidloop devices bundle`"
             ) from error
         sums_sha256 = hashlib.sha256(sums).hexdigest()
-        return cls(path, abi, litert, sha256(path), sums_sha256, unpacked_bytes, entry)
+        return cls(
+            path=path,
+            **told,
+            sha256=sha256(path),
+            sums_sha256=sums_sha256,
+            unpacked_bytes=unpacked_bytes,
+            entry=entry,
+        )
 
 
 def _member(archive: tarfile.TarFile, name: str) -> bytes:

@@ -6,7 +6,10 @@ from start to end of a small job (the same job in Python: 0.3 s), and its proces
 memory (42 MB), so that what is measured on a small phone is the model and not the interpreter. Its
 numbers are LiteRT's own: equal to the Python package's to the last bit on the same processor.
 
-It costs a compiler. It comes from PyPI too (``ziglang``, one wheel that compiles C for both ABIs),
+LiteRT has no package for 32-bit ARM; there the program is linked with TensorFlow Lite 2.14, the
+last one that has: the same jobs, of models whose operations it knows (``runtime_tflite.c``).
+
+It costs a compiler. It comes from PyPI too (``ziglang``, one wheel that compiles C for all ABIs),
 so nobody needs to install one, and the same source gives the same program on every machine.
 """
 
@@ -16,7 +19,6 @@ import io
 import json
 import os
 import re
-import shutil
 import subprocess
 import tarfile
 import tempfile
@@ -25,15 +27,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .registry import BundleError, cache_folder, fetch_debs, fetch_wheel
+from .debian import fetch_debs, members
+from .registry import BundleError, cache_folder, fetch_wheel
 
-LITERT = "ai-edge-litert==2.3.0"
 COMPILER = "ziglang==0.17.0"
 COMPILER_HASHES = (
     "97079827064a7492cce5541ceb438ae8003ce1e54e399676da2d62fb7a5dc08b",  # x86_64 Linux
     "d2804f94f54f7fcf8169f4b212a619ad688a4e2e6592e976f0cf2e58e2cd8af3",  # aarch64 Linux
+    "87274af689c4128051b26c80f6f676757e0a81c2fdc137fd8b5679e928e4bc4f",  # arm64 macOS 13
+    "4d910f0e363ddb60a6b8ddb55235617797a8ccbcb6c5c7132a949d9f833eea42",  # x86_64 macOS 13
 )
-SOURCE = Path(__file__).with_name("device_job.c")
+SOURCES = tuple(
+    Path(__file__).with_name(name)
+    for name in ("device_job.c", "runtime.h", "runtime_litert.c", "runtime_tflite.c")
+)
 PACKAGES = ("libc6", "libcjson1", "libgcc-s1", "libstdc++6")
 LIBRARIES = (
     *("libc.so.6", "libdl.so.2", "libm.so.6", "libpthread.so.0", "librt.so.1"),
@@ -46,7 +53,36 @@ _FOR_OTHERS = re.compile(
     r"|/libc/include/[^/]*(windows|macos|darwin|wasi|musl|bsd)"
     r"|/lib/(libcxx|libcxxabi|libtsan|docs)/|/doc/"
 )
-SCHEMA = 1
+SCHEMA = 2
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What runs models: a package of PyPI, the library in its wheel, the source that drives it.
+
+    *library* is what the library calls itself; under that name the program asks for it.
+    """
+
+    name: str
+    package: str
+    version: str
+    library: str
+    source: str
+
+    @property
+    def member(self) -> str:
+        """Where its wheel has the library."""
+        return f"{self.package.replace('-', '_')}/{self.library}"
+
+
+LITERT = Runtime("LiteRT", "ai-edge-litert", "2.3.0", "libLiteRt.so", "runtime_litert.c")
+TFLITE = Runtime(
+    "TensorFlow Lite",
+    "tflite-runtime",
+    "2.14.0",
+    "_pywrap_tensorflow_interpreter_wrapper.so",
+    "runtime_tflite.c",
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +93,8 @@ class Abi:
     wheel: str
     compiler: str
     loader: str
-    litert_hash: str
+    runtime: Runtime
+    runtime_hash: str
 
 
 ABIS = {
@@ -66,14 +103,24 @@ ABIS = {
         wheel="manylinux_2_27_x86_64",
         compiler="x86_64-linux-gnu.2.27",
         loader="ld-linux-x86-64.so.2",
-        litert_hash="1f15078a6725d2357d9de9221664c29afa0545d807559c5f7199ce5e40b96b23",
+        runtime=LITERT,
+        runtime_hash="1f15078a6725d2357d9de9221664c29afa0545d807559c5f7199ce5e40b96b23",
     ),
     "arm64": Abi(
         debian="arm64",
         wheel="manylinux_2_27_aarch64",
         compiler="aarch64-linux-gnu.2.27",
         loader="ld-linux-aarch64.so.1",
-        litert_hash="853fc608f96da87bd5f3458465dfb9abbf18d5ae6b94eceacead407146f175ae",
+        runtime=LITERT,
+        runtime_hash="853fc608f96da87bd5f3458465dfb9abbf18d5ae6b94eceacead407146f175ae",
+    ),
+    "arm": Abi(
+        debian="armhf",
+        wheel="manylinux_2_34_armv7l",
+        compiler="arm-linux-gnueabihf.2.27",
+        loader="ld-linux-armhf.so.3",
+        runtime=TFLITE,
+        runtime_hash="c4e66a74165b18089c86788400af19fa551768ac782d231a9beae2f6434f7949",
     ),
 }
 
@@ -82,44 +129,45 @@ def build(abi: str, out: Path, *, cache: Path | None = None) -> Path:
     """Build the bundle of *abi* in the folder *out* from registry packages; return its path.
 
     Args:
-        abi: ``x86_64`` or ``arm64``.
+        abi: one of ``ABIS``.
         out: folder of ``droidloop-ABI.tar.gz``, made if absent.
         cache: where packages are kept; ``cache_folder()`` where it is None.
 
     Raises:
         BundleError: a package cannot be had, or the program does not compile.
-        ValueError: *abi* is none of the two.
+        ValueError: *abi* is none of them.
     """
     if abi not in ABIS:
         raise ValueError(f"abi {abi!r}: choose one of {', '.join(ABIS)}")
     target, kept = ABIS[abi], cache or cache_folder()
-    wheel = fetch_wheel(LITERT, [target.litert_hash], kept, platform=target.wheel)
+    runtime = target.runtime
+    requirement = f"{runtime.package}=={runtime.version}"
+    wheel = fetch_wheel(requirement, [target.runtime_hash], kept, platform=target.wheel)
     debs = fetch_debs(PACKAGES, target.debian, kept)
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="droidloop-bundle-") as scratch:
         content = Path(scratch) / "content"
         (content / "lib").mkdir(parents=True)
-        _take_litert(wheel, content / "lib")
-        _take_libraries(debs, target.loader, Path(scratch) / "debian", content / "lib")
+        _take_runtime(wheel, runtime, content / "lib")
+        _take_libraries(debs, target.loader, content / "lib")
         _compile(target, kept, Path(scratch), content)
         _write_manifest(content, abi, [wheel, *debs])
         return _pack(content, out / f"droidloop-{abi}.tar.gz")
 
 
-def _take_litert(wheel: Path, lib: Path) -> None:
+def _take_runtime(wheel: Path, runtime: Runtime, lib: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
-        (lib / "libLiteRt.so").write_bytes(archive.read("ai_edge_litert/libLiteRt.so"))
+        (lib / runtime.library).write_bytes(archive.read(runtime.member))
 
 
-def _take_libraries(debs: Iterable[Path], loader: str, scratch: Path, lib: Path) -> None:
+def _take_libraries(debs: Iterable[Path], loader: str, lib: Path) -> None:
+    wanted, found = {*LIBRARIES, loader}, dict[str, bytes]()
     for deb in debs:
-        subprocess.run(["dpkg-deb", "-x", str(deb), str(scratch)], check=True)
-    for name in (*LIBRARIES, loader):
-        # An absolute link in a package would lead to this machine's own library.
-        found = [p for p in scratch.rglob(name) if p.resolve().is_relative_to(scratch.resolve())]
-        if not found:
-            raise BundleError(f"bundle: Debian's packages hold no {name}; report this")
-        shutil.copyfile(found[0].resolve(), lib / name)
+        found |= members(deb, wanted - found.keys())
+    if missing := sorted(wanted - found.keys()):
+        raise BundleError(f"bundle: Debian's packages hold no {missing[0]}; report this")
+    for name, data in found.items():
+        (lib / name).write_bytes(data)
 
 
 def _compile(target: Abi, cache: Path, scratch: Path, content: Path) -> None:
@@ -130,12 +178,17 @@ def _compile(target: Abi, cache: Path, scratch: Path, content: Path) -> None:
     compiler = scratch / "compiler" / "ziglang" / "zig"
     compiler.chmod(0o755)
     caches = {f"ZIG_{kind}_CACHE_DIR": str(scratch / kind) for kind in ("GLOBAL", "LOCAL")}
-    libraries = [content / "lib" / n for n in ("libLiteRt.so", "libstdc++.so.6", "libcjson.so.1")]
+    linked = (target.runtime.library, "libstdc++.so.6", "libcjson.so.1")
+    libraries = [content / "lib" / name for name in linked]
+    # A Python package's library looks for Python when it is loaded: the program has what it finds.
+    python = ["-rdynamic", "-Wl,--allow-shlib-undefined"] if target.runtime is TFLITE else []
+    sources = [SOURCES[0], SOURCES[0].with_name(target.runtime.source)]
     done = subprocess.run(
         [
             *(str(compiler), "cc", "-target", target.compiler, "-std=c11", "-D_GNU_SOURCE"),
-            *("-O2", "-s", "-Wall", "-Wextra", "-Werror", "-o", str(content / PROGRAM)),
-            *(str(SOURCE), *map(str, libraries)),
+            *("-D_FILE_OFFSET_BITS=64", "-O2", "-s", "-Wall", "-Wextra", "-Werror"),
+            *(*python, "-o", str(content / PROGRAM)),
+            *(*map(str, sources), *map(str, libraries)),
         ],
         capture_output=True,
         text=True,
@@ -144,7 +197,7 @@ def _compile(target: Abi, cache: Path, scratch: Path, content: Path) -> None:
     )
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or ["no message"]
-        raise BundleError(f"bundle: {SOURCE.name} does not compile: {lines[0]}")
+        raise BundleError(f"bundle: {PROGRAM} does not compile: {lines[0]}")
 
 
 def _write_manifest(content: Path, abi: str, sources: Iterable[Path]) -> None:
@@ -153,13 +206,15 @@ def _write_manifest(content: Path, abi: str, sources: Iterable[Path]) -> None:
     manifest = {
         "schema": SCHEMA,
         "abi": abi,
-        "litert": LITERT.partition("==")[2],
+        "runtime": ABIS[abi].runtime.name,
+        "package": ABIS[abi].runtime.package,
+        "version": ABIS[abi].runtime.version,
         "entry": [f"lib/{ABIS[abi].loader}", "--library-path", "lib", PROGRAM],
         "files": {
             n: {"sha256": sha256(p), "bytes": p.stat().st_size}
             for n, p in zip(names, files, strict=True)
         },
-        "sources": {path.name: sha256(path) for path in [*sources, SOURCE]},
+        "sources": {path.name: sha256(path) for path in [*sources, *SOURCES]},
     }
     (content / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
     # What `sha256sum -c` on the device reads; it proves each file, so it need not list itself.

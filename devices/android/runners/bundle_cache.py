@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import bundle_build, registry
+from . import bundle_build, debian, registry
 from .bundle import Bundle
 from .registry import BundleError
 
@@ -12,9 +12,15 @@ from .registry import BundleError
 def bundle_path(abi: str) -> Path:
     """Return where the bundle of *abi* lies, or will: its name changes with its recipe."""
     digest = hashlib.sha256()
-    for source in (bundle_build.SOURCE, bundle_build.__file__, registry.__file__):
-        digest.update(Path(source).read_bytes())
+    for source in recipe():
+        digest.update(source.read_bytes())
     return registry.cache_folder() / digest.hexdigest()[:16] / f"droidloop-{abi}.tar.gz"
+
+
+def recipe() -> list[Path]:
+    """Return the files that a bundle's bytes follow from, beside its packages."""
+    modules = (bundle_build.__file__, debian.__file__, registry.__file__)
+    return [*bundle_build.SOURCES, *map(Path, modules)]
 
 
 def bundle_for(abi: str, given: Sequence[Path]) -> Bundle:
@@ -30,14 +36,14 @@ def bundle_for(abi: str, given: Sequence[Path]) -> Bundle:
 
 
 def kept_bundle(abi: str) -> Bundle:
-    """Return the bundle of *abi* (``x86_64`` or ``arm64``), built now if there is none yet.
+    """Return the bundle of *abi*, one of ``bundle_build.ABIS``, built now if there is none yet.
 
     Raises:
         BundleError: it cannot be built.
     """
     if abi not in bundle_build.ABIS:
         raise BundleError(
-            f"bundle: LiteRT's packages are for {' and '.join(bundle_build.ABIS)}, "
+            f"bundle: there are packages for {', '.join(bundle_build.ABIS)}, "
             f"not for {abi!r}; give one of your own (--bundle FILE)"
         )
     path = bundle_path(abi)

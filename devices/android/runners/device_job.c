@@ -6,10 +6,10 @@
  * written to RESULT.json, and the exit status is 0 then; 3 says that memory ran out, and anything
  * else that the runner itself came to grief. SIGALRM ends a job at its time limit (142 in a shell).
  *
- * LiteRT's and cJSON's own headers are not part of the registry packages that a bundle is made of,
- * so the few functions used are declared here, with the layouts that their binary interfaces fix.
+ * What runs the model is behind runtime.h. Neither a runtime's nor cJSON's own headers are part of
+ * the registry packages that a bundle is made of, so the few functions used are declared where they
+ * are used, with the layouts that their binary interfaces fix.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdint.h>
@@ -22,35 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* --- LiteRT 2.3, C interface (symbols VERS_1.0) ------------------------------------------- */
-
-typedef struct { uint32_t rank_and_flags; int32_t dims[8]; uint32_t strides[8]; } Layout;
-typedef struct { int32_t element; Layout layout; } TensorType;
-enum { ACCELERATOR_CPU = 1, FOR_READING = 0, FOR_WRITING = 1, ALLOCATION_FAILURE = 2 };
-
-int LiteRtCreateEnvironment(int n, const void *options, void **environment);
-int LiteRtCreateModelFromFile(void *environment, const char *path, void **model);
-int LiteRtGetNumModelSignatures(void *model, size_t *n);
-int LiteRtGetModelSignature(void *model, size_t index, void **signature);
-int LiteRtGetSignatureKey(void *signature, const char **key);
-int LiteRtGetNumSignatureInputs(void *signature, size_t *n);
-int LiteRtGetNumSignatureOutputs(void *signature, size_t *n);
-int LiteRtGetSignatureInputName(void *signature, size_t index, const char **name);
-int LiteRtGetSignatureOutputName(void *signature, size_t index, const char **name);
-int LiteRtGetSignatureInputTensorByIndex(void *signature, size_t index, void **tensor);
-int LiteRtGetSignatureOutputTensorByIndex(void *signature, size_t index, void **tensor);
-int LiteRtGetRankedTensorType(void *tensor, TensorType *type);
-int LiteRtCreateOptions(void **options);
-int LiteRtSetOptionsHardwareAccelerators(void *options, int accelerators);
-int LiteRtCreateOpaqueOptions(const char *name, void *data, void (*destroy)(void *), void **opaque);
-int LiteRtAddOpaqueOptions(void *options, void *opaque);
-int LiteRtCreateCompiledModel(void *environment, void *model, void *options, void **compiled);
-int LiteRtGetCompiledModelInputBufferRequirements(void *, size_t signature, size_t i, void **);
-int LiteRtGetCompiledModelOutputBufferRequirements(void *, size_t signature, size_t i, void **);
-int LiteRtCreateManagedTensorBufferFromRequirements(void *, const TensorType *, void *, void **);
-int LiteRtLockTensorBuffer(void *buffer, void **address, int mode);
-int LiteRtUnlockTensorBuffer(void *buffer);
-int LiteRtRunCompiledModel(void *, size_t signature, size_t, void **in, size_t, void **out);
+#include "runtime.h"
 
 /* --- cJSON 1.7 ------------------------------------------------------------------------------ */
 
@@ -74,23 +46,10 @@ char *cJSON_PrintUnformatted(const cJSON *item);
 
 /* --- state of the one job ------------------------------------------------------------------- */
 
-#define MAX_TENSORS 64
 #define MAX_STEPS 100000
 
-typedef struct {
-  const char *name;
-  TensorType type;
-  size_t bytes;  /* of one slice */
-  size_t count;  /* slices: step k reads slice k mod count, or writes slice k */
-  size_t offset; /* of slice 0, in the job's tensors or in OUTPUTS.bin */
-  int from;      /* input: number of the output fed back into it, or -1 */
-  int wanted;    /* output: named by the job */
-} Tensor;
-
-static Tensor inputs[MAX_TENSORS], outputs[MAX_TENSORS];
-static void *in_buffers[MAX_TENSORS], *out_buffers[MAX_TENSORS];
-static size_t n_inputs, n_outputs, signature_index;
-static void *environment, *compiled;
+Tensor inputs[MAX_TENSORS], outputs[MAX_TENSORS];
+size_t n_inputs, n_outputs;
 static const char *result_path;
 static cJSON *result;
 static int64_t begin_us;
@@ -114,7 +73,7 @@ static double peak_rss_bytes(void) {
 }
 
 /* Writes RESULT.json beside its place, renames it there, and ends the process. */
-static void finish(const char *status, const char *message) {
+static _Noreturn void finish(const char *status, const char *message) {
   char part[4096];
   cJSON_AddStringToObject(result, "status", status);
   cJSON_AddStringToObject(result, "message", message);
@@ -133,22 +92,14 @@ static void finish(const char *status, const char *message) {
   _exit(0);
 }
 
-static void fail(const char *status, const char *what, const char *why) {
+void fail(const char *status, const char *what, const char *why) {
   char message[512];
   snprintf(message, sizeof message, "%s: %s", what, why);
   finish(status, message);
 }
 
-static void out_of_memory(void) { _exit(3); }
+void out_of_memory(void) { _exit(3); }
 extern void (*_ZSt15set_new_handlerPFvvE(void (*handler)(void)))(void); /* std::set_new_handler */
-
-/* LiteRT often hides why it failed; an allocation that fails leaves its mark in errno. */
-static void check(int code, const char *status, const char *what) {
-  if (code == ALLOCATION_FAILURE || (code != 0 && errno == ENOMEM)) out_of_memory();
-  char why[32];
-  snprintf(why, sizeof why, "LiteRT status %d", code);
-  if (code != 0) fail(status, what, why);
-}
 
 /* --- reading the job ------------------------------------------------------------------------ */
 
@@ -211,29 +162,29 @@ static void keep_to_cores(const cJSON *job) {
 
 /* --- tensors -------------------------------------------------------------------------------- */
 
-/* Names and sizes of LiteRT's element types, by number; a job names them as numpy does. */
+/* Names and sizes of the element types of .tflite, by number; a job names them as numpy does. */
 static const struct { const char *name; int bytes; } ELEMENTS[] = {
     [1] = {"float32", 4}, [2] = {"int32", 4},    [3] = {"uint8", 1},   [4] = {"int64", 8},
     [6] = {"bool", 1},    [7] = {"int16", 2},    [9] = {"int8", 1},    [10] = {"float16", 2},
     [11] = {"float64", 8}, [13] = {"uint64", 8}, [16] = {"uint32", 4}, [17] = {"uint16", 2}};
 
-static const char *element_name(const Tensor *t) {
-  int e = t->type.element;
+const char *element_name(int e, const char *tensor) {
   int known = e >= 0 && e < (int)(sizeof ELEMENTS / sizeof *ELEMENTS) && ELEMENTS[e].name != NULL;
-  if (!known) fail("bad_model", t->name, "has an element type that a job cannot carry");
+  if (!known) fail("bad_model", tensor, "has an element type that a job cannot carry");
   return ELEMENTS[e].name;
 }
 
-static size_t rank(const Tensor *t) { return t->type.layout.rank_and_flags & 0x7f; }
-
-static void describe(Tensor *t, void *tensor) {
-  check(LiteRtGetRankedTensorType(tensor, &t->type), "bad_model", t->name);
-  element_name(t);
-  t->bytes = ELEMENTS[t->type.element].bytes;
-  for (size_t d = 0; d < rank(t); d++) {
-    if (t->type.layout.dims[d] < 0) fail("bad_model", t->name, "has no fixed shape");
-    if (__builtin_mul_overflow(t->bytes, (size_t)t->type.layout.dims[d], &t->bytes))
+/* Gives *t* its type and shape, and the bytes that follow from them. */
+void measure_tensor(Tensor *t, int element, const int32_t *dims, size_t rank) {
+  t->dtype = element_name(element, t->name);
+  t->bytes = ELEMENTS[element].bytes;
+  t->rank = rank;
+  if (rank > MAX_RANK) fail("bad_model", t->name, "has more than 8 dimensions");
+  for (size_t d = 0; d < rank; d++) {
+    if (dims[d] < 0) fail("bad_model", t->name, "has no fixed shape");
+    if (__builtin_mul_overflow(t->bytes, (size_t)dims[d], &t->bytes))
       fail("bad_model", t->name, "is larger than memory");
+    t->dims[d] = dims[d];
   }
 }
 
@@ -246,12 +197,12 @@ static Tensor *find(Tensor *tensors, size_t n, const char *name) {
 
 static void check_input(Tensor *t, const cJSON *item, size_t file_bytes) {
   const cJSON *shape = need(item, "shape");
-  if (strcmp(text(item, "dtype"), element_name(t)) != 0)
+  if (strcmp(text(item, "dtype"), t->dtype) != 0)
     fail("bad_job", t->name, "has another element type in the model");
-  if (cJSON_GetArraySize(shape) != (int)rank(t))
+  if (cJSON_GetArraySize(shape) != (int)t->rank)
     fail("bad_job", t->name, "has another rank in the model");
-  for (size_t d = 0; d < rank(t); d++)
-    if (cJSON_GetNumberValue(cJSON_GetArrayItem(shape, d)) != t->type.layout.dims[d])
+  for (size_t d = 0; d < t->rank; d++)
+    if (cJSON_GetNumberValue(cJSON_GetArrayItem(shape, d)) != t->dims[d])
       fail("bad_job", t->name, "has another shape in the model");
   t->offset = number(item, "offset", 0, file_bytes);
   t->count = number(item, "count", 1, MAX_STEPS);
@@ -272,7 +223,7 @@ static void plan_inputs(const cJSON *job, size_t file_bytes) {
     const cJSON *item = cJSON_GetArrayItem(feedback, i);
     Tensor *in = find(inputs, n_inputs, text(item, "input"));
     Tensor *out = find(outputs, n_outputs, text(item, "output"));
-    if (in->bytes != out->bytes || in->type.element != out->type.element)
+    if (in->bytes != out->bytes || strcmp(in->dtype, out->dtype) != 0)
       fail("bad_job", in->name, "cannot take what is fed back to it: another size or type");
     in->from = (int)(out - outputs);
   }
@@ -280,7 +231,9 @@ static void plan_inputs(const cJSON *job, size_t file_bytes) {
 
 static size_t plan_outputs(const cJSON *job, size_t steps) {
   const cJSON *list = need(job, "outputs");
-  size_t limit = number(job, "max_output_bytes", 0, (size_t)1 << 40), total = 0;
+  double most = cJSON_GetNumberValue(need(job, "max_output_bytes"));
+  if (!(most >= 0)) fail("bad_job", "max_output_bytes", "is not a number in its range");
+  size_t limit = most < (double)SIZE_MAX ? (size_t)most : SIZE_MAX, total = 0;
   cJSON *described = cJSON_CreateArray();
   for (int i = 0; i < cJSON_GetArraySize(list); i++) {
     const cJSON *item = cJSON_GetArrayItem(list, i);
@@ -293,10 +246,10 @@ static size_t plan_outputs(const cJSON *job, size_t steps) {
       fail("bad_output", t->name, "makes the outputs larger than max_output_bytes");
     total += bytes;
     cJSON *entry = cJSON_CreateObject(), *shape = cJSON_CreateArray();
-    for (size_t d = 0; d < rank(t); d++)
-      cJSON_AddItemToArray(shape, cJSON_CreateNumber(t->type.layout.dims[d]));
+    for (size_t d = 0; d < t->rank; d++)
+      cJSON_AddItemToArray(shape, cJSON_CreateNumber(t->dims[d]));
     cJSON_AddStringToObject(entry, "name", t->name);
-    cJSON_AddStringToObject(entry, "dtype", element_name(t));
+    cJSON_AddStringToObject(entry, "dtype", t->dtype);
     cJSON_AddItemToObject(entry, "shape", shape);
     cJSON_AddNumberToObject(entry, "offset", t->offset);
     cJSON_AddNumberToObject(entry, "count", t->count);
@@ -306,102 +259,32 @@ static size_t plan_outputs(const cJSON *job, size_t steps) {
   return total;
 }
 
-/* --- loading and running -------------------------------------------------------------------- */
-
-static void *pick_signature(void *model, const cJSON *job) {
-  const char *wanted = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(job, "signature"));
-  size_t n = 0;
-  check(LiteRtGetNumModelSignatures(model, &n), "bad_model", "signatures");
-  for (signature_index = 0; signature_index < n; signature_index++) {
-    void *signature;
-    const char *key;
-    check(LiteRtGetModelSignature(model, signature_index, &signature), "bad_model", "signature");
-    check(LiteRtGetSignatureKey(signature, &key), "bad_model", "signature key");
-    if (wanted == NULL || strcmp(wanted, key) == 0) return signature;
-  }
-  fail("bad_job", wanted == NULL ? "signature" : wanted, "is no signature of this model");
-  return NULL;
-}
-
-static void describe_signature(void *signature) {
-  void *tensor;
-  check(LiteRtGetNumSignatureInputs(signature, &n_inputs), "bad_model", "inputs");
-  check(LiteRtGetNumSignatureOutputs(signature, &n_outputs), "bad_model", "outputs");
-  if (n_inputs > MAX_TENSORS || n_outputs > MAX_TENSORS)
-    fail("bad_model", "signature", "has more than 64 inputs or outputs");
-  for (size_t i = 0; i < n_inputs; i++) {
-    check(LiteRtGetSignatureInputName(signature, i, &inputs[i].name), "bad_model", "input");
-    check(LiteRtGetSignatureInputTensorByIndex(signature, i, &tensor), "bad_model", "input");
-    describe(&inputs[i], tensor);
-  }
-  for (size_t i = 0; i < n_outputs; i++) {
-    check(LiteRtGetSignatureOutputName(signature, i, &outputs[i].name), "bad_model", "output");
-    check(LiteRtGetSignatureOutputTensorByIndex(signature, i, &tensor), "bad_model", "output");
-    describe(&outputs[i], tensor);
-  }
-}
-
-static void keep(void *settings) { (void)settings; } /* a static string is never freed */
-
-static void compile(void *model, const cJSON *job) {
-  static char settings[64]; /* of the CPU back-end, as TOML */
-  void *options, *opaque;
-  snprintf(settings, sizeof settings, "num_threads = %zu\n", number(job, "threads", 1, 64));
-  check(LiteRtCreateOptions(&options), "failed", "options");
-  check(LiteRtSetOptionsHardwareAccelerators(options, ACCELERATOR_CPU), "failed", "options");
-  check(LiteRtCreateOpaqueOptions("xnnpack", settings, keep, &opaque), "failed", "options");
-  check(LiteRtAddOpaqueOptions(options, opaque), "failed", "options");
-  errno = 0;
-  check(LiteRtCreateCompiledModel(environment, model, options, &compiled), "bad_model", "compile");
-}
-
-static void make_buffer(const Tensor *t, void *requirements, void **buffer) {
-  int code = LiteRtCreateManagedTensorBufferFromRequirements(environment, &t->type, requirements,
-                                                             buffer);
-  check(code, "failed", t->name);
-}
-
-static void make_buffers(void) {
-  void *wants;
-  for (size_t i = 0; i < n_inputs; i++) {
-    check(LiteRtGetCompiledModelInputBufferRequirements(compiled, signature_index, i, &wants),
-          "failed", inputs[i].name);
-    make_buffer(&inputs[i], wants, &in_buffers[i]);
-  }
-  for (size_t i = 0; i < n_outputs; i++) {
-    check(LiteRtGetCompiledModelOutputBufferRequirements(compiled, signature_index, i, &wants),
-          "failed", outputs[i].name);
-    make_buffer(&outputs[i], wants, &out_buffers[i]);
-  }
-}
+/* --- running --------------------------------------------------------------------------------- */
 
 static void fill_input(size_t i, size_t step, const char *file) {
   Tensor *t = &inputs[i];
-  void *to, *from;
   if (step > 0 && t->from < 0 && t->count == 1) return; /* still there */
-  check(LiteRtLockTensorBuffer(in_buffers[i], &to, FOR_WRITING), "failed", t->name);
+  void *to = open_input(i);
   if (step > 0 && t->from >= 0) {
-    check(LiteRtLockTensorBuffer(out_buffers[t->from], &from, FOR_READING), "failed", t->name);
-    memcpy(to, from, t->bytes);
-    LiteRtUnlockTensorBuffer(out_buffers[t->from]);
+    memcpy(to, open_output(t->from), t->bytes);
+    close_output(t->from);
   } else if (t->bytes > 0) {
     memcpy(to, file + t->offset + step % t->count * t->bytes, t->bytes);
   }
-  LiteRtUnlockTensorBuffer(in_buffers[i]);
+  close_input(i);
 }
 
 static void save_output(size_t i, size_t step, size_t steps, int fd) {
   Tensor *t = &outputs[i];
-  void *from;
   if (!t->wanted || (t->count == 1 && step + 1 < steps)) return;
   size_t done = 0, at = t->offset + (t->count == 1 ? 0 : step * t->bytes);
-  check(LiteRtLockTensorBuffer(out_buffers[i], &from, FOR_READING), "failed", t->name);
+  const char *from = open_output(i);
   while (done < t->bytes) {
-    ssize_t n = pwrite(fd, (char *)from + done, t->bytes - done, at + done);
+    ssize_t n = pwrite(fd, from + done, t->bytes - done, at + done);
     if (n <= 0) fail("storage_full", t->name, "could not be written");
     done += n;
   }
-  LiteRtUnlockTensorBuffer(out_buffers[i]);
+  close_output(i);
 }
 
 static void run_steps(size_t steps, const char *file, int fd) {
@@ -409,11 +292,8 @@ static void run_steps(size_t steps, const char *file, int fd) {
   cJSON_AddItemToObject(result, "invoke_us", invoke_us);
   for (size_t step = 0; step < steps; step++) {
     for (size_t i = 0; i < n_inputs; i++) fill_input(i, step, file);
-    errno = 0;
     int64_t start = now_us(CLOCK_MONOTONIC);
-    check(LiteRtRunCompiledModel(compiled, signature_index, n_inputs, in_buffers, n_outputs,
-                                 out_buffers),
-          "failed", "invoke");
+    invoke_model();
     cJSON_AddItemToArray(invoke_us, cJSON_CreateNumber(now_us(CLOCK_MONOTONIC) - start));
     for (size_t i = 0; i < n_outputs; i++) save_output(i, step, steps, fd);
   }
@@ -435,14 +315,12 @@ int main(int argc, char **argv) {
   keep_to_cores(job);
   size_t steps = number(job, "steps", 1, MAX_STEPS);
 
-  void *model;
-  check(LiteRtCreateEnvironment(0, NULL, &environment), "failed", "environment");
-  check(LiteRtCreateModelFromFile(environment, text(job, "model"), &model), "bad_model", "model");
-  describe_signature(pick_signature(model, job));
+  const cJSON *signature = cJSON_GetObjectItemCaseSensitive(job, "signature");
+  int threads = (int)number(job, "threads", 1, 64);
+  load_model(text(job, "model"), cJSON_GetStringValue(signature), threads);
   plan_inputs(job, bytes - data_at);
   size_t output_bytes = plan_outputs(job, steps);
-  compile(model, job);
-  make_buffers();
+  prepare_model();
   cJSON_AddNumberToObject(result, "load_us", now_us(CLOCK_MONOTONIC) - begin_us);
 
   int fd = open(argv[2], O_RDWR | O_CREAT | O_TRUNC, 0600);

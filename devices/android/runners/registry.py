@@ -1,4 +1,4 @@
-"""Fetch what a bundle is made of, with pip and apt-get as this machine configures them."""
+"""Fetch what a bundle is made of, with pip as this machine configures it."""
 
 import os
 import shutil
@@ -45,7 +45,7 @@ def fetch_wheel(
         listed = part / "requirements.txt"
         listed.write_text(" ".join([requirement, *(f"--hash=sha256:{h}" for h in hashes)]) + "\n")
         target = ["--platform", platform, "--python-version", "3.11"] if platform else []
-        _fetch(
+        fetched(
             [
                 *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"),
                 *("--disable-pip-version-check", "--only-binary=:all:", "--require-hashes"),
@@ -55,51 +55,16 @@ def fetch_wheel(
             requirement,
         )
         listed.unlink()
-        _keep(part, place)
+        keep(part, place)
     return next(place.glob("*.whl"))
 
 
-def fetch_debs(names: Sequence[str], architecture: str, folder: Path) -> list[Path]:
-    """Return the Debian packages *names* of *architecture* in *folder*, newest of the mirror.
-
-    apt checks the mirror's signature; lists and cache are private, so no other package or
-    setting of this machine changes, and no rights are needed.
+def fetched(command: list[str], folder: Path, what: str) -> None:
+    """Run *command*, which fetches *what* into *folder*.
 
     Raises:
-        BundleError: this machine has no apt-get, or its mirrors lack a package.
+        BundleError: it does not; the folder is gone then.
     """
-    if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
-        raise BundleError("bundle: building needs apt-get; build it on a Debian or Ubuntu machine")
-    place = folder / f"debian-{architecture}"
-    if len(list(place.glob("*.deb"))) < len(names):
-        part = place.with_name(f"{place.name}.{os.getpid()}.part")
-        for sub in ("lists/partial", "cache/archives/partial"):
-            (part / "apt" / sub).mkdir(parents=True, exist_ok=True)
-        (part / "apt" / "status").touch()
-        apt = ["apt-get", "-qq", *_apt_options(part / "apt", architecture)]
-        # One mirror among several may be down or lack the architecture; the download tells.
-        subprocess.run([*apt, "update"], capture_output=True, timeout=FETCH_S)
-        _fetch([*apt, "download", *names], part, f"Debian's packages for {architecture}")
-        shutil.rmtree(part / "apt")
-        _keep(part, place)
-    return sorted(place.glob("*.deb"))
-
-
-def _apt_options(folder: Path, architecture: str) -> list[str]:
-    values = {
-        "APT::Architecture": architecture,
-        "APT::Architectures": architecture,
-        "APT::Sandbox::User": "",
-        "Acquire::Languages": "none",
-        "Debug::NoLocking": "true",
-        "Dir::State::Lists": f"{folder}/lists",
-        "Dir::State::status": f"{folder}/status",
-        "Dir::Cache": f"{folder}/cache",
-    }
-    return [f"-o{key}={value}" for key, value in values.items()]
-
-
-def _fetch(command: list[str], folder: Path, what: str) -> None:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=FETCH_S)
     if done.returncode != 0:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
@@ -108,7 +73,7 @@ def _fetch(command: list[str], folder: Path, what: str) -> None:
         raise BundleError(f"bundle: cannot fetch {what}: {errors[-1] if errors else 'no message'}")
 
 
-def _keep(part: Path, place: Path) -> None:
+def keep(part: Path, place: Path) -> None:
     """Put the finished *part* in its place, whole; another process's may be there already."""
     if place.exists():
         shutil.rmtree(place)

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from droidloop.devices.android.adb.adb import Adb
 from droidloop.devices.android.adb.connection import Connection
 from droidloop.devices.android.fleet.attaching import Ready
+from droidloop.devices.android.parsers.op_profile import Operator
 from droidloop.devices.android.probing import bench as benching
 from droidloop.devices.android.probing.bench import Bench, Wish, bench, bench_all, job_of
 from droidloop.devices.android.probing.condition import Condition
@@ -23,7 +25,7 @@ from tests.devices.android.fake_adb import FakeDevice
 from tests.devices.android.probing.test_condition import phone
 from tests.phone.made import models
 
-BUNDLE = Bundle(Path("b"), "x86_64", "2.3.0", "0", "0", 0, ())
+BUNDLE = Bundle(Path("b"), "x86_64", "LiteRT", "ai-edge-litert", "2.3.0", "0", "0", 0, ())
 
 
 @pytest.fixture(autouse=True)
@@ -140,6 +142,19 @@ def test_inputs_are_given_or_drawn(tmp_path: Path, wish: Wish) -> None:
     ):
         with pytest.raises(UsageError, match=why):
             job_of(replace(wish, inputs={name: tmp_path / file}))
+
+
+def test_operators_are_listed_by_what_they_took(connection: Connection, wish: Wish) -> None:
+    """Those that benchmark_model tells; the bundle says why it has none."""
+    one = measure(connection, wish, HostRunner())
+    assert bench_report.as_json(one)["unknown"]["operators"].startswith("not asked for; --profile")
+    operators = tuple(Operator(f"OP [{n}]", f"[out]:{n}", 10.0 * n, float(n), 1) for n in range(12))
+    console = Console(record=True, width=120)
+    bench_report.show("m", [replace(one, operators=operators)], console)
+    told = console.export_text()
+    assert "10 of 12 operators, the slowest" in told
+    assert told.index("OP [11]") < told.index("OP [2]")
+    assert "OP [1] " not in told
 
 
 def test_what_is_no_model_is_said(tmp_path: Path, wish: Wish) -> None:

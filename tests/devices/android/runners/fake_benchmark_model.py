@@ -13,7 +13,8 @@ from ai_edge_litert.interpreter import Interpreter
 KNOWN = {
     *("graph", "num_threads", "num_runs", "min_secs", "max_secs", "warmup_runs"),
     *("warmup_min_secs", "output_filepath", "input_layer", "input_layer_shape"),
-    *("input_layer_value_files", "signature_to_run_for"),
+    *("input_layer_value_files", "signature_to_run_for", "use_gpu", "use_nnapi"),
+    "enable_op_profiling",
 }
 
 
@@ -36,19 +37,35 @@ def main(arguments: list[str]) -> int:
             return 134
         interpreter.set_tensor(detail["index"], data.reshape(detail["shape"]))
     times = []
-    for _ in range(1 + int(given["num_runs"])):
+    if "use_gpu" in given:  # of NNAPI it has nothing, and says nothing: it goes on without
+        print(
+            "INFO: Explicitly applied GPU delegate, and the model graph will be partially executed "
+            "by the delegate w/ 2 delegate kernels."
+        )
+    warmup = int(given["warmup_runs"])
+    for _ in range(warmup + int(given["num_runs"])):
         start = time.monotonic()
         interpreter.invoke()
         times.append(max(1, round((time.monotonic() - start) * 1e6)))
     with open(given["output_filepath"], "wb") as file:
         for detail in interpreter.get_output_details():
             file.write(interpreter.get_tensor(detail["index"]).tobytes())
-    _report(init_us, times)
+    _report(init_us, times[0], times[warmup:])
+    if "enable_op_profiling" in given:
+        _profile(len(details))
     return 0
 
 
-def _report(init_us: float, times: list[int]) -> None:
-    warm, runs = times[0], times[1:]
+def _profile(count: int) -> None:
+    head = "[node type] [first] [avg ms] [%] [cdf%] [mem KB] [times called] [Name]"
+    print("INFO: Operator-wise Profiling Info for Regular Benchmark Runs:")
+    print(f"============================== Run Order ==============================\n\t{head}")
+    for number in range(count):
+        print(f"\tFULLY_CONNECTED\t0.5\t0.25\t50.0%\t50.0%\t0.0\t1\t[out]:{number}")
+    print()
+
+
+def _report(init_us: float, warm: int, runs: list[int]) -> None:
     average = f"{sum(runs) / len(runs):.6g}"
     print("INFO: STARTING!")
     print(f"INFO: count=1 curr={warm}\n")

@@ -11,7 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from droidloop.devices.android.runners.benchmark import BenchmarkRunner, Signature, flags, open_tool
+from droidloop.devices.android.parsers.op_profile import Operator
+from droidloop.devices.android.runners.benchmark import (
+    BenchmarkRunner,
+    Extra,
+    Signature,
+    flags,
+    open_tool,
+)
 from droidloop.devices.fleets.model_job import ModelJob, OnDevice
 from droidloop.platform.errors import UsageError
 from droidloop.platform.jobs import Outcome
@@ -150,6 +157,24 @@ def test_names_of_a_model_do_not_reach_the_command_line() -> None:
         "--input_layer_shape=1,2",
         "--input_layer_value_files=input0:input0",
     ]
+
+
+def test_a_delegate_computes_and_each_operator_tells_its_time(tmp_path: Path, root: Path) -> None:
+    extra = Extra("gpu", profile=True, warmup=3)
+    tool = _tool(tmp_path, FAKE.read_text())
+    runner = BenchmarkRunner(LocalDevice(), tool, extra, root=str(root))
+    ran(runner, score_job("scorer_d8", cores=(0,)))
+    assert runner.told is not None
+    assert runner.told.delegate == "GPU, partially, in 2 parts"
+    assert runner.operators == (Operator("FULLY_CONNECTED", "[out]:0", 250.0, 50.0, 1),)
+
+
+def test_a_delegate_that_is_not_there_is_no_silent_cpu(tmp_path: Path, root: Path) -> None:
+    tool = _tool(tmp_path, FAKE.read_text())
+    runner = BenchmarkRunner(LocalDevice(), tool, Extra("nnapi"), root=str(root))
+    failure = failed(runner, score_job("scorer_d8"))
+    assert failure.outcome is Outcome.FAILED_RUNNER
+    assert failure.message.startswith("benchmark_model did not take the delegate nnapi; ")
 
 
 def test_a_tool_that_was_not_given_is_asked_for() -> None:

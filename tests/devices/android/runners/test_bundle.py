@@ -39,8 +39,25 @@ def test_its_manifest_names_every_file_and_source_with_its_hash(abi: str, tmp_pa
     assert files == {*manifest["files"], "manifest.json", "SHA256SUMS"}
     for name, entry in manifest["files"].items():
         assert entry["sha256"] == bundle_build.sha256(tmp_path / name), name
-    assert manifest["sources"]["device_job.c"] == bundle_build.sha256(bundle_build.SOURCE)
-    assert any(name.startswith("ai_edge_litert-2.3.0") for name in manifest["sources"])
+    for source in bundle_build.SOURCES:
+        assert manifest["sources"][source.name] == bundle_build.sha256(source)
+    runtime = bundle_build.ABIS[abi].runtime
+    wheel = f"{runtime.package.replace('-', '_')}-{runtime.version}-"
+    assert any(name.startswith(wheel) for name in manifest["sources"])
+    assert (packed.package, packed.version) == (runtime.package, runtime.version)
+
+
+@pytest.mark.parametrize(
+    ("abi", "bits", "machine"), [("x86_64", 2, 62), ("arm64", 2, 183), ("arm", 1, 40)]
+)
+def test_all_its_programs_are_for_its_processor(abi: str, bits: int, machine: int) -> None:
+    """By their ELF headers: class, and machine as the System V ABI numbers it."""
+    with tarfile.open(bundle(abi).path) as archive:
+        heads = {m.name: f.read(20) for m in archive if (f := archive.extractfile(m)) is not None}
+    programs = {name: head for name, head in heads.items() if head.startswith(b"\x7fELF")}
+    assert len(programs) == len(bundle_build.LIBRARIES) + 3  # loader, runtime, and the job's
+    for name, head in programs.items():
+        assert (head[4], int.from_bytes(head[18:20], "little")) == (bits, machine), name
 
 
 @pytest.mark.slow
@@ -90,8 +107,8 @@ def _in_tree(tree: Path, command: list[str]) -> subprocess.CompletedProcess[str]
     )
 
 
-def test_it_is_built_for_two_abis_only(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="abi 'mips': choose one of x86_64, arm64"):
+def test_it_is_built_for_three_abis_only(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="abi 'mips': choose one of x86_64, arm64, arm"):
         bundle_build.build("mips", tmp_path)
 
 
@@ -103,16 +120,17 @@ def test_a_device_gets_the_bundle_of_its_abi(cpu_abi: str, abi: str) -> None:
 
 
 def test_an_abi_without_packages_needs_a_bundle_of_ones_own() -> None:
-    with pytest.raises(BundleError, match=r"for x86_64 and arm64, not for 'arm'; .*--bundle FILE"):
-        bundle_for("arm", [])
+    message = r"for x86_64, arm64, arm, not for 'riscv64'; .*--bundle FILE"
+    with pytest.raises(BundleError, match=message):
+        bundle_for("riscv64", [])
 
 
 def test_a_bundle_that_was_built_elsewhere_is_taken_for_its_abi(tmp_path: Path) -> None:
     """It is what `droidloop devices bundle --out` wrote, on a machine that can build it."""
     given = Path(shutil.copy2(bundle("x86_64").path, tmp_path))
     assert bundle_for("x86_64", [given]).path == given
-    with pytest.raises(BundleError, match="not for 'arm'"):
-        bundle_for("arm", [given])
+    with pytest.raises(BundleError, match="not for 'riscv64'"):
+        bundle_for("riscv64", [given])
 
 
 def test_another_archive_is_not_taken_for_a_bundle(tmp_path: Path) -> None:

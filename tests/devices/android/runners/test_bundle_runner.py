@@ -1,4 +1,4 @@
-"""The bundle's runner fulfils the contract, for both ABIs, with this host as the device."""
+"""The bundle's runner fulfils the contract, for all ABIs, with this host as the device."""
 
 import platform
 import shutil
@@ -133,26 +133,53 @@ def _silent(folder: Path) -> Path:
     return path
 
 
-class TestBundleRunnerOnArm(RunnerContract):
+def _emulated(folder: Path, program: str, loader: str, processor: str) -> LocalDevice:
+    """Return this host as a device of another processor, on which *program* runs the bundle."""
+    emulator = shutil.which(program)
+    if emulator is None:
+        pytest.skip(f"needs {program}: .ci/packages.sh .ci/phone-packages")
+    # The emulator shows the program this host's /sys and /proc/cpuinfo, in which the library
+    # that asks for the processor's features gets lost: lay those of a phone over them.
+    processors = folder / "prefix/sys/devices/system/cpu"
+    processors.mkdir(parents=True)
+    for name in ("kernel_max", "possible", "present"):
+        (processors / name).write_text("0\n")
+    (folder / "prefix/proc").mkdir()
+    (folder / "prefix/proc/cpuinfo").write_text(ARM_PROCESSOR)
+    return LocalDevice(
+        {loader: emulator}, QEMU_LD_PREFIX=str(folder / "prefix"), QEMU_CPU=processor
+    )
+
+
+class TestBundleRunnerOnArm64(RunnerContract):
     same_instructions = False
     limits_memory = False
 
     @pytest.fixture
     def runner(self, root: str, tmp_path: Path) -> Runner:
-        emulator = shutil.which("qemu-aarch64-static")
-        if emulator is None:
-            pytest.skip("needs qemu-aarch64-static: .ci/packages.sh .ci/phone-packages")
-        # The emulator shows the program this host's /sys and /proc/cpuinfo, in which the library
-        # that asks for the processor's features gets lost: lay those of a phone over them.
-        processors = tmp_path / "prefix/sys/devices/system/cpu"
-        processors.mkdir(parents=True)
-        for name in ("kernel_max", "possible", "present"):
-            (processors / name).write_text("0\n")
-        (tmp_path / "prefix/proc").mkdir()
-        (tmp_path / "prefix/proc/cpuinfo").write_text(ARM_PROCESSOR)
-        device = LocalDevice(
-            {"ld-linux-aarch64.so.1": emulator},
-            QEMU_LD_PREFIX=str(tmp_path / "prefix"),
-            QEMU_CPU="cortex-a53",
-        )
+        device = _emulated(tmp_path, "qemu-aarch64-static", "ld-linux-aarch64.so.1", "cortex-a53")
         return BundleRunner(device, bundle("arm64"), root=f"{root}-arm64")
+
+
+class TestBundleRunnerOnArm(RunnerContract):
+    """32 bits and TensorFlow Lite 2.14, on the processor of a phone of 2013."""
+
+    same_instructions = False
+    limits_memory = False
+    int8 = "scorer_w8"
+
+    @pytest.mark.parametrize("name", ["scorer_w8"])
+    def test_int8_outputs_are_exactly_the_hosts(self, runner: Runner, name: str) -> None:
+        super().test_int8_outputs_are_exactly_the_hosts(runner, name)
+
+    def test_what_it_would_compute_wrongly_is_refused(self, runner: Runner) -> None:
+        failure = failed(runner, score_job("scorer_d8"))
+        assert failure.outcome is Outcome.REFUSED_RUNTIME
+        assert failure.message == (
+            "model: TensorFlow Lite 2.14 computes dynamic int8 by channel wrongly"
+        )
+
+    @pytest.fixture
+    def runner(self, root: str, tmp_path: Path) -> Runner:
+        device = _emulated(tmp_path, "qemu-arm-static", "ld-linux-armhf.so.3", "cortex-a7")
+        return BundleRunner(device, bundle("arm"), root=f"{root}-arm")

@@ -82,6 +82,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "catalogue": {"schema"},
         "runtime": {"schema"},
         "policies": {"schema", "runtime"},
+        "trackers": {"runtime"},
         "protocols": {"schema", "runtime"},
         "delivery": {"schema", "runtime"},
         "reports": {"schema"},

@@ -195,6 +195,7 @@ class _Run:
             "measured": measured,
             "took_part": self.whole.took_part,
             "user": Words(list(map(str, names)), np.arange(len(population)) * read),
+            "events": self.study.learning.data.counts,
             "capacity_uj": traits["capacity_uj"],
             "battery_before_uj": self.battery_before_uj + self.whole.churn.brought_uj,
             "battery_after_uj": state["battery_uj"],

@@ -70,6 +70,11 @@ class SweepDirectory:
             raise UsageError(f"{self.path}: no run of this sweep is complete; run it again")
         return done
 
+    def labels(self) -> dict[Path, str]:
+        """Return what the file of the sweep calls its runs, by directory, where it does."""
+        runs = self.facts()["runs"]
+        return {self.path / one["folder"]: one["label"] for one in runs if one.get("label")}
+
     def varied(self) -> list[str]:
         """Return the keys in which its complete runs differ: what is varied, and what follows."""
         manifests = [RunDirectory(one).manifest() for one in self.complete()]
@@ -107,7 +112,12 @@ def sweep(
         raise UsageError(f"{out}: {error.strerror or error}; choose another --out") from error
     with _locked(out) as lock:
         runs = [
-            {"folder": one.folder, "seed": one.scenario.seed, "changes": one.changes}
+            {
+                "folder": one.folder,
+                "seed": one.scenario.seed,
+                "changes": one.changes,
+                "label": one.label,
+            }
             for one in plan.runs
         ]
         facts = {"name": plan.name, "keys": plan.keys, "runs": runs}

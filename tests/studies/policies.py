@@ -1,8 +1,8 @@
 """What a sweep of policies says in each world that it has, for docs/policies.md.
 
 `python -m tests.studies.policies SWEEP COMMIT`: rows for docs/figures/policies.jsonl on standard
-output. A world is what the labels of points have before their last part; the first policy of a world
-is the yardstick of the others in it, in pairs of equal users.
+output. A world is what the labels of points have before their last part; the first policy of a
+world is the yardstick of the others in it, in pairs of equal users.
 """
 
 import json

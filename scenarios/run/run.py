@@ -211,7 +211,7 @@ def _last(answer: dict[str, Any]) -> dict[str, float]:
     for one in records(answer):
         where = [one[name] for name in ("part", "ranking", "model") if one[name] is not None]
         whose = [] if one["users"] == "all" else [one["users"]]
-        if one["value"] is not None:
+        if isinstance(one["value"], int | float):  # some are words, or unknown
             found["/".join([*where, one["figure"], *whose])] = float(one["value"])
     return found
 

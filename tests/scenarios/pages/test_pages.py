@@ -19,6 +19,7 @@ from droidloop.platform.units import HOUR_US, joules
 from droidloop.scenarios.pages.chart import Chart
 from droidloop.scenarios.pages.run_charts import charts_of, edges_us, versions_chart
 from droidloop.scenarios.pages.write import write_run
+from tests.scenarios.churning import played, scenario
 from tests.scenarios.conftest import Command
 from tests.scenarios.pages.browser import browser, drawn
 
@@ -169,6 +170,18 @@ def test_charts_show_what_the_ledger_says(sweep: droidloop.Sweep) -> None:
     parts = ("promotion_uj", "radio_uj", "tail_uj", "cpu_uj", "own_uj")
     assert spent == pytest.approx(joules(sum(int(devices[name].sum()) for name in parts)))
     assert "versions" not in charts
+
+
+def test_comings_and_goings_and_unlearning_are_those_of_the_ledger(tmp_path: Path) -> None:
+    answer = played(scenario("rounds", {"kind": "retrain"}), tmp_path / "run")
+    charts = charts_by_name(RunDirectory.open(tmp_path / "run"))
+    last = {row["what"]: row["phones"] for row in charts["churn"].rows}
+    assert last == answer["churn"]
+    assert charts["unlearning"].rows[-1]["joules"] == pytest.approx(
+        answer["unlearning"]["energy_j"]
+    )
+    hours = [row["hours"] for row in charts["unlearning"].rows]
+    assert hours == sorted(set(hours))
 
 
 def test_versions_are_those_that_phones_hold() -> None:

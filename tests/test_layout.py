@@ -87,9 +87,9 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "delivery": {"schema", "runtime"},
         "reports": {"schema"},
         "run": {"schema", "runtime", "protocols", "delivery", "reports"},
-        "sweep": {"schema", "run", "reports"},
+        "sweep": {"schema", "runtime", "run", "reports"},
         "pages": {"schema", "run", "reports"},
-        "front": {"schema", "catalogue", "run", "reports", "sweep", "pages"},
+        "front": {"schema", "catalogue", "runtime", "run", "reports", "sweep", "pages"},
         "cli": {"schema", "catalogue", "run", "reports", "pages", "front", "delivery"},
     },
 }

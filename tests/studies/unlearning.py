@@ -1,10 +1,11 @@
 """Who is forgotten, and how well: FedMF on ml-100k with planted users, once for docs/churn.md.
 
 `python -m tests.studies.unlearning DATA [--choose | --fedgcn]`: rows for
-docs/figures/unlearning.jsonl on the standard output. Planted users promote one item that hardly anybody has; they, and as many honest
-users, come after 60 of 100 rounds, and ask to be forgotten when all are over. The old model
-(nothing is unlearned) and each way of forgetting are judged by all others. ``--choose`` tries
-settings, on other seeds.
+docs/figures/unlearning.jsonl on the standard output. Planted users promote one item that hardly
+anybody has; they, and as many honest users, come after 60 of 100 rounds, and ask to be forgotten
+when all are over. The old model (nothing is unlearned) and each way of forgetting are judged by all
+others. ``--choose`` tries settings, on other seeds; ``--fedgcn`` measures FRU with LightGCN on ego
+graphs.
 
 Membership: an attacker knows half of what an honest forgotten user had, fits a vector to that with
 the items' vectors of the model, and ranks the other half against as many items that the user never

@@ -28,7 +28,8 @@ class TensorBoard:
                 f"--track tensorboard: it cannot be imported ({error}); "
                 "pip install 'droidloop[track]'"
             ) from error
-        self._make, self._writer, self._last = SummaryWriter, None, 0
+        self._make, self._last = SummaryWriter, 0
+        self._writer: Any = None  # its methods are not typed
         self._scenario: Mapping[str, Any] = {}
 
     def begin(self, run: Tracked) -> None:

@@ -63,7 +63,8 @@ def validation(run: droidloop.Result) -> list[float]:
     """Return HR@10 on the validation items by turn, from the ledger."""
     events = read(run.path, "events")
     mine = events[(events["kind"] == b"valid") & (events["name"] == b"hr_at_10_ppm")]
-    return (mine["value"][np.argsort(mine["round"])] / 1e6).tolist()
+    found: list[float] = (mine["value"][np.argsort(mine["round"])] / 1e6).tolist()
+    return found
 
 
 def spent_j(jobs: Rows) -> float:

@@ -239,7 +239,7 @@ def test_keys_that_go_with_another_choice_tell_nothing() -> None:
 
 
 def test_no_two_labels_are_alike_where_a_third_lacks_the_key_that_differs() -> None:
-    rounds = {"kind": "rounds", "every_s": 900.0}
+    rounds: dict[str, Any] = {"kind": "rounds", "every_s": 900.0}
     runs = [
         scenario(**rounds, over_select=1.0),
         scenario(**rounds, over_select=1.5),

@@ -31,7 +31,7 @@ install: .venv/installed $(if $(wildcard .ci/tflite-runtime.txt),.venv-tflite/in
 dev: install .venv/developed
 
 .venv/developed: .venv/installed
-	@$(PIP) --editable '.[cluster]' --group dev >&2
+	@$(PIP) --editable '.[cluster,track]' --group dev >&2
 	@touch $@
 
 demo: install  ## run the quickstart scenario and print its table

@@ -31,6 +31,7 @@ HOMES = {
     "protocol": ("scenarios/protocols",),
     "policy": ("scenarios/policies",),
     "unlearning": ("models/unlearning",),
+    "tracker": ("scenarios/trackers",),
 }
 """The rooms in which droidloop's own choices of each kind lie."""
 
@@ -44,8 +45,9 @@ KEYS = {
     "protocol": "protocol.kind",
     "policy": "protocol.policy",
     "unlearning": "unlearning.kind",
+    "tracker": "--track",
 }
-"""The key of a scenario that names a choice of each kind."""
+"""The key of a scenario, or the option, that names a choice of each kind."""
 
 _DECLARED = re.compile(r"^METHOD\b", re.MULTILINE)
 

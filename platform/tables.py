@@ -62,6 +62,7 @@ _DEVICES = (
     Column("measured", np.bool_, "a real device took its place"),
     Column("took_part", np.bool_, "it had learned when the best version was made", 2, False),
     Column("user", str, "its user's name in the data that were read; empty: made up", 2, ""),
+    Column("events", np.int32, "that it learns from; of who was forgotten: 0", 3),
 )
 
 _MEASURES = (

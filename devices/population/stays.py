@@ -18,6 +18,8 @@ from droidloop.platform.draws import Draws
 from droidloop.platform.errors import DataError, ScenarioError
 from droidloop.platform.units import DAY_US, HOUR_US, NEVER_US
 
+from .day_rates import DayRates
+
 AHEAD_US = 60 * DAY_US
 """How far ahead stays are drawn from rates: a phone that is there then stays."""
 _PURPOSES = 8
@@ -83,6 +85,8 @@ class ChurnSpec:
         notice_us: how long before a phone says that it will go.
         file: stays of some phones, instead of those from rates.
         departures: what happens besides.
+        leaving: in which hours of a day phones go.
+        coming: in which they come, and come back.
     """
 
     arrivals_days: float = 0.0
@@ -95,6 +99,8 @@ class ChurnSpec:
     notice_us: int = HOUR_US
     file: Path | None = None
     departures: tuple[Departure, ...] = field(default=())
+    leaving: DayRates = field(default_factory=DayRates)
+    coming: DayRates = field(default_factory=DayRates)
 
 
 def stays_of(spec: ChurnSpec, phones: int, profiles: dict[str, float], draws: Draws) -> Stays:
@@ -135,20 +141,21 @@ def _from_rates(spec: ChurnSpec, phones: int, profiles: dict[str, float], draws:
     present = np.arange(phones)
     join_us = np.zeros(phones, np.int64)
     if spec.arrivals_days:
-        join_us = (draws.uniform(present, 9) * spec.arrivals_days * DAY_US).astype(np.int64)
+        evenly_us = (draws.uniform(present, 9) * spec.arrivals_days * DAY_US).astype(np.int64)
+        join_us = spec.coming.after(join_us, evenly_us)
     parts, number = [_made(present, join_us)], 0
     while spec.lifetime_days is not None and len(present):
         stays, first = parts[-1], 16 + number * _PURPOSES
         lifetime = draws.exponential(
             present, 10 if number == 0 else first, spec.lifetime_days * DAY_US
         )
-        stays["leave_us"] = stays["join_us"] + 1 + lifetime.astype(np.int64)
+        stays["leave_us"] = spec.leaving.after(stays["join_us"], 1 + lifetime.astype(np.int64))
         chance = draws.uniform(present, first + 1)
         stays["going"][chance < spec.forget_share + spec.announced_share] = Going.ANNOUNCED
         stays["going"][chance < spec.forget_share] = Going.FORGET
         back = draws.uniform(present, first + 2) < spec.return_share
         away = draws.exponential(present, first + 3, spec.absence_days * DAY_US).astype(np.int64)
-        again_us = stays["leave_us"] + 1 + away
+        again_us = spec.coming.after(stays["leave_us"], 1 + away)
         back &= (stays["going"] != Going.FORGET) & (again_us < AHEAD_US)
         present, again_us = present[back], again_us[back]
         edges = np.cumsum(list(profiles.values()))

@@ -6,6 +6,7 @@ from droidloop.models.data.interactions import Interactions, UserItems
 from droidloop.models.data.places import Places
 from droidloop.models.data.split import Split
 from droidloop.models.interfaces.staleness import Staleness
+from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
 
 from .evaluator import Evaluator
@@ -26,6 +27,7 @@ class TaskData:
         central: the chance of what is trained in one place.
         staleness: the weight of an upload by its age in versions.
         places: where items are, for data that say so.
+        memory_bytes: of each phone, in all.
     """
 
     source: str
@@ -38,3 +40,4 @@ class TaskData:
     central: Draws
     staleness: Staleness
     places: Places | None = None
+    memory_bytes: IntArray | None = None

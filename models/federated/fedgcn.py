@@ -72,6 +72,11 @@ class FedLightGCN:
             raise ValueError(f"{self.item_users} users of an item: at least the phone's own has it")
 
     @property
+    def kind(self) -> str:
+        """What is sent: changes of rows."""
+        return "delta"
+
+    @property
     def degrees(self) -> IntArray:
         """By item, how many users it is taken to have."""
         return np.full(self.recommender.n_items, self.item_users)

@@ -35,7 +35,8 @@ def steps_of(learning: FederatedLearning, name: str) -> TakesSteps:
     ):
         raise ScenarioError(
             f"unlearning.kind = {name!r}: needs phones that take steps of SGD and send changes; "
-            "use training.rule = 'fedmf' or 'fedncf', or unlearning.kind = 'retrain' or 'rapid'"
+            "use training.rule = 'fedmf', 'fedncf' or 'fedgcn', or unlearning.kind = 'retrain' or "
+            "'rapid'"
         )
     steps: TakesSteps = client
     return steps

@@ -14,6 +14,7 @@ from .device_options import adb_server, bundle_files
 from .devices import devices
 from .package import package
 from .results import compare, print_summary, report, sweep
+from .track_option import track
 
 
 class _Group(click.Group):
@@ -68,6 +69,7 @@ def main() -> None:
     type=click.Path(path_type=Path),
     help="Go on with the killed run in this directory, instead of SCENARIO.",
 )
+@track
 @click.option(
     "--json", "as_json", is_flag=True, help="Print a JSON list of records and nothing else."
 )
@@ -84,6 +86,7 @@ def run(
     workers: int | None,
     ray: str | None,
     killed: Path | None,
+    track: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Run SCENARIO (a name from the library or a TOML file) and print its summary."""
@@ -101,9 +104,9 @@ def run(
         if scenario or settings or seed is not None or out or replay or attach or testbed:
             raise UsageError(
                 f"--resume {killed}: the run goes on as it was begun; "
-                "leave the scenario and all options but --workers, --ray and --json out"
+                "leave the scenario and all options but --workers, --ray, --track and --json out"
             )
-        result = resume(killed, workers=workers, ray=ray, progress=progress)
+        result = resume(killed, workers=workers, ray=ray, progress=progress, track=track)
         print_summary(result.summary, as_json)
         return
     if scenario is None:
@@ -121,6 +124,7 @@ def run(
             workers=workers,
             ray=ray,
             progress=progress,
+            track=track,
         )
     print_summary(result.summary, as_json)
     if not as_json:

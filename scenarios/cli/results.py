@@ -9,6 +9,8 @@ import click
 
 from droidloop.platform.errors import UsageError
 
+from .track_option import track
+
 if TYPE_CHECKING:  # imported only where they are needed
     from rich.console import Console
 
@@ -107,8 +109,14 @@ def compare(
 @click.option(
     "--json", "as_json", is_flag=True, help="Print a JSON list of records and nothing else."
 )
+@track
 def sweep(
-    file: Path, out: Path | None, processes: int | None, ray: str | None, as_json: bool
+    file: Path,
+    out: Path | None,
+    processes: int | None,
+    ray: str | None,
+    as_json: bool,
+    track: tuple[str, ...],
 ) -> None:
     """Run what FILE varies, and print the runs side by side.
 
@@ -122,7 +130,7 @@ def sweep(
     if processes is not None and ray is not None:
         raise UsageError(f"--processes {processes}: the cluster at --ray says; leave it out")
     told = SweepProgress()
-    made = run_sweep(file, out, processes=processes, ray=ray, progress=told)
+    made = run_sweep(file, out, processes=processes, ray=ray, progress=told, track=track)
     _print_comparison(made.compare(), as_json, None)
     if not as_json:
         click.echo(f"sweep directory: {made.path}")

@@ -90,14 +90,16 @@ def compare(
 
     folders: list[Path] = []
     allowed, names = list(varied), []
+    called: dict[Path, str] = {}
     for one in runs:
         path = Path(one) if isinstance(one, str | Path) else one.path
         found = SweepDirectory.at(path)
         folders += [path] if found is None else found.complete()
         if found is not None:
             allowed += found.varied()
+            called |= found.labels()
             names.append(f"Sweep {found.facts()['name']}")
     require_alike(folders, allowed)
-    groups = groups_of(folders)
+    groups = groups_of(folders, called)
     wanted = [target_of(text, groups) for text in targets]
     return Comparison(groups, wanted, ", ".join(names) or "Runs side by side")

@@ -1,6 +1,6 @@
 """Runs a scenario from Python, with the real devices and the machines that it is given."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ def run(
     workers: int | None = None,
     ray: str | None = None,
     progress: Progress | None = None,
+    track: Sequence[str] = (),
 ) -> Result:
     """Run *scenario* and return its result.
 
@@ -38,6 +39,7 @@ def run(
         workers: threads for phones and training; one a processor if not given.
         ray: ``HOST:PORT`` of a Ray cluster that plays and trains cohorts.
         progress: called as the run goes on.
+        track: names of trackers that the curves go to while the run goes on, such as ``mlflow``.
 
     Raises:
         UsageError: *out* exists, or the scenario, its data or the devices cannot be used.
@@ -45,12 +47,14 @@ def run(
     """
     from droidloop.platform.workers import use_threads
     from droidloop.scenarios.run.run import execute
+    from droidloop.scenarios.runtime.curves import trackers_of
 
     use_threads(workers)
     chosen = scenario if isinstance(scenario, Scenario) else load(scenario)
     chosen = chosen if seed is None else chosen.with_(seed=seed)
     folder = Path(out) if out is not None else Path("runs") / f"{chosen.name}-{chosen.seed}"
     again = None if replay is None else Path(replay)
+    told = trackers_of(track)
     real = attachments(chosen, devices or Devices(), again)
     with real as attached, _cluster(ray) as cluster:
         answer = execute(
@@ -60,6 +64,7 @@ def run(
             progress=progress or (lambda stage, done, total: None),
             devices=attached,
             cluster=cluster,
+            trackers=told,
         )
     return Result(folder, answer)
 
@@ -70,6 +75,7 @@ def resume(
     workers: int | None = None,
     ray: str | None = None,
     progress: Progress | None = None,
+    track: Sequence[str] = (),
 ) -> Result:
     """Go on with the killed run in *directory* from its last checkpoint; return its result.
 
@@ -81,11 +87,13 @@ def resume(
     """
     from droidloop.platform.workers import use_threads
     from droidloop.scenarios.run.run import resume as resume_run
+    from droidloop.scenarios.runtime.curves import trackers_of
 
     use_threads(workers)
+    told = trackers_of(track)
     with _cluster(ray) as cluster:
         shown = progress or (lambda stage, done, total: None)
-        answer = resume_run(Path(directory), progress=shown, cluster=cluster)
+        answer = resume_run(Path(directory), progress=shown, cluster=cluster, trackers=told)
     return Result(Path(directory), answer)
 
 

@@ -1,6 +1,6 @@
 """Sweeps from Python: many runs from one file, and what they say together."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -70,6 +70,7 @@ def sweep(
     processes: int | None = None,
     ray: str | None = None,
     progress: "Progress | None" = None,
+    track: Sequence[str] = (),
 ) -> Sweep:
     """Run what *plan* varies, all runs that are not complete yet, and return the sweep.
 
@@ -79,6 +80,7 @@ def sweep(
         processes: how many runs at once; one a processor if not given.
         ray: ``HOST:PORT`` of a Ray cluster that plays the runs.
         progress: called as runs end.
+        track: names of trackers that the curves of runs on this machine go to.
 
     Raises:
         UsageError: the plan, a scenario of it or *out* cannot be used; nothing has been run.
@@ -90,5 +92,5 @@ def sweep(
     made = plan_of(plan if isinstance(plan, Mapping) else Path(plan))
     folder = Path(out) if out is not None else Path("runs") / made.name
     told = progress or (lambda stage, done, total: None)
-    run_sweep(made, folder, processes=processes, ray=ray, told=told)
+    run_sweep(made, folder, processes=processes, ray=ray, told=told, track=track)
     return Sweep(folder)

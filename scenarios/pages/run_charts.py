@@ -15,6 +15,7 @@ from droidloop.scenarios.reports.measured import metrics_of
 from droidloop.scenarios.reports.summary import COMPONENTS
 
 from .chart import Axis, Chart, Row, bars, lines, ranges
+from .churn_charts import churn_charts
 
 _BINS = 96
 """Of the time of a run, at most: one a quarter of an hour of a day."""
@@ -46,6 +47,7 @@ def charts_of(run: RunDirectory) -> Iterator[Chart]:
     delivered = done[done["kind"] == Kind.DELIVER]
     if len(delivered):
         yield versions_chart(delivered, len(devices))
+    yield from churn_charts(read(run.path, "events"), jobs)
 
 
 def edges_us(end_us: int) -> IntArray:

@@ -106,8 +106,10 @@ def pooled(runs: Iterable[tuple[int, Mapping[User, float]]]) -> list[float]:
     return [sum(values) / len(values) for values in found.values()]
 
 
-def groups_of(folders: Sequence[Path]) -> list[Group]:
+def groups_of(folders: Sequence[Path], called: Mapping[Path, str] | None = None) -> list[Group]:
     """Return the runs in *folders* by scenario, in the order in which they are given.
+
+    *called* are labels of folders that have one; the others are told by what differs.
 
     Raises:
         UsageError: a run is not complete, or is given twice.
@@ -115,6 +117,7 @@ def groups_of(folders: Sequence[Path]) -> list[Group]:
     scenarios: dict[str, dict[str, Any]] = {}
     metrics: dict[str, list[Measured]] = {}
     results: dict[str, list[Result]] = {}
+    names: dict[str, str] = {}
     for folder in folders:
         run = RunDirectory.open(folder)
         manifest = run.manifest()
@@ -123,11 +126,15 @@ def groups_of(folders: Sequence[Path]) -> list[Group]:
         scenario = {name: v for name, v in manifest["scenario"].items() if name != "seed"}
         key = json.dumps([one for one in keys_of(scenario) if one[1] is not None], sort_keys=True)
         scenarios[key] = scenario
+        names[key] = (called or {}).get(folder, "")
         metrics.setdefault(key, metrics_of(manifest))
         if any(one.seed == manifest["seed"] for one in results.setdefault(key, [])):
             raise UsageError(f"{folder}: seed {manifest['seed']} of this scenario is given twice")
         results[key].append(result_of(run, manifest))
-    labels = labels_of(list(scenarios.values()))
+    labels = [
+        names.get(key) or label
+        for key, label in zip(scenarios, labels_of(list(scenarios.values())), strict=True)
+    ]
     return [
         Group(label, scenarios[key], metrics[key], results[key])
         for label, key in zip(labels, scenarios, strict=True)

@@ -11,6 +11,7 @@ from rich.table import Table
 from .churn_facts import churn_lines
 from .deliveries import in_words as in_words_of_release
 from .device_tables import show_devices
+from .fairness import fairness_lines
 from .measured import Measured
 from .quality import record_of
 from .staleness import in_words
@@ -63,6 +64,8 @@ def show(answer: Facts, console: Console) -> None:
         f"phones and heard from {participation['done']:.1%} (mean).",
         highlight=False,
     )
+    for line in fairness_lines(answer):
+        console.print(line, highlight=False)
     for kind, outcomes in answer["outcomes"].items():
         total = sum(outcomes.values())
         parts = ", ".join(f"{n:,} {name} ({n / total:.1%})" for name, n in outcomes.items())

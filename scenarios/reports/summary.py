@@ -14,6 +14,7 @@ from droidloop.platform.units import joules, seconds
 from .churn_facts import comings_and_goings, unlearned
 from .deliveries import releases_of
 from .device_tables import devices_of
+from .fairness import fairness_of, gaps
 from .measured import metrics_of
 from .provenance import synthetic_parts
 from .quality import asked, best_baseline, by_group, qualities, settings
@@ -50,6 +51,7 @@ def summarise(run: RunDirectory) -> dict[str, Any]:
     devices = tables.devices
     everybody = replace(tables, metrics=tables.metrics[tables.metrics["users"] == b""])
     simulated = devices[~devices["measured"]]
+    apart = gaps(everybody.metrics, devices, metrics_of(manifest)[0])
     answer = {
         "scenario": manifest["scenario"]["name"],
         "seed": manifest["seed"],
@@ -57,6 +59,8 @@ def summarise(run: RunDirectory) -> dict[str, Any]:
         "metrics": metrics_of(manifest),
         **_facts(everybody),
         "participation": _participation(events, len(devices)),
+        "fairness": fairness_of(tables.jobs, apart, len(devices)),
+        "worst_off": apart,
         "rounds": int(np.count_nonzero(_values(events, "round", "version"))),
         "classes": {
             name: _facts(tables.of(name.encode()))
@@ -111,7 +115,7 @@ def records(answer: dict[str, Any]) -> list[dict[str, Any]]:
 
 _APART = (
     *("scenario", "seed", "state", "metrics", "quality", "classes", "groups", "baseline"),
-    "synthetic",
+    *("synthetic", "worst_off"),
 )
 
 

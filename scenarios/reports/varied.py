@@ -37,7 +37,18 @@ def labels_of(scenarios: Sequence[Mapping[str, Any]]) -> list[str]:
         if len(same) < len(scenarios) or not keys:
             keys = f"{named(scenario)}; {keys}".removesuffix("; ")
         labels.append(keys)
-    return labels
+    return _apart(labels, scenarios)
+
+
+def _apart(labels: list[str], scenarios: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return *labels*, those of several scenarios with the keys in which just these differ."""
+    out = []
+    for label, scenario in zip(labels, scenarios, strict=True):
+        alike = [one for one, other in zip(scenarios, labels, strict=True) if other == label]
+        own = dict(keys_of(scenario))
+        more = [f"{key} = {shown(own.get(key))}" for key in varied(alike)]
+        out.append(", ".join([label, *more]))
+    return out
 
 
 def _telling(differ: Mapping[str, list[Any]]) -> list[str]:

@@ -112,6 +112,7 @@ def prepare(scenario: Scenario) -> Experiment:
         central=Draws(seed, "central"),
         staleness=scenario.protocol.weight_by_age,
         places=folk.places,
+        memory_bytes=np.array(folk.population.traits["ram_bytes"], np.int64),
     )
     recommender = scenario.recommender.build(scenario.model, task)
     learning: Learning = scenario.rule.build(scenario.training, recommender, task)

@@ -17,10 +17,11 @@ from droidloop.platform.cluster import Cluster
 from droidloop.platform.engine import Engine
 from droidloop.platform.errors import UsageError
 from droidloop.platform.ledger import Ledger, Words
-from droidloop.platform.rundir import RunDirectory
+from droidloop.platform.rundir import MANIFEST, RunDirectory
 from droidloop.platform.tables import TABLES
 from droidloop.scenarios.reports.measured import described
-from droidloop.scenarios.reports.summary import summarise
+from droidloop.scenarios.reports.summary import records, summarise
+from droidloop.scenarios.runtime.curves import Tracker
 from droidloop.scenarios.runtime.fleets import Attached, fleet_of, take_seats
 from droidloop.scenarios.runtime.recorder import Recorder
 from droidloop.scenarios.runtime.remote_training import train_here, train_on
@@ -41,12 +42,13 @@ def execute(
     progress: Progress,
     devices: Sequence[Attachment] = (),
     cluster: Cluster | None = None,
+    trackers: Sequence[Tracker] = (),
 ) -> dict[str, Any]:
     """Run *scenario* into the new directory *out*; return its summary.
 
     Everything that the user gave is checked before anything is written. *devices* take part in
     the place of their phones. Cohorts are played and trained on *cluster*, if there is one: to the
-    same bytes.
+    same bytes. *trackers* hear of every turn.
 
     Raises:
         UsageError: *out* exists, or the data, the scenario or the devices cannot be used.
@@ -62,12 +64,18 @@ def execute(
     directory = RunDirectory.create(out, seed=scenario.seed, scenario=scenario.resolved())
     attached.note(directory)
     directory.add(**_measured(study))
-    run = _Run.of(study, directory, attached, progress, cluster)
+    run = _Run.of(study, directory, attached, progress, (cluster, trackers))
     run.whole.begin()
     return run.play(started)
 
 
-def resume(out: Path, *, progress: Progress, cluster: Cluster | None = None) -> dict[str, Any]:
+def resume(
+    out: Path,
+    *,
+    progress: Progress,
+    cluster: Cluster | None = None,
+    trackers: Sequence[Tracker] = (),
+) -> dict[str, Any]:
     """Go on with the run in *out* from its last checkpoint; return its summary.
 
     Its ledger becomes the same, byte for byte, as if it had not been killed. Without a checkpoint
@@ -85,7 +93,7 @@ def resume(out: Path, *, progress: Progress, cluster: Cluster | None = None) -> 
     study = prepare(scenario)
     _require_same_phones(study, cluster)
     directory.add(**_measured(study))  # not there yet where the run had only just begun
-    run = _Run.of(study, directory, Attached({}), progress, cluster)
+    run = _Run.of(study, directory, Attached({}), progress, (cluster, trackers))
     if tree is None:
         run.ledger.begin_again()
         run.whole.begin()
@@ -134,10 +142,11 @@ class _Run:
         directory: RunDirectory,
         attached: Attached,
         progress: Progress,
-        cluster: Cluster | None,
+        outside: tuple[Cluster | None, Sequence[Tracker]],
     ) -> "_Run":
         """Return the run of *study* into *directory*, at its start."""
         engine, ledger, population = Engine(), directory.ledger(), study.population
+        cluster, trackers = outside
         play = None if cluster is None else play_on(cluster)
         fleet = fleet_of(
             *(study.scenario, engine, population, attached, directory.path, ledger), play
@@ -145,20 +154,27 @@ class _Run:
         overhead = study.scenario.population.overhead
         recorder = Recorder(engine, fleet, ledger, overhead=overhead)
         train = train_here if cluster is None else train_on(cluster)
-        whole = Whole(study, recorder, directory.path, attached, progress, train)
+        whole = Whole(study, recorder, directory.path, attached, progress, train, trackers)
         before_uj = population.state["battery_uj"].copy()
         return cls(whole, study, recorder, ledger, directory, attached, before_uj)
 
     def play(self, started_s: float) -> dict[str, Any]:
         """Play to the end, settle every phone's accounts, and return the summary."""
-        whole, engine = self.whole, self.whole.engine
-        engine.run_quietly(whole.over, whole.checkpoints.write)
+        whole, engine, curves = self.whole, self.whole.engine, self.whole.curves
+        curves.begin(self.directory.path, self.directory.manifest())
+        try:
+            engine.run_quietly(whole.over, whole.checkpoints.write)
+        except BaseException:
+            curves.fail()
+            raise
         whole.end()
         self._note_accounts(engine.now_us)
         self.ledger.close()
         self.directory.finish(wall_s=round(time.monotonic() - started_s, 3))
         remove_checkpoint(self.directory.path)
-        return summarise(self.directory)
+        answer = summarise(self.directory)
+        curves.end(_last(answer), _kept(self.directory.path))
+        return answer
 
     def _note_accounts(self, end_us: int) -> None:
         """Note every phone's accounts, complete to *end_us*."""
@@ -179,6 +195,7 @@ class _Run:
             "measured": measured,
             "took_part": self.whole.took_part,
             "user": Words(list(map(str, names)), np.arange(len(population)) * read),
+            "events": self.study.learning.data.counts,
             "capacity_uj": traits["capacity_uj"],
             "battery_before_uj": self.battery_before_uj + self.whole.churn.brought_uj,
             "battery_after_uj": state["battery_uj"],
@@ -186,3 +203,23 @@ class _Run:
         same = set(state.dtype.names or ()) & {one.name for one in TABLES["devices"].columns}
         columns |= {name: state[name] for name in same - {"t_us"}}
         self.recorder.note("devices", t_us=end_us, **columns)
+
+
+def _last(answer: dict[str, Any]) -> dict[str, float]:
+    """Return every number of the summary *answer* by a name that says whose and what it is."""
+    found = {}
+    for one in records(answer):
+        where = [one[name] for name in ("part", "ranking", "model") if one[name] is not None]
+        whose = [] if one["users"] == "all" else [one["users"]]
+        if isinstance(one["value"], int | float):  # some are words, or unknown
+            found["/".join([*where, one["figure"], *whose])] = float(one["value"])
+    return found
+
+
+def _kept(folder: Path) -> list[tuple[Path, str]]:
+    """Return what is worth keeping beside the curves of the run in *folder*, and its names there.
+
+    That is its manifest, and the models that it has shipped.
+    """
+    models = [path for name in ("manifest.json", "*.tflite") for path in folder.rglob(name)]
+    return [(path, str(path.relative_to(folder))) for path in (folder / MANIFEST, *sorted(models))]

@@ -1,6 +1,6 @@
 """Everything that a run knows at an instant, reachable from one object, and how it goes on."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from droidloop.scenarios.delivery.package_work import DeliveryWorks
 from droidloop.scenarios.delivery.releases import TIMES, Release, Releases
 from droidloop.scenarios.runtime.activities import ASIDE, Activities
 from droidloop.scenarios.runtime.context import ProtocolContext
+from droidloop.scenarios.runtime.curves import Curves, Tracker
 from droidloop.scenarios.runtime.fleets import Attached, training_models
 from droidloop.scenarios.runtime.recorder import Recorder
 from droidloop.scenarios.runtime.remote_training import Train
@@ -46,11 +47,13 @@ class Whole(Stateful):
         attached: Attached,
         progress: Progress,
         train: Train,
+        trackers: Sequence[Tracker],
     ) -> None:
         scenario = self._scenario = study.scenario
         self._study, self._recorder, self._progress = study, recorder, progress
         self._attached = attached
         self.engine = recorder.engine
+        self.curves = Curves(recorder, trackers)
         self._roster = Roster(len(study.population))
         context = ProtocolContext(
             recorder,
@@ -117,6 +120,7 @@ class Whole(Stateful):
             "now_us": self.engine.now_us,
             "phones": self._study.population.state,
             "recorder": self._recorder.state(),
+            "curves": self.curves.state(),
             "evaluation": self._evaluation.state(),
             "rule": self._study.learning.state(),
             "unlearner": self._study.unlearner.state(),
@@ -133,6 +137,7 @@ class Whole(Stateful):
         self._roster.restore(tree["roster"])
         self._study.learning.erase(np.flatnonzero(self._roster.forgotten))
         starts = self._recorder.restore(tree["recorder"])
+        self.curves.restore(tree["curves"])
         self._evaluation.restore(tree["evaluation"])
         self._study.learning.restore(tree["rule"])
         self._study.unlearner.restore(tree["unlearner"])
@@ -174,6 +179,7 @@ class Whole(Stateful):
         improved = judged and self._evaluation.validate(number)
         if self._scenario.delivery.ships and not self._at_end:
             self._releases.after_turn(number, self._evaluation.present, improved=improved)
+        self.curves.turn(number)
         self.checkpoints.after_turn()
 
     def _after_unlearning(self, phones: IntArray) -> None:

@@ -1,9 +1,9 @@
 """Between the protocols and the ledger: numbers the jobs, plays them, writes what came of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import simpy
 
@@ -13,7 +13,7 @@ from droidloop.network.wire import wire_bytes
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.engine import Engine, Start
 from droidloop.platform.jobs import Jobs, Kind, Need, Outcome
-from droidloop.platform.ledger import Ledger, Words
+from droidloop.platform.ledger import Ledger, Rows, Words
 from droidloop.platform.state import Tree, pack, unpack
 from droidloop.platform.units import NEVER_US
 
@@ -31,6 +31,16 @@ class _UnderWay:
     moving: simpy.Event | None = None
 
 
+class Listener(Protocol):
+    """Hears what a recorder writes, as it happens."""
+
+    def ended(self, jobs: Rows) -> None:
+        """Hear of *jobs* that have ended."""
+
+    def happened(self, kind: str, values: Mapping[str, int]) -> None:
+        """Hear of an event of the server."""
+
+
 class Recorder:
     """Plays jobs on a fleet and writes jobs, events and metrics to the ledger.
 
@@ -45,6 +55,7 @@ class Recorder:
         self._overhead = overhead
         self._fleet = fleet
         self._ledger = ledger
+        self.listeners: list[Listener] = []
         self._jobs = 0
         self._open: dict[int, _UnderWay] = {}
 
@@ -99,6 +110,8 @@ class Recorder:
         late = one.jobs.done & (one.jobs["finish_us"] > one.cut_us)
         one.jobs.rows["outcome"][late] = Outcome.CUT_OFF
         self._ledger.write("jobs", one.jobs.rows)
+        for listener in self.listeners:
+            listener.ended(one.jobs.rows)
         starts = [other.start_us for other in self._open.values()]
         self._ledger.advance(min([self.engine.now_us, *starts]))
         one.ended.succeed(one.jobs)
@@ -157,6 +170,8 @@ class Recorder:
 
     def event(self, kind: str, round_: int, **values: int) -> None:
         """Note that the server did something now: one row a value."""
+        for listener in self.listeners:
+            listener.happened(kind, values)
         self._events(kind, round_, SERVER, list(values), list(values.values()))
 
     def _events(self, kind: str, round_: int, phone: Any, name: Any, value: Any) -> None:

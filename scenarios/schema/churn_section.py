@@ -5,10 +5,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, model_validator
 
+from droidloop.devices.population.day_rates import DayRates
 from droidloop.devices.population.stays import ChurnSpec, Departure, Going
 from droidloop.platform.section import NotNegative, Section, Share
 from droidloop.platform.units import HOUR_US, NEVER_US
 
+HOURS = 24
 PhoneNumber = Annotated[int, Field(ge=0)]
 
 
@@ -80,6 +82,11 @@ class ChurnSection(Section):
     replaced_share: Share = 0.0
     """Of those that come back, who do so with another phone: of a class that is drawn, with a new
     battery and without the model; what their owner had stays."""
+    leaving_by_hour: list[NotNegative] = Field(default_factory=list)
+    """In which hours of a day phones go: 24 weights, from that in which the run begins; all alike
+    if not given."""
+    coming_by_hour: list[NotNegative] = Field(default_factory=list)
+    """In which they come, and come back, likewise."""
     notice_h: NotNegative = 1.0
     """How long before it goes a phone says so."""
     file: str | None = None
@@ -95,6 +102,15 @@ class ChurnSection(Section):
                 f"churn.file = {self.file!r} says who comes and goes; leave churn.lifetime_days "
                 "and churn.arrivals_days out"
             )
+        for key in ("leaving_by_hour", "coming_by_hour"):
+            weights = getattr(self, key)
+            if weights and (len(weights) != HOURS or not sum(weights)):
+                raise ValueError(
+                    f"churn.{key} has {len(weights)} weights; give one for each of 24 hours, "
+                    "one of them above 0"
+                )
+            if weights and self.file is not None:
+                raise ValueError(f"churn.{key}: churn.file says when; leave one of the two out")
         if self.announced_share + self.forget_share > 1:
             raise ValueError(
                 f"churn.announced_share = {self.announced_share:g} and churn.forget_share = "
@@ -112,4 +128,6 @@ class ChurnSection(Section):
             notice_us=round(self.notice_h * HOUR_US),
             file=None if self.file is None else Path(self.file),
             departures=tuple(one.departure for one in self.events),
+            leaving=DayRates(tuple(self.leaving_by_hour)),
+            coming=DayRates(tuple(self.coming_by_hour)),
         )

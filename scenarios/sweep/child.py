@@ -1,9 +1,11 @@
 """Runs of a sweep, one after the other, in a process that ends when its parent does.
 
-A job is a folder and a resolved scenario; the answer is null, or why the run failed.
+A job is a folder, a resolved scenario and names of trackers; the answer is null, or why the run
+failed.
 """
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +16,25 @@ from droidloop.platform.served import serve
 from droidloop.platform.workers import use_threads
 
 
-def play(folder: Path, scenario: dict[str, Any]) -> None:
+def play(folder: Path, scenario: dict[str, Any], track: Sequence[str] = ()) -> None:
     """Run the resolved *scenario* into *folder*, or go on with what a killed process left there.
+
+    The trackers named in *track* hear of it.
 
     Raises:
         DroidloopError: the run could not go on.
     """
     from droidloop.scenarios.run.run import execute, resume
+    from droidloop.scenarios.runtime.curves import trackers_of
     from droidloop.scenarios.schema.schema import Scenario
 
+    trackers = trackers_of(track)
     if _can_go_on(folder):
-        resume(folder, progress=_silent)
+        resume(folder, progress=_silent, trackers=trackers)
         return
     if folder.exists():  # cut short, and nothing in it can be used
         shutil.rmtree(folder)
-    execute(Scenario.of(scenario), folder, replay=None, progress=_silent)
+    execute(Scenario.of(scenario), folder, replay=None, progress=_silent, trackers=trackers)
 
 
 def _can_go_on(folder: Path) -> bool:
@@ -49,7 +55,7 @@ def _silent(stage: str, done: int, total: int) -> None:
 def play_one(job: dict[str, Any]) -> str | None:
     """Play the run of *job*; return why it failed."""
     try:
-        play(Path(job["folder"]), job["scenario"])
+        play(Path(job["folder"]), job["scenario"], job["track"])
     except DroidloopError as error:
         return str(error)
     return None

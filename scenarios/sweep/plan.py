@@ -50,6 +50,8 @@ class SweepSection(Section):
     """Keys that are the same in all runs and not as in the base."""
     grid: dict[str, Any] = Field(default_factory=dict)
     """For each key a list of values: every combination is a point."""
+    labels: dict[str, Any] = Field(default_factory=dict)
+    """For keys of the grid a word for each value: what tables and charts call it."""
     points: list[dict[str, Any]] = Field(default_factory=list)
     """The points, each with its keys."""
     random: RandomSection | None = None
@@ -70,10 +72,14 @@ class SweepSection(Section):
 
 @dataclass(frozen=True)
 class Planned:
-    """A run of a sweep: the values of its varied keys, and its scenario, checked and resolved."""
+    """A run of a sweep: the values of its varied keys, and its scenario, checked and resolved.
+
+    ``label`` is what the file calls its point; empty: nothing.
+    """
 
     changes: dict[str, Any]
     scenario: Scenario
+    label: str = ""
 
     @property
     def folder(self) -> str:
@@ -114,9 +120,28 @@ def plan_of(source: Path | Mapping[str, Any]) -> Plan:
         keys |= dict.fromkeys(point)
         changes = dict(_flat(section.fixed)) | point
         for seed in section.seeds:
-            planned = Planned(point, _scenario(base, changes | {"seed": seed}, point, place))
+            scenario = _scenario(base, changes | {"seed": seed}, point, place)
+            planned = Planned(point, scenario, _label(point, section, place))
             runs.setdefault(planned.folder, planned)
     return Plan(name, list(keys), list(runs.values()))
+
+
+def _label(point: dict[str, Any], section: SweepSection, place: str) -> str:
+    """Return what ``[labels]`` calls *point*; empty where there are none."""
+    words = dict(_flat(section.labels))
+    axes = dict(_flat(section.grid))
+    for key, given in words.items():
+        fits = isinstance(given, list) and all(isinstance(one, str) for one in given)
+        if key not in axes or not fits or not len(axes[key]) == len(given) == len(set(given)):
+            raise ScenarioError(
+                f"{place}: [labels] {key} = {given!r}: give a word for each value that [grid] has "
+                "for that key, no two alike"
+            )
+    parts = [
+        words[key][axes[key].index(value)] if key in words else f"{key} = {value}"
+        for key, value in point.items()
+    ]
+    return ", ".join(parts) if words else ""
 
 
 def _base(name: str, beside: Path, place: str) -> Path:

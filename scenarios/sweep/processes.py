@@ -36,9 +36,13 @@ class _Child:
     said: IO[str]
     run: Planned | None = None
 
-    def play(self, run: Planned, folder: Path) -> None:
-        """Have it play *run* into its directory in *folder*."""
-        job = {"folder": str(folder / run.folder), "scenario": run.scenario.resolved()}
+    def play(self, run: Planned, folder: Path, track: Sequence[str]) -> None:
+        """Have it play *run* into its directory in *folder*, and trackers hear of it."""
+        job = {
+            "folder": str(folder / run.folder),
+            "scenario": run.scenario.resolved(),
+            "track": list(track),
+        }
         self.run = run
         assert self.process.stdin is not None
         try:
@@ -79,6 +83,7 @@ class _Children:
 
     folder: Path
     lock: int
+    track: Sequence[str] = ()
     all: list[_Child] = field(default_factory=list)
 
     @property
@@ -89,7 +94,7 @@ class _Children:
     def play(self, run: Planned) -> None:
         """Have one that is free play *run*, or a new one."""
         free = next((one for one in self.all if one.run is None), None)
-        (free or self._start()).play(run, self.folder)
+        (free or self._start()).play(run, self.folder, self.track)
 
     def _start(self) -> _Child:
         said = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115  closed with the child
@@ -134,14 +139,17 @@ class _Children:
         self.all.clear()
 
 
-def play_here(runs: Sequence[Planned], folder: Path, lock: int, processes: int) -> Iterator[Ended]:
+def play_here(
+    runs: Sequence[Planned], folder: Path, lock: int, processes: int, track: Sequence[str] = ()
+) -> Iterator[Ended]:
     """Play *runs* into *folder*, *processes* at once; yield each as it ends.
 
-    All processes are ended when the caller stops asking. *lock* is a file that they keep open.
+    Trackers named in *track* hear of them. All processes are ended when the caller stops asking.
+    *lock* is a file that they keep open.
     """
     left = [(run, 1) for run in reversed(runs)]
     tries: dict[str, int] = {}
-    with _ending(_Children(folder, lock)) as children:
+    with _ending(_Children(folder, lock, track)) as children:
         while left or children.at_work:
             while left and len(children.at_work) < processes:
                 run, tries[run.folder] = left.pop()

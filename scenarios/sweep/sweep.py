@@ -14,6 +14,7 @@ from droidloop.platform.errors import DroidloopError, UsageError
 from droidloop.platform.rundir import MANIFEST, RunDirectory, replace_text
 from droidloop.platform.workers import processors
 from droidloop.scenarios.reports.varied import varied
+from droidloop.scenarios.runtime.curves import trackers_of
 
 from .plan import Plan, Planned
 from .processes import Ended, play_here
@@ -69,6 +70,11 @@ class SweepDirectory:
             raise UsageError(f"{self.path}: no run of this sweep is complete; run it again")
         return done
 
+    def labels(self) -> dict[Path, str]:
+        """Return what the file of the sweep calls its runs, by directory, where it does."""
+        runs = self.facts()["runs"]
+        return {self.path / one["folder"]: one["label"] for one in runs if one.get("label")}
+
     def varied(self) -> list[str]:
         """Return the keys in which its complete runs differ: what is varied, and what follows."""
         manifests = [RunDirectory(one).manifest() for one in self.complete()]
@@ -76,17 +82,28 @@ class SweepDirectory:
 
 
 def sweep(
-    plan: Plan, out: Path, *, processes: int | None, ray: str | None, told: Told
+    plan: Plan,
+    out: Path,
+    *,
+    processes: int | None,
+    ray: str | None,
+    told: Told,
+    track: Sequence[str] = (),
 ) -> SweepDirectory:
     """Play what *out* lacks of *plan*, and return the sweep there.
 
     Runs that a killed sweep left unfinished are gone on with. A run that fails does not stop the
-    others.
+    others. Trackers named in *track* hear of every run that is played here.
 
     Raises:
-        UsageError: *out* is something else, or another process is at it.
+        UsageError: *out* is something else, another process is at it, or a tracker cannot be used.
         RunsFailedError: some runs failed; their reasons are told once all others are complete.
     """
+    if track and ray is not None:
+        raise UsageError(
+            f"--track {track[0]}: runs on a cluster's machines are not tracked; leave --ray out"
+        )
+    trackers_of(track)  # their libraries are there, and so is a store, before any run
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / NAME).exists())):
         raise UsageError(f"{out}: there is something else than a sweep; choose another --out")
     try:
@@ -95,7 +112,12 @@ def sweep(
         raise UsageError(f"{out}: {error.strerror or error}; choose another --out") from error
     with _locked(out) as lock:
         runs = [
-            {"folder": one.folder, "seed": one.scenario.seed, "changes": one.changes}
+            {
+                "folder": one.folder,
+                "seed": one.scenario.seed,
+                "changes": one.changes,
+                "label": one.label,
+            }
             for one in plan.runs
         ]
         facts = {"name": plan.name, "keys": plan.keys, "runs": runs}
@@ -104,7 +126,7 @@ def sweep(
         many = len(plan.runs)
         told("runs", many - len(left), many)
         failed: list[tuple[Planned, str]] = []
-        with closing(_played(left, out, lock, processes, ray)) as ended:
+        with closing(_played(left, out, lock, (processes, track), ray)) as ended:
             for number, (run, reason) in enumerate(ended, 1):
                 failed += [(run, reason)] if reason is not None else []
                 told("runs", many - len(left) + number, many)
@@ -115,10 +137,15 @@ def sweep(
 
 
 def _played(
-    runs: Sequence[Planned], out: Path, lock: int, processes: int | None, ray: str | None
+    runs: Sequence[Planned],
+    out: Path,
+    lock: int,
+    here: tuple[int | None, Sequence[str]],
+    ray: str | None,
 ) -> Generator[Ended, None, None]:
     if ray is None:
-        yield from play_here(runs, out, lock, processes or processors())
+        processes, track = here
+        yield from play_here(runs, out, lock, processes or processors(), track)
         return
     with closing(Cluster(ray)) as cluster:
         yield from play_there(runs, out, cluster)

@@ -19,6 +19,7 @@ EVENTS: list[dict[str, Any]] = [
 ]
 WAYS: dict[str, tuple[dict[str, Any], str]] = {
     "rounds": ({"kind": "rounds", "every_s": 3600.0, "deadline_s": 3000.0}, "fedmf"),
+    "ego graphs": ({"kind": "rounds", "every_s": 3600.0, "deadline_s": 3000.0}, "fedgcn"),
     "over-selecting": (
         {
             "kind": "rounds",

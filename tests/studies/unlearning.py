@@ -1,10 +1,11 @@
 """Who is forgotten, and how well: FedMF on ml-100k with planted users, once for docs/churn.md.
 
-`python -m tests.studies.unlearning DATA [--choose]`: rows for docs/figures/unlearning.jsonl on the
-standard output. Planted users promote one item that hardly anybody has; they, and as many honest
-users, come after 60 of 100 rounds, and ask to be forgotten when all are over. The old model
-(nothing is unlearned) and each way of forgetting are judged by all others. ``--choose`` tries
-settings, on other seeds.
+`python -m tests.studies.unlearning DATA [--choose | --fedgcn]`: rows for
+docs/figures/unlearning.jsonl on the standard output. Planted users promote one item that hardly
+anybody has; they, and as many honest users, come after 60 of 100 rounds, and ask to be forgotten
+when all are over. The old model (nothing is unlearned) and each way of forgetting are judged by all
+others. ``--choose`` tries settings, on other seeds; ``--fedgcn`` measures FRU with LightGCN on ego
+graphs.
 
 Membership: an attacker knows half of what an honest forgotten user had, fits a vector to that with
 the items' vectors of the model, and ranks the other half against as many items that the user never
@@ -75,6 +76,14 @@ def stays(phones: list[int]) -> str:
     return str(path)
 
 
+RULES: dict[str, dict[str, Any]] = {
+    "fedmf": {"rule": "fedmf", "epochs": 2},
+    "fedgcn": {"rule": "fedgcn", "epochs": 2},
+}
+RULE = "fedgcn" if "--fedgcn" in sys.argv[1:] else "fedmf"
+"""LightGCN on ego graphs is measured with FRU alone."""
+
+
 def scenario(data: str, seed: int, item: int, unlearning: dict[str, Any]) -> Scenario:
     """Return the scenario of one run; the wish comes when the last round has ended."""
     planted, honest = who(seed)
@@ -89,7 +98,7 @@ def scenario(data: str, seed: int, item: int, unlearning: dict[str, Any]) -> Sce
             "churn": {"notice_h": 1.0, "file": stays(planted + honest)},
             "unlearning": unlearning,
             "model": {"dim": 32},
-            "training": {"rule": "fedmf", "epochs": 2},
+            "training": RULES[RULE],
             "protocol": {
                 "rounds": ROUNDS,
                 "every_s": 3600.0,
@@ -226,7 +235,9 @@ def main() -> None:
         return
     for seed in REPORTED:
         ways = {kind: {"kind": kind, **one} for kind, one in BEST.items()}
-        for cap in CAPS:
+        if RULE == "fedgcn":
+            ways = {"fru": ways["fru"]}
+        for cap in CAPS if RULE == "fedmf" else ():
             for unlogged in ("keep", "drop"):
                 name = f"fru, log of {cap:.0%}, the rest: {unlogged}"
                 ways[name] = {**ways["fru"], "cap": cap, "unlogged": unlogged}

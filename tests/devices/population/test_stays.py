@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from droidloop.devices.population.day_rates import DayRates
 from droidloop.devices.population.stays import (
     AHEAD_US,
     ChurnSpec,
@@ -143,3 +144,37 @@ def test_a_file_that_makes_no_sense_is_refused(tmp_path: Path, text: str, words:
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"cannot be read .* churn.file is a CSV file"):
         made(ChurnSpec(file=tmp_path / "none.csv"), 3)
+
+
+NIGHT = DayRates((*[1.0] * 6, *[0.0] * 18))
+EVENING = DayRates((*[0.0] * 18, *[1.0, 2.0, 3.0], *[0.0] * 3))
+
+
+def test_phones_go_and_come_in_the_hours_that_have_a_weight() -> None:
+    spec = ChurnSpec(
+        lifetime_days=2.0,
+        arrivals_days=3.0,
+        return_share=0.9,
+        absence_days=0.5,
+        leaving=NIGHT,
+        coming=EVENING,
+    )
+    stays = made(spec)
+    left = stays["leave_us"][stays["leave_us"] < NEVER_US]
+    assert (left % DAY_US < 6 * HOUR_US).all()
+    hours = stays["join_us"] % DAY_US // HOUR_US
+    assert set(hours.tolist()) == {18, 19, 20}
+    first = np.bincount(hours[first_of(stays)], minlength=24) / len(first_of(stays))
+    assert first[18:21] == pytest.approx([1 / 6, 2 / 6, 3 / 6], abs=0.03)
+    stay = stays[stays["leave_us"] < NEVER_US]
+    lived = (stay["leave_us"] - stay["join_us"]).mean() / DAY_US
+    assert lived == pytest.approx(2.0, abs=0.3), "rates by hour leave the mean of a stay as it is"
+    same = stays["phone"][1:] == stays["phone"][:-1]
+    assert (stays["join_us"][1:][same] > stays["leave_us"][:-1][same]).all()
+
+
+def test_equal_weights_are_no_weights() -> None:
+    starts, passed = np.array([0, 5, 90_000_000_000]), np.array([1, DAY_US, 12_345_678_901])
+    even = DayRates((2.0,) * 24).after(starts, passed)
+    assert np.abs(even - DayRates().after(starts, passed)).max() <= 1
+    assert (DayRates((24.0, *[0.0] * 23)).after(starts, np.ones(3, np.int64)) > starts).all()

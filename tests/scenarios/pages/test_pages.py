@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from droidloop.platform.units import HOUR_US, joules
 from droidloop.scenarios.pages.chart import Chart
 from droidloop.scenarios.pages.run_charts import charts_of, edges_us, versions_chart
 from droidloop.scenarios.pages.write import write_run
+from tests.scenarios.churning import played, scenario
 from tests.scenarios.conftest import Command
 from tests.scenarios.pages.browser import browser, drawn
 
@@ -33,6 +35,7 @@ PLAN: dict[str, Any] = {
         "protocol": {"rounds": 3},
     },
     "grid": {"protocol": {"clients": [5, 20]}},
+    "labels": {"protocol": {"clients": ["five a round", "twenty a round"]}},
 }
 
 
@@ -83,6 +86,28 @@ def test_every_chart_is_drawn_without_a_word(
     assert (np.mean([int(n) for n in re.findall(r"\d+", paper)]) > 127) == (theme == "light")
 
 
+AXE = """
+const done = arguments[arguments.length - 1];
+axe.run().then(found => done(found.violations.map(one => [one.impact, one.id, one.nodes[0].html])));
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize(
+    ("name", "width", "theme"), [("run", 390, "dark"), ("sweep", 1280, "light")]
+)
+def test_axe_finds_nothing_that_keeps_anybody_from_reading_it(
+    driver: Any, pages: dict[str, Path], name: str, width: int, theme: str
+) -> None:
+    pytest.importorskip("axe_core_python")
+    drawn(driver, pages[name], width, theme)
+    driver.set_script_timeout(240)
+    driver.execute_script((files("axe_core_python") / "axe.min.js").read_text())
+    found = driver.execute_async_script(AXE)
+    assert [one for one in found if one[0] in ("serious", "critical")] == []
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_table_opens_by_keyboard(driver: Any, pages: dict[str, Path]) -> None:
@@ -126,6 +151,7 @@ def test_a_page_needs_nothing_else_and_each_chart_has_its_table(
     assert all(attrs["role"] == "img" and attrs["aria-label"] for attrs in charts)
     ids = [attrs["id"] for _, attrs in parts.tags if "id" in attrs]
     assert len(set(ids)) == len(ids)
+    assert ("twenty a round" in text) == (name == "sweep")
 
 
 def charts_by_name(run: RunDirectory) -> dict[str, Chart]:
@@ -144,6 +170,18 @@ def test_charts_show_what_the_ledger_says(sweep: droidloop.Sweep) -> None:
     parts = ("promotion_uj", "radio_uj", "tail_uj", "cpu_uj", "own_uj")
     assert spent == pytest.approx(joules(sum(int(devices[name].sum()) for name in parts)))
     assert "versions" not in charts
+
+
+def test_comings_and_goings_and_unlearning_are_those_of_the_ledger(tmp_path: Path) -> None:
+    answer = played(scenario("rounds", {"kind": "retrain"}), tmp_path / "run")
+    charts = charts_by_name(RunDirectory.open(tmp_path / "run"))
+    last = {row["what"]: row["phones"] for row in charts["churn"].rows}
+    assert last == answer["churn"]
+    assert charts["unlearning"].rows[-1]["joules"] == pytest.approx(
+        answer["unlearning"]["energy_j"]
+    )
+    hours = [row["hours"] for row in charts["unlearning"].rows]
+    assert hours == sorted(set(hours))
 
 
 def test_versions_are_those_that_phones_hold() -> None:

@@ -238,6 +238,21 @@ def test_keys_that_go_with_another_choice_tell_nothing() -> None:
     ]
 
 
+def test_no_two_labels_are_alike_where_a_third_lacks_the_key_that_differs() -> None:
+    rounds: dict[str, Any] = {"kind": "rounds", "every_s": 900.0}
+    runs = [
+        scenario(**rounds, over_select=1.0),
+        scenario(**rounds, over_select=1.5),
+        scenario(kind="buffered", every_s=1.0),
+    ]
+    kind = "protocol.kind = rounds, protocol.every_s = 900.0"
+    assert labels_of(runs) == [
+        f"{kind}, protocol.over_select = 1.0",
+        f"{kind}, protocol.over_select = 1.5",
+        "protocol.kind = buffered, protocol.every_s = 1.0",
+    ]
+
+
 def test_other_people_are_not_paired() -> None:
     one = group("a", result(1, {0: 1.0, 1: 0.0}))
     other = replace(one, scenario=scenario() | {"data": {"path": "elsewhere"}})

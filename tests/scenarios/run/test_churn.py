@@ -19,6 +19,7 @@ WITH_A_SERVER = ("rounds", "over-selecting", "buffered")
 COMBINATIONS = [
     *((way, kind) for way in WITH_A_SERVER for kind in ("retrain", "fru")),
     *(("rounds", kind) for kind in ("none", "ascent", "rapid")),
+    *(("ego graphs", kind) for kind in ("fru", "ascent")),
     *(("gossip", "retrain"), ("groups", "retrain"), ("local", "none")),
 ]
 

@@ -27,6 +27,12 @@ from droidloop.scenarios.schema.churn_section import ChurnSection
         ),
         ({"file": "stays.csv", "lifetime_days": 2.0}, "leave churn.lifetime_days "),
         ({"announced_share": 0.7, "forget_share": 0.4}, "are more than all; lower one"),
+        (
+            {"leaving_by_hour": [1.0] * 23},
+            "leaving_by_hour has 23 weights; give one for each of 24",
+        ),
+        ({"coming_by_hour": [0.0] * 24}, "one of them above 0"),
+        ({"file": "stays.csv", "leaving_by_hour": [1.0] * 24}, "churn.file says when"),
     ],
 )
 def test_it_is_refused(keys: dict[str, Any], words: str) -> None:

@@ -43,6 +43,26 @@ def test_a_whole_section_can_be_varied() -> None:
     assert [one.scenario.rule.name for one in plan.runs] == ["fedmf", "perfedrec"]
 
 
+def test_points_have_the_words_that_the_file_gives_their_values() -> None:
+    grid = {"protocol": {"clients": [5, 10], "policy": ["random", "fair"]}}
+    plan = planned(grid=grid, labels={"protocol": {"clients": ["few", "many"]}})
+    assert [one.label for one in plan.runs] == [
+        f"{many}, protocol.policy = {policy}"
+        for many in ("few", "many")
+        for policy in ("random", "fair")
+    ]
+    assert {one.label for one in planned(grid=grid).runs} == {""}
+
+
+@pytest.mark.parametrize("words", [["few"], ["few", "few"], [1, 2], "few"])
+def test_words_that_do_not_tell_values_apart_are_refused(words: Any) -> None:
+    grid = {"protocol": {"clients": [5, 10]}}
+    with pytest.raises(ScenarioError, match="give a word for each value"):
+        planned(grid=grid, labels={"protocol": {"clients": words}})
+    with pytest.raises(ScenarioError, match="give a word for each value"):
+        planned(grid=grid, labels={"protocol": {"policy": ["a", "b"]}})
+
+
 def test_a_random_search_draws_the_same_points_from_the_same_seed() -> None:
     keys = {
         "protocol": {"clients": {"low": 5, "high": 8}, "policy": ["random", "fair"]},

@@ -119,8 +119,10 @@ def test_a_sweep_that_is_ended_twice_runs_nothing_twice(
     second = starts(out, plan)
     assert first.items() < second.items()
     assert len(second) < 4
-    made = droidloop.sweep(file, out, processes=2)
+    made = droidloop.sweep(file, out, processes=2, track=["tensorboard"])
     last = starts(out, plan)
+    for name in last.keys() - second.keys():
+        assert list((out / name / "tensorboard").glob("events.*")), "its curves went there"
     assert second.items() < last.items()
     assert len(last) == 4
     for run in plan.runs:

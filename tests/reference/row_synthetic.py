@@ -39,6 +39,7 @@ COUNTS = {
 VISITED = ("popularity", "visits", "visits-by-hour", "visits-then-near", "popular-near")
 NEAR, NEAR_SHARE = Bar(-0.05, 0.05), Bar(-0.05, 0.05)
 WITHIN = {"gini": NEAR_SHARE, "top": NEAR_SHARE}
+FAR = {"popular-near": "people go back to a place wherever they were before"}
 DIM = 32
 
 
@@ -71,7 +72,9 @@ def _lines() -> dict[str, Line]:
             f"{NAME}-places-{source}-own": Line(f"places, {source}", "places a user"),
         }
     lines |= {
-        f"{NAME}-places-less-{one}": Line(f"places, made less real, {one}", "difference", NEAR)
+        f"{NAME}-places-less-{one}": Line(
+            *(f"places, made less real, {one}", "difference", NEAR), because=FAR.get(one, "")
+        )
         for one in (*VISITED, "returns")
     }
     return lines

@@ -10,11 +10,10 @@ from functools import cached_property, partial
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import PositiveInt
 
 from droidloop.models.data.split import Split
 from droidloop.platform.arrays import Array, FloatArray, IntArray
-from droidloop.platform.section import Section
+from droidloop.platform.section import ListLength, Section
 
 Source = Literal["ranks", "ratings", "lists"]
 Answers = Literal["ranks", "ratings"]
@@ -126,5 +125,5 @@ class Metric:
 class AtK(Section):
     """The keys of a metric of the best k."""
 
-    k: PositiveInt = 10
+    k: ListLength = 10
     """How many items count; ``evaluation.k`` where it is not given."""

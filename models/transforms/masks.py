@@ -27,7 +27,7 @@ from droidloop.platform.arrays import Array, BoolArray, IntArray, UInt64Array
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import SERVER, Messages
 from droidloop.platform.registry import Method
-from droidloop.platform.section import Section
+from droidloop.platform.section import MOST, Section
 
 from .mask_kernels import add_stream, mask_all
 
@@ -43,9 +43,9 @@ _WEIGHT = 2.0**16
 class MasksSection(Section):
     """Uploads are masked: the server learns the sum of a group of phones, and no upload."""
 
-    group: Annotated[int, Field(ge=2)] = 8
+    group: Annotated[int, Field(ge=2, le=MOST)] = 8
     """How many phones mask one another."""
-    least: Annotated[int, Field(ge=2)] = 2
+    least: Annotated[int, Field(ge=2, le=MOST)] = 2
     """The fewest uploads of a group of which the server may learn the sum."""
 
 

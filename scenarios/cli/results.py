@@ -29,7 +29,10 @@ if TYPE_CHECKING:  # imported only where they are needed
 def report(
     directory: Path, as_json: bool, picture: Path | None, topology: Path | None, html: Path | None
 ) -> None:
-    """Print the summary of the run in DIRECTORY, from its ledger alone; of a sweep, its runs."""
+    """Print the summary of the run in DIRECTORY, from its ledger alone; of a sweep, its runs.
+
+    A run that is not complete, or of which segments are missing, is refused with exit code 1.
+    """
     from droidloop.platform.rundir import RunDirectory
     from droidloop.scenarios.front.sweeping import Sweep
     from droidloop.scenarios.reports.summary import summarise
@@ -37,20 +40,21 @@ def report(
     if Sweep.is_at(directory):
         _report_sweep(Sweep(directory), as_json, picture, topology, html)
         return
-    run = RunDirectory.open(directory)
-    if html is not None:
-        from droidloop.scenarios.pages.write import write_run
+    run = RunDirectory.open_whole(directory)
+    with run.understood():
+        if html is not None:
+            from droidloop.scenarios.pages.write import write_run
 
-        write_run(run, html)
-    if topology is not None:  # before anything is printed: not every run has one
-        from droidloop.scenarios.reports.topology_picture import draw_topology
+            write_run(run, html)
+        if topology is not None:  # before anything is printed: not every run has one
+            from droidloop.scenarios.reports.topology_picture import draw_topology
 
-        draw_topology(run, topology)
-    print_summary(summarise(run), as_json)
-    if picture is not None:
-        from droidloop.scenarios.reports.picture import draw_run
+            draw_topology(run, topology)
+        print_summary(summarise(run), as_json)
+        if picture is not None:
+            from droidloop.scenarios.reports.picture import draw_run
 
-        draw_run(run, picture)
+            draw_run(run, picture)
 
 
 def _report_sweep(

@@ -115,23 +115,31 @@ def groups_of(folders: Sequence[Path]) -> list[Group]:
     scenarios: dict[str, dict[str, Any]] = {}
     metrics: dict[str, list[Measured]] = {}
     results: dict[str, list[Result]] = {}
-    for folder in folders:
-        run = RunDirectory.open(folder)
-        manifest = run.manifest()
-        if manifest["state"] != "complete":
-            raise UsageError(f"{folder}: this run is not complete; run it again")
-        scenario = {name: v for name, v in manifest["scenario"].items() if name != "seed"}
-        key = json.dumps([one for one in keys_of(scenario) if one[1] is not None], sort_keys=True)
-        scenarios[key] = scenario
-        metrics.setdefault(key, metrics_of(manifest))
-        if any(one.seed == manifest["seed"] for one in results.setdefault(key, [])):
-            raise UsageError(f"{folder}: seed {manifest['seed']} of this scenario is given twice")
-        results[key].append(result_of(run, manifest))
+    for run in map(RunDirectory.open_whole, folders):
+        with run.understood():
+            _sort_in(run, scenarios, metrics, results)
     labels = labels_of(list(scenarios.values()))
     return [
         Group(label, scenarios[key], metrics[key], results[key])
         for label, key in zip(labels, scenarios, strict=True)
     ]
+
+
+def _sort_in(
+    run: RunDirectory,
+    scenarios: dict[str, dict[str, Any]],
+    metrics: dict[str, list[Measured]],
+    results: dict[str, list[Result]],
+) -> None:
+    """Put *run* among the *results* of its scenario, which are by its keys in one text."""
+    manifest = run.manifest()
+    scenario = {name: v for name, v in manifest["scenario"].items() if name != "seed"}
+    key = json.dumps([one for one in keys_of(scenario) if one[1] is not None], sort_keys=True)
+    scenarios[key] = scenario
+    metrics.setdefault(key, metrics_of(manifest))
+    if any(one.seed == manifest["seed"] for one in results.setdefault(key, [])):
+        raise UsageError(f"{run.path}: seed {manifest['seed']} of this scenario is given twice")
+    results[key].append(result_of(run, manifest))
 
 
 def result_of(run: RunDirectory, manifest: dict[str, Any]) -> Result:

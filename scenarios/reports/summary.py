@@ -43,7 +43,16 @@ class _Tables:
 
 
 def summarise(run: RunDirectory) -> dict[str, Any]:
-    """Return the summary of *run* as plain numbers, for the table; see ``records`` for JSON."""
+    """Return the summary of *run* as plain numbers, for the table; see ``records`` for JSON.
+
+    Raises:
+        LedgerError: a table is damaged, or the manifest or a table says what no run writes.
+    """
+    with run.understood():
+        return _summary(run)
+
+
+def _summary(run: RunDirectory) -> dict[str, Any]:
     manifest = run.manifest()
     tables = _Tables(*(read(run.path, name) for name in ("jobs", "metrics", "devices")))
     events = read(run.path, "events")

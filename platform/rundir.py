@@ -5,7 +5,7 @@ import json
 import os
 import platform as machine
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -137,21 +137,9 @@ class RunDirectory:
                     "resume it where it was begun, or run it again"
                 )
 
-    @contextmanager
-    def understood(self) -> Iterator[None]:
-        """Have what its files say and no run writes be one line, in this block that reads them.
-
-        Raises:
-            LedgerError: the manifest lacks a key, or a value of it or of the ledger cannot be.
-        """
-        try:
-            yield
-        except _ODD as error:
-            said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-            raise LedgerError(
-                f"{self.path}: {MANIFEST} or a table says what no run writes ({said}); "
-                "restore the directory from a copy, or run again"
-            ) from error
+    def understood(self) -> AbstractContextManager[None]:
+        """Have what its files say and no run writes be one line; see the function of that name."""
+        return understood(self.path)
 
     def manifest(self) -> dict[str, Any]:
         """Return what ``run.json`` says."""
@@ -187,6 +175,23 @@ class RunDirectory:
     def ledger(self) -> Ledger:
         """Return a writer for the run's tables."""
         return Ledger(self.path)
+
+
+@contextmanager
+def understood(*runs: Path) -> Iterator[None]:
+    """Have what the files of *runs* say and no run writes be one line, in a block that reads them.
+
+    Raises:
+        LedgerError: a manifest lacks a key, or a value of it or of the ledger cannot be.
+    """
+    try:
+        yield
+    except _ODD as error:
+        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise LedgerError(
+            f"{', '.join(map(str, runs))}: {MANIFEST} or a table says what no run writes ({said}); "
+            "restore the directory from a copy, or run again"
+        ) from error
 
 
 def _surroundings() -> dict[str, Any]:

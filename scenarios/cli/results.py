@@ -65,7 +65,7 @@ def _report_sweep(
     comparison = sweep.compare()
     if html is not None:
         comparison.html(html)
-    _print_comparison(comparison, as_json, picture)
+    _print_comparison(comparison, as_json, picture, sweep.path)
 
 
 @click.command()
@@ -98,7 +98,7 @@ def compare(
     from droidloop.scenarios.front.comparing import compare as compare_runs
 
     comparison = compare_runs(runs, varied=varied, targets=targets)
-    _print_comparison(comparison, as_json, picture)
+    _print_comparison(comparison, as_json, picture, *runs)
 
 
 @click.command()
@@ -127,22 +127,29 @@ def sweep(
         raise UsageError(f"--processes {processes}: the cluster at --ray says; leave it out")
     told = SweepProgress()
     made = run_sweep(file, out, processes=processes, ray=ray, progress=told)
-    _print_comparison(made.compare(), as_json, None)
+    _print_comparison(made.compare(), as_json, None, made.path)
     if not as_json:
         click.echo(f"sweep directory: {made.path}")
 
 
-def _print_comparison(comparison: "Comparison", as_json: bool, picture: Path | None) -> None:
-    if as_json:
-        click.echo(json.dumps(comparison.records(), allow_nan=False))
-    else:
-        console = _console()
-        for table in comparison.tables():
-            console.print(table)
-    if picture is not None:
-        from droidloop.scenarios.reports.canvas import save
+def _print_comparison(
+    comparison: "Comparison", as_json: bool, picture: Path | None, *runs: Path
+) -> None:
+    from droidloop.platform.rundir import understood
 
-        save(comparison.picture(), picture)
+    with understood(*runs):
+        if as_json:
+            click.echo(json.dumps(comparison.records(), allow_nan=False))
+        else:
+            console = _console()
+            with console.capture() as whole:
+                for table in comparison.tables():
+                    console.print(table)
+            click.echo(whole.get(), nl=False)
+        if picture is not None:
+            from droidloop.scenarios.reports.canvas import save
+
+            save(comparison.picture(), picture)
 
 
 def print_summary(answer: dict[str, Any], as_json: bool) -> None:
@@ -154,7 +161,10 @@ def print_summary(answer: dict[str, Any], as_json: bool) -> None:
         return
     from droidloop.scenarios.reports.report import show as show_report
 
-    show_report(answer, _console())
+    console = _console()
+    with console.capture() as whole:  # an answer that cannot be shown is not shown in part
+        show_report(answer, console)
+    click.echo(whole.get(), nl=False)
 
 
 def _console() -> "Console":

@@ -17,6 +17,7 @@ from .device_tables import devices_of
 from .measured import metrics_of
 from .provenance import synthetic_parts
 from .quality import asked, best_baseline, by_group, qualities, settings
+from .refusals import refusals
 from .staleness import staleness_of
 
 COMPONENTS = tuple(name.removesuffix("_uj") for name in ENERGY_PARTS)
@@ -89,6 +90,8 @@ def _summary(run: RunDirectory) -> dict[str, Any]:
         answer["staleness"] = staleness
     if (releases := releases_of(tables.jobs, read(run.path, "installs"))) is not None:
         answer["releases"] = releases
+    if (refused := refusals(events)) is not None:
+        answer["messages"] = refused
     if (churn := comings_and_goings(events)) is not None:
         answer["churn"] = churn
     how = manifest["scenario"].get("unlearning", {}).get("kind", "none")  # older runs have none

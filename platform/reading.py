@@ -11,6 +11,7 @@ from typing import Any
 
 from .errors import DataError, DroidloopError
 
+_PIECE = 1 << 20
 MAX_TOML_BYTES = 1 << 24
 """Of a scenario, a sweep, a profile: more than people write; a list of a million phones fits."""
 
@@ -28,7 +29,7 @@ def bounded(path: Path, most: int, error: type[DroidloopError] = DataError) -> b
         about = os.fstat(stream.fileno())
         if not stat.S_ISREG(about.st_mode):
             raise error(f"{path}: not a regular file; give one")
-        found = stream.read(most + 1)
+        found = _read(stream, most)
     if len(found) > most:
         raise error(f"{path}: more than {most} bytes; give a smaller file")
     return found
@@ -48,6 +49,15 @@ def toml_of(path: Path, error: type[DroidloopError]) -> dict[str, Any]:
         raise error(f"{path}: cannot be read: {getattr(wrong, 'strerror', wrong)}") from wrong
 
 
+def _read(stream: Any, most: int) -> bytes:
+    """Return *most* bytes of *stream* and one more; memory for them is taken as they come."""
+    parts, left = [], most + 1
+    while left > 0 and (part := stream.read(min(left, _PIECE))):
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
+
+
 def unpacked(path: Path, most: int, error: type[DroidloopError] = DataError) -> bytes:
     """Return what *path* holds, unpacked where its name ends in ``.gz``; at most *most* bytes.
 
@@ -59,7 +69,7 @@ def unpacked(path: Path, most: int, error: type[DroidloopError] = DataError) -> 
             return bounded(path, most, error)
         packed = BytesIO(bounded(path, most, error))
         with gzip.GzipFile(fileobj=packed) as stream:
-            found = stream.read(most + 1)
+            found = _read(stream, most)
     except (OSError, EOFError, ValueError, zlib.error) as wrong:
         said = " ".join(str(wrong).split())[:200]
         raise error(f"{path}: cannot be read: {said}; check the file") from wrong

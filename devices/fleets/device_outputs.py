@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from tokenize import TokenError
 from types import MappingProxyType
 from typing import Any, final
 
@@ -23,7 +24,7 @@ LOG = "devices.log"
 FAILED = "failed"
 _UNREADABLE = (
     *(OSError, ValueError, KeyError, TypeError, EOFError, SyntaxError, NotImplementedError),
-    *(MemoryError, RecursionError, struct.error, zlib.error, zipfile.BadZipFile),
+    *(MemoryError, RecursionError, TokenError, struct.error, zlib.error, zipfile.BadZipFile),
 )
 """What numpy and zipfile say of files that nobody has written so."""
 
@@ -97,7 +98,7 @@ def outputs_of(folder: Path, job: int) -> dict[str, Array]:
     """
     path = _path(folder, job)
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except _UNREADABLE as error:
         raise LedgerError(f"{path}: no outputs of a device ({error}); the run is not whole") from (

@@ -6,6 +6,7 @@ checked before memory is taken.
 
 import io
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -110,7 +111,7 @@ def _parsed(file: Path, data: bytes) -> Any:
         if dtype.hasobject or count * dtype.itemsize != len(data) - stream.tell():
             raise ValueError(f"a header that promises {shape} of {dtype}, and other content")
         values = np.frombuffer(data, dtype, count, stream.tell())
-    except (ValueError, TypeError, SyntaxError, EOFError) as error:
+    except (ValueError, TypeError, SyntaxError, EOFError, TokenError) as error:
         raise DataError(
             f"{file}: not readable as a numpy array: {_line(error)}; save it with numpy.save"
         ) from error

@@ -123,7 +123,7 @@ def _open(path: Path, form: str | None) -> _Source:
         return _Source(file, found, _parquet_names(file))
     text = _text(file)
     headless = found in ("ml-100k", "ml-1m")
-    return _Source(file, found, _MOVIELENS_NAMES if headless else _header(text, found), text)
+    return _Source(file, found, _MOVIELENS_NAMES if headless else _header(file, text, found), text)
 
 
 def _file_in(folder: Path, form: str | None) -> Path:
@@ -153,9 +153,12 @@ def _text(file: Path) -> bytes:
     return text
 
 
-def _header(text: bytes, form: str) -> list[str]:
+def _header(file: Path, text: bytes, form: str) -> list[str]:
     line = text[:65536].split(b"\n", 1)[0].decode("utf-8-sig", "replace").rstrip("\r")
-    return next(csv.reader([line], delimiter=_DELIMITERS[form]), [])
+    try:
+        return next(csv.reader([line], delimiter=_DELIMITERS[form]), [])
+    except csv.Error as error:
+        raise _unreadable(file, form, error) from error
 
 
 def _parquet_names(file: Path) -> list[str]:

@@ -45,6 +45,7 @@ variant = "none"
 [evaluation]
 baselines = []
 candidates = 5
+k = 5
 """
 
 
@@ -129,7 +130,7 @@ def test_a_round_that_nobody_finishes_is_seen_and_changes_nothing(
     )
     assert values(run, "round", "selected") == [20, 20, 20]
     assert values(run, "round", "done") == [0, 0, 0]
-    hits = values(run, "valid", "hr_at_10_ppm")
+    hits = values(run, "valid", "hr_at_5_ppm")
     assert len(set(hits)) == 1
 
 

@@ -26,7 +26,7 @@ def test_good_inputs_are_read_by_all_but_those_who_await_others(
         for number, one in enumerate(every)
     }
     refused = {name for name, hows in ends.items() if "ok" not in hows}
-    assert refused == {"parquet as csv"}
+    assert refused == {"parquet as csv", "sweep.json"}, "of a sweep there have to be runs"
     assert not [name for name, hows in ends.items() if set(hows) - {"ok", "refused"}]
 
 

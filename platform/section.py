@@ -49,7 +49,8 @@ Mbps = Annotated[float, Field(ge=0.001, le=1e6)]
 """From a kilobit a second, below which no radio that we know of is; to a terabit."""
 Name = Annotated[str, Field(max_length=100)]
 Text = Annotated[str, Field(max_length=4096)]
-"""A path, a title: as long as Linux takes paths."""
+File = Annotated[str, Field(max_length=4096, pattern=r"^(?:[^/\x00]{0,255}/)*[^/\x00]{0,255}$")]
+"""A path, and each name in it, as long as Linux takes them."""
 
 
 class Section(BaseModel):

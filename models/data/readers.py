@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,8 +114,8 @@ def load_flags(path: Path, column: str, format: str | None = None) -> BoolArray:
 def _open(path: Path, form: str | None) -> _Source:
     if form is not None and form not in FORMATS:
         raise DataError(f"{path}: format {form!r} is unknown; choose one of {', '.join(FORMATS)}")
-    file = _file_in(path, form) if path.is_dir() else path
-    if not file.is_file():
+    file = _file_in(path, form) if os.path.isdir(path) else path
+    if not os.path.isfile(file):
         raise DataError(f"{file}: no such file or folder; check the path of the data")
     found = form or _format_of(file)
     if found is None:

@@ -6,7 +6,16 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from droidloop.devices.population.stays import ChurnSpec, Departure, Going
-from droidloop.platform.section import Days, DaysOrNone, HoursOrNone, Number, Section, Share, Text
+from droidloop.platform.section import (
+    Days,
+    DaysOrNone,
+    File,
+    HoursOrNone,
+    Number,
+    Section,
+    Share,
+    Text,
+)
 from droidloop.platform.units import HOUR_US, NEVER_US
 
 PhoneNumber = Number
@@ -82,7 +91,7 @@ class ChurnSection(Section):
     battery and without the model; what their owner had stays."""
     notice_h: HoursOrNone = 1.0
     """How long before it goes a phone says so."""
-    file: Text | None = None
+    file: File | None = None
     """A CSV of stays instead of the rates: `phone,from_h,until_h,how,profile`, the last two if
     wanted; phones without a row stay to the end."""
     events: list[DepartureSection] = Field(default_factory=list)

@@ -31,7 +31,7 @@ def find(scenario: str) -> Path:
     """
     path = Path(scenario)
     if path.suffix == ".toml" or os.path.exists(path):
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise ScenarioError(f"{scenario}: no such file; `droidloop scenarios list` names ours")
         return path
     if scenario in names():

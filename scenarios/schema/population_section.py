@@ -4,7 +4,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from droidloop.platform.section import Count, Mbps, People, Seconds, Section, Share, Text, Weights
+from droidloop.platform.section import (
+    Count,
+    File,
+    Mbps,
+    People,
+    Seconds,
+    Section,
+    Share,
+    Weights,
+)
 
 if TYPE_CHECKING:
     from droidloop.network.map import MapSpec
@@ -75,7 +84,7 @@ class PopulationSection(Section):
     """Phone limits off: always on, idle, charging, at home, with RAM and storage to spare."""
     profiles: Weights | None = None
     """Weights of the classes of phones; our mixture if not given."""
-    profile_files: list[Text] = Field(default_factory=list)
+    profile_files: list[File] = Field(default_factory=list)
     """Profiles of one's own, as `droidloop devices calibrate` writes them, to name above."""
     regions: Weights | None = None
     """Weights of the regions; our mixture if not given."""
@@ -114,9 +123,9 @@ class PopulationSection(Section):
     """Local times of the phones lie within so many hours, evenly: time zones."""
     assignment: Literal["independent", "activity"] = "independent"
     """Which user has which phone: chance, or the more active user the faster phone."""
-    rate_traces: Text | None = None
+    rate_traces: File | None = None
     """A folder or file of recorded link rates to play back; four formats are known."""
     uplink_share: Annotated[float, Field(ge=1e-6, le=10.0)] | Literal["recorded"] | None = None
     """Of the recorded downlink; that of the commonest radio's technology if not given."""
-    charging_windows: Text | None = None
+    charging_windows: File | None = None
     """A CSV ``device,start_s,end_s`` of recorded charging windows to play back."""

@@ -13,6 +13,7 @@ from droidloop.platform.section import (
     PEOPLE,
     Count,
     CountOrNone,
+    File,
     ListLength,
     Mbps,
     Name,
@@ -47,7 +48,7 @@ class Columns(Section):
 class DataSection(Section):
     """Where the interactions come from: a user's files, or the synthetic generator."""
 
-    path: Text | None = None
+    path: File | None = None
     """A file or a folder of one's own; synthetic data if not given."""
     format: Literal["ml-100k", "ml-1m", "csv", "parquet", "foursquare-nyc"] | None = None
     """Of the file; its name says if not given."""

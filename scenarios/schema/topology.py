@@ -10,7 +10,7 @@ from droidloop.network import generators
 from droidloop.network.topology import Topology, from_edges
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
-from droidloop.platform.section import Count, Section, Share, Text
+from droidloop.platform.section import Count, File, Section, Share
 
 Alike = Callable[[str, int], IntArray]
 """Returns that many links of each phone to those alike, as pairs: (by what, how many)."""
@@ -42,7 +42,7 @@ class TopologySection(Section):
     """How many, where the kind is `clusters`."""
     bridges: Count = 1
     """Links between two neighbouring clusters."""
-    file: Text | None = None
+    file: File | None = None
     """An edge list: two phone numbers a line, and a cost if there is one."""
 
     @model_validator(mode="after")

@@ -8,6 +8,7 @@ import hashlib
 import itertools
 import json
 import math
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,7 +123,7 @@ def plan_of(source: Path | Mapping[str, Any]) -> Plan:
 def _base(name: str, beside: Path, place: str) -> Path:
     try:
         path = beside / name
-        return path if path.is_file() else find(name)
+        return path if os.path.isfile(path) else find(name)
     except ScenarioError as error:
         raise ScenarioError(f"{place}: base = {name!r}: {error}") from error
 

@@ -69,7 +69,8 @@ def die(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("do", "how"), [(spin, "hang"), (eat, "memory"), (die, "killed"), (lambda p: 1 / 0, "traceback")]
+    ("do", "how"),
+    [(spin, "hang"), (eat, "memory"), (die, "killed"), (lambda p: 1 / 0, "traceback")],
 )
 def test_the_tries_see_each_way_of_ending_badly(do: object, how: str) -> None:
     parser = Parser("bad", "x", [b"x"], do)  # type: ignore[arg-type]

@@ -30,7 +30,8 @@ def component(one: importlib.metadata.Distribution) -> dict[str, Any]:
     """Return what is known of a distribution."""
     name, told = name_of(one.metadata["Name"]), one.metadata
     record = one.read_text("RECORD") or ""
-    licence = told.get("License-Expression") or (told.get("License") or "").partition("\n")[0]
+    keys = [key for key in ("License-Expression", "License") if key in told]
+    licence = told[keys[0]].partition("\n")[0] if keys else ""
     found = {
         "type": "library",
         "bom-ref": reference(name, one.version),

@@ -24,7 +24,9 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(ge=LEAST, le=GREATEST)]
 NotNegative = Annotated[float, Field(ge=0.0, le=GREATEST)]
 Weight = NotNegative
-Weights = dict[Annotated[str, Field(min_length=1, max_length=100)], Weight]
+Word = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+"""A name that tables and pictures show: without controls."""
+Weights = dict[Word, Weight]
 
 Count = Annotated[int, Field(ge=1, le=MOST)]
 CountOrNone = Annotated[int, Field(ge=0, le=MOST)]

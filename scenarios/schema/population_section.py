@@ -13,6 +13,7 @@ from droidloop.platform.section import (
     Section,
     Share,
     Weights,
+    Word,
 )
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class PopulationSection(Section):
     """Profiles of one's own, as `droidloop devices calibrate` writes them, to name above."""
     regions: Weights | None = None
     """Weights of the regions; our mixture if not given."""
-    region: dict[str, RegionSection] = Field(default_factory=dict)
+    region: dict[Word, RegionSection] = Field(default_factory=dict)
     """Regions of one's own, to name above."""
     radios: Weights | None = None
     """Weights of the cellular radios; our mixture if not given."""

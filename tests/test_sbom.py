@@ -1,4 +1,4 @@
-"""The bill of materials holds what is installed, in CycloneDX's words, and is the same each time."""
+"""The bill of materials holds what is installed, in CycloneDX's words, and is always the same."""
 
 import importlib.metadata
 import json

@@ -16,7 +16,10 @@ from tests.fuzz.keys import SMALL, cases, play
 from tests.fuzz.trial import bad, judged
 
 EVERY = 5
-SECTIONS = ("(top)", "[data]", "[population]", "[churn]", '[protocol] kind = "rounds"', "[delivery]")
+SECTIONS = (
+    *("(top)", "[data]", "[population]", "[churn]", "[delivery]"),
+    '[protocol] kind = "rounds"',
+)
 
 
 def test_every_key_refuses_odd_values_in_one_line() -> None:
@@ -28,7 +31,7 @@ def test_every_key_refuses_odd_values_in_one_line() -> None:
     }
     assert {case: end for case, end in ends.items() if bad(end)} == {}
     hows = [end.how for end in ends.values()]
-    assert 100 < hows.count("ok") < hows.count("refused")
+    assert 40 < hows.count("ok") < hows.count("refused")
 
 
 FOUND: dict[str, tuple[dict[str, dict[str, Any]], str]] = {

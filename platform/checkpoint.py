@@ -79,7 +79,7 @@ def _sum_of(body: str, arrays: dict[str, Any]) -> str:
     """Return the checksum of the tree *body* and of *arrays*, in the order of their names."""
     found = zlib.crc32(body.encode())
     for name in sorted(arrays):
-        found = zlib.crc32(np.ascontiguousarray(arrays[name]).view(np.uint8), found)
+        found = zlib.crc32(np.ascontiguousarray(arrays[name]).view(np.uint8).data, found)
     return f"{found:08x}"
 
 

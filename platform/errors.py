@@ -61,3 +61,7 @@ class PackageError(DroidloopError):
 
 class DeviceError(DroidloopError):
     """A real device did not do what it was asked."""
+
+
+class DivergedError(DroidloopError, ValueError):
+    """A model's numbers ran away, so that nothing can be ranked by it."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from droidloop.models.data.split import Split
 from droidloop.platform.arrays import Array, FloatArray, IntArray
+from droidloop.platform.errors import DivergedError
 from droidloop.platform.section import ListLength, Section
 
 Source = Literal["ranks", "ratings", "lists"]
@@ -59,7 +60,9 @@ class Rated:
 
     def __post_init__(self) -> None:
         if np.isnan(self.scores).any():
-            raise ValueError("scores contain NaN; the model diverged")
+            raise DivergedError(
+                "scores contain NaN; the model diverged: lower training.learning_rate"
+            )
 
 
 @dataclass(frozen=True)

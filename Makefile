@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev demo test check bench reference phone phone-stop pins clean
+.PHONY: help install dev demo test check sbom audit bench reference phone phone-stop pins clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 18
@@ -42,13 +42,25 @@ test: dev  ## run all tests on all cores; ARGS="-k radio" for some
 	@.ci/packages.sh $(wildcard .ci/*-packages) || echo "the tests that need them are skipped" >&2
 	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadscope $(ARGS)
 
-check: dev  ## lint, formatting, types, and what the wheel holds
+check: dev  ## lint, formatting, types, what the wheel holds, and that a second one is the same
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/python .ci/check_types.py
 	@rm -rf dist && mkdir dist
 	@$(BIN)/python -m build --no-isolation --outdir dist . > dist/log 2>&1 || { cat dist/log >&2; exit 1; }
 	@$(BIN)/python .ci/check_wheel.py dist/*.whl
+	@umask 077 && TZ=Pacific/Chatham $(BIN)/python -m build --no-isolation --outdir dist/again . > dist/log 2>&1 || { cat dist/log >&2; exit 1; }
+	@for file in dist/*.whl dist/*.tar.gz; do cmp "$$file" "dist/again/$${file##*/}" || exit 1; done
+
+sbom: dev  ## write what .venv holds as a CycloneDX bill of materials, dist/sbom.json
+	@mkdir -p dist
+	@$(BIN)/python .ci/sbom.py > dist/sbom.json
+	@echo dist/sbom.json
+
+audit: dev  ## ask for known holes in the pinned versions (the network)
+	@.ci/venv.sh $(PYTHON) .venv-audit
+	@.venv-audit/bin/python -m pip install -qq --disable-pip-version-check pip-audit >&2
+	@.venv-audit/bin/pip-audit --no-deps --disable-pip --requirement constraints.txt
 
 bench: dev  ## print the benchmark table; ROW=name for one row as a JSON line
 	@$(BIN)/python -m tests.benchmarks.bench $(ROW)
@@ -69,5 +81,5 @@ pins: dev  ## write the versions in .venv into constraints.txt
 
 clean:  ## end the phones and remove all that make has made, except runs/
 	@[ ! -e .phone ] || [ ! -x $(BIN)/python ] || $(BIN)/python -m tests.phone stop
-	@rm -rf .venv .venv-tflite .phone dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .venv-tflite .venv-audit .phone dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -prune -exec rm -rf {} +

@@ -147,10 +147,13 @@ def _numbers(file: Path, cells: list[Any], what: str) -> Any:
 
 
 def _table(file: Path, text: str) -> tuple[Series, Series | None]:
-    rows = csv.reader(io.StringIO(text))
-    header = [name.strip() for name in next(rows, [])]
+    try:
+        first, *rows = csv.reader(io.StringIO(text))
+    except (csv.Error, ValueError) as error:
+        raise DataError(f"{file}: not a CSV file with a header ({error})") from error
+    header = [name.strip() for name in first]
     if "DL_bitrate" in header:
-        return _gnettrack(file, header, list(rows))
+        return _gnettrack(file, header, rows)
     if not {"t_s", "bytes_per_s"} <= set(header):
         raise DataError(
             f"{file}: the first line must name the columns t_s,bytes_per_s"

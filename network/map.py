@@ -16,6 +16,9 @@ from droidloop.platform.units import HOUR_US
 
 from .movement import MOVER_DTYPE, Map, covered_us
 
+MOST_WORK = 100_000_000
+"""Cells times towns: how near each cell is to each mast takes ten seconds then."""
+
 
 @dataclass(frozen=True)
 class MapSpec:
@@ -46,6 +49,16 @@ class MapSpec:
             )
         if min(self.cells - 3, self.cell_m, self.towns, self.speed_m_per_s) < 1:
             raise ValueError(f"a map needs four cells a side, towns and a speed: {self}")
+        if not 1 <= round(self.remote_area * self.cells**2) < self.cells**2:
+            raise ValueError(
+                f"remote_area {self.remote_area} of {self.cells} x {self.cells} cells leaves none "
+                "on one side"
+            )
+        if self.cells**2 * self.towns > MOST_WORK:
+            raise ValueError(
+                f"{self.cells} x {self.cells} cells and {self.towns} towns: their product may be "
+                f"{MOST_WORK:,} at most"
+            )
         if self.cells * self.cell_m > 4_000_000:
             raise ValueError("a map may be 4000 km wide at most")
 

@@ -6,6 +6,7 @@ several places is written once, and is one array again when it is read.
 
 import json
 import os
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from .state import Tree
 
 NAME = "checkpoint.safetensors"
 _ARRAY = "~array"
-_FORMAT = "droidloop 1"
+_FORMAT = "droidloop 2"
+_WORDS = ("format", "tree", "crc32")
 
 
 def write_checkpoint(folder: Path, tree: Tree) -> int:
@@ -30,10 +32,11 @@ def write_checkpoint(folder: Path, tree: Tree) -> int:
     arrays: dict[str, Any] = {}
     seen: dict[Any, str] = {}
     body = json.dumps(_split(tree, arrays, seen))
+    words = {"format": _FORMAT, "tree": body, "crc32": _sum_of(body, arrays)}
     path = folder / NAME
     beside = path.with_suffix(".tmp")
     try:
-        save_file(arrays, beside, {"format": _FORMAT, "tree": body})
+        save_file(arrays, beside, words)
         os.replace(beside, path)
     except OSError as error:
         beside.unlink(missing_ok=True)
@@ -59,10 +62,25 @@ def read_checkpoint(folder: Path) -> Tree:
             if words.get("format") != _FORMAT:
                 raise LedgerError(f"{path}: not a checkpoint of this version; run again without it")
             arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        if set(words) != set(_WORDS) or words["crc32"] != _sum_of(words["tree"], arrays):
+            raise ValueError("its bytes are not those that were written")
         return _joined(json.loads(words["tree"]), arrays, {})
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise LedgerError(f"{path}: damaged ({reason}); remove it and resume again") from error
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise damaged(folder, error) from error
+
+
+def damaged(folder: Path, error: BaseException) -> LedgerError:
+    """Return the error for a checkpoint in *folder* that cannot be gone on with."""
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    return LedgerError(f"{folder / NAME}: damaged ({reason}); remove it and resume again")
+
+
+def _sum_of(body: str, arrays: dict[str, Any]) -> str:
+    """Return the checksum of the tree *body* and of *arrays*, in the order of their names."""
+    found = zlib.crc32(body.encode())
+    for name in sorted(arrays):
+        found = zlib.crc32(np.ascontiguousarray(arrays[name]).view(np.uint8).data, found)
+    return f"{found:08x}"
 
 
 def remove_checkpoint(folder: Path) -> None:

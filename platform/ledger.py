@@ -29,8 +29,9 @@ from .units import HOUR_US
 if TYPE_CHECKING:  # imported only where they are needed
     import pyarrow as pa
 
-SCHEMA_VERSION = 1
-"""Of the run directory: which files there are. Tables have versions of their own."""
+SCHEMA_VERSION = 2
+"""Of the run directory: which files there are. Tables have versions of their own. From 2 on the
+manifest of a complete run lists its segments."""
 WINDOW_US = 6 * HOUR_US
 SEGMENT_ROWS = 1 << 20
 _VERSION = b"droidloop.version"
@@ -56,7 +57,7 @@ class Ledger:
         self.folder = folder
         self._words: dict[str, int] = {}
         self._waiting: dict[str, dict[int, list[Rows]]] = {name: {} for name in TABLES}
-        self._next = dict.fromkeys(TABLES, 0)
+        self._rows: dict[str, list[int]] = {name: [] for name in TABLES}
         self._written = 0
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._flushing: Future[None] | None = None
@@ -162,9 +163,13 @@ class Ledger:
         return {
             "words": list(self._words),
             "waiting": waiting,
-            "next": dict(self._next),
+            "rows": {table: list(rows) for table, rows in self._rows.items()},
             "written": self._written,
         }
+
+    def listed(self) -> dict[str, list[int]]:
+        """Return how many rows each segment of each table has, of those that have any."""
+        return {table: list(rows) for table, rows in self._rows.items() if rows}
 
     def begin_again(self) -> None:
         """Remove all segments: the run begins anew.
@@ -181,15 +186,17 @@ class Ledger:
             LedgerError: the run directory cannot be changed.
         """
         self._words = {word: number for number, word in enumerate(tree["words"])}
-        self._written, self._next = tree["written"], dict(tree["next"])
+        self._written = tree["written"]
+        self._rows = {table: list(tree["rows"][table]) for table in TABLES}
         for table, windows in tree["waiting"].items():
             self._waiting[table] = {int(window): [rows] for window, rows in windows.items()}
         self._remove_following()
 
     def _remove_following(self) -> None:
-        for table, following in self._next.items():
+        for table, rows in self._rows.items():
+            wanted = {segment_name(number) for number in range(len(rows))}
             for path in sorted((self.folder / table).glob("*")):
-                if path.suffix != ".parquet" or int(path.stem) >= following:
+                if path.name not in wanted:
                     _remove(path)
 
     def _flush(self, before: int | None) -> None:
@@ -214,10 +221,10 @@ class Ledger:
         sorted_ = _sorted(rows, table, words)
         folder = self.folder / name
         for start in range(0, len(rows), SEGMENT_ROWS):
-            path = folder / f"{self._next[name]:06d}.parquet"
-            columns = _columns(rows, sorted_[start : start + SEGMENT_ROWS])
-            _write_parquet(path, columns, table, words)
-            self._next[name] += 1
+            picked = sorted_[start : start + SEGMENT_ROWS]
+            path = folder / segment_name(len(self._rows[name]))
+            _write_parquet(path, _columns(rows, picked), table, words)
+            self._rows[name].append(len(picked))
 
 
 def _together(parts: list[Rows], dtype: np.dtype[Any]) -> Rows:
@@ -301,7 +308,12 @@ def _write_parquet(path: Path, columns: dict[str, Any], table: Table, words: lis
     except OSError as error:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
-        raise LedgerError(f"{path}: cannot be written ({_reason(error)})") from error
+        raise LedgerError(f"{path}: cannot be written ({reason_of(error)})") from error
+
+
+def segment_name(number: int) -> str:
+    """Return the name of the segment of that *number* of any table."""
+    return f"{number:06d}.parquet"
 
 
 def segments(folder: Path, table: str) -> Iterator[Path]:
@@ -322,7 +334,7 @@ def read(folder: Path, table: str) -> Rows:
         try:
             parts.append(_read_parquet(path, TABLES[table]))
         except (lib.ArrowException, ValueError, OSError) as error:
-            message = f"{path}: not a segment of {table!r} ({_reason(error)})"
+            message = f"{path}: not a segment of {table!r} ({reason_of(error)})"
             raise LedgerError(message) from error
     if not parts:
         return np.empty(0, _row(TABLES[table], {}))
@@ -383,6 +395,6 @@ def _values(column: "pa.ChunkedArray[Any]", kind: type) -> Any:
     return np.array(words or [b""])[coded.indices.to_numpy()]
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """Return the first line of what a library said."""
     return (str(error).splitlines() or [type(error).__name__])[0]

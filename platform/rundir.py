@@ -4,6 +4,8 @@ import importlib.metadata
 import json
 import os
 import platform as machine
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,10 +13,19 @@ from typing import Any
 
 import numpy as np
 
-from .errors import LedgerError, UsageError
+from .errors import LedgerError, UsageError, shown
 from .ledger import SCHEMA_VERSION, Ledger
+from .listed import require_listed
+from .reading import bounded
 
 MANIFEST = "run.json"
+LARGEST_MANIFEST = 1 << 28
+"""Bytes: a scenario, and the rows of a million segments."""
+_LISTS = 2
+"""The schema from which on a manifest lists the segments."""
+_ODD = (KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError)
+"""What comes of using values that are missing, or of another kind or size."""
+_NEEDED = {"seed": int, "scenario": dict, "state": str}
 _LIBRARIES = ("simpy", "numpy", "numba", "torch", "pyarrow", "ai-edge-litert")
 
 
@@ -64,13 +75,47 @@ class RunDirectory:
             LedgerError: there is no run, or its schema is not ours.
         """
         directory = cls(path)
-        schema = directory.manifest().get("schema")
+        content = directory.manifest()
+        schema = content.get("schema")
         if not isinstance(schema, int) or not 1 <= schema <= SCHEMA_VERSION:
             raise LedgerError(
-                f"{path}: ledger schema {schema}, but this is {SCHEMA_VERSION}; "
-                "read it with the droidloop that wrote it, or a newer one"
+                f"{path}: ledger schema {shown(schema)}, but this droidloop reads 1 to "
+                f"{SCHEMA_VERSION}; read it with the droidloop that wrote it, or a newer one"
             )
+        for key, kind in _NEEDED.items():
+            if not isinstance(content.get(key), kind):
+                raise LedgerError(
+                    f"{path / MANIFEST}: {key} = {shown(content.get(key))}: not what a run has "
+                    "there; restore the file from a copy, or run again"
+                )
         return directory
+
+    @classmethod
+    def open_whole(cls, path: Path) -> "RunDirectory":
+        """Return the run at *path*, which is complete and has all that its manifest lists.
+
+        Raises:
+            LedgerError: as for ``open``; or it was not finished, or segments are missing, too
+                many, or of other lengths.
+        """
+        directory = cls.open(path)
+        directory.require_whole()
+        return directory
+
+    def require_whole(self) -> None:
+        """Check that the run is complete and its ledger is what the manifest lists.
+
+        Raises:
+            LedgerError: it is not.
+        """
+        content = self.manifest()
+        if content["state"] != "complete":
+            raise LedgerError(
+                f"{self.path}: the run is not complete, it was left in state "
+                f"{shown(content['state'])}; go on with `droidloop run --resume {self.path}`"
+            )
+        if content["schema"] >= _LISTS:
+            require_listed(self.path, content.get("segments"))
 
     def require_resumable(self) -> None:
         """Check that the run here can go on, with the same bytes as if it had not ended.
@@ -92,17 +137,21 @@ class RunDirectory:
                     "resume it where it was begun, or run it again"
                 )
 
+    def understood(self) -> AbstractContextManager[None]:
+        """Have what its files say and no run writes be one line; see the function of that name."""
+        return understood(self.path)
+
     def manifest(self) -> dict[str, Any]:
         """Return what ``run.json`` says."""
         path = self.path / MANIFEST
         try:
-            content = json.loads(path.read_text())
+            content = json.loads(bounded(path, LARGEST_MANIFEST, LedgerError).decode())
         except FileNotFoundError as error:
             raise UsageError(f"{self.path}: no run there; give the directory of a run") from error
         except OSError as error:
             reason = error.strerror or error
             raise LedgerError(f"{path}: {reason}; give the directory of a run") from error
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        except (ValueError, RecursionError) as error:
             raise LedgerError(f"{path}: not JSON ({error})") from error
         if not isinstance(content, dict):
             raise LedgerError(f"{path}: not the manifest of a run")
@@ -116,13 +165,33 @@ class RunDirectory:
         """Note *facts* in the manifest."""
         self.write_manifest({**self.manifest(), **facts})
 
-    def finish(self, **facts: Any) -> None:
-        """Note in the manifest that the run is complete, with *facts* (wall times)."""
-        self.add(**facts, state="complete")
+    def finish(self, segments: dict[str, list[int]], **facts: Any) -> None:
+        """Note in the manifest that the run is complete: its *segments*, and *facts* (wall times).
+
+        *segments* are the rows of each, by table; see ``Ledger.listed``.
+        """
+        self.add(**facts, segments=segments, state="complete")
 
     def ledger(self) -> Ledger:
         """Return a writer for the run's tables."""
         return Ledger(self.path)
+
+
+@contextmanager
+def understood(*runs: Path) -> Iterator[None]:
+    """Have what the files of *runs* say and no run writes be one line, in a block that reads them.
+
+    Raises:
+        LedgerError: a manifest lacks a key, or a value of it or of the ledger cannot be.
+    """
+    try:
+        yield
+    except _ODD as error:
+        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise LedgerError(
+            f"{', '.join(map(str, runs))}: {MANIFEST} or a table says what no run writes ({said}); "
+            "restore the directory from a copy, or run again"
+        ) from error
 
 
 def _surroundings() -> dict[str, Any]:

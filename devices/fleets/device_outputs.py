@@ -5,20 +5,28 @@ replayed without a device.
 """
 
 import os
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from tokenize import TokenError
 from types import MappingProxyType
 from typing import Any, final
 
 import numpy as np
 
 from droidloop.platform.arrays import Array
-from droidloop.platform.errors import LedgerError
+from droidloop.platform.errors import LedgerError, printable
 
 UPLOADS = "uploads"
 LOG = "devices.log"
 FAILED = "failed"
+_UNREADABLE = (
+    *(OSError, ValueError, KeyError, TypeError, EOFError, SyntaxError, NotImplementedError),
+    *(MemoryError, RecursionError, TokenError, struct.error, zlib.error, zipfile.BadZipFile),
+)
+"""What numpy and zipfile say of files that nobody has written so."""
 
 
 @final
@@ -79,7 +87,7 @@ class Evidence:
 
     def _write(self, line: str) -> None:
         with (self._folder / LOG).open("a") as file:
-            file.write(f"{line}\n")
+            file.write(f"{printable(line)}\n")
 
 
 def outputs_of(folder: Path, job: int) -> dict[str, Array]:
@@ -90,9 +98,9 @@ def outputs_of(folder: Path, job: int) -> dict[str, Array]:
     """
     path = _path(folder, job)
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except _UNREADABLE as error:
         raise LedgerError(f"{path}: no outputs of a device ({error}); the run is not whole") from (
             error
         )

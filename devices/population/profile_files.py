@@ -2,15 +2,27 @@
 
 import dataclasses
 import json
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
-from droidloop.platform.errors import ScenarioError
+from droidloop.platform.errors import ScenarioError, shown
+from droidloop.platform.reading import toml_of
 
 from .profiles import PROFILES, Profile
 
 NAME_BYTES = 24  # of the ledger's column
+MAX_TEXT = 1000
+BOUNDS: dict[str, tuple[float, float]] = {
+    **dict.fromkeys(("ram_gib", "free_storage_gib"), (0.001, 1e5)),
+    **dict.fromkeys(("system_ram_gib", "apps_ram_gib"), (0, 1e5)),
+    **dict.fromkeys(("idle_ma", "screen_ma", "core_ma"), (0, 1e5)),
+    **dict.fromkeys(("core_ghz", "flops_per_cycle"), (0.001, 1e4)),
+    **dict.fromkeys(("memory_gb_per_s", "charger_w"), (0.001, 1e4)),
+    **dict.fromkeys(("storage_mb_per_s", "battery_mah"), (1, 1e6)),
+    **dict.fromkeys(("process_start_ms", "runtime"), (0, 1e6)),
+    **dict.fromkeys(("step_us", "cell_ns"), (0, 1e9)),
+}
+"""Of each number: from what nothing divides by, to a hundred times the largest phone of ours."""
 
 
 def profile_table(files: Sequence[str]) -> dict[str, Profile]:
@@ -28,10 +40,7 @@ def read_profile(path: Path) -> Profile:
     Raises:
         ScenarioError: it cannot be read, or a field is missing, unknown or of another type.
     """
-    try:
-        content = tomllib.loads(path.read_text())
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ScenarioError(f"{path}: not a profile: {error}") from error
+    content = toml_of(path, ScenarioError)
     fields = dataclasses.fields(Profile)
     kinds = {field.name: field.type for field in fields}
     optional = {field.name for field in fields if field.default is not dataclasses.MISSING}
@@ -44,10 +53,16 @@ def read_profile(path: Path) -> Profile:
         value = content[name]
         wanted = (int, float) if kind is float else kind
         right = isinstance(value, wanted) and not isinstance(value, bool)  # type: ignore[arg-type]
-        if not right or (kind is not str and not 0 <= value < 1e12):
-            raise ScenarioError(f"{path}: {name} = {value!r}: give a {_word(kind)}")
-    if len(content["name"].encode()) > NAME_BYTES:
-        raise ScenarioError(f"{path}: name = {content['name']!r}: at most {NAME_BYTES} bytes")
+        low, high = BOUNDS.get(name, (0, 0))
+        if not right or (kind is not str and not low <= value <= high):
+            between = "" if kind is str else f" from {low:g} to {high:g}"
+            raise ScenarioError(f"{path}: {name} = {shown(value)}: give a {_word(kind)}{between}")
+        if kind is str and not (value.isprintable() and len(value) <= MAX_TEXT):
+            raise ScenarioError(f"{path}: {name} = {shown(value)}: give a line of text")
+    if not 1 <= len(content["name"].encode()) <= NAME_BYTES:
+        raise ScenarioError(
+            f"{path}: name = {shown(content['name'])}: give 1 to {NAME_BYTES} bytes"
+        )
     return Profile(**content)
 
 

@@ -1,5 +1,6 @@
 """Recorded series of a user's own: link rates and charging windows, to be played back in a loop."""
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,14 @@ from droidloop.network.uplink import uplink
 from droidloop.platform.arrays import FloatArray, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import DataError
+from droidloop.platform.reading import unpacked
 from droidloop.platform.units import HOUR_US, SECOND_US
 
+MAX_FILE_BYTES = 1 << 28
+MAX_TIME_S = 1e11
+"""The year 5138, where times are counted from 1970; of local midnights anything does."""
+MAX_HOURS = 10_000_000
+"""A thousand devices over a year, each hour of which is kept in memory."""
 _HOUR_S = 3600
 _WEEK_H = 7 * 24
 _WEEKS = 1000
@@ -84,11 +91,14 @@ def _records(path: Path) -> list[_Record]:
         raise DataError(f"{path}: needs a charging window that lasts")
     order = np.argsort(devices, kind="stable")
     edges = np.flatnonzero(devices[order][1:] != devices[order][:-1]) + 1
-    records = []
+    records, hours = [], 0
     for mine in np.split(order, edges):
         first = int(-(-starts_s[mine].min() // _HOUR_S))
         last = int(ends_s[mine].max() // _HOUR_S)
         lasting = mine[charging[mine] & (ends_s[mine] > starts_s[mine])]
+        hours += max(0, last - first)
+        if hours > MAX_HOURS:
+            raise DataError(f"{path}: more than {MAX_HOURS} hours of all devices; cut it")
         if first < last:
             records.append(_Record(_apart(starts_s[lasting], ends_s[lasting]), first, last))
     return records
@@ -168,16 +178,19 @@ def _windows_of(file: Path) -> tuple[Any, Any, Any, Any]:
     types: dict[str, pa.DataType] = {"device": pa.string(), "kind": pa.string()}
     types |= {"start_s": pa.float64(), "end_s": pa.float64()}
     options = pyarrow.csv.ConvertOptions(column_types=types)
+    text = unpacked(file, MAX_FILE_BYTES) if file.exists() else b""
     try:
-        table = pyarrow.csv.read_csv(file, convert_options=options)
+        if not file.exists():
+            raise FileNotFoundError
+        table = pyarrow.csv.read_csv(io.BytesIO(text), convert_options=options)
         charging = np.ones(len(table), np.bool_)
         if "kind" in table.column_names:
             charging = np.asarray(table["kind"].to_pylist(), np.str_) == _KIND
         columns = [table[name] for name in ("device", "start_s", "end_s")]
     except FileNotFoundError as error:
         raise DataError(f"{file}: no such file") from error
-    except (pa.ArrowInvalid, KeyError, OSError) as error:
-        reason = str(error).splitlines()[0]
+    except (pa.ArrowException, KeyError, ValueError, OSError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(
             f"{file}: not a CSV with the columns device,start_s,end_s ({reason})"
         ) from error
@@ -185,4 +198,6 @@ def _windows_of(file: Path) -> tuple[Any, Any, Any, Any]:
     starts_s, ends_s = (column.to_numpy() for column in columns[1:])
     if not charging.any() or not (np.isfinite(starts_s) & np.isfinite(ends_s)).all():
         raise DataError(f"{file}: needs at least one charging window, and numbers in its columns")
+    if max(np.abs(starts_s).max(), np.abs(ends_s).max()) > MAX_TIME_S:
+        raise DataError(f"{file}: a time is beyond {MAX_TIME_S:g} s; give times in seconds")
     return devices, charging, starts_s, ends_s

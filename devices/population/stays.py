@@ -6,6 +6,7 @@ become traits when they begin.
 """
 
 import csv
+import io
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
@@ -16,12 +17,15 @@ import numpy as np
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import DataError, ScenarioError
+from droidloop.platform.reading import bounded
+from droidloop.platform.section import FOREVER_DAYS
 from droidloop.platform.units import DAY_US, HOUR_US, NEVER_US
 
 from .day_rates import DayRates
 
 AHEAD_US = 60 * DAY_US
 """How far ahead stays are drawn from rates: a phone that is there then stays."""
+MAX_FILE_BYTES = 1 << 28
 _PURPOSES = 8
 """Counters of the draws of one stay."""
 _COLUMNS = ("phone", "from_h", "until_h", "how", "profile")
@@ -202,9 +206,9 @@ def _from_file(path: Path, phones: int, profiles: list[str]) -> Stays:
     Columns: phone, from_h, until_h (may be empty: to the end), how, profile (both may be missing).
     """
     try:
-        with path.open(newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        text = bounded(path, MAX_FILE_BYTES).decode("utf-8-sig")
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read ({error}); churn.file is a CSV file") from error
     if not rows or not set(_COLUMNS[:3]) <= rows[0].keys():
         raise DataError(f"{path}: needs the columns {', '.join(_COLUMNS[:3])}, and a row")
@@ -225,10 +229,12 @@ def _row(path: Path, line: int, row: dict[str, str], phones: int, profiles: list
         leave_h = float(row["until_h"] or "inf")
     except (TypeError, ValueError) as error:
         raise DataError(f"{place}: {error}; phone is a row number, times are hours") from error
-    if not (0 <= phone < phones and 0 <= join_h < leave_h):
+    most_h = FOREVER_DAYS * 24
+    stays = leave_h <= most_h or leave_h == float("inf")
+    if not (0 <= phone < phones and 0 <= join_h < leave_h and join_h < most_h and stays):
         raise DataError(
             f"{place}: phone = {phone}, from_h = {join_h:g}, until_h = {leave_h:g}; phones are "
-            f"0 to {phones - 1}, and a stay begins before it ends"
+            f"0 to {phones - 1}, and a stay begins before it ends, within {most_h:g} hours"
         )
     how, profile = row.get("how") or "silent", row.get("profile") or ""
     if how.upper() not in Going.__members__:

@@ -4,7 +4,6 @@ The files are the user's own: ``u.user`` (id, age, gender, occupation, zip code)
 (id, title, ..., 19 genre flags), both separated by ``|``, packed with gzip or not.
 """
 
-import gzip
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,11 +13,14 @@ import numpy as np
 
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.errors import DataError
+from droidloop.platform.reading import unpacked
 
 from .interactions import Labels
 
 AGES = (18, 25, 35, 45, 50, 56)
 """Where the age groups of MovieLens 1M begin; group 0 is below the first."""
+MAX_FIELDS_BYTES = 1 << 28
+"""A thousand times the larger file of MovieLens 100K."""
 _GENRES = 19
 _GENDERS = ("F", "M")
 
@@ -88,11 +90,7 @@ def _file(folder: Path, name: str) -> Path:
 def _rows(folder: Path, name: str, columns: int) -> dict[str, list[str]]:
     """Return the cells of each row by its first one."""
     file = _file(folder, name)
-    try:
-        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
-            text = stream.read().decode("latin-1")
-    except (OSError, EOFError) as error:
-        raise DataError(f"{file}: cannot be read: {error}; check the file") from error
+    text = unpacked(file, MAX_FIELDS_BYTES).decode("latin-1")
     rows: dict[str, list[str]] = {}
     for number, line in enumerate(text.splitlines(), 1):
         cells = line.split("|")

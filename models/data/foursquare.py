@@ -4,15 +4,15 @@ The files are numpy arrays that nobody vouches for: nothing pickled is ever load
 checked before memory is taken.
 """
 
-import gzip
 import io
-import zlib
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
 
 from droidloop.platform.errors import DataError
+from droidloop.platform.reading import unpacked
 
 from .interactions import Interactions
 from .places import UNKNOWN, Places
@@ -92,14 +92,7 @@ def _array(folder: Path, name: str) -> tuple[Path, Any]:
     if not found:
         raise DataError(f"{folder}: has no {name} and no {name}.gz; add the file")
     file = found[0]
-    try:
-        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
-            data = stream.read(MAX_TEXT_BYTES + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{file}: cannot be read: {_line(error)}; check the file") from error
-    if len(data) > MAX_TEXT_BYTES:
-        raise DataError(f"{file}: more than {MAX_TEXT_BYTES} bytes; thin it")
-    rows = _parsed(file, data)
+    rows = _parsed(file, unpacked(file, MAX_TEXT_BYTES))
     if rows.ndim != 2 or rows.shape[1] != 3 or len(rows) == 0:
         raise DataError(f"{file}: an array of shape {rows.shape}; give rows of three numbers")
     return file, rows
@@ -118,7 +111,7 @@ def _parsed(file: Path, data: bytes) -> Any:
         if dtype.hasobject or count * dtype.itemsize != len(data) - stream.tell():
             raise ValueError(f"a header that promises {shape} of {dtype}, and other content")
         values = np.frombuffer(data, dtype, count, stream.tell())
-    except (ValueError, TypeError, SyntaxError, EOFError) as error:
+    except (ValueError, TypeError, SyntaxError, EOFError, TokenError) as error:
         raise DataError(
             f"{file}: not readable as a numpy array: {_line(error)}; save it with numpy.save"
         ) from error

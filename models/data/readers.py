@@ -1,8 +1,9 @@
 """Readers of interaction data: MovieLens 100K and 1M, and any CSV or Parquet with named columns."""
 
 import csv
-import gzip
 import io
+import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from droidloop.platform.arrays import BoolArray
 from droidloop.platform.errors import DataError
+from droidloop.platform.reading import unpacked
 
 from . import text_columns as cells
 from .interactions import Interactions
@@ -20,6 +22,11 @@ FORMATS = ("ml-100k", "ml-1m", "csv", "tsv", "parquet")
 MAX_TEXT_BYTES = 2**31
 """Text beyond this, after unpacking, has to come as Parquet."""
 
+MAX_ROWS = 2**31 - 1
+"""Of a Parquet file, and events: more do not fit into the memory of a machine."""
+MAX_COLUMN_BYTES = 2**34
+"""Of the columns that are read, unpacked, as the file itself tells."""
+_PARQUET = b"PAR1"
 _DELIMITERS = {"ml-100k": "\t", "ml-1m": "::", "csv": ",", "tsv": "\t"}
 _FOLDER_FILES = {
     "u.data": "ml-100k",
@@ -107,8 +114,8 @@ def load_flags(path: Path, column: str, format: str | None = None) -> BoolArray:
 def _open(path: Path, form: str | None) -> _Source:
     if form is not None and form not in FORMATS:
         raise DataError(f"{path}: format {form!r} is unknown; choose one of {', '.join(FORMATS)}")
-    file = _file_in(path, form) if path.is_dir() else path
-    if not file.is_file():
+    file = _file_in(path, form) if os.path.isdir(path) else path
+    if not os.path.isfile(file):
         raise DataError(f"{file}: no such file or folder; check the path of the data")
     found = form or _format_of(file)
     if found is None:
@@ -117,7 +124,7 @@ def _open(path: Path, form: str | None) -> _Source:
         return _Source(file, found, _parquet_names(file))
     text = _text(file)
     headless = found in ("ml-100k", "ml-1m")
-    return _Source(file, found, _MOVIELENS_NAMES if headless else _header(text, found), text)
+    return _Source(file, found, _MOVIELENS_NAMES if headless else _header(file, text, found), text)
 
 
 def _file_in(folder: Path, form: str | None) -> Path:
@@ -137,21 +144,22 @@ def _format_of(file: Path) -> str | None:
 
 
 def _text(file: Path) -> bytes:
-    try:
-        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
-            text = stream.read(MAX_TEXT_BYTES + 1)
-    except (OSError, EOFError) as error:
-        raise DataError(f"{file}: cannot be read: {_line(error)}; check the file") from error
-    if len(text) > MAX_TEXT_BYTES:
-        raise DataError(f"{file}: more than {MAX_TEXT_BYTES} bytes of text; convert it to Parquet")
+    text = unpacked(file, MAX_TEXT_BYTES)
+    if text.startswith(_PARQUET):
+        raise DataError(f"{file}: is a Parquet file; say so: format = 'parquet', or rename it")
     if not text.strip():
         raise DataError(f"{file}: is empty; give a file with at least one row")
+    if b"\n" not in text:  # lines as old Macs ended them
+        text = text.replace(b"\r", b"\n")
     return text
 
 
-def _header(text: bytes, form: str) -> list[str]:
+def _header(file: Path, text: bytes, form: str) -> list[str]:
     line = text[:65536].split(b"\n", 1)[0].decode("utf-8-sig", "replace").rstrip("\r")
-    return next(csv.reader([line], delimiter=_DELIMITERS[form]), [])
+    try:
+        return next(csv.reader([line], delimiter=_DELIMITERS[form]), [])
+    except csv.Error as error:
+        raise _unreadable(file, form, error) from error
 
 
 def _parquet_names(file: Path) -> list[str]:
@@ -159,8 +167,10 @@ def _parquet_names(file: Path) -> list[str]:
     import pyarrow.parquet as pq
 
     try:
+        if not stat.S_ISREG(file.stat().st_mode):
+            raise DataError(f"{file}: not a regular file; give one")
         return list(pq.read_schema(file).names)
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise _unreadable(file, "parquet", error) from error
 
 
@@ -193,12 +203,28 @@ def _table(source: _Source, wanted: list[str | None]) -> dict[str, Any]:
             raise DataError(f"{source.file}: has column {name!r} twice; rename one of them")
     try:
         if source.format == "parquet":
-            table = pq.read_table(source.file, columns=used)
+            _require_bounded(source.file, used)
+            table = pq.read_table(source.file, columns=used, partitioning=None)
         else:
             table = _parse(source, used)
         return {name: table[name].combine_chunks() for name in used}
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise _unreadable(source.file, source.format, error) from error
+
+
+def _require_bounded(file: Path, used: list[str]) -> None:
+    """Raise DataError where the columns *used* of a Parquet file are more than fits."""
+    import pyarrow.parquet as pq
+
+    about = pq.read_metadata(file)
+    if about.num_rows > MAX_ROWS:
+        raise DataError(f"{file}: {about.num_rows} rows, {MAX_ROWS} fit; thin it")
+    total = 0
+    for group in map(about.row_group, range(about.num_row_groups)):
+        columns = map(group.column, range(group.num_columns))
+        total += sum(c.total_uncompressed_size for c in columns if c.path_in_schema in used)
+    if total > MAX_COLUMN_BYTES:
+        raise DataError(f"{file}: {total} bytes unpacked, {MAX_COLUMN_BYTES} fit; thin it")
 
 
 def _parse(source: _Source, used: list[str]) -> Any:

@@ -28,6 +28,11 @@ def numbered(file: Path, name: str, column: Any) -> tuple[IntArray, Labels]:
     if column.null_count:
         row = int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
         raise unfit(file, row, name, "", "is missing")
+    if pa.types.is_floating(column.type):
+        odd = ~np.isfinite(column.to_numpy(zero_copy_only=False))
+        if odd.any():
+            row = int(np.argmax(odd))
+            raise unfit(file, row, name, column[row].as_py(), "names nobody and nothing")
     if pa.types.is_dictionary(column.type):  # may hold values that no row uses
         column = column.dictionary_decode()
     if pa.types.is_nested(column.type):

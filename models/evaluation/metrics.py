@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from droidloop.platform.arrays import FloatArray, IntArray
+from droidloop.platform.errors import DivergedError
 from droidloop.platform.law import kernel
 
 Scores = np.ndarray[Any, np.dtype[np.float32]]
@@ -83,7 +84,10 @@ def top_lists(
 def _refuse_nan(scores: Scores) -> None:
     wrong = np.isnan(scores).any(axis=1)
     if wrong.any():
-        raise ValueError(f"scores of row {int(np.argmax(wrong))} contain NaN; the model diverged")
+        raise DivergedError(
+            f"scores of row {int(np.argmax(wrong))} contain NaN; the model diverged: "
+            "lower training.learning_rate"
+        )
 
 
 @kernel

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from pydantic import PositiveFloat
 
 from droidloop.models.data.interactions import UserItems, each_once
 from droidloop.models.evaluation.task_data import TaskData
@@ -37,7 +36,7 @@ from droidloop.platform.errors import ScenarioError
 from droidloop.platform.law import kernel
 from droidloop.platform.messages import SERVER, Messages
 from droidloop.platform.registry import Method
-from droidloop.platform.section import NotNegative, Section
+from droidloop.platform.section import NotNegative, Positive, Section
 from droidloop.platform.workers import for_chunks
 
 from .adaptive import adam
@@ -187,9 +186,9 @@ class FCFSection(Section):
 
     alpha: NotNegative = 10.0
     """How much more an item counts that a user had."""
-    l2: PositiveFloat = 1.0
+    l2: Positive = 1.0
     """The weight of the squares of all vectors."""
-    server_step: PositiveFloat = 0.05
+    server_step: Positive = 0.05
     """Of Adam."""
 
 

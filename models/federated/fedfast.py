@@ -19,7 +19,6 @@ from functools import partial
 from typing import Literal, final
 
 import numpy as np
-from pydantic import PositiveFloat, PositiveInt
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.evaluation.task_data import TaskData
@@ -36,7 +35,7 @@ from droidloop.platform.arrays import Array, BoolArray, FloatArray, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
 from droidloop.platform.registry import Method
-from droidloop.platform.section import Share
+from droidloop.platform.section import Count, Positive, Share
 from droidloop.platform.state import Stateful
 
 from .fedmf import FedMF
@@ -214,7 +213,7 @@ def deliver(server: FedFastServer, store: PrivateStore, messages: Messages) -> N
 class FedFastSection(LocalTraining):
     """Does not work here, because it leads FedMF by chance alone: delegates of clusters train."""
 
-    clusters: PositiveInt = 10
+    clusters: Count = 10
     """Of users by their vectors."""
     discount: Share = 0.5
     """How far a user who was not asked moves with the delegates of the cluster."""
@@ -222,7 +221,7 @@ class FedFastSection(LocalTraining):
     """Times the discount after each step."""
     weights: Literal["equal", "extent"] = "equal"
     """Of those that trained a row: alike, or as far as each has moved it, as in the paper."""
-    server_step: PositiveFloat = 2.0
+    server_step: Positive = 2.0
     """Times the mean change of a row."""
 
     def fold(self, params: Params, staleness: Staleness) -> Fold:

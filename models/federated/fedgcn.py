@@ -6,10 +6,8 @@ without neighbours and in PerFedRec (Luo et al., CIKM 2022). The server sees wha
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Annotated
 
 import numpy as np
-from pydantic import Field, PositiveFloat, PositiveInt
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.evaluation.cluster_scorer import ClusterScorer
@@ -34,6 +32,7 @@ from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
 from droidloop.platform.registry import Method
+from droidloop.platform.section import Count, CountOrNone, Positive
 
 from .folds import row_average
 from .uploads import keep_finite, messages_of, task_of, upload_of
@@ -128,13 +127,13 @@ class FedLightGCN:
 class GraphSection(LocalTraining):
     """Each phone propagates on the graph of its user and the user's items: federated LightGCN."""
 
-    learning_rate: PositiveFloat = 0.1
+    learning_rate: Positive = 0.1
     """Larger than in fedmf: the mean of the layers makes gradients smaller."""
-    layers: Annotated[int, Field(ge=0)] = 1
+    layers: CountOrNone = 1
     """How often vectors are passed on."""
-    item_users: PositiveInt = 50
+    item_users: Count = 50
     """How many users each item is taken to have: of single items neither phone nor server know."""
-    server_step: PositiveFloat = 2.0
+    server_step: Positive = 2.0
     """Times the mean change of a row."""
 
 

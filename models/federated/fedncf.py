@@ -7,15 +7,13 @@ Their MF-FedAvg is the server rule ``folds.mf_fed_avg``.
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pydantic import PositiveFloat, PositiveInt
-
 from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.learning.learning import FederatedLearning
 from droidloop.models.learning.shared_model import shared_learning
 from droidloop.models.local.sgd import Sgd
 from droidloop.models.recommenders.neumf import NeuMF
 from droidloop.platform.registry import Method
-from droidloop.platform.section import Section
+from droidloop.platform.section import Count, Positive, Section
 
 from .fedmf import FedMF
 from .folds import fed_avg, mf_fed_avg
@@ -36,21 +34,21 @@ class FedNCF(FedMF):
 class FedNCFSection(Section):
     """Phones train a product and a network; the server averages item rows and the network."""
 
-    learning_rate: PositiveFloat = 0.05
+    learning_rate: Positive = 0.05
     """Of users' and items' vectors."""
-    network_rate: PositiveFloat = 0.005
+    network_rate: Positive = 0.005
     """Of the network, on which every pair of a batch pulls."""
-    epochs: PositiveInt = 1
+    epochs: Count = 1
     """Passes over the local data in a turn."""
-    batch: PositiveInt = 256
+    batch: Count = 256
     """Pairs of a user and an item in a batch."""
-    negatives: PositiveInt = 4
+    negatives: Count = 4
     """Items drawn for each local item, anew in each turn."""
     server: Literal["mf-fedavg", "fedavg"] = "mf-fedavg"
     """Item rows averaged over the phones that hold them, or over all as the network is."""
-    row_step: PositiveFloat = 2.0
+    row_step: Positive = 2.0
     """Times the mean change of a row, with ``mf-fedavg``."""
-    server_step: PositiveFloat = 4.0
+    server_step: Positive = 4.0
     """Times the mean change of everything else."""
 
 

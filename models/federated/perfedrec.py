@@ -9,8 +9,6 @@ Clustering, and Model Adaptation (CIKM 2022).
 
 from functools import partial
 
-from pydantic import PositiveInt
-
 from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.learning.learning import FederatedLearning, Snapshot
@@ -19,6 +17,7 @@ from droidloop.models.recommenders.mf import MF
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.registry import Method
+from droidloop.platform.section import Count
 
 from .fedgcn import GraphSection, client_of
 from .folds import row_average
@@ -29,7 +28,7 @@ from .perfedrec_scorers import mixture
 class PerFedRecSection(GraphSection):
     """Does not work here, because clusters alone are as good: models of all, cluster and own."""
 
-    clusters: PositiveInt = 5
+    clusters: Count = 5
     """Of users by their vectors."""
 
 

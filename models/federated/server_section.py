@@ -2,11 +2,12 @@
 
 from typing import Literal
 
-from pydantic import PositiveFloat, model_validator
+from pydantic import model_validator
 
 from droidloop.models.interfaces.learning import Params
 from droidloop.models.interfaces.staleness import Staleness
 from droidloop.models.local.local_training import LocalTraining
+from droidloop.platform.section import Positive
 
 from .adaptive import fed_adam
 from .folds import Fold, fed_avg, gradient_descent, plain_average, row_average
@@ -25,7 +26,7 @@ class FoldedTraining(LocalTraining):
 
     server: Literal["rowmean", "fedavg", "mean", "sum", "fedadam"] = "rowmean"
     """Rows averaged over those that hold them; over all, by items or evenly; summed; FedAdam."""
-    server_step: PositiveFloat = 2.0
+    server_step: Positive = 2.0
     """Times what comes of that."""
 
     @model_validator(mode="after")

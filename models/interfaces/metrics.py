@@ -10,11 +10,11 @@ from functools import cached_property, partial
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import PositiveInt
 
 from droidloop.models.data.split import Split
 from droidloop.platform.arrays import Array, FloatArray, IntArray
-from droidloop.platform.section import Section
+from droidloop.platform.errors import DivergedError
+from droidloop.platform.section import ListLength, Section
 
 Source = Literal["ranks", "ratings", "lists"]
 Answers = Literal["ranks", "ratings"]
@@ -60,7 +60,9 @@ class Rated:
 
     def __post_init__(self) -> None:
         if np.isnan(self.scores).any():
-            raise ValueError("scores contain NaN; the model diverged")
+            raise DivergedError(
+                "scores contain NaN; the model diverged: lower training.learning_rate"
+            )
 
 
 @dataclass(frozen=True)
@@ -126,5 +128,5 @@ class Metric:
 class AtK(Section):
     """The keys of a metric of the best k."""
 
-    k: PositiveInt = 10
+    k: ListLength = 10
     """How many items count; ``evaluation.k`` where it is not given."""

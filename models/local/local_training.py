@@ -1,8 +1,6 @@
 """The keys of rules whose phones take steps of local SGD, and what becomes of them."""
 
-from pydantic import PositiveFloat, PositiveInt
-
-from droidloop.platform.section import Section
+from droidloop.platform.section import Count, Positive, Section
 
 from .sgd import Sgd
 
@@ -10,13 +8,13 @@ from .sgd import Sgd
 class LocalTraining(Section):
     """Steps on a phone, as most rules take them."""
 
-    learning_rate: PositiveFloat = 0.05
+    learning_rate: Positive = 0.05
     """Of plain SGD on the sum of the losses of a batch."""
-    epochs: PositiveInt = 1
+    epochs: Count = 1
     """Passes over the local data in a turn."""
-    batch: PositiveInt = 256
+    batch: Count = 256
     """Pairs of a user and an item in a batch."""
-    negatives: PositiveInt = 4
+    negatives: Count = 4
     """Items drawn for each local item, anew in each turn."""
 
     @property

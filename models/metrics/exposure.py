@@ -1,19 +1,17 @@
 """Exposure: the share of users who are shown one certain item, as an attack may want."""
 
-from typing import Annotated
-
 import numpy as np
-from pydantic import Field
 
 from droidloop.models.interfaces.metrics import AtK, Listed, Metric
 from droidloop.platform.arrays import FloatArray
 from droidloop.platform.registry import Method
+from droidloop.platform.section import Number
 
 
 class Exposure(AtK):
     """Whether a user's list of k holds one certain item; who had it before does not count."""
 
-    item: Annotated[int, Field(ge=0)] = 0
+    item: Number = 0
     """Which, by number."""
 
 

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tokenize import TokenError
 from typing import Self
 
 import numpy as np
@@ -253,7 +254,7 @@ def read_npy(data: bytes, place: str) -> Array:
     try:
         np.lib.format.read_magic(stream)
         shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-    except ValueError as error:
+    except (ValueError, TypeError, SyntaxError, EOFError, TokenError) as error:
         raise PackageError(f"{place}: not a .npy file; fetch or export it again") from error
     body = data[stream.tell() :]
     plain = dtype.name in DTYPES and dtype.isnative and not fortran and min(shape, default=0) >= 0

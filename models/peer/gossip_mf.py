@@ -12,7 +12,7 @@ from typing import Annotated, Literal, get_args
 
 import numpy as np
 import torch
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.data.negatives import draw_negatives
@@ -38,6 +38,7 @@ from droidloop.platform.arrays import Array, Float32Array, Int32Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import SERVER, Messages
 from droidloop.platform.registry import Method
+from droidloop.platform.section import Count, Positive
 from droidloop.platform.workers import for_chunks
 
 from .gossip_engines import (
@@ -291,13 +292,13 @@ class GossipMF:
 class GossipMFSection(LocalTraining):
     """Matrix factorisation of which every phone holds all, and which phones average."""
 
-    learning_rate: PositiveFloat = 0.1
+    learning_rate: Positive = 0.1
     """Of plain SGD on the sum of the losses of a batch; 0.3 where nobody has an item twice."""
-    negatives: PositiveInt = 1
+    negatives: Count = 1
     """Few: what one phone's negatives do to rows that it knows nothing of, averages carry on."""
     by_row: bool = True
     """Whether rows are averaged by how often each was trained, or tables by their ages."""
-    share_of_rows: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    share_of_rows: Annotated[float, Field(ge=1e-6, le=1.0)] = 1.0
     """How much of its table a phone sends, rows drawn anew each time."""
 
 

@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import Annotated
 
 import numpy as np
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.data.places import HOURS
@@ -32,7 +32,7 @@ from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import SERVER, Messages
 from droidloop.platform.registry import Method
-from droidloop.platform.section import NotNegative
+from droidloop.platform.section import Count, NotNegative, Positive, Size
 from droidloop.platform.workers import for_chunks
 
 from .mac_kernels import Agree, Answers, Questions, answer_questions, learn_from_answers
@@ -219,17 +219,17 @@ class MAC:
 class MACSection(PlaceTraining):
     """Phones with models of several sizes tell neighbours scores, never parameters."""
 
-    network_rate: PositiveFloat = 0.02
+    network_rate: Positive = 0.02
     """Of the weights that all places share."""
-    visit_rate: PositiveFloat = 0.03
+    visit_rate: Positive = 0.03
     """Of the odds of a return, and of what a visit counts by age, hour and the place before it."""
-    dims: Annotated[list[PositiveInt], Field(min_length=1)] = Field(default=[8, 16, 32])
+    dims: Annotated[list[Size], Field(min_length=1)] = Field(default=[8, 16, 32])
     """Sizes of models, dealt to the phones in turn."""
     agreement: NotNegative = 1.0
     """The weight of the divergence from the neighbours' mean."""
-    keep: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
+    keep: Annotated[float, Field(ge=1e-6, le=1.0)] = 0.5
     """The share of the neighbours, the most similar ones, that count at last."""
-    questions: PositiveInt = 32
+    questions: Count = 32
     """Questions of the reference set that a phone answers."""
 
 

@@ -3,7 +3,6 @@
 from functools import partial
 
 import numpy as np
-from pydantic import PositiveFloat, PositiveInt
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.data.places import Places
@@ -15,7 +14,7 @@ from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.learning.learning import PeerLearning, Snapshot
 from droidloop.models.recommenders.next_place import LocalSettings, NextPlace
 from droidloop.platform.arrays import IntArray
-from droidloop.platform.section import Section
+from droidloop.platform.section import Count, Positive, Section
 
 from .alike_phones import by_category, by_place
 from .place_phones import PlacePhones
@@ -24,19 +23,19 @@ from .place_phones import PlacePhones
 class PlaceTraining(Section):
     """Turns of a phone that learns its owner's next place from visits."""
 
-    learning_rate: PositiveFloat = 0.05
+    learning_rate: Positive = 0.05
     """Of the vectors and biases of places and of the private vector."""
-    network_rate: PositiveFloat = 0.05
+    network_rate: Positive = 0.05
     """Of the weights that all places share."""
-    visit_rate: PositiveFloat = 0.1
+    visit_rate: Positive = 0.1
     """Of the odds of a return, and of what a visit counts by age, hour and the place before it."""
-    examples: PositiveInt = 64
+    examples: Count = 64
     """Visits in a turn."""
-    negatives: PositiveInt = 15
+    negatives: Count = 15
     """Places drawn against each first visit."""
-    length: PositiveInt = 128
+    length: Count = 128
     """Visits before a question that the model reads."""
-    held: PositiveInt = 512
+    held: Count = 512
     """Places in the area of a phone: it trains, and may share, their vectors alone."""
 
     @property

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Annotated
 
 import numpy as np
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.evaluation.evaluator import FunctionScorer
@@ -23,6 +23,7 @@ from droidloop.models.recommenders.mf import MF
 from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.errors import ScenarioError
 from droidloop.platform.registry import Method
+from droidloop.platform.section import Count, CountOrNone, Positive
 
 from .ego_groups import EgoGroups
 from .ego_rule import SemiDFEGL, ego_store
@@ -31,17 +32,17 @@ from .ego_rule import SemiDFEGL, ego_store
 class SemiDFEGLSection(LocalTraining):
     """Does not work here, because groups lack rows: members swap vectors on linked ego graphs."""
 
-    learning_rate: PositiveFloat = 0.3
+    learning_rate: Positive = 0.3
     """Larger than in gossip-mf: the mean of the layers makes gradients smaller."""
-    rows: PositiveInt = 400
+    rows: Count = 400
     """How many items the members of a group hold; all, if there are fewer."""
-    fakes: Annotated[int, Field(ge=0)] = 10
+    fakes: CountOrNone = 10
     """How many of them link the ego graphs of the group."""
-    neighbours: PositiveInt = 8
+    neighbours: Count = 8
     """How many members a phone remembers."""
-    layers: PositiveInt = 1
+    layers: Count = 1
     """How often vectors are passed on."""
-    fuzziness: Annotated[float, Field(gt=1.0)] = 1.1
+    fuzziness: Annotated[float, Field(ge=1.001, le=100.0)] = 1.1
     """How far phones and items belong to several groups: 1 is not at all."""
 
 

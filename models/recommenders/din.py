@@ -17,7 +17,6 @@ from typing import Literal, get_args
 
 import numpy as np
 import torch
-from pydantic import PositiveInt
 
 from droidloop.models.data.fields import Fields, has_movielens_fields, movielens_fields
 from droidloop.models.evaluation.task_data import TaskData
@@ -28,7 +27,7 @@ from droidloop.models.tables.float_rows import normal_rows
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.registry import Method
-from droidloop.platform.section import Section
+from droidloop.platform.section import Count, Section, Size
 
 Pooling = Literal["attention", "mean"]
 
@@ -195,11 +194,11 @@ def _normal(draws: Draws, name: str, rows: int, dim: int, sd: float) -> torch.Te
 class DINSection(Section):
     """Attention does not work here, because it gains by chance alone: an item beside a history."""
 
-    dim: PositiveInt = 32
+    dim: Size = 32
     """The length of all vectors."""
-    hidden: PositiveInt = 16
+    hidden: Size = 16
     """The width of the network's layer."""
-    history: PositiveInt = 20
+    history: Count = 20
     """Items before a sample that the model reads."""
 
 

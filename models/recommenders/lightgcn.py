@@ -9,7 +9,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-from pydantic import PositiveInt
 
 from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.graphs.propagation import Bipartite, propagate_in_torch
@@ -18,7 +17,7 @@ from droidloop.models.tables.dense import DenseTable
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.registry import Method
-from droidloop.platform.section import Section
+from droidloop.platform.section import Count, Section, Size
 
 from .mf import MF, Loss
 
@@ -136,11 +135,11 @@ class LightGCN:
 class LightGCNSection(Section):
     """LightGCN on the graph of all users and items, which one place alone can know."""
 
-    dim: PositiveInt = 32
+    dim: Size = 32
     """The length of a vector."""
     loss: Literal["log", "bpr"] = "log"
     """As in matrix factorisation."""
-    layers: PositiveInt = 3
+    layers: Count = 3
     """How often vectors are passed on."""
 
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal, get_args
 
 import torch
-from pydantic import PositiveInt
 
 from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.interfaces.learning import Batch, Context, EmbeddingTable, Params
@@ -13,7 +12,7 @@ from droidloop.models.numerics.one_thread import one_thread
 from droidloop.models.tables.choose import table_of
 from droidloop.models.tables.dense import DenseSection
 from droidloop.platform.registry import Method
-from droidloop.platform.section import NotNegative, Section
+from droidloop.platform.section import NotNegative, Section, Size
 
 from .vector_model import UserAndItemVectors, pairs_of, table_for
 
@@ -128,7 +127,7 @@ class MFSection(Section):
 
     choices: ClassVar = {"table": ("table", "dense")}
 
-    dim: PositiveInt = 32
+    dim: Size = 32
     """The length of a vector."""
     loss: Literal["log", "bpr"] = "log"
     """What was chosen is 1 and a negative 0; or each negative against the item."""

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.interfaces.learning import Cost, EmbeddingTable, Params
@@ -20,7 +20,7 @@ from droidloop.models.tables.float_rows import normal_rows
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.registry import Method
-from droidloop.platform.section import Section
+from droidloop.platform.section import Section, Size
 
 from .neumf_graph import ship_neumf
 from .vector_model import UserAndItemVectors, table_for
@@ -163,11 +163,11 @@ class NeuMFSection(Section):
 
     choices: ClassVar = {"table": ("table", "dense")}
 
-    dim: PositiveInt = 32
+    dim: Size = 32
     """The length of the vectors that are multiplied."""
-    mlp_dim: PositiveInt = 16
+    mlp_dim: Size = 16
     """The length of a user's and of an item's vector that enter the network."""
-    hidden: Annotated[list[PositiveInt], Field(min_length=1)] = Field(default=[16, 8])
+    hidden: Annotated[list[Size], Field(min_length=1)] = Field(default=[16, 8])
     """The widths of its layers."""
     table: Section = DenseSection()
     """Where item vectors come from."""

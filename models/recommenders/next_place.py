@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from pydantic import PositiveInt
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.data.places import Places, by_hours, counted
@@ -21,7 +20,7 @@ from droidloop.platform.draws import Draws
 from droidloop.platform.errors import ScenarioError
 from droidloop.platform.law import kernel
 from droidloop.platform.registry import Method
-from droidloop.platform.section import Section
+from droidloop.platform.section import Count, Section, Size
 
 from .place_features import first_network, gap_of, hour_of, near_of, sizes, turn_of
 
@@ -296,9 +295,9 @@ def _look_back(
 class NextPlaceSection(Section):
     """An attentive model of the next place, from the visits before; for data with places."""
 
-    dim: PositiveInt = 32
+    dim: Size = 32
     """The length of a vector."""
-    categories: PositiveInt = 16
+    categories: Count = 16
     """Kinds of places, made of the hours of visits where the data name none."""
 
 

@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from pydantic import PositiveInt
 
 from droidloop.models.evaluation.task_data import TaskData
 from droidloop.models.interfaces.learning import (
@@ -24,7 +23,7 @@ from droidloop.models.tables.dense import DenseSection, DenseTable
 from droidloop.models.tables.float_rows import normal_rows
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
-from droidloop.platform.section import Section
+from droidloop.platform.section import Section, Size
 
 
 def pairs_of(batch: Batch) -> torch.Tensor:
@@ -185,7 +184,7 @@ class VectorSection(Section):
 
     choices: ClassVar = {"table": ("table", "dense")}
 
-    dim: PositiveInt = 32
+    dim: Size = 32
     """The length of a vector."""
     table: Section = DenseSection()
     """Where item vectors come from."""

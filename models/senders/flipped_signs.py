@@ -6,12 +6,11 @@ Distributed Learning from Heterogeneous Datasets (AAAI 2019).
 
 from dataclasses import dataclass, replace
 
-from pydantic import PositiveFloat
-
 from droidloop.models.interfaces.forms import Form
 from droidloop.models.interfaces.transforms import Setting
 from droidloop.platform.messages import Messages
 from droidloop.platform.registry import Method
+from droidloop.platform.section import Positive
 
 from .section import SenderSection
 
@@ -19,7 +18,7 @@ from .section import SenderSection
 class FlippedSignsSection(SenderSection):
     """Phones send the opposite of what they learned."""
 
-    times: PositiveFloat = 1.0
+    times: Positive = 1.0
     """How much larger than what they learned."""
 
 

@@ -6,10 +6,8 @@ as charts tell anybody; theirs train a classifier on it, these take the mean of 
 """
 
 from dataclasses import dataclass, replace
-from typing import Annotated
 
 import numpy as np
-from pydantic import Field, PositiveFloat, PositiveInt
 
 from droidloop.models.interfaces.forms import Form
 from droidloop.models.interfaces.transforms import Setting
@@ -17,6 +15,7 @@ from droidloop.platform.arrays import IntArray
 from droidloop.platform.errors import ScenarioError
 from droidloop.platform.messages import Messages
 from droidloop.platform.registry import Method
+from droidloop.platform.section import Count, Number, Positive
 
 from .section import SenderSection
 
@@ -24,11 +23,11 @@ from .section import SenderSection
 class PromotedItemSection(SenderSection):
     """Phones send nothing but a change that moves one item among the most popular."""
 
-    item: Annotated[int, Field(ge=0)] = 0
+    item: Number = 0
     """Which, by number."""
-    popular: PositiveInt = 20
+    popular: Count = 20
     """How many of the most popular items show where they lie."""
-    times: PositiveFloat = 1.0
+    times: Positive = 1.0
     """How long the item's vector is to become, times the mean of theirs."""
 
 

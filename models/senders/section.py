@@ -1,13 +1,11 @@
 """What all senders that do not follow the rule have in common: who they are."""
 
-from typing import Annotated
-
 import numpy as np
 from pydantic import Field
 
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
-from droidloop.platform.section import Section, Share
+from droidloop.platform.section import People, Section, Share
 
 
 class SenderSection(Section):
@@ -15,7 +13,7 @@ class SenderSection(Section):
 
     share: Share = 0.1
     """Of all phones, drawn once; those that an earlier sender has taken are left out."""
-    phones: list[Annotated[int, Field(ge=0)]] = Field(default_factory=list)
+    phones: list[People] = Field(default_factory=list)
     """Which, by row, where they are not to be drawn."""
 
     def among(self, phones: IntArray, of_all: int, draws: Draws) -> IntArray:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import numpy as np
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import Field
 from torch import nn
 
 from droidloop.models.interfaces.learning import Ids, Parameter, Params
@@ -20,7 +20,7 @@ from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import PackageError, ScenarioError
 from droidloop.platform.registry import Method
-from droidloop.platform.section import Section
+from droidloop.platform.section import Count, Section
 
 from .coding import Coded, learn_codes
 from .float_rows import every_vector, float_bytes
@@ -231,7 +231,7 @@ class CodesTable(RowTable):
 class CodesSection(Section):
     """Vectors that are trained whole and ship as codes over learned codebooks."""
 
-    books: PositiveInt = 8
+    books: Count = 8
     """How many codebooks there are: codewords that are added up to a vector."""
     words: Annotated[int, Field(ge=2, le=MOST_WORDS)] = 32
     """How many codewords a codebook has."""

@@ -16,7 +16,7 @@ from typing import Annotated
 
 import numpy as np
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import Field
 from torch import nn
 
 from droidloop.models.interfaces.learning import Ids, Parameter, Params
@@ -24,7 +24,7 @@ from droidloop.platform.arrays import Array, FloatArray, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import PackageError, ScenarioError
 from droidloop.platform.registry import Method
-from droidloop.platform.section import Section
+from droidloop.platform.section import Count, CountOrNone, Section
 
 from .row_table import RowTable
 
@@ -292,11 +292,11 @@ class CutScorer(nn.Module):
 class ElasticSection(Section):
     """Vectors of blocks that are trained once and ship in any budget of bytes."""
 
-    blocks: Annotated[int, Field(ge=0)] = 0
+    blocks: CountOrNone = 0
     """How many blocks a vector has; 0: as many as divide it, 16 at most."""
-    groups: PositiveInt = 1
+    groups: Count = 1
     """How many groups of items keep blocks of their own; more than one take 4 bytes an item."""
-    budget: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    budget: Annotated[float, Field(ge=1e-6, le=1.0)] = 1.0
     """The share of the dense table's bytes in which it ships."""
 
 

@@ -6,17 +6,15 @@ be; it is what quotient-remainder tables are held to (Shi et al., KDD 2020).
 """
 
 from dataclasses import dataclass
-from typing import Annotated
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import nn
 
 from droidloop.models.interfaces.learning import Ids, Parameter, Params
 from droidloop.platform.arrays import Array
 from droidloop.platform.registry import Method
-from droidloop.platform.section import Section
+from droidloop.platform.section import CountOrNone, Section
 
 from .row_table import RowTable
 
@@ -86,7 +84,7 @@ class Scorer(nn.Module):
 class HashedSection(Section):
     """Items share the vectors of a smaller table: item x has row x mod buckets."""
 
-    buckets: Annotated[int, Field(ge=0)] = 0
+    buckets: CountOrNone = 0
     """How many vectors there are; 0: one for four items."""
 
 

@@ -6,17 +6,16 @@ Memory-Efficient Recommendation Systems (KDD 2020).
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import nn
 
 from droidloop.models.interfaces.learning import Ids, Parameter, Params
 from droidloop.platform.arrays import Array
 from droidloop.platform.registry import Method
-from droidloop.platform.section import Section
+from droidloop.platform.section import CountOrNone, Section
 
 from .row_table import RowTable
 
@@ -167,7 +166,7 @@ class SumScorer(nn.Module):
 class QuotientRemainderSection(Section):
     """An item's vector is put together from a row of its remainder and one of its quotient."""
 
-    remainders: Annotated[int, Field(ge=0)] = 0
+    remainders: CountOrNone = 0
     """How many remainders there are; 0: the root of the number of items, which takes least."""
     operation: Operation = "multiply"
     """How two rows make a vector: ``multiply``, ``add`` or ``concat`` (each gives half)."""

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from pydantic import PositiveFloat
 
 from droidloop.models.interfaces.forms import Form
 from droidloop.models.interfaces.learning import Cost
@@ -22,7 +21,7 @@ from droidloop.platform.draws import Draws, uniform_at
 from droidloop.platform.law import kernel
 from droidloop.platform.messages import Messages
 from droidloop.platform.registry import Method
-from droidloop.platform.section import Section
+from droidloop.platform.section import Positive, Section
 from droidloop.platform.workers import for_chunks
 
 FLOPS_PER_NUMBER = 50
@@ -34,13 +33,13 @@ _SMALLEST = 2.0**-53
 class ClipLaplaceSection(Section):
     """Numbers are clipped and get Laplace noise before they leave a phone."""
 
-    clip: PositiveFloat = 0.5
+    clip: Positive = 0.5
     """How large a number may be, or the sum of the magnitudes of a message; see ``of``."""
-    noise: PositiveFloat = 0.1
+    noise: Positive = 0.1
     """The scale of the noise, lambda; its variance is 2 lambda^2."""
     of: Literal["number", "message"] = "number"
     """What is clipped, and what one epsilon is for: each number, or a message as a whole."""
-    budget: PositiveFloat | None = None
+    budget: Positive | None = None
     """The epsilon that a phone may spend; without, it is only counted."""
 
 

@@ -27,7 +27,7 @@ from droidloop.platform.arrays import Array, BoolArray, IntArray, UInt64Array
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import SERVER, Messages
 from droidloop.platform.registry import Method
-from droidloop.platform.section import Section
+from droidloop.platform.section import MOST, Section
 
 from .mask_kernels import add_stream, mask_all
 
@@ -38,14 +38,16 @@ _NUMBER_BYTES = 8
 _ONE = 2.0**30
 """A change of one, as ``Fold.encode`` writes it; a weight of one is 2^16."""
 _WEIGHT = 2.0**16
+_ROOM = 2.0**62
+"""What the magnitudes in a sum of groups may come to: half of what int64 holds."""
 
 
 class MasksSection(Section):
     """Uploads are masked: the server learns the sum of a group of phones, and no upload."""
 
-    group: Annotated[int, Field(ge=2)] = 8
+    group: Annotated[int, Field(ge=2, le=MOST)] = 8
     """How many phones mask one another."""
-    least: Annotated[int, Field(ge=2)] = 2
+    least: Annotated[int, Field(ge=2, le=MOST)] = 2
     """The fewest uploads of a group of which the server may learn the sum."""
 
 
@@ -155,12 +157,14 @@ class Masks:
         }
         total = {name: np.zeros(rows.shape[1], np.uint64) for name, rows in flat.items()}
         used, place = np.zeros(len(sealed), np.bool_), {}
+        filled = dict.fromkeys(total, 0.0)
         for k, sender in enumerate(sealed.sender.tolist()):
             place[sender] = k
         for group in self._groups(together, number):
             here = np.array([place[p] for p in group.tolist() if p in place], np.int64)
             missing = group[~np.isin(group, sealed.sender[here])]
             mine = self._opened(flat, sealed.sender[here], here, missing, answers)
+            mine = None if mine is None else self._with_room(mine, filled)
             self.counts += 1, int(len(missing) > 0 and mine is not None), int(mine is None)
             if mine is not None:
                 used[here] = True
@@ -253,6 +257,22 @@ class Masks:
             if not (changes <= 2 * float(LARGEST) * _ONE * weights[:-1, None]).all():
                 return False
         return True
+
+    @staticmethod
+    def _with_room(
+        mine: dict[str, UInt64Array], filled: dict[str, float]
+    ) -> dict[str, UInt64Array] | None:
+        """Return the sum of a group if the sum of all has room for it, and count it as filled.
+
+        Sums are modulo 2^64: without that, large ones would come out small.
+        """
+        more = {name: np.abs(one.view(np.int64).astype(np.float64)) for name, one in mine.items()}
+        loads = {name: float(one.max(initial=0.0)) for name, one in more.items()}
+        if any(filled[name] + load > _ROOM for name, load in loads.items()):
+            return None
+        for name, load in loads.items():
+            filled[name] += load
+        return mine
 
     def _message(self, total: dict[str, UInt64Array], some: bool, number: int) -> Messages:
         m = int(some)

@@ -10,14 +10,13 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-from pydantic import PositiveFloat
 
 from droidloop.models.interfaces.learning import Cost
 from droidloop.models.interfaces.transforms import Setting, State
 from droidloop.platform.arrays import Array, FloatArray, IntArray
 from droidloop.platform.messages import SERVER, Messages
 from droidloop.platform.registry import Method
-from droidloop.platform.section import Section
+from droidloop.platform.section import Positive, Section
 
 from .plain import PlainTransform
 
@@ -25,7 +24,7 @@ from .plain import PlainTransform
 class NormBoundSection(Section):
     """Updates that are longer than a bound are shrunk to it by whoever receives them."""
 
-    bound: PositiveFloat = 1.0
+    bound: Positive = 1.0
     """The largest Euclidean norm of all that one message would change."""
 
 

@@ -22,7 +22,7 @@ from typing import Annotated
 
 import numpy as np
 import torch
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.data.negatives import draw_negatives
@@ -42,7 +42,7 @@ from droidloop.platform.draws import Draws
 from droidloop.platform.law import kernel
 from droidloop.platform.messages import SERVER, Messages
 from droidloop.platform.registry import Method
-from droidloop.platform.section import NotNegative, Section
+from droidloop.platform.section import Count, NotNegative, Positive, Section
 from droidloop.platform.workers import for_chunks
 
 _BASIS_SD, _BASIS_RATE, _BASIS_BATCH = 0.1, 0.01, 2048
@@ -51,20 +51,20 @@ _BASIS_SD, _BASIS_RATE, _BASIS_BATCH = 0.1, 0.01, 2048
 class MetaPatchSection(Section):
     """A patch does not work here, because tuning gains more: some numbers on a frozen model."""
 
-    numbers: PositiveInt = 16
+    numbers: Count = 16
     """How many numbers a phone trains: the length of z."""
-    recent: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.25
+    recent: Annotated[float, Field(ge=1e-6, lt=1.0)] = 0.25
     """The share of a phone's training events, its latest, that the cloud has not seen; on these
     the patch is trained."""
-    learning_rate: PositiveFloat = 0.3
+    learning_rate: Positive = 0.3
     """Of plain SGD on the phone."""
     l2: NotNegative = 0.0003
     """The weight of the squares of z, for every pair of a user and an item."""
-    epochs: PositiveInt = 20
+    epochs: Count = 20
     """Passes over the phone's events in a turn."""
-    negatives: PositiveInt = 4
+    negatives: Count = 4
     """Items drawn for each event, anew in each turn."""
-    basis_epochs: PositiveInt = 10
+    basis_epochs: Count = 10
     """Passes with which the cloud learns the basis."""
 
 

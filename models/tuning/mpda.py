@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field
 
 from droidloop.models.data.interactions import UserItems, by_user
 from droidloop.models.data.samples import (
@@ -39,7 +39,7 @@ from droidloop.platform.draws import Draws
 from droidloop.platform.errors import DataError
 from droidloop.platform.messages import SERVER, Messages
 from droidloop.platform.registry import Method
-from droidloop.platform.section import Section
+from droidloop.platform.section import Count, Positive, Section
 
 from .mpda_pools import propose, similar_users, tastes_of
 from .mpda_rule import MPDA, mpda_store
@@ -48,23 +48,23 @@ from .mpda_rule import MPDA, mpda_store
 class MPDASection(Section):
     """No better than tuning alone here: a cloud's DIN tuned on own and on offered samples."""
 
-    learning_rate: PositiveFloat = 0.03
+    learning_rate: Positive = 0.03
     """On the phone."""
-    epochs: PositiveInt = 2
+    epochs: Count = 2
     """Passes over the samples in a turn, on the phone."""
     samples: Literal["next", "rated"] = "next"
     """What a user had next, from an item never had; or whether a rated event is liked."""
     donors: Literal["similar", "random", "none"] = "similar"
     """Whose samples a phone is offered; ``none``: it tunes on its own alone."""
-    pools: PositiveInt = 10
+    pools: Count = 10
     """Pools offered in a turn, each of one other user."""
-    pool_size: PositiveInt = 200
+    pool_size: Count = 200
     """Samples in a pool, at most."""
-    held_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.125
+    held_share: Annotated[float, Field(ge=1e-6, lt=1.0)] = 0.125
     """Of a phone's latest samples, on which it judges pools."""
-    cloud_epochs: PositiveInt = 20
+    cloud_epochs: Count = 20
     """Passes at most with which the cloud trains."""
-    cloud_rate: PositiveFloat = 0.005
+    cloud_rate: Positive = 0.005
     """Of Adam in the cloud."""
 
 

@@ -12,7 +12,6 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.interfaces.learning import Cohort, Cost
@@ -21,7 +20,7 @@ from droidloop.platform.arrays import Array, FloatArray, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
 from droidloop.platform.registry import Method
-from droidloop.platform.section import Section
+from droidloop.platform.section import Count, CountOrNone, Positive, Section
 
 from .local_steps import TakesSteps, stepping, steps_of
 from .unlearner import Unlearner
@@ -30,11 +29,11 @@ from .unlearner import Unlearner
 class AscentSection(Section):
     """Who asks to be forgotten climbs its own loss and sends that; the others train on."""
 
-    passes: PositiveInt = 5
+    passes: Count = 5
     """Over its own data, upwards."""
-    radius: PositiveFloat = 5.0
+    radius: Positive = 5.0
     """How far it may get, times the length of an ordinary upload of its own."""
-    mending_turns: NonNegativeInt = 5
+    mending_turns: CountOrNone = 5
     """Ordinary turns of the others afterwards."""
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from pydantic import PositiveInt
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.interfaces.learning import Cohort, Cost
@@ -20,7 +19,7 @@ from droidloop.platform.arrays import Array, FloatArray, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages, joined
 from droidloop.platform.registry import Method
-from droidloop.platform.section import Section
+from droidloop.platform.section import Count, Section
 from droidloop.platform.state import Tree, copied
 
 from .local_steps import TakesSteps, stepping, steps_of
@@ -34,11 +33,11 @@ _TINY = float(np.finfo(np.float32).tiny)
 class FRUSection(Section):
     """Roll back to the entry of the forgotten; replay the others, length kept, direction new."""
 
-    log_bytes: PositiveInt | None = None
+    log_bytes: Count | None = None
     """The most that a phone's log of its own updates takes; no limit if not given."""
-    epochs: PositiveInt = 1
+    epochs: Count = 1
     """Passes over the local data that find a direction."""
-    every: PositiveInt = 1
+    every: Count = 1
     """Of the updates that a model was made of, the first of so many models is replayed, so many
     times as long."""
     unlogged: Literal["drop", "keep"] = "keep"

@@ -9,14 +9,12 @@ changes, as phones that are asked now and then have no means over time.
 
 import math
 
-from pydantic import PositiveFloat
-
 from droidloop.models.federated.adaptive import adam
 from droidloop.models.federated.folds import Fold
 from droidloop.models.learning.learning import FederatedLearning, Way
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.registry import Method
-from droidloop.platform.section import Section, Share
+from droidloop.platform.section import Positive, Section, Share
 from droidloop.platform.state import Tree, copied
 
 from .unlearner import Unlearner
@@ -27,7 +25,7 @@ class RapidSection(Section):
 
     turns_share: Share = 0.5
     """Of the turns that were learned, how many are played again; rounded up."""
-    step: PositiveFloat = 0.05
+    step: Positive = 0.05
     """About how far each number moves in a turn."""
 
 

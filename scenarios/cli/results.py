@@ -31,7 +31,10 @@ if TYPE_CHECKING:  # imported only where they are needed
 def report(
     directory: Path, as_json: bool, picture: Path | None, topology: Path | None, html: Path | None
 ) -> None:
-    """Print the summary of the run in DIRECTORY, from its ledger alone; of a sweep, its runs."""
+    """Print the summary of the run in DIRECTORY, from its ledger alone; of a sweep, its runs.
+
+    A run that is not complete, or of which segments are missing, is refused with exit code 1.
+    """
     from droidloop.platform.rundir import RunDirectory
     from droidloop.scenarios.front.sweeping import Sweep
     from droidloop.scenarios.reports.summary import summarise
@@ -39,20 +42,21 @@ def report(
     if Sweep.is_at(directory):
         _report_sweep(Sweep(directory), as_json, picture, topology, html)
         return
-    run = RunDirectory.open(directory)
-    if html is not None:
-        from droidloop.scenarios.pages.write import write_run
+    run = RunDirectory.open_whole(directory)
+    with run.understood():
+        if html is not None:
+            from droidloop.scenarios.pages.write import write_run
 
-        write_run(run, html)
-    if topology is not None:  # before anything is printed: not every run has one
-        from droidloop.scenarios.reports.topology_picture import draw_topology
+            write_run(run, html)
+        if topology is not None:  # before anything is printed: not every run has one
+            from droidloop.scenarios.reports.topology_picture import draw_topology
 
-        draw_topology(run, topology)
-    print_summary(summarise(run), as_json)
-    if picture is not None:
-        from droidloop.scenarios.reports.picture import draw_run
+            draw_topology(run, topology)
+        print_summary(summarise(run), as_json)
+        if picture is not None:
+            from droidloop.scenarios.reports.picture import draw_run
 
-        draw_run(run, picture)
+            draw_run(run, picture)
 
 
 def _report_sweep(
@@ -63,7 +67,7 @@ def _report_sweep(
     comparison = sweep.compare()
     if html is not None:
         comparison.html(html)
-    _print_comparison(comparison, as_json, picture)
+    _print_comparison(comparison, as_json, picture, sweep.path)
 
 
 @click.command()
@@ -96,7 +100,7 @@ def compare(
     from droidloop.scenarios.front.comparing import compare as compare_runs
 
     comparison = compare_runs(runs, varied=varied, targets=targets)
-    _print_comparison(comparison, as_json, picture)
+    _print_comparison(comparison, as_json, picture, *runs)
 
 
 @click.command()
@@ -131,22 +135,29 @@ def sweep(
         raise UsageError(f"--processes {processes}: the cluster at --ray says; leave it out")
     told = SweepProgress()
     made = run_sweep(file, out, processes=processes, ray=ray, progress=told, track=track)
-    _print_comparison(made.compare(), as_json, None)
+    _print_comparison(made.compare(), as_json, None, made.path)
     if not as_json:
         click.echo(f"sweep directory: {made.path}")
 
 
-def _print_comparison(comparison: "Comparison", as_json: bool, picture: Path | None) -> None:
-    if as_json:
-        click.echo(json.dumps(comparison.records(), allow_nan=False))
-    else:
-        console = _console()
-        for table in comparison.tables():
-            console.print(table)
-    if picture is not None:
-        from droidloop.scenarios.reports.canvas import save
+def _print_comparison(
+    comparison: "Comparison", as_json: bool, picture: Path | None, *runs: Path
+) -> None:
+    from droidloop.platform.rundir import understood
 
-        save(comparison.picture(), picture)
+    with understood(*runs):
+        if as_json:
+            click.echo(json.dumps(comparison.records(), allow_nan=False))
+        else:
+            console = _console()
+            with console.capture() as whole:
+                for table in comparison.tables():
+                    console.print(table)
+            click.echo(whole.get(), nl=False)
+        if picture is not None:
+            from droidloop.scenarios.reports.canvas import save
+
+            save(comparison.picture(), picture)
 
 
 def print_summary(answer: dict[str, Any], as_json: bool) -> None:
@@ -158,7 +169,10 @@ def print_summary(answer: dict[str, Any], as_json: bool) -> None:
         return
     from droidloop.scenarios.reports.report import show as show_report
 
-    show_report(answer, _console())
+    console = _console()
+    with console.capture() as whole:  # an answer that cannot be shown is not shown in part
+        show_report(answer, console)
+    click.echo(whole.get(), nl=False)
 
 
 def _console() -> "Console":

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
+from droidloop.platform.rundir import understood
+
 if TYPE_CHECKING:  # imported only where they are needed
     from matplotlib.figure import Figure
     from rich.table import Table
@@ -99,7 +101,8 @@ def compare(
             allowed += found.varied()
             called |= found.labels()
             names.append(f"Sweep {found.facts()['name']}")
-    require_alike(folders, allowed)
-    groups = groups_of(folders, called)
-    wanted = [target_of(text, groups) for text in targets]
+    with understood(*folders):
+        require_alike(folders, allowed)
+        groups = groups_of(folders, called)
+        wanted = [target_of(text, groups) for text in targets]
     return Comparison(groups, wanted, ", ".join(names) or "Runs side by side")

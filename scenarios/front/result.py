@@ -19,10 +19,10 @@ class Result:
 
         Raises:
             UsageError: there is no run.
-            LedgerError: it cannot be read.
+            LedgerError: it cannot be read, is not complete, or lacks what its manifest lists.
         """
         self.path = Path(path)
-        self._directory = RunDirectory.open(self.path)
+        self._directory = RunDirectory.open_whole(self.path)
         self._summary = summary
 
     @property
@@ -66,7 +66,8 @@ class Result:
         """Return the run as a matplotlib figure: learning, quality by class, energy, delivery."""
         from droidloop.scenarios.reports.picture import figure_of
 
-        figure: Figure = figure_of(self._directory)
+        with self._directory.understood():
+            figure: Figure = figure_of(self._directory)
         return figure
 
     def topology(self) -> "Figure":
@@ -77,7 +78,8 @@ class Result:
         """
         from droidloop.scenarios.reports.topology_picture import topology_figure
 
-        figure: Figure = topology_figure(self._directory)
+        with self._directory.understood():
+            figure: Figure = topology_figure(self._directory)
         return figure
 
     def html(self, path: str | Path) -> None:

@@ -23,14 +23,15 @@ def write_run(run: RunDirectory, path: Path) -> None:
         UsageError: it has no validation, or *path* cannot be written.
         LedgerError: a table is damaged.
     """
-    scenario = run.manifest()["scenario"]
-    lead = [scenario["title"]]
-    charts = list(charts_of(run))
-    try:
-        charts += phone_charts(run)
-    except (DataError, ScenarioError) as error:  # the ledger is here, what it was made of is not
-        lead.append(f"Without charts of phones and hours: {error}")
-    tables = tables_of(summarise(run))
+    with run.understood():
+        scenario = run.manifest()["scenario"]
+        lead = [scenario["title"]]
+        charts = list(charts_of(run))
+        try:
+            charts += phone_charts(run)
+        except (DataError, ScenarioError) as error:  # the ledger is here, its data are not
+            lead.append(f"Without charts of phones and hours: {error}")
+        tables = tables_of(summarise(run))
     Page(f"{scenario['name']}, seed {scenario['seed']}", lead, charts, tables).write(path)
 
 

@@ -7,15 +7,14 @@ makes a new version of every *buffer* of them, and asks another phone for each t
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Annotated
 
 import numpy as np
-from pydantic import Field, PositiveFloat, PositiveInt
 
 from droidloop.models.interfaces.staleness import Staleness, fading
 from droidloop.models.learning.learning import FederatedLearning
 from droidloop.platform.engine import Process
 from droidloop.platform.registry import Method
+from droidloop.platform.section import Count, CountOrNone, Days, NotNegative, People, Seconds
 from droidloop.platform.state import Stateful
 from droidloop.platform.units import DAY_US, SECOND_US
 from droidloop.scenarios.runtime.context import ProtocolContext
@@ -28,19 +27,19 @@ from .unlearning_turns import UnlearningTurns, federated_turn
 class BufferedSection(PolicyTurns):
     """Asynchronous rounds: phones come and go, the server moves on with every full buffer."""
 
-    rounds: PositiveInt = 20
+    rounds: Count = 20
     """How many new versions of the model the server makes."""
-    every_s: PositiveFloat = 1.0
+    every_s: Seconds = 1.0
     """How often the server looks at what has arrived, folds it and asks other phones."""
-    clients: PositiveInt | None = None
+    clients: People | None = None
     """How many phones are at work at once; a tenth of all if not given."""
-    buffer: PositiveInt = 10
+    buffer: Count = 10
     """How many uploads make a new version."""
-    staleness: Annotated[int, Field(ge=0)] = 20
+    staleness: CountOrNone = 20
     """The most versions that an upload may be behind; older ones are refused."""
-    fading: Annotated[float, Field(ge=0.0)] = 0.5
+    fading: NotNegative = 0.5
     """Uploads of age a weigh (1 + a) to the power of minus this."""
-    limit_days: PositiveFloat = 30.0
+    limit_days: Days = 30.0
     """When the server stops, even with fewer versions than `rounds`."""
 
     @property

@@ -3,12 +3,12 @@
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import PositiveInt
 
 from droidloop.models.learning.learning import PeerLearning
 from droidloop.network import generators
 from droidloop.platform.errors import ScenarioError
 from droidloop.platform.registry import Method, every
+from droidloop.platform.section import Count, People
 from droidloop.scenarios.runtime.context import ProtocolContext
 from droidloop.scenarios.runtime.meeting import positions
 from droidloop.scenarios.schema.topology import TopologySection
@@ -23,15 +23,15 @@ class GossipSection(ClosedTurns):
 
     mode: Literal["push", "pull", "push-pull"] = "push"
     """Whether phones choose whom they tell, whom they ask, or both."""
-    fan: PositiveInt = 1
+    fan: People = 1
     """How many neighbours a phone tells or asks in a turn; what it tells goes up once for all."""
     topology: TopologySection = TopologySection()
     """Who is linked with whom."""
-    keep_turns: PositiveInt = 4
+    keep_turns: Count = 4
     """How long the relay keeps a message for a phone that does not come for it."""
     transport: Literal["relay", "direct"] = "relay"
     """By way of the network, or from phone to phone where two linked ones meet on the map."""
-    reach_m: PositiveInt | None = None
+    reach_m: Count | None = None
     """How near phones must be to meet; the reach of the direct link if not given."""
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import PositiveInt
 
 from droidloop.models.interfaces.learning import Cost
 from droidloop.models.interfaces.peers import Groups
@@ -22,6 +21,7 @@ from droidloop.platform.errors import ScenarioError
 from droidloop.platform.jobs import Jobs, Kind
 from droidloop.platform.messages import HEADER_BYTES
 from droidloop.platform.registry import Method
+from droidloop.platform.section import Count, People
 from droidloop.platform.state import Stateful, Tree
 from droidloop.platform.units import SECOND_US
 from droidloop.scenarios.runtime.context import ProtocolContext
@@ -38,17 +38,17 @@ GROUP_BYTES = HEADER_BYTES + 4
 class GroupsSection(ClosedTurns):
     """A server groups phones; the members of a group learn from one another."""
 
-    groups: PositiveInt = 10
+    groups: Count = 10
     """How many, at most."""
-    links: PositiveInt = 4
+    links: Count = 4
     """How many members of its group a phone is linked with."""
-    regroup_rounds: PositiveInt = 10
+    regroup_rounds: Count = 10
     """Turns between two groupings."""
     mode: Literal["push", "pull", "push-pull"] = "push"
     """Whether phones choose whom they tell, whom they ask, or both."""
-    fan: PositiveInt = 1
+    fan: People = 1
     """How many members a phone tells or asks in a turn; what it tells goes up once for all."""
-    keep_turns: PositiveInt = 4
+    keep_turns: Count = 4
     """How long the relay keeps a message for a phone that does not come for it."""
 
 

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.engine import Process
 from droidloop.platform.registry import Method
+from droidloop.platform.section import SecondsOrNone
 from droidloop.scenarios.schema.turns import PolicyTurns, require_closed
 
 from .federated_turn import Wave
@@ -23,9 +24,9 @@ from .plain_rounds import PlainRounds
 class RoundsSection(PolicyTurns):
     """Rounds: the server asks phones, waits for enough or its deadline, folds what came."""
 
-    every_s: Annotated[float, Field(ge=0.0)] = 1800.0
+    every_s: SecondsOrNone = 1800.0
     """From the start of one round to that of the next; 0: it starts when the last one has ended."""
-    over_select: Annotated[float, Field(ge=1.0)] = 1.0
+    over_select: Annotated[float, Field(ge=1.0, le=100.0)] = 1.0
     """How many times `clients` phones are asked; the round closes when `clients` have answered."""
 
     @model_validator(mode="after")

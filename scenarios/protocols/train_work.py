@@ -18,10 +18,15 @@ from droidloop.models.learning.device_step import (
     put_back,
     training_job_of,
 )
+from droidloop.models.numerics.bounds import LARGEST
 from droidloop.models.packages.step_export import FEEDBACK, TrainingModels
 from droidloop.platform.arrays import Array
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import Messages
+
+AWAY = 0.01
+"""How far a device's training may be from the host's, a gradient's scale aside: a thousand times
+what phones were found to be away (1e-5, tests/phone/test_attached.py)."""
 
 
 def model_job(job: LocalTrainingJob, models: TrainingModels) -> ModelJob:
@@ -41,10 +46,13 @@ def checked(outputs: Mapping[str, Array]) -> Iterator[None]:
     """Use what a device trained in this block.
 
     Raises:
-        WrongOutputError: it is not finite, or cannot be used.
+        WrongOutputError: it is not finite, larger than messages may be, or cannot be used.
     """
     if not all(np.isfinite(values).all() for values in outputs.values()):
         raise WrongOutputError("the device trained values that are not finite numbers")
+    largest = max((float(np.abs(one).max(initial=0)) for one in outputs.values()), default=0.0)
+    if largest > LARGEST:
+        raise WrongOutputError(f"the device trained values up to {largest:.3g}")
     try:
         yield
     except (ValueError, KeyError) as error:
@@ -85,9 +93,27 @@ class TrainWork:
     def accept(self, k: int, outputs: Mapping[str, Array]) -> None:
         """Write what the phone trained into its message and the cohort; see ``Work.accept``."""
         with checked(outputs):
-            user = put_back(self.rule, self._job(k), self._table, outputs, self.sent, k)
+            user = self._taken(k, outputs)
         self.cohort.private["user"][k] = user[0]
         self.trained.add(k)
+
+    def _taken(self, k: int, outputs: Mapping[str, Array]) -> Array:
+        """Write what a device trained into its message; return its user's vector.
+
+        Raises:
+            ValueError: it is far from what the host trained from the same start; nothing is
+                written then.
+        """
+        name = self.rule.recommender.items.name
+        mine = self.sent.take(slice(k, k + 1)).arrays[name]  # a view
+        host, host_user = mine.copy(), self.cohort.private["user"][k].reshape(1, -1)
+        user = put_back(self.rule, self._job(k), self._table, outputs, self.sent, k)
+        for found, known in ((mine, host), (user, host_user)):
+            far = float(np.abs(found - known).max(initial=0.0))
+            if not far <= AWAY * max(1.0, float(np.abs(known).max(initial=0.0))):
+                mine[:] = host
+                raise ValueError(f"it is {far:.3g} away from the host's training, at most {AWAY}")
+        return user
 
     @property
     def _table(self) -> Array:

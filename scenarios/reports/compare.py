@@ -118,27 +118,36 @@ def groups_of(folders: Sequence[Path], called: Mapping[Path, str] | None = None)
     metrics: dict[str, list[Measured]] = {}
     results: dict[str, list[Result]] = {}
     names: dict[str, str] = {}
-    for folder in folders:
-        run = RunDirectory.open(folder)
-        manifest = run.manifest()
-        if manifest["state"] != "complete":
-            raise UsageError(f"{folder}: this run is not complete; run it again")
-        scenario = {name: v for name, v in manifest["scenario"].items() if name != "seed"}
-        key = json.dumps([one for one in keys_of(scenario) if one[1] is not None], sort_keys=True)
-        scenarios[key] = scenario
-        names[key] = (called or {}).get(folder, "")
-        metrics.setdefault(key, metrics_of(manifest))
-        if any(one.seed == manifest["seed"] for one in results.setdefault(key, [])):
-            raise UsageError(f"{folder}: seed {manifest['seed']} of this scenario is given twice")
-        results[key].append(result_of(run, manifest))
+    for run in map(RunDirectory.open_whole, folders):
+        with run.understood():
+            key = _sort_in(run, scenarios, metrics, results)
+        names[key] = (called or {}).get(run.path, "")
     labels = [
-        names.get(key) or label
+        names[key] or label
         for key, label in zip(scenarios, labels_of(list(scenarios.values())), strict=True)
     ]
     return [
         Group(label, scenarios[key], metrics[key], results[key])
         for label, key in zip(labels, scenarios, strict=True)
     ]
+
+
+def _sort_in(
+    run: RunDirectory,
+    scenarios: dict[str, dict[str, Any]],
+    metrics: dict[str, list[Measured]],
+    results: dict[str, list[Result]],
+) -> str:
+    """Put *run* among the *results* of its scenario; return its keys in one text, which sort it."""
+    manifest = run.manifest()
+    scenario = {name: v for name, v in manifest["scenario"].items() if name != "seed"}
+    key = json.dumps([one for one in keys_of(scenario) if one[1] is not None], sort_keys=True)
+    scenarios[key] = scenario
+    metrics.setdefault(key, metrics_of(manifest))
+    if any(one.seed == manifest["seed"] for one in results.setdefault(key, [])):
+        raise UsageError(f"{run.path}: seed {manifest['seed']} of this scenario is given twice")
+    results[key].append(result_of(run, manifest))
+    return key
 
 
 def result_of(run: RunDirectory, manifest: dict[str, Any]) -> Result:

@@ -1,5 +1,7 @@
 """What a run has kept for further questions: its split, and what each model did for each user."""
 
+from typing import Any
+
 import numpy as np
 
 from droidloop.models.data.interactions import UserItems
@@ -8,7 +10,7 @@ from droidloop.models.evaluation.evaluate import Judged
 from droidloop.models.interfaces.metrics import Listed, Ranked
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.errors import UsageError
-from droidloop.platform.ledger import read
+from droidloop.platform.ledger import Rows, read
 from droidloop.platform.rundir import RunDirectory
 
 
@@ -21,6 +23,11 @@ def kept_split(run: RunDirectory) -> Split:
     manifest, rows = run.manifest(), read(run.path, "split")
     if "users" not in manifest:
         raise UsageError(f"{run.path}: this run kept no split; run it again")
+    with run.understood():
+        return _split_of(manifest, rows)
+
+
+def _split_of(manifest: dict[str, Any], rows: Rows) -> Split:
     parts = []
     for number in range(3):
         mine = rows[rows["part"] == number]

@@ -14,6 +14,7 @@ from .device_tables import show_devices
 from .fairness import fairness_lines
 from .measured import Measured
 from .quality import record_of
+from .refusals import refusal_lines
 from .staleness import in_words
 from .summary import COMPONENTS
 
@@ -50,8 +51,8 @@ def _training(facts: Facts) -> str:
 
 def show(answer: Facts, console: Console) -> None:
     """Print the summary *answer* of a run on *console*."""
-    for line in _data(answer):
-        console.print(line, highlight=False)
+    for line in (*refusal_lines(answer.get("messages")), *_data(answer)):
+        console.print(line, highlight=False, markup=False)
     for table in tables_of(answer):
         console.print(table)
     for line in _judged(answer):

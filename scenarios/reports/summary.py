@@ -18,6 +18,7 @@ from .fairness import fairness_of, gaps
 from .measured import metrics_of
 from .provenance import synthetic_parts
 from .quality import asked, best_baseline, by_group, qualities, settings
+from .refusals import refusals
 from .staleness import staleness_of
 
 COMPONENTS = tuple(name.removesuffix("_uj") for name in ENERGY_PARTS)
@@ -44,7 +45,16 @@ class _Tables:
 
 
 def summarise(run: RunDirectory) -> dict[str, Any]:
-    """Return the summary of *run* as plain numbers, for the table; see ``records`` for JSON."""
+    """Return the summary of *run* as plain numbers, for the table; see ``records`` for JSON.
+
+    Raises:
+        LedgerError: a table is damaged, or the manifest or a table says what no run writes.
+    """
+    with run.understood():
+        return _summary(run)
+
+
+def _summary(run: RunDirectory) -> dict[str, Any]:
     manifest = run.manifest()
     tables = _Tables(*(read(run.path, name) for name in ("jobs", "metrics", "devices")))
     events = read(run.path, "events")
@@ -84,6 +94,8 @@ def summarise(run: RunDirectory) -> dict[str, Any]:
         answer["staleness"] = staleness
     if (releases := releases_of(tables.jobs, read(run.path, "installs"))) is not None:
         answer["releases"] = releases
+    if (refused := refusals(events)) is not None:
+        answer["messages"] = refused
     if (churn := comings_and_goings(events)) is not None:
         answer["churn"] = churn
     how = manifest["scenario"].get("unlearning", {}).get("kind", "none")  # older runs have none

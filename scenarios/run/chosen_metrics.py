@@ -32,6 +32,11 @@ def chosen_metrics(section: EvaluationSection, answers: Answers) -> tuple[list[M
                 f"evaluation.metrics = {name!r}: this rule ranks no items; "
                 f"choose from {', '.join(fitting)}"
             )
+        if metric.of == "ranks" and metric.depth > section.candidates:
+            raise ScenarioError(
+                f"evaluation.candidates = {section.candidates}: {metric.name} would find every "
+                f"item among so few; ask for {metric.depth} candidates or more, or lower k"
+            )
         if metric.name in metrics:
             raise ScenarioError(f"evaluation.metrics = {name!r}: {metric.name} is asked for twice")
         metrics[metric.name] = metric

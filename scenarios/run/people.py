@@ -1,5 +1,6 @@
 """From the sections of a scenario to data and a population; nothing is written here."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,7 @@ def _made_or_read(
     data: DataSection, section: PopulationSection, draws: Draws
 ) -> tuple[Interactions, Places | None]:
     if data.path is None:
+        _require_room(data, section.phones or data.users)
         size = (section.phones or data.users, data.items, data.interactions, draws)
         if data.places:
             return synthetic_places.generate_check_ins(*size)
@@ -94,6 +96,20 @@ def _made_or_read(
     if not data.path:
         raise ScenarioError("[data] path = '': give the data with --set data.path=PATH")
     return _read(data, Path(data.path))
+
+
+def _require_room(data: DataSection, users: int) -> None:
+    """Raise ScenarioError where made-up data alone would not fit into the memory of this machine.
+
+    An event takes 64 bytes while it is made and sorted, a user or an item 256.
+    """
+    needed = 64 * users * data.interactions + 256 * (users + data.items)
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > there:
+        raise ScenarioError(
+            f"[data] users = {users}, items = {data.items}, interactions = {data.interactions}: "
+            f"take {needed >> 30} GiB, this machine has {there >> 30}; lower one of them"
+        )
 
 
 def _read(data: DataSection, path: Path) -> tuple[Interactions, Places | None]:

@@ -12,7 +12,7 @@ from droidloop.devices.android.fleet.fleet import Attachment
 from droidloop.devices.fleets.remote_play import play_on
 from droidloop.devices.phone.battery import settle
 from droidloop.platform.arrays import IntArray
-from droidloop.platform.checkpoint import read_checkpoint, remove_checkpoint
+from droidloop.platform.checkpoint import damaged, read_checkpoint, remove_checkpoint
 from droidloop.platform.cluster import Cluster
 from droidloop.platform.engine import Engine
 from droidloop.platform.errors import UsageError
@@ -26,6 +26,7 @@ from droidloop.scenarios.runtime.fleets import Attached, fleet_of, take_seats
 from droidloop.scenarios.runtime.recorder import Recorder
 from droidloop.scenarios.runtime.remote_training import train_here, train_on
 from droidloop.scenarios.schema.fit import require_devices_fit
+from droidloop.scenarios.schema.load import check
 from droidloop.scenarios.schema.schema import Scenario
 
 from .coverage import shares_ppm
@@ -88,7 +89,7 @@ def resume(
     started = time.monotonic()
     directory = RunDirectory.open(out)
     directory.require_resumable()
-    scenario = Scenario.of(directory.manifest()["scenario"])
+    scenario = check(directory.manifest()["scenario"], str(out / MANIFEST))
     tree = read_checkpoint(out)
     study = prepare(scenario)
     _require_same_phones(study, cluster)
@@ -98,7 +99,10 @@ def resume(
         run.ledger.begin_again()
         run.whole.begin()
     else:
-        run.whole.restore(tree)
+        try:
+            run.whole.restore(tree)
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            raise damaged(out, error) from error
     return run.play(started)
 
 
@@ -170,7 +174,7 @@ class _Run:
         whole.end()
         self._note_accounts(engine.now_us)
         self.ledger.close()
-        self.directory.finish(wall_s=round(time.monotonic() - started_s, 3))
+        self.directory.finish(self.ledger.listed(), wall_s=round(time.monotonic() - started_s, 3))
         remove_checkpoint(self.directory.path)
         answer = summarise(self.directory)
         curves.end(_last(answer), _kept(self.directory.path))

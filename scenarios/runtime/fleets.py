@@ -93,8 +93,10 @@ def take_seats(
 
 
 def _recorded(replay: Path, phones: int) -> dict[int, str]:
-    noted = RunDirectory.open(replay).manifest().get(_NOTE, {})
-    serials = {int(phone): str(serial) for phone, serial in noted.items()}
+    run = RunDirectory.open_whole(replay)
+    with run.understood():
+        noted = run.manifest().get(_NOTE, {})
+        serials = {int(phone): str(serial) for phone, serial in noted.items()}
     if not all(0 <= phone < phones for phone in serials):
         raise LedgerError(f"{replay}: has devices for phones that this scenario does not have")
     return serials

@@ -1,23 +1,33 @@
 """The part of a scenario that says who comes, goes, comes back, and how."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, PositiveFloat, model_validator
+from pydantic import Field, model_validator
 
 from droidloop.devices.population.day_rates import DayRates
 from droidloop.devices.population.stays import ChurnSpec, Departure, Going
-from droidloop.platform.section import NotNegative, Section, Share
+from droidloop.platform.section import (
+    Days,
+    DaysOrNone,
+    File,
+    HoursOrNone,
+    NotNegative,
+    Number,
+    Section,
+    Share,
+    Text,
+)
 from droidloop.platform.units import HOUR_US, NEVER_US
 
 HOURS = 24
-PhoneNumber = Annotated[int, Field(ge=0)]
+PhoneNumber = Number
 
 
 class DepartureSection(Section):
     """Phones that go at a time; what was to come for them by the rates does not."""
 
-    leaves_h: NotNegative
+    leaves_h: HoursOrNone
     """When, since the start; nothing happens to a phone that is not there then."""
     phones: list[PhoneNumber] = Field(default_factory=list)
     """Which, by row."""
@@ -25,9 +35,9 @@ class DepartureSection(Section):
     """Of all phones, drawn, where none is named."""
     how: Literal["silent", "announced", "forget"] = "silent"
     """Without a word, having said so, or with the wish to be forgotten."""
-    returns_h: NotNegative | None = None
+    returns_h: HoursOrNone | None = None
     """When they come back; they do not if not given."""
-    profile: str | None = None
+    profile: Text | None = None
     """The class of the phone with which they come back; their own if not given."""
 
     @model_validator(mode="after")
@@ -67,9 +77,9 @@ class DepartureSection(Section):
 class ChurnSection(Section):
     """Who comes, goes and comes back; if nothing is said, all are there all the time."""
 
-    arrivals_days: NotNegative = 0.0
+    arrivals_days: DaysOrNone = 0.0
     """Phones come evenly over so many days; all are there from the start with 0."""
-    lifetime_days: PositiveFloat | None = None
+    lifetime_days: Days | None = None
     """How long a phone stays in the mean; to the end if not given. Drawn 60 days ahead."""
     announced_share: Share = 0.0
     """Of those that go, who say so; the others go without a word."""
@@ -77,7 +87,7 @@ class ChurnSection(Section):
     """Of those that go, who say so and ask to be forgotten; they never come back."""
     return_share: Share = 0.0
     """Of the others, who come back."""
-    absence_days: PositiveFloat = 1.0
+    absence_days: Days = 1.0
     """How long they are away in the mean."""
     replaced_share: Share = 0.0
     """Of those that come back, who do so with another phone: of a class that is drawn, with a new
@@ -87,9 +97,9 @@ class ChurnSection(Section):
     if not given."""
     coming_by_hour: list[NotNegative] = Field(default_factory=list)
     """In which they come, and come back, likewise."""
-    notice_h: NotNegative = 1.0
+    notice_h: HoursOrNone = 1.0
     """How long before it goes a phone says so."""
-    file: str | None = None
+    file: File | None = None
     """A CSV of stays instead of the rates: `phone,from_h,until_h,how,profile`, the last two if
     wanted; phones without a row stay to the end."""
     events: list[DepartureSection] = Field(default_factory=list)

@@ -1,6 +1,7 @@
 """From a name or a file to a checked scenario; every error names file, key, value and remedy."""
 
 import difflib
+import os
 import tomllib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from droidloop.platform.errors import ScenarioError
+from droidloop.platform.errors import ScenarioError, shown
+from droidloop.platform.reading import toml_of
 from droidloop.platform.section import Section
 
 from .schema import AndroidSection, DevicesSection, Scenario
@@ -28,8 +30,8 @@ def find(scenario: str) -> Path:
         ScenarioError: there is neither.
     """
     path = Path(scenario)
-    if path.suffix == ".toml" or path.exists():
-        if not path.is_file():
+    if path.suffix == ".toml" or os.path.exists(path):
+        if not os.path.isfile(path):
             raise ScenarioError(f"{scenario}: no such file; `droidloop scenarios list` names ours")
         return path
     if scenario in names():
@@ -70,12 +72,7 @@ def read(path: Path) -> dict[str, Any]:
     Raises:
         ScenarioError: it cannot be read, or is not TOML.
     """
-    try:
-        return tomllib.loads(path.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ScenarioError(f"{path}: not TOML: {error}") from error
-    except OSError as error:
-        raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from error
+    return toml_of(path, ScenarioError)
 
 
 def check(content: dict[str, Any], place: str) -> Scenario:
@@ -136,7 +133,7 @@ def _value(text: str) -> Any:
     """Read *text* as a TOML value; what is none is a plain string."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return text
 
 
@@ -152,7 +149,7 @@ def one_line(error: ValidationError, made: type[Section]) -> str:
     reason = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error":
         return reason
-    return f"{place}{key} = {first['input']!r}: {reason[:1].lower()}{reason[1:]}"
+    return f"{place}{key} = {shown(first['input'])}: {reason[:1].lower()}{reason[1:]}"
 
 
 def _keys(made: Any, tables: Sequence[str]) -> Iterable[str]:

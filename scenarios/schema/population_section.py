@@ -2,9 +2,19 @@
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field
 
-from droidloop.platform.section import Section, Share, Weights
+from droidloop.platform.section import (
+    Count,
+    File,
+    Mbps,
+    People,
+    Seconds,
+    Section,
+    Share,
+    Weights,
+    Word,
+)
 
 if TYPE_CHECKING:
     from droidloop.network.map import MapSpec
@@ -13,15 +23,15 @@ if TYPE_CHECKING:
 class RegionSection(Section):
     """A region of one's own, or other figures for a known one."""
 
-    covered_share: Annotated[float, Field(gt=0.0, le=1.0)]
+    covered_share: Annotated[float, Field(ge=1e-6, le=1.0)]
     """Of the time that a phone has a signal."""
-    gap_s: PositiveFloat
+    gap_s: Seconds
     """The mean length of a time without a signal."""
     fade_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     """Of the covered time that a phone's signal is weak."""
-    fade_s: PositiveFloat = 2.0
+    fade_s: Seconds = 2.0
     """The mean length of such a time."""
-    rate_percent: PositiveInt = 100
+    rate_percent: Count = 100
     """Of its rates elsewhere that a radio has here."""
 
 
@@ -38,11 +48,11 @@ class MapSection(Section):
     """Of all places that are remote: those farthest from the towns."""
     remote_phones: Share | None = None
     """Of the phones that live in remote places."""
-    cells: PositiveInt | None = None
+    cells: Count | None = None
     """Cells of the map along one side."""
-    cell_m: PositiveInt | None = None
+    cell_m: Count | None = None
     """The side of a cell."""
-    towns: PositiveInt | None = None
+    towns: Count | None = None
     """How many towns there are."""
 
     def spec(self) -> "MapSpec":
@@ -58,28 +68,28 @@ class MapSection(Section):
 class CellsSection(Section):
     """Cells whose capacity the phones in them share."""
 
-    phones: PositiveInt = 50
+    phones: People = 50
     """About how many a cell."""
-    down_mbps: PositiveFloat = 30.0
+    down_mbps: Mbps = 30.0
     """What the phones of a cell share downwards."""
-    up_mbps: PositiveFloat = 8.0
+    up_mbps: Mbps = 8.0
     """What they share upwards."""
 
 
 class PopulationSection(Section):
     """Who takes part: what the phones are, where they are, how they live."""
 
-    phones: PositiveInt | None = None
+    phones: People | None = None
     """How many; one a user if not given. Fewer phones take a seeded choice of the users."""
     ideal: bool = False
     """Phone limits off: always on, idle, charging, at home, with RAM and storage to spare."""
     profiles: Weights | None = None
     """Weights of the classes of phones; our mixture if not given."""
-    profile_files: list[str] = Field(default_factory=list)
+    profile_files: list[File] = Field(default_factory=list)
     """Profiles of one's own, as `droidloop devices calibrate` writes them, to name above."""
     regions: Weights | None = None
     """Weights of the regions; our mixture if not given."""
-    region: dict[str, RegionSection] = Field(default_factory=dict)
+    region: dict[Word, RegionSection] = Field(default_factory=dict)
     """Regions of one's own, to name above."""
     radios: Weights | None = None
     """Weights of the cellular radios; our mixture if not given."""
@@ -114,9 +124,9 @@ class PopulationSection(Section):
     """Local times of the phones lie within so many hours, evenly: time zones."""
     assignment: Literal["independent", "activity"] = "independent"
     """Which user has which phone: chance, or the more active user the faster phone."""
-    rate_traces: str | None = None
+    rate_traces: File | None = None
     """A folder or file of recorded link rates to play back; four formats are known."""
-    uplink_share: Annotated[float, Field(gt=0.0, le=10.0)] | Literal["recorded"] | None = None
+    uplink_share: Annotated[float, Field(ge=1e-6, le=10.0)] | Literal["recorded"] | None = None
     """Of the recorded downlink; that of the commonest radio's technology if not given."""
-    charging_windows: str | None = None
+    charging_windows: File | None = None
     """A CSV ``device,start_s,end_s`` of recorded charging windows to play back."""

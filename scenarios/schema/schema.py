@@ -6,10 +6,24 @@ in hours and seconds here, integers of microseconds inside.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, create_model, model_validator
+from pydantic import Field, create_model, model_validator
 
 from droidloop.platform.registry import Method
-from droidloop.platform.section import NotNegative, Section
+from droidloop.platform.section import (
+    PEOPLE,
+    Count,
+    CountOrNone,
+    File,
+    ListLength,
+    Mbps,
+    Name,
+    Number,
+    People,
+    SecondsOrNone,
+    Section,
+    Seed,
+    Text,
+)
 
 from .chosen import chosen, method_of, section_of
 from .churn_section import ChurnSection
@@ -21,20 +35,20 @@ from .turns import Turns
 class Columns(Section):
     """The names of the columns of a CSV or Parquet file."""
 
-    user: str = "user"
+    user: Name = "user"
     """Whose event it is."""
-    item: str = "item"
+    item: Name = "item"
     """What it was about."""
-    rating: str | None = None
+    rating: Name | None = None
     """How it was liked; every event counts as 1 if not given."""
-    time: str | None = None
+    time: Name | None = None
     """When, in seconds; unknown if not given."""
 
 
 class DataSection(Section):
     """Where the interactions come from: a user's files, or the synthetic generator."""
 
-    path: str | None = None
+    path: File | None = None
     """A file or a folder of one's own; synthetic data if not given."""
     format: Literal["ml-100k", "ml-1m", "csv", "parquet", "foursquare-nyc"] | None = None
     """Of the file; its name says if not given."""
@@ -44,15 +58,15 @@ class DataSection(Section):
     """Whether an item that a user had before counts again: `drop` leaves each user's first event of
     it. Not given: kept where items are places, to which people come back, and dropped elsewhere, so
     that nothing is asked for that is known from training."""
-    users: PositiveInt = 500
+    users: People = 500
     """How many synthetic users."""
-    items: PositiveInt = 600
+    items: Annotated[int, Field(ge=10, le=PEOPLE)] = 600
     """How many synthetic items."""
-    interactions: PositiveInt = 40
+    interactions: Annotated[int, Field(ge=5, le=100_000)] = 40
     """Mean number of interactions of a synthetic user."""
     places: bool = False
     """Synthetic items are places in a city, interactions check-ins; people come back."""
-    clock_starts_s: NotNegative | None = None
+    clock_starts_s: SecondsOrNone | None = None
     """The time of the data, in their own seconds, at which the run begins: what happens later than
     the clock is not yet learned from, weighed or paid for. All is known if not given."""
 
@@ -62,18 +76,18 @@ class EvaluationSection(Section):
 
     protocol: Literal["clean", "pfedrec"] = "clean"
     """Training negatives: what is not in training, or (leaky) what was never rated at all."""
-    k: PositiveInt = 10
+    k: ListLength = 10
     """How many items a list has."""
-    candidates: PositiveInt = 99
+    candidates: People = 99
     """Items that the user never had, among which the held-out one is ranked."""
-    every: PositiveInt = 1
+    every: Count = 1
     """Rounds between two validations."""
     metrics: list[str | dict[str, Any]] | None = None
     """By name, or as a table with a name and keys, `{name = "ndcg", k = 5}`; `hr`, `ndcg` and
     `recall` at `k` if not given, `auc` for what ranks no items."""
-    best_by: str | None = None
+    best_by: Name | None = None
     """The metric by which the best round is chosen; the first one if not given."""
-    baselines: list[str] = Field(default=["popularity", "itemknn", "ease", "ials", "mf"])
+    baselines: list[Name] = Field(default=["popularity", "itemknn", "ease", "ials", "mf"])
     """What the trained model is printed beside: popularity, itemknn, ease, ials, or a recommender
     that one place can train; on check-ins also visits, visits-by-hour, visits-by-age,
     visits-then-near, popular-near, popular-near-home and next-place, trained in one place.
@@ -85,7 +99,7 @@ class AndroidSection(Section):
 
     serial: Annotated[str, Field(min_length=1, max_length=256)]
     """As `droidloop devices list` shows it."""
-    phone: Annotated[int, Field(ge=0)] | None = None
+    phone: Number | None = None
     """The row that it stands for; the first one that is free if not given."""
     label: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,39}$")] | None = None
     """What people call it, to tell phones of one model apart."""
@@ -93,9 +107,9 @@ class AndroidSection(Section):
     """How many threads compute a job."""
     cores: list[Annotated[int, Field(ge=0, le=1023)]] = Field(default_factory=list)
     """The cores that its jobs keep to; all if none is given."""
-    up_mbps: PositiveFloat | None = None
+    up_mbps: Mbps | None = None
     """What its uplink is slowed to; as it is if not given."""
-    down_mbps: PositiveFloat | None = None
+    down_mbps: Mbps | None = None
     """What its downlink is slowed to; as it is if not given."""
     covered: bool = True
     """Whether it has a network at all."""
@@ -119,13 +133,13 @@ class Scenario(Section):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     """Of the scenario: small letters, digits and hyphens."""
-    title: str
+    title: Text
     """What it shows, in a line."""
-    seed: Annotated[int, Field(ge=0)] = 1
+    seed: Seed = 1
     """Of all chance in a run."""
     play: Literal["cohort", "exact"] = "cohort"
     """Cohorts in one call, or a process for each phone: slower, with an equal ledger."""
-    checkpoint_every: Annotated[int, Field(ge=0)] = 1
+    checkpoint_every: CountOrNone = 1
     """Turns between two checkpoints, from which a killed run goes on; 0: there are none. One that
     would take more than a hundredth of the time is put off. Runs over shared cells or with real
     devices have none, nor those of a protocol or server that keeps no state."""

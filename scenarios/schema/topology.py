@@ -4,13 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from pydantic import PositiveInt, model_validator
+from pydantic import model_validator
 
 from droidloop.network import generators
 from droidloop.network.topology import Topology, from_edges
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
-from droidloop.platform.section import Section, Share
+from droidloop.platform.section import Count, File, Section, Share
 
 Alike = Callable[[str, int], IntArray]
 """Returns that many links of each phone to those alike, as pairs: (by what, how many)."""
@@ -34,15 +34,15 @@ class TopologySection(Section):
     ] = "small-world"
     """``nearby`` links each phone to those nearest to it on the map, anew in each turn; ``place``
     and ``category`` link each phone with those whose visits are most alike."""
-    links: PositiveInt = 6
+    links: Count = 6
     """Links of a phone; of a new phone where the topology is scale free."""
     rewired: Share = 0.1
     """The share of a small world's links that lead anywhere."""
-    clusters: PositiveInt = 10
+    clusters: Count = 10
     """How many, where the kind is `clusters`."""
-    bridges: PositiveInt = 1
+    bridges: Count = 1
     """Links between two neighbouring clusters."""
-    file: str | None = None
+    file: File | None = None
     """An edge list: two phone numbers a line, and a cost if there is one."""
 
     @model_validator(mode="after")

@@ -2,11 +2,11 @@
 
 from typing import ClassVar
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
 from droidloop.models.interfaces.staleness import Staleness, within
 from droidloop.platform.jobs import Need
-from droidloop.platform.section import Section, Share
+from droidloop.platform.section import Count, People, Seconds, Section, Share
 
 Choices = dict[str, tuple[str, str | None]]
 """The kind that a key chooses from, and the name that is chosen otherwise; None: a list."""
@@ -20,13 +20,13 @@ class Turns(Section):
         "senders": ("sender", None),
     }
 
-    rounds: PositiveInt = 20
+    rounds: Count = 20
     """How many turns."""
-    every_s: PositiveFloat = 1800.0
+    every_s: Seconds = 1800.0
     """From the start of one turn to that of the next."""
-    deadline_s: PositiveFloat = 1200.0
+    deadline_s: Seconds = 1200.0
     """How long a phone has for its turn."""
-    clients: PositiveInt | None = None
+    clients: People | None = None
     """How many phones a turn; all that are eligible if not given."""
     min_battery: Share = 0.3
     """The least charge of a phone that is asked, as a share of its battery."""

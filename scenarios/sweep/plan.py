@@ -8,16 +8,17 @@ import hashlib
 import itertools
 import json
 import math
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field, PositiveInt, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import ScenarioError
-from droidloop.platform.section import Section
+from droidloop.platform.section import Count, Section, Seed
 from droidloop.scenarios.schema.load import check, find, one_line, put, read
 from droidloop.scenarios.schema.schema import Scenario
 
@@ -30,9 +31,9 @@ _RANGE = {"low", "high"}
 class RandomSection(Section):
     """Points that are drawn, one value a key."""
 
-    count: PositiveInt
+    count: Count
     """How many points."""
-    seed: Annotated[int, Field(ge=0)] = 1
+    seed: Seed = 1
     """Of the draws of points; that of a run is another."""
     keys: dict[str, Any]
     """For each key a list to choose from, or `{low = ..., high = ..., log = false}`: whole numbers
@@ -44,7 +45,7 @@ class SweepSection(Section):
 
     base: str
     """A scenario of the library, or a file beside this one."""
-    seeds: list[Annotated[int, Field(ge=0)]] = Field(default=[1], min_length=1)
+    seeds: list[Seed] = Field(default=[1], min_length=1)
     """Every point is run with each of them."""
     fixed: dict[str, Any] = Field(default_factory=dict)
     """Keys that are the same in all runs and not as in the base."""
@@ -147,7 +148,7 @@ def _label(point: dict[str, Any], section: SweepSection, place: str) -> str:
 def _base(name: str, beside: Path, place: str) -> Path:
     try:
         path = beside / name
-        return path if path.is_file() else find(name)
+        return path if os.path.isfile(path) else find(name)
     except ScenarioError as error:
         raise ScenarioError(f"{place}: base = {name!r}: {error}") from error
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from droidloop.platform.cluster import Cluster
-from droidloop.platform.errors import DroidloopError, UsageError
+from droidloop.platform.errors import DroidloopError, UsageError, shown
+from droidloop.platform.reading import bounded
 from droidloop.platform.rundir import MANIFEST, RunDirectory, replace_text
 from droidloop.platform.workers import processors
 from droidloop.scenarios.reports.varied import varied
@@ -24,6 +25,9 @@ NAME = "sweep.json"
 _LOCK = "sweep.lock"
 _PATIENCE_S = 10.0
 """How long the processes of a sweep that was killed may take to end."""
+
+MAX_BYTES = 1 << 28
+"""Of ``sweep.json``: a million runs."""
 
 Told = Callable[[str, int, int], None]
 """Told the stage, and how many of how many runs are over."""
@@ -51,9 +55,14 @@ class SweepDirectory:
             UsageError: it is damaged.
         """
         try:
-            facts = json.loads((self.path / NAME).read_text())
-            return {"name": facts["name"], "keys": facts["keys"], "runs": facts["runs"]}
-        except (ValueError, KeyError, TypeError, OSError) as error:
+            facts = json.loads(bounded(self.path / NAME, MAX_BYTES, UsageError).decode())
+            for run in facts["runs"]:
+                kinds = (str(run["folder"]), int(run["seed"]), dict(run["changes"]))
+                if kinds[0] != Path(kinds[0]).name:
+                    raise ValueError(f"{shown(run['folder'])} is no folder of it")
+            name, keys = str(facts["name"]), [str(key) for key in list(facts["keys"])]
+            return {"name": name, "keys": keys, "runs": facts["runs"]}
+        except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
             raise UsageError(
                 f"{self.path / NAME}: not what a sweep leaves ({error}); run the sweep again"
             ) from error

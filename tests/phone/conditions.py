@@ -10,6 +10,7 @@ work on it. Phones of ``make phone`` should not run at the same time.
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -256,7 +257,7 @@ def minutes(folder: Path, model: Path) -> dict[str, Any]:
     try:
         for command in ("make phone", "droidloop devices list", bench, run):
             done = subprocess.run(
-                command, shell=True, cwd=clone, env=environment, capture_output=True, text=True
+                shlex.split(command), cwd=clone, env=environment, capture_output=True, text=True
             )
             if done.returncode != 0:
                 raise RuntimeError(f"{command}: {done.stderr.strip()[-500:]}")

@@ -23,7 +23,7 @@ def test_a_new_run_says_what_it_runs_and_on_what(tmp_path: Path) -> None:
 
 def test_a_finished_run_keeps_its_manifest_and_adds_the_facts(tmp_path: Path) -> None:
     run = RunDirectory.create(tmp_path / "run", seed=7, scenario={})
-    run.finish(wall_s=1.5)
+    run.finish({}, wall_s=1.5)
     manifest = run.manifest()
     assert (manifest["state"], manifest["wall_s"], manifest["seed"]) == ("complete", 1.5, 7)
     assert [path.name for path in run.path.iterdir()] == ["run.json"]
@@ -55,8 +55,8 @@ def test_a_directory_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
         (b"{", "not JSON"),
         (b"\xff\xfe", "not JSON"),
         (b"[1]", "not the manifest of a run"),
-        (b"{}", "ledger schema None, but this is"),
-        (b'{"schema": 99}', "ledger schema 99, but this is"),
+        (b"{}", "ledger schema None, but this droidloop reads 1 to 2"),
+        (b'{"schema": 99}', "ledger schema 99, but this droidloop reads 1 to 2"),
     ],
 )
 def test_a_manifest_that_is_none_is_one_line(tmp_path: Path, content: bytes, reason: str) -> None:
@@ -87,9 +87,9 @@ def test_a_reader_sees_the_old_manifest_or_the_new_one(
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", killed)
         with pytest.raises(KeyboardInterrupt):
-            run.finish(wall_s=1.0)
+            run.finish({}, wall_s=1.0)
     assert (run.path / "run.json").read_bytes() == before
-    run.finish(wall_s=2.0)
+    run.finish({}, wall_s=2.0)
     assert run.manifest()["wall_s"] == 2.0
 
 

@@ -20,7 +20,7 @@ from droidloop.devices.android.parsers.console_text import (
 )
 
 TIMEOUT_S = 10.0
-TOKEN_FILE = ".emulator_console_auth_token"
+TOKEN_FILE = ".emulator_console_auth_token"  # noqa: S105  the name of a file
 DATA_STATES = ("unregistered", "home", "roaming", "searching", "denied", "off", "on")
 _ANSWER_MAX_BYTES = 256 * 1024
 _TOKEN = re.compile(r"[!-~]{1,256}")

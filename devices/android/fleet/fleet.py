@@ -29,8 +29,14 @@ from droidloop.platform.engine import Engine
 from droidloop.platform.jobs import LEARNING, Jobs, Outcome
 
 from .booking import Spans, StepLaw, book, give_up, limit_of, measured, modelled, spans_of
+from .vetting import believed, cleaned, vetted
 
 BACK_S, STILL_GONE_S = 20.0, 1.0
+STRIKES = 3
+"""Wrong outputs of a device after which it is given no job any more: one may be a fault of a
+transfer or of memory, three of a device that lies or is broken."""
+
+QUARANTINED = "gave wrong outputs before and gets no job in this run"
 
 Meter = Callable[[], int | None]
 """Returns the power that leaves a device's battery now in microwatts; None where not told."""
@@ -92,8 +98,10 @@ class AndroidFleet(EndsKnown):
         population: Population,
         attached: list[Attachment],
         evidence: Evidence,
+        strikes: int = STRIKES,
     ) -> None:
         self._engine = engine
+        self._strikes = dict.fromkeys((one.phone for one in attached), strikes)
         self._population = population
         self._attached = {one.phone: one for one in attached}
         self._evidence = evidence
@@ -134,6 +142,8 @@ class AndroidFleet(EndsKnown):
 
     def _timed(self, device: Attachment, work: Work, k: int, t_us: int) -> _Took:
         """Do job *k* on *device*, with the conditions of *t_us* if any are to be held there."""
+        if self._strikes[device.phone] <= 0:
+            return _Took(Failed(Outcome.FAILED_OUTPUT, QUARANTINED), 0, -1)
         order = work.order(k)
         absent = self._await(device)
         if absent is not None:
@@ -182,12 +192,23 @@ class AndroidFleet(EndsKnown):
         row["measured"] = True
         book(population, row, spans, limit_us)
         if isinstance(took.result, Failed):
-            logs = {"runner": took.result.log, "logcat": took.logcat}
+            logs = {"runner": took.result.log, "logcat": cleaned(took.logcat)}
+            self._blame(row)
             self._evidence.failed(int(row["job"]), int(row["phone"]), took.result.message, logs)
         elif row["compute_end_us"] >= 0:
             self._accept(row, took.result, k, work)
         follow(population, row)
         self._evidence.measured(measured(row, law, took.result, took.energy_uj))
+
+    def _blame(self, row: np.void) -> None:
+        """Count a wrong output against the device that gave it; see ``STRIKES``."""
+        phone = int(row["phone"])
+        if row["outcome"] != Outcome.FAILED_OUTPUT or self._strikes[phone] <= 0:
+            return
+        self._strikes[phone] -= 1
+        if self._strikes[phone] == 0:
+            serial = self._attached[phone].serial
+            self._evidence.failed(int(row["job"]), phone, f"{serial}: {QUARANTINED} from now on")
 
     def _accept(self, row: np.void, ran: Ran, k: int, work: Work) -> None:
         job = int(row["job"])
@@ -197,6 +218,7 @@ class AndroidFleet(EndsKnown):
             row["outcome"] = Outcome.FAILED_OUTPUT
             row["compute_end_us"] = -1  # nothing that counts has been computed
             self._evidence.failed(job, int(row["phone"]), str(error))
+            self._blame(row)
         else:
             if row["kind"] in LEARNING:
                 self._evidence.keep(job, ran.outputs)
@@ -214,11 +236,11 @@ def _spans(took: _Took, start_us: int, *, uploads: bool) -> Spans:
 def _measured(device: Attachment, order: ModelJob, *, meter: bool) -> _Took:
     """Do *order* on *device*; its battery's power is the mean of before and after."""
     read = device.meter if meter else None
-    before_uw = None if read is None else read()
+    before_uw = None if read is None else believed(read())
     begin = time.monotonic_ns()
-    result = device.runner.run(order)
+    result = vetted(device.runner.run(order), order)
     elapsed_us = _us_since(begin)
-    after_uw = None if read is None else read()
+    after_uw = None if read is None else believed(read())
     if before_uw is None or after_uw is None:
         return _Took(result, elapsed_us, -1)
     return _Took(result, elapsed_us, (before_uw + after_uw) // 2 * elapsed_us // 1_000_000)

@@ -26,8 +26,8 @@ def test_a_profile_comes_back_as_it_was(name: str, tmp_path: Path) -> None:
         ("battery_mah = 3000", "battery_mah = -1", "battery_mah = -1"),
         ("battery_mah = 3000", "battery_mah = true", "battery_mah = True"),
         ("ram_gib = 2.0", "ram_gib = nan", "ram_gib = nan: give a number"),
-        ("ram_gib = 2.0", "ram_gib =", "not a profile"),
-        ('name = "2017-2gb"', f'name = "{"x" * 25}"', "at most 24 bytes"),
+        ("ram_gib = 2.0", "ram_gib =", "not TOML"),
+        ('name = "2017-2gb"', f'name = "{"x" * 25}"', "give 1 to 24 bytes"),
     ],
 )
 def test_a_mistake_is_named(old: str, new: str, message: str, tmp_path: Path) -> None:

@@ -165,7 +165,7 @@ def test_a_missing_file_an_empty_folder_and_an_unknown_format_are_told(tmp_path:
 
 def test_text_beyond_the_bound_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("droidloop.models.data.readers.MAX_TEXT_BYTES", 10)
-    with pytest.raises(DataError, match=r"more than 10 bytes of text; convert it to Parquet"):
+    with pytest.raises(DataError, match=r"more than 10 bytes; give a smaller file"):
         load(written(tmp_path / "u.data", RATINGS))
 
 

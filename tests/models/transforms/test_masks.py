@@ -195,3 +195,17 @@ def test_a_phone_whose_training_broke_adds_nothing() -> None:
     for server in (plain, masked):
         server.close()
     assert bits(masked) == bits(plain)
+
+
+def test_sums_of_groups_that_would_wrap_together_are_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = row_average(MODEL.init(DRAWS))
+    one, sent = masks(server), uploads(server)
+    largest = 2.0**30 * max(
+        float(np.abs(change).sum()) for change in np.split(sent.arrays["item"], 4)
+    )
+    monkeypatch.setattr("droidloop.models.transforms.masks._ROOM", largest / 100)
+    _, used = opened(one, sent, EVERYBODY)
+    assert 0 < used.sum() < PHONES
+    assert one.notes()["mask_failed"] > 0

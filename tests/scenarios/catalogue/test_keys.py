@@ -1,5 +1,6 @@
 """Every key is listed with its type, default, unit and meaning, and the page of them is fresh."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -36,13 +37,13 @@ def test_every_key_says_what_it_means(part: Part) -> None:
 @pytest.mark.parametrize(
     ("path", "name", "method", "words", "default", "unit"),
     [
-        ("", "seed", None, "integer >= 0", "1", ""),
+        ("", "seed", None, "integer >= 0, < 9.22337e+18", "1", ""),
         ("", "name", None, "text", "needed", ""),
         ("population", "wifi_share", None, "number >= 0, <= 1", "0.85", "share"),
-        ("churn", "lifetime_days", None, "number > 0", "-", "days"),
+        ("churn", "lifetime_days", None, "number >= 1.15741e-11, <= 36525", "-", "days"),
         ("population", "profile_files", None, "list: text", "[]", ""),
-        ("protocol", "deadline_s", "rounds", "number > 0", "1200.0", "s"),
-        ("protocol", "every_s", "buffered", "number > 0", "1.0", "s"),
+        ("protocol", "deadline_s", "rounds", "number >= 1e-06, <= 3.15576e+09", "1200.0", "s"),
+        ("protocol", "every_s", "buffered", "number >= 1e-06, <= 3.15576e+09", "1.0", "s"),
         ("protocol", "policy", "rounds", "a policy, by name or as a table", '"rule"', ""),
         ("protocol", "idle", "gossip", "true or false", "false", ""),
         ("training", "upload", "fedmf", '"part", "full"', '"part"', ""),
@@ -53,6 +54,12 @@ def test_a_key_is_told_as_its_section_has_it(
 ) -> None:
     found = key(path, name, method) if path else next(k for k in parts()[0].keys if k.name == name)
     assert (found.type, found.default, found.unit) == (words, default, unit)
+
+
+@pytest.mark.parametrize("part", parts(), ids=lambda part: part.heading)
+def test_every_number_has_a_least_and_a_greatest_value(part: Part) -> None:
+    numbers = [key for key in part.keys if re.search(r"(?<!\")\b(integer|number)\b", key.type)]
+    assert [key.name for key in numbers if ">" not in key.type or "<" not in key.type] == []
 
 
 def test_sections_within_come_with_a_section() -> None:

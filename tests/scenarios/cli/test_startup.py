@@ -23,6 +23,7 @@ rounds = 1
 
 [evaluation]
 candidates = 5
+k = 5
 baselines = []
 """
 

@@ -14,7 +14,13 @@ from tests.scenarios.conftest import Command
 
 Play = Callable[..., tuple[str, RunDirectory]]
 SETTINGS = [
-    *("population.ideal=true", "protocol.rounds=1", "evaluation.candidates=5", "model.dim=4"),
+    *(
+        "population.ideal=true",
+        "protocol.rounds=1",
+        "evaluation.candidates=5",
+        "evaluation.k=5",
+        "model.dim=4",
+    ),
     *("delivery.variant=none", "evaluation.baselines=['popularity']"),
 ]
 

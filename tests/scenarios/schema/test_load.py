@@ -42,7 +42,7 @@ def test_a_short_scenario_gets_defaults(write: Write) -> None:
             "[protocol]\nkind = 'telepathy'\n",
             "protocol.kind = 'telepathy': there is no such protocol",
         ),
-        ("[population]\nphones = 0\n", r"\[population\] phones = 0: .*greater than 0"),
+        ("[population]\nphones = 0\n", r"\[population\] phones = 0: .*greater than or equal to 1"),
         ("[population]\nbattery_floor = -0.5\n", r"battery_floor = -0.5: .*greater than or equal"),
         ("[population]\nbattery_floor = nan\n", "battery_floor = nan"),
         ("[population.profiles]\nnokia = 1.0\n", r"\[population.profiles\] has no 'nokia'; choose"),

@@ -4,13 +4,16 @@ Arrays are tensors, everything else is JSON in the file's header. An array that 
 several places is written once, and is one array again when it is read.
 """
 
+import errno
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .durable import replacing
 from .errors import LedgerError
 from .state import Tree
 
@@ -25,21 +28,27 @@ def write_checkpoint(folder: Path, tree: Tree) -> int:
     Raises:
         LedgerError: it cannot be written.
     """
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     arrays: dict[str, Any] = {}
     seen: dict[Any, str] = {}
     body = json.dumps(_split(tree, arrays, seen))
     path = folder / NAME
-    beside = path.with_suffix(".tmp")
-    try:
-        save_file(arrays, beside, {"format": _FORMAT, "tree": body})
-        os.replace(beside, path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        reason = error.strerror or error
-        raise LedgerError(f"{path}: cannot be written ({reason})") from error
-    return path.stat().st_size
+    with replacing(path) as beside:
+        try:
+            save_file(arrays, beside, {"format": _FORMAT, "tree": body})
+        except SafetensorError as error:  # so it says that the disk is full
+            raise _system_error(error) from error
+        size = beside.stat().st_size
+    return size
+
+
+def _system_error(error: Exception) -> OSError:
+    """Return what the system said in *error*, a text that ends in ``(os error 28)``."""
+    found = re.search(r"os error (\d+)", str(error))
+    number = int(found[1]) if found else errno.EIO
+    return OSError(number, os.strerror(number))
 
 
 def read_checkpoint(folder: Path) -> Tree:

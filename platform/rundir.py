@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import json
-import os
 import platform as machine
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,10 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from .durable import replacing
 from .errors import LedgerError, UsageError
+from .held import LOCK
 from .ledger import SCHEMA_VERSION, Ledger
 
 MANIFEST = "run.json"
+_UNBEGUN = {LOCK, f"{MANIFEST}.tmp"}
+"""What a run leaves that was killed before it began."""
 _LIBRARIES = ("simpy", "numpy", "numba", "torch", "pyarrow", "ai-edge-litert")
 
 
@@ -27,7 +30,11 @@ class RunDirectory:
     @staticmethod
     def require_free(path: Path) -> None:
         """Raise UsageError if *path* exists and is not an empty directory."""
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        try:
+            free = not path.exists() or {one.name for one in path.iterdir()} <= _UNBEGUN
+        except OSError:  # a file, or a folder that cannot be looked into
+            free = False
+        if not free:
             raise UsageError(f"{path}: already there; choose another --out or remove it")
 
     @classmethod
@@ -137,10 +144,13 @@ def _surroundings() -> dict[str, Any]:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Write *text* beside *path* and rename: a reader sees the old file or the new one."""
-    beside = path.with_name(path.name + ".tmp")
-    beside.write_text(text)
-    os.replace(beside, path)
+    """Write *text* beside *path* and rename: a reader sees the old file or the new one.
+
+    Raises:
+        LedgerError: it cannot be written.
+    """
+    with replacing(path) as beside:
+        beside.write_text(text)
 
 
 def instruction_set() -> list[str]:

@@ -16,8 +16,10 @@ from droidloop.platform.checkpoint import read_checkpoint, remove_checkpoint
 from droidloop.platform.cluster import Cluster
 from droidloop.platform.engine import Engine
 from droidloop.platform.errors import UsageError
+from droidloop.platform.held import held
 from droidloop.platform.ledger import Ledger, Words
 from droidloop.platform.rundir import RunDirectory
+from droidloop.platform.stopping import heard_by, require_going
 from droidloop.platform.tables import TABLES
 from droidloop.scenarios.reports.measured import described
 from droidloop.scenarios.reports.summary import summarise
@@ -59,12 +61,14 @@ def execute(
     attached = take_seats(study.population, devices, replay)
     if attached.phones:
         require_devices_fit(scenario)
-    directory = RunDirectory.create(out, seed=scenario.seed, scenario=scenario.resolved())
-    attached.note(directory)
-    directory.add(**_measured(study))
-    run = _Run.of(study, directory, attached, progress, cluster)
-    run.whole.begin()
-    return run.play(started)
+    require_going(out)
+    with held(out):
+        directory = RunDirectory.create(out, seed=scenario.seed, scenario=scenario.resolved())
+        attached.note(directory)
+        directory.add(**_measured(study))
+        run = _Run.of(study, directory, attached, progress, cluster)
+        run.whole.begin()
+        return run.play(started)
 
 
 def resume(out: Path, *, progress: Progress, cluster: Cluster | None = None) -> dict[str, Any]:
@@ -78,20 +82,23 @@ def resume(out: Path, *, progress: Progress, cluster: Cluster | None = None) -> 
         LedgerError: there is no run, or its checkpoint is damaged.
     """
     started = time.monotonic()
-    directory = RunDirectory.open(out)
-    directory.require_resumable()
-    scenario = Scenario.of(directory.manifest()["scenario"])
-    tree = read_checkpoint(out)
-    study = prepare(scenario)
-    _require_same_phones(study, cluster)
-    directory.add(**_measured(study))  # not there yet where the run had only just begun
-    run = _Run.of(study, directory, Attached({}), progress, cluster)
-    if tree is None:
-        run.ledger.begin_again()
-        run.whole.begin()
-    else:
-        run.whole.restore(tree)
-    return run.play(started)
+    RunDirectory.open(out)  # where there is none, nothing is made
+    with held(out):
+        directory = RunDirectory.open(out)
+        directory.require_resumable()
+        scenario = Scenario.of(directory.manifest()["scenario"])
+        tree = read_checkpoint(out)
+        study = prepare(scenario)
+        _require_same_phones(study, cluster)
+        require_going(out)
+        directory.add(**_measured(study))  # not there yet where the run had only just begun
+        run = _Run.of(study, directory, Attached({}), progress, cluster)
+        if tree is None:
+            run.ledger.begin_again()
+            run.whole.begin()
+        else:
+            run.whole.restore(tree)
+        return run.play(started)
 
 
 def _require_same_phones(study: Experiment, cluster: Cluster | None) -> None:
@@ -152,10 +159,14 @@ class _Run:
     def play(self, started_s: float) -> dict[str, Any]:
         """Play to the end, settle every phone's accounts, and return the summary."""
         whole, engine = self.whole, self.whole.engine
-        engine.run_quietly(whole.over, whole.checkpoints.write)
-        whole.end()
-        self._note_accounts(engine.now_us)
-        self.ledger.close()
+        try:
+            with heard_by(whole.checkpoints.hear):
+                engine.run_quietly(whole.over, whole.checkpoints.write)
+            whole.end()
+            self._note_accounts(engine.now_us)
+            self.ledger.close()
+        finally:
+            self.ledger.let_go()
         self.directory.finish(wall_s=round(time.monotonic() - started_s, 3))
         remove_checkpoint(self.directory.path)
         return summarise(self.directory)

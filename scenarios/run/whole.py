@@ -159,6 +159,7 @@ class Whole(Stateful):
 
     def _training(self) -> Process:
         yield from self._protocol.process()
+        self.checkpoints.rest()
         self._evaluation.require_best()
         best, release = self._evaluation.version(), None
         self._progress("exporting", 0, 1)
@@ -174,7 +175,7 @@ class Whole(Stateful):
         improved = judged and self._evaluation.validate(number)
         if self._scenario.delivery.ships and not self._at_end:
             self._releases.after_turn(number, self._evaluation.present, improved=improved)
-        self.checkpoints.after_turn()
+        self.checkpoints.after_turn(last=number + 1 == total and self._scenario.delivery.ships)
 
     def _after_unlearning(self, phones: IntArray) -> None:
         if len(phones):

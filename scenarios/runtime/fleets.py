@@ -1,6 +1,5 @@
 """Which fleet plays a run: simulated, with real devices among the phones, or a recorded one."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from droidloop.models.packages.step_export import TrainingModels
 from droidloop.platform.engine import Engine
 from droidloop.platform.errors import LedgerError, UsageError
 from droidloop.platform.ledger import Ledger, columns_of, read
+from droidloop.platform.places import cache_folder
 from droidloop.platform.rundir import RunDirectory
 from droidloop.scenarios.schema.schema import Scenario
 
@@ -148,5 +148,4 @@ def _with_law(scenario: Scenario, population: Population, device: Attachment) ->
 
 def training_models() -> TrainingModels:
     """Return the training steps, kept in ``$XDG_CACHE_HOME/droidloop/steps`` (or ``~/.cache``)."""
-    home = os.environ.get("XDG_CACHE_HOME")
-    return TrainingModels((Path(home) if home else Path.home() / ".cache") / "droidloop" / "steps")
+    return TrainingModels(cache_folder("steps"))

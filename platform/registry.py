@@ -31,6 +31,7 @@ HOMES = {
     "protocol": ("scenarios/protocols",),
     "policy": ("scenarios/policies",),
     "unlearning": ("models/unlearning",),
+    "fault": ("scenarios/faults",),
 }
 """The rooms in which droidloop's own choices of each kind lie."""
 
@@ -44,6 +45,7 @@ KEYS = {
     "protocol": "protocol.kind",
     "policy": "protocol.policy",
     "unlearning": "unlearning.kind",
+    "fault": "faults",
 }
 """The key of a scenario that names a choice of each kind."""
 

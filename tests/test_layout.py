@@ -82,6 +82,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "catalogue": {"schema"},
         "runtime": {"schema"},
         "policies": {"schema", "runtime"},
+        "faults": {"schema"},
         "protocols": {"schema", "runtime"},
         "delivery": {"schema", "runtime"},
         "reports": {"schema"},

@@ -14,6 +14,7 @@ from droidloop.platform.units import joules, seconds
 from .churn_facts import comings_and_goings, unlearned
 from .deliveries import releases_of
 from .device_tables import devices_of
+from .fault_facts import faults_of
 from .measured import metrics_of
 from .provenance import synthetic_parts
 from .quality import asked, best_baseline, by_group, qualities, settings
@@ -80,6 +81,9 @@ def summarise(run: RunDirectory) -> dict[str, Any]:
         answer["staleness"] = staleness
     if (releases := releases_of(tables.jobs, read(run.path, "installs"))) is not None:
         answer["releases"] = releases
+    end_us = int(devices["t_us"].max()) if len(devices) else 0
+    if (faults := faults_of(events, end_us)) is not None:
+        answer["faults"] = faults
     if (churn := comings_and_goings(events)) is not None:
         answer["churn"] = churn
     how = manifest["scenario"].get("unlearning", {}).get("kind", "none")  # older runs have none

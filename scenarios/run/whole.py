@@ -15,7 +15,7 @@ from droidloop.platform.engine import Process
 from droidloop.platform.state import Stateful, Tree
 from droidloop.scenarios.delivery.package_work import DeliveryWorks
 from droidloop.scenarios.delivery.releases import TIMES, Release, Releases
-from droidloop.scenarios.runtime.activities import ASIDE, Activities
+from droidloop.scenarios.runtime.activities import Activities
 from droidloop.scenarios.runtime.context import ProtocolContext
 from droidloop.scenarios.runtime.fleets import Attached, training_models
 from droidloop.scenarios.runtime.recorder import Recorder
@@ -27,9 +27,12 @@ from .checkpoints import Checkpoints
 from .churn import Churn
 from .evaluation import Evaluation
 from .experiment import Experiment
+from .faults import NAME as FAULTS
+from .faults import Faults
 
 Progress = Callable[[str, int, int], None]
 TRAINING = "training"
+CHURN = "churn"
 
 
 class Whole(Stateful):
@@ -81,6 +84,7 @@ class Whole(Stateful):
         self.churn = Churn(
             *(recorder, study.population, study.learning, self._roster, self._releases.wiped)
         )
+        self.faults = Faults(recorder, study.population.faults, attached.devices)
         self._releases.best = self._evaluation.version
         self._releases.works = self._works
         self._releases.quality = self._evaluation.by_user
@@ -90,7 +94,9 @@ class Whole(Stateful):
         """Begin all activities; the event happens when all have ended."""
         self._evaluation.note_split()
         if self.churn.any:
-            self._activities.begin(ASIDE, self.churn.process())
+            self._activities.begin(CHURN, self.churn.process())
+        if self.faults.any:
+            self._activities.begin(FAULTS, self.faults.process())
         self._activities.begin(TRAINING, self._training())
         if self._scenario.delivery.ships and self._scenario.delivery.at_h:
             self._activities.begin(TIMES, self._releases.process())
@@ -122,6 +128,7 @@ class Whole(Stateful):
             "unlearner": self._study.unlearner.state(),
             "roster": self._roster.state(),
             "churn": self.churn.state(),
+            "faults": self.faults.state(),
             "protocol": self._protocol.state(),
             "releases": self._releases.state(),
             "activities": self._activities.state(),
@@ -137,10 +144,12 @@ class Whole(Stateful):
         self._study.learning.restore(tree["rule"])
         self._study.unlearner.restore(tree["unlearner"])
         self.churn.restore(tree["churn"])
+        self.faults.restore(tree["faults"])
         self._protocol.restore(tree["protocol"])
         self._releases.restore(tree["releases"])
         processes = {
-            ASIDE: self.churn.process,
+            CHURN: self.churn.process,
+            FAULTS: self.faults.process,
             TRAINING: self._training,
             **self._releases.processes(),
         }

@@ -15,7 +15,7 @@ from droidloop.platform.rundir import RunDirectory
 from droidloop.platform.units import DAY_US
 
 
-def require_gates(path: Path) -> int:
+def require_gates(path: Path, least_lists: int = 1) -> int:
     """Check the run in *path*; return how many changes of versions there were.
 
     A phone's version changes only by a delivery that it proved, which ended at that instant, or by
@@ -50,7 +50,7 @@ def require_gates(path: Path) -> int:
         changes += 1
     for one in read(path, "devices"):
         assert history.get(int(one["phone"]), [(-1, -1)])[-1][1] == one["version"]
-    _require_lists(jobs, history)
+    _require_lists(jobs, history, least_lists)
     for version in np.unique(jobs["version"][jobs["kind"] == Kind.DELIVER]).tolist():
         _require_stages(path, jobs, version)
     return changes
@@ -63,9 +63,9 @@ def on_at(history: dict[int, list[tuple[int, int]]], phone: int, t_us: int) -> I
     yield [version for done_us, version in past if done_us < t_us or done_us < 0][-1]
 
 
-def _require_lists(jobs: Rows, history: dict[int, list[tuple[int, int]]]) -> None:
+def _require_lists(jobs: Rows, history: dict[int, list[tuple[int, int]]], least_lists: int) -> None:
     lists = jobs[(jobs["kind"] == Kind.INFER) & (jobs["start_us"] >= 0)]
-    assert len(lists)
+    assert len(lists) >= least_lists
     for one in lists:
         assert one["version"] in on_at(history, int(one["phone"]), int(one["plan_us"]))
 

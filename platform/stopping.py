@@ -24,9 +24,12 @@ class StoppedError(DroidloopError):
     """A signal has ended what was being done."""
 
     def __init__(self, message: str, by: signal.Signals) -> None:
-        super().__init__(message)
+        super().__init__(message, by)
         self.by = by
         self.exit_code = 128 + by
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 def asked_by() -> signal.Signals | None:

@@ -66,9 +66,7 @@ def _time(jobs: Rows, devices: Rows, events: Rows) -> None:
     before = jobs["plan_us"]
     for name in ("start_us", "down_end_us", "compute_end_us", "finish_us"):
         there = jobs[name] >= 0
-        require(
-            not (jobs[name] < before)[there].any(), "time", f"{name} is too early"
-        )
+        require(not (jobs[name] < before)[there].any(), "time", f"{name} is too early")
         before = np.where(there, jobs[name], before)
     worked = jobs[jobs["battery_uj"] >= 0]  # others gave up while their phone was busy
     worked = worked[np.lexsort((worked["job"], worked["start_us"], worked["phone"]))]

@@ -11,7 +11,7 @@ from droidloop.scenarios.schema.schema import Scenario
 
 from .chance import Content
 
-MOST = 150
+MOST = 60
 """Scenarios that are tried, at most."""
 _KEPT = {("name",), ("title",), ("seed",)}
 _LEAST: dict[tuple[str, ...], int] = {

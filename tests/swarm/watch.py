@@ -19,8 +19,11 @@ class BrokenError(AssertionError):
     """An invariant does not hold."""
 
     def __init__(self, invariant: str, what: str) -> None:
-        super().__init__(f"{invariant}: {what}")
+        super().__init__(invariant, what)  # what it is made of: SimPy makes another of its kind
         self.invariant = invariant
+
+    def __str__(self) -> str:
+        return f"{self.args[0]}: {self.args[1]}"
 
 
 class KilledError(Exception):

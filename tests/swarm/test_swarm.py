@@ -13,7 +13,7 @@ from .shrinking import shrunk
 
 SEEDS = range(6)
 FOUND = {"exact": 3, "time": 3, "bytes": 3}
-"""Seeds near which three of the planted bugs are found; `python -m tests.swarm --bugs` finds all."""
+"""Seeds at which three of the planted bugs are found; `python -m tests.swarm --bugs` finds all."""
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -79,10 +79,14 @@ def _rules(protocol: str) -> list[Method]:
     return found
 
 
-def content_of(seed: int, attempt: int) -> Content:
-    """Return what the scenario of *seed* says, which may not go together."""
+def content_of(seed: int, attempt: int, way: str | None = None) -> Content:
+    """Return what the scenario of *seed* says, which may not go together.
+
+    The way is drawn where none of ``PROTOCOLS`` is named.
+    """
     chance = Chance(seed, attempt)
-    way = chance.of(list(PROTOCOLS))
+    # of all attempts of a seed, lest the least choosy be the rule
+    way = way or Chance(seed, -1).of(list(PROTOCOLS))
     protocol: Content = {"every_s": 3600.0, "deadline_s": 3000.0, **PROTOCOLS[way]}
     rule = chance.of(_rules(protocol["kind"]))
     phones = chance.whole(8, 16)

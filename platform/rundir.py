@@ -83,14 +83,14 @@ class RunDirectory:
         """Check that the run here can go on, with the same bytes as if it had not ended.
 
         Raises:
-            UsageError: it is complete, has phones that are real or recorded, or began elsewhere.
+            UsageError: it is complete, has phones that are real, or began elsewhere.
         """
         content = self.manifest()
         if content.get("state") == "complete":
             raise UsageError(f"{self.path}: the run is complete; see `droidloop report`")
-        if "devices" in content or "replay" in content:
+        if "devices" in content and "replay" not in content:
             raise UsageError(
-                f"{self.path}: a run with real or recorded devices cannot be resumed; run it again"
+                f"{self.path}: a run with real devices cannot be resumed; run it again"
             )
         for key, here in _surroundings().items():
             if content.get(key) != here:

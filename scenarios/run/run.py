@@ -67,7 +67,7 @@ def execute(
         attached.note(directory)
         directory.add(**_measured(study))
         run = _Run.of(study, directory, attached, progress, cluster)
-        run.whole.begin()
+        run.begin()
         return run.play(started)
 
 
@@ -90,12 +90,15 @@ def resume(out: Path, *, progress: Progress, cluster: Cluster | None = None) -> 
         tree = read_checkpoint(out)
         study = prepare(scenario)
         _require_same_phones(study, cluster)
+        replay = directory.manifest().get("replay")
+        again = None if replay is None else Path(replay)
+        attached = take_seats(study.population, (), again)
         require_going(out)
         directory.add(**_measured(study))  # not there yet where the run had only just begun
-        run = _Run.of(study, directory, Attached({}), progress, cluster)
+        run = _Run.of(study, directory, attached, progress, cluster)
         if tree is None:
             run.ledger.begin_again()
-            run.whole.begin()
+            run.begin()
         else:
             run.whole.restore(tree)
         return run.play(started)
@@ -155,6 +158,11 @@ class _Run:
         whole = Whole(study, recorder, directory.path, attached, progress, train)
         before_uj = population.state["battery_uj"].copy()
         return cls(whole, study, recorder, ledger, directory, attached, before_uj)
+
+    def begin(self) -> None:
+        """Begin, with what a recorded run says of its devices, if one is replayed."""
+        self.attached.note_recorded(self.ledger)
+        self.whole.begin()
 
     def play(self, started_s: float) -> dict[str, Any]:
         """Play to the end, settle every phone's accounts, and return the summary."""

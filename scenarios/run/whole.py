@@ -212,7 +212,7 @@ def _kept(study: Experiment, attached: Attached, protocol: object) -> bool:
     What real devices and transfers over shared cells are in the middle of cannot, nor what a
     protocol or a server rule remembers without deriving from ``Stateful``.
     """
-    if attached.phones or study.population.cells is not None:
+    if attached.devices or study.population.cells is not None:
         return False
     server = getattr(study.learning, "server", protocol)
     return isinstance(protocol, Stateful) and isinstance(server, Stateful)

@@ -49,6 +49,13 @@ class Attached:
         """The rows whose device computes as this host does."""
         return frozenset(one.phone for one in self.devices if one.same_instructions)
 
+    def note_recorded(self, ledger: Ledger) -> None:
+        """Write what the recorded run, if there is one, says that its devices have not shown."""
+        if self.replay is not None:
+            events = read(self.replay, "events")
+            mine = events[events["kind"] == _NOT_IMPOSED.encode()]
+            ledger.note("events", **columns_of("events", mine))
+
     def note(self, directory: RunDirectory) -> None:
         """Write into the manifest which phones are real, and whether jobs are recorded ones."""
         noted: dict[str, object] = {}
@@ -121,9 +128,6 @@ def fleet_of(
 
     evidence = Evidence(folder, lambda row: ledger.note("measures", **row), note)
     if attached.replay is not None:
-        events = read(attached.replay, "events")
-        mine = events[events["kind"] == _NOT_IMPOSED.encode()]
-        ledger.note("events", **columns_of("events", mine))
         return ReplayFleet(engine, population, attached.replay, evidence)
     simulated: Fleet
     if scenario.play == "exact":

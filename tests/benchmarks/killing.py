@@ -1,13 +1,14 @@
-"""Kill runs at random moments and resume them: `python -m tests.benchmarks.killing [RUNS] [FROM]`.
+"""Kill runs at random moments and resume them: `python -m tests.benchmarks.killing`.
 
 Protocols and plays take turns; what else there is (rule, table, churn, faults, transforms, releases
 where something can ship) is drawn as the swarm draws it, but always on. Each run is a process of
 its own, forked off one that has imported everything, that gets SIGKILL up to five times at moments
 that are drawn from the time that the undisturbed run took; each time another process goes on with
-what is there. A line a run, then how many ledgers were equal, byte for byte, as JSON; the exit code
-says whether all were.
+what is there. The last ones are replays of a run in which real devices took part. A line a run,
+then how many ledgers were equal, byte for byte, as JSON; the exit code says whether all were.
 """
 
+import argparse
 import json
 import os
 import shutil
@@ -25,6 +26,7 @@ from droidloop.platform.draws import Draws
 from droidloop.platform.errors import ScenarioError
 from droidloop.scenarios.run import checkpoints
 from droidloop.scenarios.run.run import execute, resume
+from droidloop.scenarios.schema.load import load
 from droidloop.scenarios.schema.schema import Scenario
 from tests.scenarios.killed_runs import PLAYS, digest
 from tests.swarm.__main__ import commit
@@ -91,55 +93,81 @@ def ended(child: int, after_s: float | None) -> bool:
         time.sleep(0.001)
 
 
-def goes_on(content: Content, out: Path) -> None:
+def goes_on(one: Scenario, out: Path, replay: Path | None) -> None:
     """Begin the run in *out*, or go on with it."""
     checkpoints.SHARE = 1e9  # after every turn, whatever that costs
     if not (out / "run.json").exists():
-        execute(Scenario.of(content), out, replay=None, progress=quiet)
+        execute(one, out, replay=replay, progress=quiet)
     elif json.loads((out / "run.json").read_text())["state"] != "complete":
         resume(out, progress=quiet)
 
 
-def killed(content: Content, out: Path, whole_s: float, draws: Draws) -> int:
-    """Play *content* into *out*, killed up to ``KILLS`` times; return how often it was."""
-    kills = 0
+def killed(one: Scenario, folder: Path, replay: Path | None, draws: Draws) -> tuple[int, bool]:
+    """Play *one* below *folder*, whole and killed up to ``KILLS`` times.
+
+    Return how often it was, and whether the ledgers are equal.
+    """
+    whole, out, kills = folder / "whole", folder / "killed", 0
+    begin_s = time.monotonic()
+    ended(forked(lambda: goes_on(one, whole, replay)), None)
+    whole_s = time.monotonic() - begin_s
     for number in range(1 + int(draws.integers(0, 0, KILLS))):
         after_s = float(draws.uniform(1, number)) * whole_s
-        kills += ended(forked(lambda: goes_on(content, out)), after_s)
-    ended(forked(lambda: goes_on(content, out)), None)
-    return kills
+        kills += ended(forked(lambda: goes_on(one, out, replay)), after_s)
+    ended(forked(lambda: goes_on(one, out, replay)), None)
+    return kills, digest(out) == digest(whole)
 
 
-def main(runs: int, first: int = 0) -> int:
-    """Kill and resume *runs* runs; return the exit code."""
+def recorded(folder: Path) -> tuple[Scenario, Path]:
+    """Return a scenario of twelve phones, and a run of it in which three were devices.
+
+    LiteRT in processes of this host stands in for them; one fails at first, one sends nonsense.
+    """
+    from tests.phone.image import CACHE
+    from tests.scenarios.run.test_mixed import ALONE, AMONG, FAULTS, Faulty, HostRunner, Liar
+    from tests.scenarios.run.test_mixed import play as play_mixed
+
+    settings = {**AMONG, "protocol.rounds": 4}
+    os.environ["XDG_CACHE_HOME"] = str(CACHE / "cache")  # training steps take long to export
+    devices = {0: Faulty(*FAULTS.values()), 3: HostRunner(), 7: Liar()}
+    run = play_mixed(folder / "mixed", devices, settings)
+    file = folder / "mixed.toml"
+    file.write_text(ALONE)
+    return load(file, [f"{key}={value}" for key, value in settings.items()]), run
+
+
+def main(runs: int, first: int, mixed: int) -> int:
+    """Kill and resume *runs* runs and *mixed* ones; return the exit code."""
     counts: Counter[str] = Counter()
-    protocols: Counter[str] = Counter()
+    kinds: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as name, quick():
-        for number in range(first, first + runs):
-            content, folder = everything(number), Path(name, str(number))
-            whole, out = folder / "whole", folder / "killed"
-            if content["delivery"]["variant"] != "none":  # exported here: forks have the package
-                execute(Scenario.of(content), folder / "first", replay=None, progress=quiet)
-            begin_s = time.monotonic()
-            ended(forked(lambda c=content, w=whole: goes_on(c, w)), None)  # type: ignore[misc]
-            whole_s = time.monotonic() - begin_s
-            kills = killed(content, out, whole_s, Draws(number, "killing"))
-            verdict = "equal" if digest(out) == digest(whole) else "DIFFERENT"
-            counts[verdict] += 1
+        replayed = recorded(Path(name)) if mixed else None
+        for number in range(first, first + runs + mixed):
+            folder = Path(name, str(number))
+            if replayed is not None and number >= first + runs:
+                (one, replay), kind = replayed, "mixed"
+            else:
+                content = everything(number)
+                one, replay, kind = Scenario.of(content), None, content["protocol"]["kind"]
+                if content["delivery"]["variant"] != "none":  # forks then have the package
+                    execute(one, folder / "first", replay=None, progress=quiet)
+            kills, equal = killed(one, folder, replay, Draws(number, "killing"))
+            counts["equal" if equal else "different"] += 1
             counts[f"killed {kills} times"] += 1
-            kind = content["protocol"]["kind"]
-            protocols[kind] += 1
-            what = f"{kind} {content['training']['rule']} {content['play']}"
-            print(
-                f"{number:3} {what:28} {whole_s:5.1f} s, killed {kills} times: {verdict}",
-                flush=True,
-            )
-            if verdict == "equal":
-                shutil.rmtree(folder)
-    facts = {"runs": runs, "equal": counts["equal"], "counts": dict(sorted(counts.items()))}
-    print(json.dumps(facts | {"protocols": dict(sorted(protocols.items())), "commit": commit()}))
-    return 0 if counts["equal"] == runs else 1
+            kinds[kind] += 1
+            what = f"{kind} {one.rule.name} {one.play}"
+            print(f"{number:3} {what:28} killed {kills} times: {'equal' if equal else 'DIFFERENT'}")
+            sys.stdout.flush()
+            shutil.rmtree(folder)
+    facts = {"runs": runs + mixed, "first": first, "counts": dict(sorted(counts.items()))}
+    print(json.dumps(facts | {"kinds": dict(sorted(kinds.items())), "commit": commit()}))
+    return int(counts["different"] > 0)
 
 
 if __name__ == "__main__":
-    sys.exit(main(*map(int, sys.argv[1:])) if sys.argv[1:] else main(200))
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.killing")
+    parser.add_argument("--runs", type=int, default=180)
+    parser.add_argument("--from", dest="first", type=int, default=0)
+    parser.add_argument("--mixed", type=int, default=20)
+    given = parser.parse_args()
+    sys.exit(main(given.runs, given.first, given.mixed))

@@ -54,12 +54,18 @@ def smaller(content: Content, played: Played) -> Content:
 def swarm(first: int, seeds: int, minutes: float, *, shrink: bool) -> int:
     """Play the seeds from *first* on; return how many broke an invariant."""
     begin_s, broken = time.monotonic(), 0
-    events, done, faults = 0, 0, Counter[str]()
+    events, done, refused, faults = 0, 0, 0, Counter[str]()
     ways: Counter[str] = Counter()
 
     def so_far() -> dict[str, Any]:
         took_s = round(time.monotonic() - begin_s, 1)
-        found = {"seeds": done, "from": first, "events": events, "broken": broken}
+        found = {
+            "seeds": done,
+            "from": first,
+            "refused": refused,
+            "events": events,
+            "broken": broken,
+        }
         return found | {
             "faults": dict(sorted(faults.items())),
             "ways": dict(sorted(ways.items())),
@@ -73,6 +79,7 @@ def swarm(first: int, seeds: int, minutes: float, *, shrink: bool) -> int:
         content, _ = scenario_of(seed)
         played = play(content)
         done, events = done + 1, events + played.events
+        refused += played.refused
         faults.update(played.faults)
         ways[f"{content['protocol']['kind']} {content['training']['rule']}"] += 1
         if played.broken is not None:

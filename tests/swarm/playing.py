@@ -14,7 +14,7 @@ from droidloop.models.packages.export import export
 from droidloop.models.packages.exportable import Graph
 from droidloop.models.packages.package import Package
 from droidloop.platform.draws import Draws
-from droidloop.platform.errors import DroidloopError
+from droidloop.platform.errors import DroidloopError, UsageError
 from droidloop.platform.ledger import read, texts
 from droidloop.platform.workers import use_threads
 from droidloop.scenarios.run import checkpoints
@@ -38,11 +38,13 @@ class Played:
     Attributes:
         events: that were handled, in all ways of playing.
         faults: the kinds of those that were on.
+        refused: whether what it chooses does not go together.
         broken: the invariant that does not hold, and what was seen; None: all hold.
     """
 
     events: int = 0
     faults: list[str] = field(default_factory=list)
+    refused: bool = False
     broken: tuple[str, str] | None = None
 
 
@@ -90,6 +92,8 @@ def play(content: Content) -> Played:
             _all_ways(Scenario.of(content), content, Path(name), played)
         except BrokenError as error:
             played.broken = error.invariant, str(error)
+        except UsageError:  # what depends on the data is refused later, in a line
+            played.refused = True
         except DroidloopError as error:  # a user's mistake is none of a scenario that was accepted
             played.broken = "error", f"{type(error).__name__}: {error}"
         except Exception as error:

@@ -3,7 +3,7 @@
 python -m tests.swarm --seeds 500 --from 0      seeds 0 to 499; a failing one is shrunk and shown
 python -m tests.swarm --from 17                 seed 17 alone, again
 python -m tests.swarm --scenario FILE           a scenario in JSON, as a failing seed leaves it
-python -m tests.swarm --bugs                    plant each bug; how many seeds until it is found
+python -m tests.swarm --bugs [NAME ...]         plant each bug; how many seeds until it is found
 
 Results are JSON lines on standard output, one for each thousand seeds and one at the end.
 """
@@ -114,16 +114,16 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=1e9)
     parser.add_argument("--no-shrink", action="store_true")
     parser.add_argument("--scenario", type=Path)
-    parser.add_argument("--bugs", action="store_true")
+    parser.add_argument("--bugs", nargs="*", choices=BUGS)
     given = parser.parse_args()
     with quick():
         if given.scenario is not None:
             played = play(json.loads(given.scenario.read_text()))
             told(events=played.events, faults=played.faults, broken=played.broken)
             return int(played.broken is not None)
-        if given.bugs:
+        if given.bugs is not None:
             missed = 0
-            for name in BUGS:
+            for name in given.bugs or BUGS:
                 seeds, seen = find(name, given.first)
                 missed += seeds is None
                 told(bug=name, seeds=seeds, seen=seen, commit=commit())

@@ -19,9 +19,9 @@ def require_all(folder: Path, content: dict[str, Any]) -> None:
         BrokenError: one does not hold.
     """
     jobs, devices, events = (read(folder, name) for name in ("jobs", "devices", "events"))
+    _jobs(jobs)
     _energy(jobs, devices)
     _bytes(jobs, devices)
-    _jobs(jobs)
     _time(jobs, devices, events)
     _gates(folder, jobs, events, content)
 
@@ -56,8 +56,9 @@ def _bytes(jobs: Rows, devices: Rows) -> None:
 
 def _jobs(jobs: Rows) -> None:
     numbers = np.sort(jobs["job"])
-    same = np.array_equal(numbers, np.arange(len(jobs)))
-    require(same, "jobs", "numbers of jobs are missing or there twice")
+    require(not (np.diff(numbers) == 0).any(), "outcome", "a job has two outcomes")
+    whole = np.array_equal(numbers, np.arange(len(jobs)))
+    require(whole, "jobs", "a number is missing")
     known = np.isin(jobs["outcome"], [int(one) for one in Outcome if one is not Outcome.PLANNED])
     require(bool(known.all()), "outcome", "a job has no outcome")
 

@@ -10,7 +10,9 @@ from droidloop.platform.errors import ScenarioError
 from droidloop.platform.jobs import Kind, Outcome
 from droidloop.platform.ledger import Rows, read
 from droidloop.platform.registry import names
+from droidloop.platform.rundir import RunDirectory
 from droidloop.platform.units import HOUR_US
+from droidloop.scenarios.pages.run_charts import charts_of
 from droidloop.scenarios.reports.fault_facts import fault_lines, windows_of
 from droidloop.scenarios.run import checkpoints
 from droidloop.scenarios.run.run import resume
@@ -74,6 +76,10 @@ def test_a_server_that_is_down_is_reached_by_nobody(tmp_path: Path) -> None:
     assert not down.any()
     assert (jobs["plan_us"] >= 3.5 * HOUR_US).any()
     assert answer["faults"] == {"server-down": {"times": 1, "hours": 2.0}}
+    [chart] = [
+        one for one in charts_of(RunDirectory.open(tmp_path / "run")) if one.name == "faults"
+    ]
+    assert [(row["low"], row["high"]) for row in chart.rows] == [(1.5, 3.5)]
     assert fault_lines(answer) == ["faults: server-down 1 times, 2 h"]
     assert happened(tmp_path / "run", "fault") == [
         (1.5, -1, "server-down"),

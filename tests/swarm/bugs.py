@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from droidloop.devices.fleets.fleet import ExactFleet
-from droidloop.models.federated import fedmf
+from droidloop.models.federated import fedmf, uploads
 from droidloop.platform.jobs import Jobs, Kind, Outcome
 from droidloop.platform.ledger import Ledger
 from droidloop.platform.messages import Messages
@@ -78,7 +78,7 @@ def failures_are_overlooked(patch: pytest.MonkeyPatch) -> None:
 
 def a_vector_rides_along(patch: pytest.MonkeyPatch) -> None:
     """The first row of an upload is the user's own vector."""
-    made = fedmf.messages_of
+    made = uploads.messages_of
 
     def leaky(rule: Any, cohort: Any, data: Any, base: Any, kind: Any, named: Any) -> Messages:
         messages = made(rule, cohort, data, base, kind, named)

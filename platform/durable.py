@@ -46,7 +46,7 @@ def replacing(path: Path) -> Iterator[Path]:
 def reason_of(error: BaseException) -> str:
     """Return in a line what went wrong, and what helps if that is known."""
     said = error.strerror if isinstance(error, OSError) else None
-    reason = said or (str(error).splitlines() or [type(error).__name__])[0]
+    reason = ((said or str(error)).splitlines() or [type(error).__name__])[0]
     remedy = REMEDIES.get(getattr(error, "errno", None) or 0)
     return reason if remedy is None else f"{reason}: {remedy}"
 

@@ -123,8 +123,9 @@ def recorded(folder: Path) -> tuple[Scenario, Path]:
 
     LiteRT in processes of this host stands in for them; one fails at first, one sends nonsense.
     """
+    from droidloop.devices.android.runners.host_runner import HostRunner
     from tests.phone.image import CACHE
-    from tests.scenarios.run.test_mixed import ALONE, AMONG, FAULTS, Faulty, HostRunner, Liar
+    from tests.scenarios.run.test_mixed import ALONE, AMONG, FAULTS, Faulty, Liar
     from tests.scenarios.run.test_mixed import play as play_mixed
 
     settings = {**AMONG, "protocol.rounds": 4}

@@ -18,7 +18,6 @@ from typing import Self
 import numpy as np
 
 from droidloop.platform.arrays import Array
-from droidloop.platform.durable import reason_of
 from droidloop.platform.errors import PackageError
 
 from .manifest import DTYPES, MANIFEST, MANIFEST_LIMIT_BYTES, FileEntry, Manifest, Variant
@@ -294,18 +293,14 @@ def _holds(folder: Path, manifest: bytes) -> bool:
 
 
 def _write_beside(folder: Path, files: Mapping[str, bytes]) -> None:
-    beside = None
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         for name, data in files.items():
             path = beside / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
         beside.chmod(0o755)
         os.rename(beside, folder)
-    except OSError as error:
-        raise PackageError(f"{folder}: cannot be written ({reason_of(error)})") from error
     finally:
-        if beside is not None:
-            shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(beside, ignore_errors=True)

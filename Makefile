@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev demo test check sbom audit bench reference phone phone-stop pins clean
+.PHONY: help install dev demo test check sbom audit bench reference swarm phone phone-stop pins clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 18
@@ -67,6 +67,9 @@ bench: dev  ## print the benchmark table; ROW=name for one row as a JSON line
 
 reference: dev  ## reproduce published figures (an hour); ROW=name for one row as JSON
 	@$(BIN)/python -m tests.reference $(ROW)
+
+swarm: dev  ## play random small scenarios and check invariants; ARGS="--seeds 10000 --from 0"
+	@$(BIN)/python -m tests.swarm --seeds 200 $(ARGS)
 
 phone: dev  ## start two small machines that answer adb like phones
 	@.ci/packages.sh .ci/phone-packages

@@ -4,14 +4,17 @@ Arrays are tensors, everything else is JSON in the file's header. An array that 
 several places is written once, and is one array again when it is read.
 """
 
+import errno
 import json
 import os
+import re
 import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .durable import replacing
 from .errors import LedgerError
 from .state import Tree
 
@@ -27,6 +30,7 @@ def write_checkpoint(folder: Path, tree: Tree) -> int:
     Raises:
         LedgerError: it cannot be written.
     """
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     arrays: dict[str, Any] = {}
@@ -34,15 +38,20 @@ def write_checkpoint(folder: Path, tree: Tree) -> int:
     body = json.dumps(_split(tree, arrays, seen))
     words = {"format": _FORMAT, "tree": body, "crc32": _sum_of(body, arrays)}
     path = folder / NAME
-    beside = path.with_suffix(".tmp")
-    try:
-        save_file(arrays, beside, words)
-        os.replace(beside, path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        reason = error.strerror or error
-        raise LedgerError(f"{path}: cannot be written ({reason})") from error
-    return path.stat().st_size
+    with replacing(path) as beside:
+        try:
+            save_file(arrays, beside, words)
+        except SafetensorError as error:  # so it says that the disk is full
+            raise _system_error(error) from error
+        size = beside.stat().st_size
+    return size
+
+
+def _system_error(error: Exception) -> OSError:
+    """Return what the system said in *error*, a text that ends in ``(os error 28)``."""
+    found = re.search(r"os error (\d+)", str(error))
+    number = int(found[1]) if found else errno.EIO
+    return OSError(number, os.strerror(number))
 
 
 def read_checkpoint(folder: Path) -> Tree:

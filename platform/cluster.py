@@ -4,6 +4,7 @@ What a call reads and is the same for many calls is shared: it goes to each proc
 and its answer are arrays of their own; nothing is kept on a machine that could be lost with it.
 """
 
+import contextlib
 import functools
 import importlib
 import logging
@@ -43,7 +44,9 @@ class Cluster:
                 "give HOST:PORT of a cluster that `ray start --head` has started"
             ) from error
         try:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+            # Ray has its processes import from the folder in which it is joined: from none of ours
+            with contextlib.chdir("/"):
+                ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except Exception as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise UsageError(f"--ray {address}: {reason}; look at `ray status` there") from error

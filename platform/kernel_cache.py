@@ -10,6 +10,7 @@ import pickle
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -19,6 +20,9 @@ from numba.core import serialize, types
 from numba.core.caching import _Cache
 from numba.core.compiler import CompileResult
 
+from .durable import reason_of
+from .errors import UsageError
+from .places import cache_folder
 from .reach import reach_of
 
 _KEEP_S = 86_400
@@ -56,9 +60,12 @@ class KernelCache(_Cache):
         target_context.refresh()
         try:
             payload = pickle.loads(path.read_bytes())
-        except (FileNotFoundError, EOFError, pickle.UnpicklingError):
+            return _rebuilt(target_context, *payload)
+        except FileNotFoundError:
+            return None
+        except Exception as error:  # whatever a damaged file makes of numba's reader
+            _tell(f"{path}: cannot be used ({reason_of(error)})")
             return None  # compiled anew, and written over
-        return _rebuilt(target_context, *payload)
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep the compilation *data* for *sig*."""
@@ -122,11 +129,11 @@ def _folder_for(source: Path) -> Path | None:
     """Return a writable folder for the kernels of the folder *source*, or None, said once."""
     if source not in _folders:
         name = f"{source.name}-{hashlib.blake2b(bytes(source), digest_size=6).hexdigest()}"
-        home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
         chosen = os.environ.get("NUMBA_CACHE_DIR")
-        tried = [source / "__pycache__", home / "droidloop" / "kernels" / name]
-        if chosen:
-            tried = [Path(chosen, name)]
+        tried = [Path(chosen, name)] if chosen else [source / "__pycache__"]
+        if not chosen:
+            with suppress(UsageError):  # no home, so nothing can be kept there
+                tried.append(cache_folder("kernels") / name)
         _folders[source] = next(filter(_writable, tried), None)
         if _folders[source] is None:
             _tell(f"{tried[-1]}: not writable")

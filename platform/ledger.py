@@ -9,8 +9,6 @@ Words are kept as numbers in a list until they are written, so they are of any l
 says of which version its columns are; older ones are read with the defaults of what they lack.
 """
 
-import contextlib
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +18,7 @@ import numpy as np
 
 from .arrays import IntArray
 from .columns import Table
+from .durable import reason_of, replacing
 from .errors import LedgerError
 from .shards import shards
 from .state import Tree
@@ -132,6 +131,10 @@ class Ledger:
         """
         self._flush(None)
         self.wait()
+        self._writer.shutdown()
+
+    def let_go(self) -> None:
+        """Wait for what is being written, and write nothing more: the run goes no further."""
         self._writer.shutdown()
 
     def wait(self) -> None:
@@ -291,9 +294,7 @@ def _write_parquet(path: Path, columns: dict[str, Any], table: Table, words: lis
     marked = pa.table(arrays)
     if table.version > 1:  # a segment that says nothing is of the first version
         marked = marked.replace_schema_metadata({_VERSION: str(table.version)})
-    beside = path.with_suffix(".tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as beside:
         # one thread's order, one codec and one row group size: equal rows give equal bytes
         pq.write_table(
             marked,
@@ -304,11 +305,6 @@ def _write_parquet(path: Path, columns: dict[str, Any], table: Table, words: lis
             row_group_size=1 << 16,
             write_page_checksum=True,
         )
-        os.replace(beside, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
-        raise LedgerError(f"{path}: cannot be written ({reason_of(error)})") from error
 
 
 def segment_name(number: int) -> str:
@@ -393,8 +389,3 @@ def _values(column: "pa.ChunkedArray[Any]", kind: type) -> Any:
     coded: Any = column.combine_chunks().dictionary_encode()
     words = [word.encode() for word in coded.dictionary.to_pylist()]
     return np.array(words or [b""])[coded.indices.to_numpy()]
-
-
-def reason_of(error: BaseException) -> str:
-    """Return the first line of what a library said."""
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -32,6 +32,7 @@ HOMES = {
     "policy": ("scenarios/policies",),
     "unlearning": ("models/unlearning",),
     "tracker": ("scenarios/trackers",),
+    "fault": ("scenarios/faults",),
 }
 """The rooms in which droidloop's own choices of each kind lie."""
 
@@ -46,6 +47,7 @@ KEYS = {
     "policy": "protocol.policy",
     "unlearning": "unlearning.kind",
     "tracker": "--track",
+    "fault": "faults",
 }
 """The key of a scenario, or the option, that names a choice of each kind."""
 

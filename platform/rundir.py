@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import json
-import os
 import platform as machine
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -13,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from .durable import replacing
 from .errors import LedgerError, UsageError, shown
+from .held import LOCK
 from .ledger import SCHEMA_VERSION, Ledger
 from .listed import require_listed
 from .reading import bounded
@@ -26,6 +27,8 @@ _LISTS = 2
 _ODD = (KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError)
 """What comes of using values that are missing, or of another kind or size."""
 _NEEDED = {"seed": int, "scenario": dict, "state": str}
+_UNBEGUN = {LOCK, f"{MANIFEST}.tmp"}
+"""What a run leaves that was killed before it began."""
 _LIBRARIES = ("simpy", "numpy", "numba", "torch", "pyarrow", "ai-edge-litert")
 
 
@@ -38,7 +41,11 @@ class RunDirectory:
     @staticmethod
     def require_free(path: Path) -> None:
         """Raise UsageError if *path* exists and is not an empty directory."""
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        try:
+            free = not path.exists() or {one.name for one in path.iterdir()} <= _UNBEGUN
+        except OSError:  # a file, or a folder that cannot be looked into
+            free = False
+        if not free:
             raise UsageError(f"{path}: already there; choose another --out or remove it")
 
     @classmethod
@@ -121,14 +128,14 @@ class RunDirectory:
         """Check that the run here can go on, with the same bytes as if it had not ended.
 
         Raises:
-            UsageError: it is complete, has phones that are real or recorded, or began elsewhere.
+            UsageError: it is complete, has phones that are real, or began elsewhere.
         """
         content = self.manifest()
         if content.get("state") == "complete":
             raise UsageError(f"{self.path}: the run is complete; see `droidloop report`")
-        if "devices" in content or "replay" in content:
+        if "devices" in content and "replay" not in content:
             raise UsageError(
-                f"{self.path}: a run with real or recorded devices cannot be resumed; run it again"
+                f"{self.path}: a run with real devices cannot be resumed; run it again"
             )
         for key, here in _surroundings().items():
             if content.get(key) != here:
@@ -206,10 +213,13 @@ def _surroundings() -> dict[str, Any]:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Write *text* beside *path* and rename: a reader sees the old file or the new one."""
-    beside = path.with_name(path.name + ".tmp")
-    beside.write_text(text)
-    os.replace(beside, path)
+    """Write *text* beside *path* and rename: a reader sees the old file or the new one.
+
+    Raises:
+        LedgerError: it cannot be written.
+    """
+    with replacing(path) as beside:
+        beside.write_text(text)
 
 
 def instruction_set() -> list[str]:

@@ -1,12 +1,18 @@
 """A process that does one job after the other for the one that started it, and ends with it."""
 
+import _thread
 import json
 import os
 import queue
+import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
+
+_GRACE_S = 2.0
+"""What is under way has this long to end when whoever started this process is gone."""
 
 
 def serve(work: Callable[[Any], Any], idle_s: float | None = None) -> None:
@@ -31,4 +37,7 @@ def serve(work: Callable[[Any], Any], idle_s: float | None = None) -> None:
 def _read(jobs: queue.Queue[str]) -> None:
     for line in sys.stdin:
         jobs.put(line)
+    if callable(signal.getsignal(signal.SIGTERM)):  # contexts may still remove their folders
+        _thread.interrupt_main(signal.SIGTERM)
+        time.sleep(_GRACE_S)
     os._exit(1)

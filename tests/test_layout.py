@@ -83,6 +83,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "runtime": {"schema"},
         "policies": {"schema", "runtime"},
         "trackers": {"runtime"},
+        "faults": {"schema"},
         "protocols": {"schema", "runtime"},
         "delivery": {"schema", "runtime"},
         "reports": {"schema"},

@@ -30,7 +30,11 @@ class AndroidError(DeviceError):
     def __init__(self, who: str, what: str, remedy: str | None = None) -> None:
         self.who = who
         self.what = one_line(what)
-        super().__init__(f"{one_line(who)}: {self.what}; {remedy or self.remedy}")
+        self._message = f"{one_line(who)}: {self.what}; {remedy or self.remedy}"
+        super().__init__(who, what, remedy)  # what it is made of: SimPy makes another of its kind
+
+    def __str__(self) -> str:
+        return self._message
 
 
 class ServerError(AndroidError):
@@ -95,6 +99,7 @@ class CommandError(AndroidError):
     def __init__(self, who: str, what: str, exit_code: int) -> None:
         self.exit_code = exit_code
         super().__init__(who, what)
+        self.args = (who, what, exit_code)
 
 
 class OutputTooLongError(AndroidError):
@@ -171,4 +176,8 @@ class ParseError(DeviceError):
     def __init__(self, source: str, what: str, text: str = "") -> None:
         self.source = source
         shown = f": {one_line(text, 80)!r}" if text.strip() else ""
-        super().__init__(f"{source}: {what}{shown}; report the output and the device")
+        self._message = f"{source}: {what}{shown}; report the output and the device"
+        super().__init__(source, what, text)
+
+    def __str__(self) -> str:
+        return self._message

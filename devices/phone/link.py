@@ -6,8 +6,11 @@ from droidloop.network.radio import CELLULAR, NO_RADIO, WIFI
 from droidloop.network.trace import value_at
 from droidloop.platform.law import law
 
+from .faults import Ill, fault_at
 from .presence import OFF, home_at, presence_at
 from .world import World
+
+_CUT_OFF = int(Ill.CUT_OFF)
 
 
 @law
@@ -53,6 +56,11 @@ def link_at(world: World, phone: int, t_us: int, unmetered: bool) -> tuple[int, 
     presence, until_us = presence_at(world, phone, t_us)
     if presence <= OFF:
         return NO_RADIO, 0, 0, until_us
+    if traits.faults != 0:
+        cut_off, change_us = fault_at(world, phone, _CUT_OFF, t_us)
+        until_us = min(until_us, change_us)
+        if cut_off:
+            return NO_RADIO, 0, 0, until_us
     if traits.wifi >= 0:
         home, home_until_us = home_at(world, phone, t_us)
         until_us = min(until_us, home_until_us)

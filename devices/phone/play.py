@@ -13,6 +13,7 @@ from droidloop.platform.workers import in_threads
 
 from .battery import advance
 from .charging import charger_at
+from .faults import Ill, fault_at
 from .needs import hindered_at, interrupted_at
 from .presence import GONE, IN_USE, OFF, presence_at
 from .thermal import computing_ends, heat_up
@@ -23,6 +24,7 @@ _REFUSED_RAM = int(Outcome.REFUSED_RAM)
 _REFUSED_STORAGE = int(Outcome.REFUSED_STORAGE)
 _REFUSED_BATTERY = int(Outcome.REFUSED_BATTERY)
 _REFUSED_RUNTIME = int(Outcome.REFUSED_RUNTIME)
+_FULL = int(Ill.FULL)
 _LOST_KILLED = int(Outcome.LOST_KILLED)
 PROCESS_KEPT_US = 1800 * SECOND_US  # Android's MAX_EMPTY_TIME (AOSP, ProcessList.java)
 _WAKE_US = 300_000  # from suspend to running: assumed
@@ -72,6 +74,10 @@ def _refusal(world: World, row: Any) -> int:
         return _REFUSED_RAM
     if row.storage_bytes > traits.free_storage_bytes:
         return _REFUSED_STORAGE
+    if row.storage_bytes > 0 and traits.faults != 0:
+        full, _ = fault_at(world, row.phone, _FULL, world.state[row.phone].t_us)
+        if full:
+            return _REFUSED_STORAGE
     if world.state[row.phone].battery_uj < traits.floor_uj:
         return _REFUSED_BATTERY
     return 0

@@ -12,12 +12,14 @@ from droidloop.platform.draws import uniform_at
 from droidloop.platform.law import law
 from droidloop.platform.units import DAY_US, HOUR_US, MINUTE_US
 
+from .faults import Ill, fault_at
 from .world import World
 
 GONE = 0
 OFF = 1
 IDLE = 2
 IN_USE = 3
+_FAULT_OFF = int(Ill.OFF)
 DIGITS = 1 << 20
 """What is left of a uniform number beyond its first 20 digits is uniform again."""
 
@@ -57,6 +59,16 @@ def _session(world: World, phone: int, hour: int) -> tuple[int, int]:
 @law
 def presence_at(world: World, phone: int, t_us: int) -> tuple[int, int]:
     """Return GONE, OFF, IDLE or IN_USE at *t_us*, and until when at least."""
+    presence, until_us = _usual_presence(world, phone, t_us)
+    if world.traits[phone].faults == 0 or presence == GONE:
+        return presence, until_us
+    off, change_us = fault_at(world, phone, _FAULT_OFF, t_us)
+    return OFF if off else presence, min(until_us, change_us)
+
+
+@law
+def _usual_presence(world: World, phone: int, t_us: int) -> tuple[int, int]:
+    """Return what it is without faults."""
     traits = world.traits[phone]
     if t_us < traits.join_us:
         return GONE, traits.join_us

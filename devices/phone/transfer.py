@@ -10,6 +10,7 @@ from droidloop.platform.law import law
 from droidloop.platform.units import between, reached
 
 from .battery import advance
+from .faults import early_us
 from .link import link_at
 from .needs import needs_direct, needs_unmetered, transfer_interrupted_at
 from .presence import OFF, presence_at
@@ -25,7 +26,8 @@ _LOST_COVERAGE = int(Outcome.LOST_COVERAGE)
 @law
 def limit_at(world: World, row: Any) -> int:
     """Return the time at which a job ends whatever its phone does."""
-    return int(min(row.deadline_us, world.traits[row.phone].leave_us))
+    deadline_us = row.deadline_us - early_us(world, row.phone, row.plan_us)
+    return int(min(deadline_us, world.traits[row.phone].leave_us))
 
 
 @law

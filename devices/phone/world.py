@@ -59,6 +59,7 @@ TRAITS_DTYPE = np.dtype(
         ("charge_offset_us", np.int64),
         ("throttle_us", np.int64),  # of computing at full speed; NEVER_US: for ever
         ("throttle_percent", np.int64),  # of full speed after that
+        ("faults", np.int64),  # a bit for each entry of the plan of faults that may hit it
     ]
 )
 
@@ -114,3 +115,5 @@ class World(NamedTuple):
     quality: Table  # parallel to radios; empty: constant round trips, no losses
     map: Map  # of cells and phones; without phones: coverage by region
     direct: Table  # the link from phone to phone; empty: there is none
+    faults: Table  # entries of the plan of faults; empty: there are none
+    windows: IntArray  # of these, start and end, shape (windows, 2)

@@ -20,6 +20,7 @@ from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.units import DAY_US, HOUR_US, NEVER_US
 
+from .faulty import FaultSpec, Plan, plan_of
 from .profiles import GIB, PROFILES, Profile
 from .radios import BY_PHONE, RATES, RadioTable, quality_rows, radio_table, technology
 from .radios import MBIT as MBIT
@@ -57,6 +58,7 @@ class PopulationSpec:
     off_at_night_share: float = 0.1
     battery_floor: float = 0.15
     churn: ChurnSpec = field(default_factory=ChurnSpec)
+    faults: tuple[FaultSpec, ...] = ()
     start_hour: float = 0.0
     """Local time at which the run starts, in the middle of the population."""
     time_spread_h: float = 0.0
@@ -74,8 +76,9 @@ class PopulationSpec:
 class Population:
     """A population: the *world* that laws read, and the names behind its numbers.
 
-    *stays* say when its phones are there. *of_class* returns traits and state of all phones as they
-    would be in that class: of the same owners, with their habits, links and places.
+    *stays* say when its phones are there, *faults* what goes wrong. *of_class* returns traits and
+    state of all phones as they would be in that class: of the same owners, with their habits,
+    links and places.
     """
 
     world: World
@@ -85,6 +88,7 @@ class Population:
     cells: Cells | None = None
     stays: Stays = field(default_factory=lambda: np.zeros(0, STAY_DTYPE))
     of_class: Callable[[int], tuple[Table, Table]] | None = None
+    faults: Plan = field(default_factory=Plan)
 
     def __len__(self) -> int:
         return len(self.world.traits)
@@ -112,9 +116,11 @@ def build(spec: PopulationSpec, draws: Draws) -> Population:
         slow_start=spec.slow_start,
     )
     radios = table.names
+    faults = plan_of(spec.faults, draws.child("faults"))
 
     def of_class(profile: IntArray | int) -> tuple[Table, Table]:
         traits = _traits(spec, table, phones, draws, profile)
+        traits["faults"] = faults.masks(regions, traits["region"])
         return traits, _initial_state(traits, phones, draws.child("battery"))
 
     stays = stays_of(spec.churn, spec.phones, spec.profiles, draws.child("habit"))
@@ -132,9 +138,11 @@ def build(spec: PopulationSpec, draws: Draws) -> Population:
         quality_rows(table) if spec.loss else np.zeros(0, QUALITY_DTYPE),
         _map(spec, traits, draws.child("map")),
         np.zeros(0, DIRECT_DTYPE) if spec.direct is None else spec.direct.row(),
+        faults.entries,
+        faults.windows,
     )
     cells = assign(spec.cells, spec.phones, draws.child("cell")) if spec.cells else None
-    return Population(world, profiles, regions, radios, cells, stays, of_class)
+    return Population(world, profiles, regions, radios, cells, stays, of_class, faults)
 
 
 def _traits(

@@ -5,7 +5,6 @@ each gives for the golden inputs is computed with LiteRT here, and is what a pho
 """
 
 import json
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import numpy as np
 from droidloop.platform.arrays import Array
 from droidloop.platform.errors import PackageError, UsageError
 
-from .export import EXPORTER
+from .export import EXPORTER, export_folder
 from .litert import LiteRT
 from .manifest import DTYPES, FILE_LIMIT_BYTES, TensorSpec
 from .package import Package
@@ -140,11 +139,10 @@ def _made(data: bytes, variants: set[str], timeout_s: float) -> dict[str, bytes]
     """Return the file of each of *variants*, made of the float32 model *data*."""
     if variants == {FLOAT}:
         return {FLOAT: data}
-    with tempfile.TemporaryDirectory(prefix="droidloop-export-") as folder:
-        here = Path(folder)
+    with export_folder() as here:
         (here / f"{FLOAT}.tflite").write_bytes(data)
         (here / "variants.json").write_text(json.dumps(sorted(variants)))
-        EXPORTER.ask(folder, what="quantizing the model", timeout_s=timeout_s)
+        EXPORTER.ask(str(here), what="quantizing the model", timeout_s=timeout_s)
         files = {one: here / f"{one}.tflite" for one in sorted(variants)}
         if missing := [one for one, path in files.items() if not path.exists()]:
             raise PackageError(f"quantizing the model: no {missing[0]} was made; leave it out")

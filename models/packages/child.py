@@ -17,6 +17,8 @@ from typing import IO
 from droidloop.platform.errors import PackageError
 
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt)\b")
+_UNSAID = 120
+"""How Python ends that cannot write to its standard error."""
 _KEPT = {"HOME", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "TMPDIR", "VIRTUAL_ENV"}
 
 
@@ -34,6 +36,7 @@ def run_child(module: str, *args: str, what: str, timeout_s: float) -> str:
             _command(module, *args),
             stdin=subprocess.DEVNULL,
             capture_output=True,
+            start_new_session=True,  # Ctrl-C is for this process, which then ends the child
             env=_environment(),
             timeout=timeout_s,
         )
@@ -61,9 +64,13 @@ class KeptChild:
     def ask(self, job: str, *, what: str, timeout_s: float) -> None:
         """Have it do *job* as ``run_child`` would in a process of its own, with the same errors."""
         with self._one:
-            status, said = self._ask(job, what, timeout_s)
-            if status == 0:  # it had just ended, as nothing was asked for a while
+            try:
                 status, said = self._ask(job, what, timeout_s)
+                if status == 0:  # it had just ended, as nothing was asked for a while
+                    status, said = self._ask(job, what, timeout_s)
+            except KeyboardInterrupt:  # its answer would be taken for that of the next job
+                self.end()
+                raise
             if status is not None:
                 raise PackageError(f"{what}: {_reason(status, said)}")
 
@@ -111,6 +118,7 @@ class KeptChild:
             stdout=subprocess.PIPE,
             stderr=self._said,
             text=True,
+            start_new_session=True,
             env=_environment(),
         )
         atexit.register(self.end)
@@ -140,6 +148,8 @@ def _reason(returncode: int, stderr: str) -> str:
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     raised = [line for line in lines if _EXCEPTION.match(line)]
     reason = (raised or lines or [f"exit code {returncode}, nothing said"])[-1]
+    if returncode == _UNSAID and not lines:
+        reason = f"it could not say why; is there room in {tempfile.gettempdir()} (TMPDIR)?"
     if reason.startswith("ModuleNotFoundError"):
         reason += "; install the extra 'export' (make install does)"
     return reason.removeprefix(f"{PackageError.__module__}.{PackageError.__name__}: ")

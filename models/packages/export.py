@@ -15,12 +15,14 @@ in float32; tflite-runtime 2.14 refuses ``int4``.
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from droidloop.platform.arrays import Array
+from droidloop.platform.durable import reason_of
 from droidloop.platform.errors import PackageError
 
 from .child import KeptChild
@@ -67,8 +69,7 @@ def export(
 
 def convert(graph: Graph, variants: list[str], timeout_s: float) -> dict[str, bytes]:
     """Return the ``.tflite`` file of each variant."""
-    with tempfile.TemporaryDirectory(prefix="droidloop-export-") as folder:
-        here = Path(folder)
+    with export_folder() as here:
         for constant, array in graph.constants.items():
             np.save(here / f"{constant}.npy", array, allow_pickle=False)
         plan = {
@@ -80,8 +81,25 @@ def convert(graph: Graph, variants: list[str], timeout_s: float) -> dict[str, by
             "variants": variants,
         }
         (here / "graph.json").write_text(json.dumps(plan))
-        EXPORTER.ask(folder, what="exporting the model", timeout_s=timeout_s)
+        EXPORTER.ask(str(here), what="exporting the model", timeout_s=timeout_s)
         return {variant: (here / f"{variant}.tflite").read_bytes() for variant in variants}
+
+
+@contextmanager
+def export_folder() -> Iterator[Path]:
+    """Yield a folder for an export, gone afterwards.
+
+    Raises:
+        PackageError: it cannot be made, written or read.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix="droidloop-export-") as folder:
+            yield Path(folder)
+    except OSError as error:
+        raise PackageError(
+            f"exporting the model: {error.filename or tempfile.tempdir}: {reason_of(error)}, "
+            "or set TMPDIR to a folder with room"
+        ) from error
 
 
 def _compare_with_torch(right: Mapping[str, Array], found: Mapping[str, Array]) -> None:

@@ -20,6 +20,7 @@ CHOSEN = {
     "protocol": "protocol",
     "unlearning": "unlearning",
     "evaluation.metrics": "metric",
+    "faults": "fault",
 }
 """The sections that are those of what a scenario chooses, and the kinds that they choose from."""
 

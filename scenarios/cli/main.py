@@ -8,24 +8,33 @@ from typing import Any
 import click
 
 from droidloop.platform.errors import DroidloopError, UsageError
+from droidloop.platform.stopping import interruptible, patient
 
 from .catalogue import keys, methods
 from .device_options import adb_server, bundle_files
 from .devices import devices
 from .package import package
 from .results import compare, print_summary, report, sweep
+from .system import CLOSED, nobody_listens, system_error
 from .track_option import track
 
 
 class _Group(click.Group):
-    """Shows an error of ours as one line; a traceback is a bug."""
+    """Shows an error of ours, or of the system, as one line; a traceback is a bug."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with interruptible():
+                return super().invoke(ctx)
         except DroidloopError as error:
             click.echo(f"Error: {error}", err=True)
             ctx.exit(error.exit_code)
+        except BrokenPipeError:  # whoever read the answer has read enough
+            nobody_listens()
+            ctx.exit(CLOSED)
+        except (OSError, MemoryError) as error:
+            click.echo(f"Error: {system_error(error)}", err=True)
+            ctx.exit(DroidloopError.exit_code)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -106,7 +115,8 @@ def run(
                 f"--resume {killed}: the run goes on as it was begun; "
                 "leave the scenario and all options but --workers, --ray, --track and --json out"
             )
-        result = resume(killed, workers=workers, ray=ray, progress=progress, track=track)
+        with patient(partial(click.echo, err=True)):
+            result = resume(killed, workers=workers, ray=ray, progress=progress, track=track)
         print_summary(result.summary, as_json)
         return
     if scenario is None:
@@ -114,7 +124,7 @@ def run(
     path = find(scenario)
     chosen = Scenario(content_of(path, settings), str(path))
     devices = Devices(attach, testbed, adb_server, bundles, partial(click.echo, err=True))
-    with nullcontext() if as_json else compiling_told():
+    with nullcontext() if as_json else compiling_told(), patient(partial(click.echo, err=True)):
         result = run_scenario(
             chosen,
             out,

@@ -178,4 +178,8 @@ def print_summary(answer: dict[str, Any], as_json: bool) -> None:
 def _console() -> "Console":
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else 160)
+    class Told(Console):
+        def on_broken_pipe(self) -> None:  # as for all that is printed, not exit code 1
+            raise BrokenPipeError
+
+    return Told(width=None if sys.stdout.isatty() else 160)

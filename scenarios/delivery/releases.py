@@ -168,7 +168,9 @@ class Releases(Stateful):
 
     def _faults(self, number: int) -> set[str]:
         """Return what is planted in release *number*."""
-        return {one.fault for one in self._section.planted if one.release == number}
+        plan, now_us = self._population.faults, self._recorder.engine.now_us
+        by_plan = {plan.specs[k].how for k in plan.on("bad-release", now_us)}
+        return by_plan | {one.fault for one in self._section.planted if one.release == number}
 
     def _release(
         self,

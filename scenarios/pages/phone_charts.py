@@ -36,7 +36,7 @@ def phone_charts(run: RunDirectory) -> Iterator[Chart]:
     """
     scenario = check(run.manifest()["scenario"], str(run.path))
     world = people(
-        scenario.data, scenario.population, scenario.seed, scenario.churn
+        scenario.data, scenario.population, scenario.seed, scenario.churn, scenario.faults
     ).population.world
     jobs = read(run.path, "jobs")
     end_us = max(int(jobs["finish_us"].max()) if len(jobs) else 0, 24 * HOUR_US)

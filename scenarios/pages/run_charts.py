@@ -16,6 +16,7 @@ from droidloop.scenarios.reports.summary import COMPONENTS
 
 from .chart import Axis, Chart, Row, bars, lines, ranges
 from .churn_charts import churn_charts
+from .fault_chart import fault_chart
 
 _BINS = 96
 """Of the time of a run, at most: one a quarter of an hour of a day."""
@@ -44,6 +45,9 @@ def charts_of(run: RunDirectory) -> Iterator[Chart]:
     if len(jobs):
         yield _traffic(jobs)
         yield _outcomes(jobs)
+    chart = fault_chart(read(run.path, "events"), int(devices["t_us"].max(initial=0)))
+    if chart is not None:
+        yield chart
     delivered = done[done["kind"] == Kind.DELIVER]
     if len(delivered):
         yield versions_chart(delivered, len(devices))

@@ -12,6 +12,7 @@ from .churn_facts import churn_lines
 from .deliveries import in_words as in_words_of_release
 from .device_tables import show_devices
 from .fairness import fairness_lines
+from .fault_facts import fault_lines
 from .measured import Measured
 from .quality import record_of
 from .refusals import refusal_lines
@@ -75,7 +76,7 @@ def show(answer: Facts, console: Console) -> None:
         console.print(in_words(answer["staleness"]), highlight=False)
     for version, release in answer.get("releases", {}).items():
         console.print(in_words_of_release(version, release), highlight=False)
-    for line in churn_lines(answer):
+    for line in (*fault_lines(answer), *churn_lines(answer)):
         console.print(line, highlight=False)
     if "link_bytes" in answer:
         peers, server = (

@@ -15,6 +15,7 @@ from .churn_facts import comings_and_goings, unlearned
 from .deliveries import releases_of
 from .device_tables import devices_of
 from .fairness import fairness_of, gaps
+from .fault_facts import faults_of
 from .measured import metrics_of
 from .provenance import synthetic_parts
 from .quality import asked, best_baseline, by_group, qualities, settings
@@ -96,6 +97,9 @@ def _summary(run: RunDirectory) -> dict[str, Any]:
         answer["releases"] = releases
     if (refused := refusals(events)) is not None:
         answer["messages"] = refused
+    end_us = int(devices["t_us"].max()) if len(devices) else 0
+    if (faults := faults_of(events, end_us)) is not None:
+        answer["faults"] = faults
     if (churn := comings_and_goings(events)) is not None:
         answer["churn"] = churn
     how = manifest["scenario"].get("unlearning", {}).get("kind", "none")  # older runs have none

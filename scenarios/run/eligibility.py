@@ -23,7 +23,7 @@ def eligible_shares(scenario: Scenario) -> FloatArray:
     the jobs themselves take comes on top.
     """
     world = people(
-        scenario.data, scenario.population, scenario.seed, scenario.churn
+        scenario.data, scenario.population, scenario.seed, scenario.churn, scenario.faults
     ).population.world
     draws = Draws(scenario.seed, "eligibility")
     counts = [

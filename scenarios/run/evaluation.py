@@ -235,7 +235,8 @@ class Evaluation(Stateful):
     def restore(self, tree: Mapping[str, Tree]) -> None:
         """Know the best turn of *tree*; the rule is left as it was then, to be restored next."""
         if tree["best"] is not None:
-            self._study.learning.restore(tree["best"]["rule"])
+            # of its own: what the rule takes over of a tree it changes later
+            self._study.learning.restore(copied(tree["best"]["rule"]))
             trained = self._learned(tree["best"]["t_us"])
             self._best = _Best(trained=trained, **tree["best"])
 

@@ -78,7 +78,7 @@ def prepare(scenario: Scenario) -> Experiment:
         UsageError: the data, or a choice that depends on them, cannot be used.
     """
     seed, evaluation = scenario.seed, scenario.evaluation
-    folk = people(scenario.data, scenario.population, seed, scenario.churn)
+    folk = people(scenario.data, scenario.population, seed, scenario.churn, scenario.faults)
     # both losses learn from what was chosen, not from how it was rated
     implicit = replace(folk.interactions, ratings=np.ones(len(folk.interactions)))
     split = leave_one_out(implicit)

@@ -1,7 +1,8 @@
 """From the sections of a scenario to data and a population; nothing is written here."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from droidloop.network.trace import Series
 from droidloop.network.uplink import UPLINK_SHARE
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import DataError, ScenarioError
+from droidloop.platform.section import Section
+from droidloop.scenarios.schema.chosen import method_of
 from droidloop.scenarios.schema.churn_section import ChurnSection
 from droidloop.scenarios.schema.population_section import PopulationSection
 from droidloop.scenarios.schema.schema import DataSection
@@ -45,7 +48,11 @@ class People:
 
 
 def people(
-    data: DataSection, section: PopulationSection, seed: int, churn: ChurnSection | None = None
+    data: DataSection,
+    section: PopulationSection,
+    seed: int,
+    churn: ChurnSection | None = None,
+    faults: Sequence[Section] = (),
 ) -> People:
     """Return the data and the population of a scenario, users numbered as their phones are.
 
@@ -55,9 +62,9 @@ def people(
     """
     interactions, places, dropped = _interactions(data, section, Draws(seed, "data"))
     draws = Draws(seed, "population")
-    population = build(
-        _spec(section, (churn or ChurnSection()).spec, interactions.n_users, draws), draws
-    )
+    spec = _spec(section, (churn or ChurnSection()).spec, interactions.n_users, draws)
+    ills = tuple(method_of("fault", one).build(one) for one in faults)
+    population = build(replace(spec, faults=ills), draws)
     if section.assignment == "activity":
         interactions = _by_speed(interactions, population)
     return People(interactions, population, places, dropped)

@@ -16,8 +16,11 @@ from droidloop.platform.checkpoint import damaged, read_checkpoint, remove_check
 from droidloop.platform.cluster import Cluster
 from droidloop.platform.engine import Engine
 from droidloop.platform.errors import UsageError
+from droidloop.platform.held import held
 from droidloop.platform.ledger import Ledger, Words
 from droidloop.platform.rundir import MANIFEST, RunDirectory
+from droidloop.platform.state import Tree
+from droidloop.platform.stopping import heard_by, require_going
 from droidloop.platform.tables import TABLES
 from droidloop.scenarios.reports.measured import described
 from droidloop.scenarios.reports.summary import records, summarise
@@ -62,12 +65,14 @@ def execute(
     attached = take_seats(study.population, devices, replay)
     if attached.phones:
         require_devices_fit(scenario)
-    directory = RunDirectory.create(out, seed=scenario.seed, scenario=scenario.resolved())
-    attached.note(directory)
-    directory.add(**_measured(study))
-    run = _Run.of(study, directory, attached, progress, (cluster, trackers))
-    run.whole.begin()
-    return run.play(started)
+    require_going(out)
+    with held(out):
+        directory = RunDirectory.create(out, seed=scenario.seed, scenario=scenario.resolved())
+        attached.note(directory)
+        directory.add(**_measured(study))
+        run = _Run.of(study, directory, attached, progress, (cluster, trackers))
+        run.begin()
+        return run.play(started)
 
 
 def resume(
@@ -87,23 +92,26 @@ def resume(
         LedgerError: there is no run, or its checkpoint is damaged.
     """
     started = time.monotonic()
-    directory = RunDirectory.open(out)
-    directory.require_resumable()
-    scenario = check(directory.manifest()["scenario"], str(out / MANIFEST))
-    tree = read_checkpoint(out)
-    study = prepare(scenario)
-    _require_same_phones(study, cluster)
-    directory.add(**_measured(study))  # not there yet where the run had only just begun
-    run = _Run.of(study, directory, Attached({}), progress, (cluster, trackers))
-    if tree is None:
-        run.ledger.begin_again()
-        run.whole.begin()
-    else:
-        try:
-            run.whole.restore(tree)
-        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-            raise damaged(out, error) from error
-    return run.play(started)
+    RunDirectory.open(out)  # where there is none, nothing is made
+    with held(out):
+        directory = RunDirectory.open(out)
+        directory.require_resumable()
+        scenario = check(directory.manifest()["scenario"], str(out / MANIFEST))
+        tree = read_checkpoint(out)
+        study = prepare(scenario)
+        _require_same_phones(study, cluster)
+        replay = directory.manifest().get("replay")
+        again = None if replay is None else Path(replay)
+        attached = take_seats(study.population, (), again)
+        require_going(out)
+        directory.add(**_measured(study))  # not there yet where the run had only just begun
+        run = _Run.of(study, directory, attached, progress, (cluster, trackers))
+        if tree is None:
+            run.ledger.begin_again()
+            run.begin()
+        else:
+            run.restore(tree)
+        return run.play(started)
 
 
 def _require_same_phones(study: Experiment, cluster: Cluster | None) -> None:
@@ -162,18 +170,37 @@ class _Run:
         before_uj = population.state["battery_uj"].copy()
         return cls(whole, study, recorder, ledger, directory, attached, before_uj)
 
+    def begin(self) -> None:
+        """Begin, with what a recorded run says of its devices, if one is replayed."""
+        self.attached.note_recorded(self.ledger)
+        self.whole.begin()
+
+    def restore(self, tree: Tree) -> None:
+        """Go on from the checkpoint *tree*.
+
+        Raises:
+            LedgerError: it is not that of this run.
+        """
+        try:
+            self.whole.restore(tree)
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            raise damaged(self.directory.path, error) from error
+
     def play(self, started_s: float) -> dict[str, Any]:
         """Play to the end, settle every phone's accounts, and return the summary."""
         whole, engine, curves = self.whole, self.whole.engine, self.whole.curves
         curves.begin(self.directory.path, self.directory.manifest())
         try:
-            engine.run_quietly(whole.over, whole.checkpoints.write)
+            with heard_by(whole.checkpoints.hear):
+                engine.run_quietly(whole.over, whole.checkpoints.write)
+            whole.end()
+            self._note_accounts(engine.now_us)
+            self.ledger.close()
         except BaseException:
             curves.fail()
             raise
-        whole.end()
-        self._note_accounts(engine.now_us)
-        self.ledger.close()
+        finally:
+            self.ledger.let_go()
         self.directory.finish(self.ledger.listed(), wall_s=round(time.monotonic() - started_s, 3))
         remove_checkpoint(self.directory.path)
         answer = summarise(self.directory)

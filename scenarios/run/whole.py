@@ -15,7 +15,7 @@ from droidloop.platform.engine import Process
 from droidloop.platform.state import Stateful, Tree
 from droidloop.scenarios.delivery.package_work import DeliveryWorks
 from droidloop.scenarios.delivery.releases import TIMES, Release, Releases
-from droidloop.scenarios.runtime.activities import ASIDE, Activities
+from droidloop.scenarios.runtime.activities import Activities
 from droidloop.scenarios.runtime.context import ProtocolContext
 from droidloop.scenarios.runtime.curves import Curves, Tracker
 from droidloop.scenarios.runtime.fleets import Attached, training_models
@@ -28,9 +28,12 @@ from .checkpoints import Checkpoints
 from .churn import Churn
 from .evaluation import Evaluation
 from .experiment import Experiment
+from .faults import NAME as FAULTS
+from .faults import Faults
 
 Progress = Callable[[str, int, int], None]
 TRAINING = "training"
+CHURN = "churn"
 
 
 class Whole(Stateful):
@@ -84,6 +87,7 @@ class Whole(Stateful):
         self.churn = Churn(
             *(recorder, study.population, study.learning, self._roster, self._releases.wiped)
         )
+        self.faults = Faults(recorder, study.population.faults, attached.devices)
         self._releases.best = self._evaluation.version
         self._releases.works = self._works
         self._releases.quality = self._evaluation.by_user
@@ -93,7 +97,9 @@ class Whole(Stateful):
         """Begin all activities; the event happens when all have ended."""
         self._evaluation.note_split()
         if self.churn.any:
-            self._activities.begin(ASIDE, self.churn.process())
+            self._activities.begin(CHURN, self.churn.process())
+        if self.faults.any:
+            self._activities.begin(FAULTS, self.faults.process())
         self._activities.begin(TRAINING, self._training())
         if self._scenario.delivery.ships and self._scenario.delivery.at_h:
             self._activities.begin(TIMES, self._releases.process())
@@ -126,6 +132,7 @@ class Whole(Stateful):
             "unlearner": self._study.unlearner.state(),
             "roster": self._roster.state(),
             "churn": self.churn.state(),
+            "faults": self.faults.state(),
             "protocol": self._protocol.state(),
             "releases": self._releases.state(),
             "activities": self._activities.state(),
@@ -142,10 +149,12 @@ class Whole(Stateful):
         self._study.learning.restore(tree["rule"])
         self._study.unlearner.restore(tree["unlearner"])
         self.churn.restore(tree["churn"])
+        self.faults.restore(tree["faults"])
         self._protocol.restore(tree["protocol"])
         self._releases.restore(tree["releases"])
         processes = {
-            ASIDE: self.churn.process,
+            CHURN: self.churn.process,
+            FAULTS: self.faults.process,
             TRAINING: self._training,
             **self._releases.processes(),
         }
@@ -164,6 +173,7 @@ class Whole(Stateful):
 
     def _training(self) -> Process:
         yield from self._protocol.process()
+        self.checkpoints.rest()
         self._evaluation.require_best()
         best, release = self._evaluation.version(), None
         self._progress("exporting", 0, 1)
@@ -180,7 +190,7 @@ class Whole(Stateful):
         if self._scenario.delivery.ships and not self._at_end:
             self._releases.after_turn(number, self._evaluation.present, improved=improved)
         self.curves.turn(number)
-        self.checkpoints.after_turn()
+        self.checkpoints.after_turn(last=number + 1 == total and self._scenario.delivery.ships)
 
     def _after_unlearning(self, phones: IntArray) -> None:
         if len(phones):
@@ -208,7 +218,7 @@ def _kept(study: Experiment, attached: Attached, protocol: object) -> bool:
     What real devices and transfers over shared cells are in the middle of cannot, nor what a
     protocol or a server rule remembers without deriving from ``Stateful``.
     """
-    if attached.phones or study.population.cells is not None:
+    if attached.devices or study.population.cells is not None:
         return False
     server = getattr(study.learning, "server", protocol)
     return isinstance(protocol, Stateful) and isinstance(server, Stateful)

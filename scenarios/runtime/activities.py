@@ -12,8 +12,8 @@ import simpy
 from droidloop.platform.engine import Engine, Process, Start
 from droidloop.platform.state import Tree
 
-ASIDE = "churn"
-"""The name of the activity that a run does not wait for."""
+ASIDE = frozenset({"churn", "faults"})
+"""The names of the activities that a run does not wait for."""
 
 
 class Activities:
@@ -27,7 +27,7 @@ class Activities:
     def begin(self, name: str, process: Process) -> None:
         """Have *process* go on from now, under a *name* of its own.
 
-        Comings and goings (``ASIDE``) hold no run open.
+        Comings, goings and faults (``ASIDE``) hold no run open.
         """
         event = self._under_way[name] = self._engine.process(process)
         assert event.callbacks is not None
@@ -37,7 +37,7 @@ class Activities:
         if not event.ok:  # the engine raises what went wrong
             return
         del self._under_way[name]
-        if not self._under_way.keys() - {ASIDE} and not self.over.triggered:
+        if not self._under_way.keys() - ASIDE and not self.over.triggered:
             self.over.succeed()
 
     def state(self) -> Tree:

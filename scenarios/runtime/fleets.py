@@ -1,6 +1,5 @@
 """Which fleet plays a run: simulated, with real devices among the phones, or a recorded one."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from droidloop.models.packages.step_export import TrainingModels
 from droidloop.platform.engine import Engine
 from droidloop.platform.errors import LedgerError, UsageError
 from droidloop.platform.ledger import Ledger, columns_of, read
+from droidloop.platform.places import cache_folder
 from droidloop.platform.rundir import RunDirectory
 from droidloop.scenarios.schema.schema import Scenario
 
@@ -48,6 +48,13 @@ class Attached:
     def same_instructions(self) -> frozenset[int]:
         """The rows whose device computes as this host does."""
         return frozenset(one.phone for one in self.devices if one.same_instructions)
+
+    def note_recorded(self, ledger: Ledger) -> None:
+        """Write what the recorded run, if there is one, says that its devices have not shown."""
+        if self.replay is not None:
+            events = read(self.replay, "events")
+            mine = events[events["kind"] == _NOT_IMPOSED.encode()]
+            ledger.note("events", **columns_of("events", mine))
 
     def note(self, directory: RunDirectory) -> None:
         """Write into the manifest which phones are real, and whether jobs are recorded ones."""
@@ -123,9 +130,6 @@ def fleet_of(
 
     evidence = Evidence(folder, lambda row: ledger.note("measures", **row), note)
     if attached.replay is not None:
-        events = read(attached.replay, "events")
-        mine = events[events["kind"] == _NOT_IMPOSED.encode()]
-        ledger.note("events", **columns_of("events", mine))
         return ReplayFleet(engine, population, attached.replay, evidence)
     simulated: Fleet
     if scenario.play == "exact":
@@ -150,5 +154,4 @@ def _with_law(scenario: Scenario, population: Population, device: Attachment) ->
 
 def training_models() -> TrainingModels:
     """Return the training steps, kept in ``$XDG_CACHE_HOME/droidloop/steps`` (or ``~/.cache``)."""
-    home = os.environ.get("XDG_CACHE_HOME")
-    return TrainingModels((Path(home) if home else Path.home() / ".cache") / "droidloop" / "steps")
+    return TrainingModels(cache_folder("steps"))

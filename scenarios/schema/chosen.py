@@ -48,7 +48,7 @@ def section_of(method: Method, content: Any) -> tuple[type[Section], Any]:
     for key, (kind, otherwise) in sorted(choices_of(method.section).items()):
         given = content.get(key) if isinstance(content, dict) else None
         if otherwise is None:
-            inner, read = _list(kind, given)
+            inner, read = list_of(kind, given)
         else:
             inner, read = section_of(*_one(kind, given, otherwise))
         if isinstance(content, dict) and given is not None:
@@ -78,8 +78,12 @@ def _one(kind: str, given: Any, otherwise: str) -> tuple[Method, Any]:
     return chosen(table, kind, otherwise), table
 
 
-def _list(kind: str, given: Any) -> tuple[Any, Any]:
-    """Return the type of a list of choices, and the list as it is read."""
+def list_of(kind: str, given: Any) -> tuple[Any, Any]:
+    """Return the type of a list of choices of that kind, and the list as it is read.
+
+    Raises:
+        ScenarioError: one names no choice that there is.
+    """
     if not isinstance(given, list) or not given:
         return list[Section], given
     types, tables = [], []

@@ -19,7 +19,7 @@ def methods_in(scenario: "Scenario") -> list[Method]:
     more = (("protocol", scenario.protocol), ("unlearning", scenario.unlearning))
     for kind, section in (*tops, *more):
         found += [method_of(kind, section), *_within(section)]
-    return found
+    return found + [method_of("fault", one) for one in scenario.faults]
 
 
 def _within(section: Section) -> list[Method]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model, model_validator
 
+from droidloop.devices.phone.faults import MOST
 from droidloop.platform.registry import Method
 from droidloop.platform.section import (
     PEOPLE,
@@ -25,7 +26,7 @@ from droidloop.platform.section import (
     Text,
 )
 
-from .chosen import chosen, method_of, section_of
+from .chosen import chosen, list_of, method_of, section_of
 from .churn_section import ChurnSection
 from .delivery_section import DeliverySection
 from .population_section import PopulationSection
@@ -149,6 +150,8 @@ class Scenario(Section):
     """The phones."""
     churn: ChurnSection = ChurnSection()
     """Who comes and goes."""
+    faults: list[Section] = Field(default_factory=list, max_length=MOST)
+    """What goes wrong, each a table with its `kind`."""
     unlearning: Section
     """What is done about those who ask to be forgotten."""
     model: Section
@@ -196,6 +199,10 @@ class Scenario(Section):
             fields[key] = (kind, Field(default_factory=kind))
             if key in content:
                 content = {**content, key: read}
+        kinds, read = list_of("fault", content.get("faults"))
+        fields["faults"] = (kinds, Field(default_factory=list, max_length=MOST))
+        if "faults" in content:
+            content = {**content, "faults": read}
         return create_model(cls.__name__, __base__=cls, **fields), content
 
     @classmethod

@@ -4,7 +4,9 @@ A job is a folder, a resolved scenario and names of trackers; the answer is null
 failed.
 """
 
+import os
 import shutil
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from droidloop.platform.checkpoint import read_checkpoint
 from droidloop.platform.errors import DroidloopError
 from droidloop.platform.rundir import MANIFEST, RunDirectory
 from droidloop.platform.served import serve
+from droidloop.platform.stopping import StoppedError, interruptible
 from droidloop.platform.workers import use_threads
 
 
@@ -63,4 +66,9 @@ def play_one(job: dict[str, Any]) -> str | None:
 
 if __name__ == "__main__":
     use_threads(1)
-    serve(play_one)
+    try:
+        with interruptible():
+            serve(play_one)
+    except StoppedError as stopped:  # folders are removed: now end as the signal would have it
+        signal.signal(stopped.by, signal.SIG_DFL)
+        os.kill(os.getpid(), stopped.by)

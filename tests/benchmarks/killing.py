@@ -1,102 +1,174 @@
-"""Kill runs at random moments and resume them: `python -m tests.benchmarks.killing [RUNS]`.
+"""Kill runs at random moments and resume them: `python -m tests.benchmarks.killing`.
 
-Each run is a process of its own that gets SIGKILL somewhere between its manifest and the end that
-the undisturbed one had (half as far if it had ended by then), and is resumed by another. Ways and
-plays take turns, moments are drawn. A line a run, then how many ledgers were equal, byte for byte;
-the exit code says whether all were.
+Protocols and plays take turns; what else there is (rule, table, churn, faults, transforms, releases
+where something can ship) is drawn as the swarm draws it, but always on. Each run is a process of
+its own, forked off one that has imported everything, that gets SIGKILL up to five times at moments
+that are drawn from the time that the undisturbed run took; each time another process goes on with
+what is there. The last ones are replays of a run in which real devices took part. A line a run,
+then how many ledgers were equal, byte for byte, as JSON; the exit code says whether all were.
 """
 
+import argparse
 import json
+import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
-from tests.scenarios.conftest import SMALL
-from tests.scenarios.killed_runs import COMMON, PLAYS, WAYS, digest
+from pydantic import ValidationError
 
-ENDED = "had ended"
-_CODE = "import sys; from droidloop.scenarios.cli.main import main; main(sys.argv[1:])"
+from droidloop.platform.draws import Draws
+from droidloop.platform.errors import ScenarioError
+from droidloop.scenarios.run import checkpoints
+from droidloop.scenarios.run.run import execute, resume
+from droidloop.scenarios.schema.load import load
+from droidloop.scenarios.schema.schema import Scenario
+from tests.scenarios.killed_runs import PLAYS, digest
+from tests.swarm.__main__ import commit
+from tests.swarm.chance import PROTOCOLS, Content, content_of
+from tests.swarm.playing import quick, quiet
 
-
-def command(*arguments: object) -> list[str]:
-    """Return the command line of droidloop with *arguments*."""
-    return [sys.executable, "-c", _CODE, "run", "--json", *map(str, arguments)]
-
-
-def start(*arguments: object) -> "subprocess.Popen[bytes]":
-    """Start droidloop, silent but for errors."""
-    return subprocess.Popen(command(*arguments), stdout=subprocess.DEVNULL)
-
-
-def options(file: Path, way: str, play: str, out: Path) -> list[object]:
-    """Return the arguments of a run."""
-    settings = [*COMMON, "protocol.rounds=120", f"play={play}", *WAYS[way]]
-    if way == "releases":  # each takes an export of some seconds
-        settings.append("delivery.every=40")
-    return [file, "--out", out, *(part for one in settings for part in ("--set", one))]
+KILLS = 5
+TURNS = 12
+"""Enough of them for a kill to meet any state."""
+_TRIES = 3000
 
 
-def begun(process: "subprocess.Popen[bytes]", out: Path) -> None:
-    """Wait until the run in *out* has begun, or its process has ended."""
-    while process.poll() is None and not (out / "run.json").exists():
-        time.sleep(0.005)
+def everything(number: int) -> Content:
+    """Return the scenario of run *number*: of its protocol and play, with all that it can have on.
+
+    Raises:
+        ScenarioError: nothing that is drawn has it all on and goes together.
+    """
+    way = list(PROTOCOLS)[number % len(PROTOCOLS)]
+    play = PLAYS[number // len(PROTOCOLS) % len(PLAYS)]
+    for attempt in range(_TRIES):
+        content = content_of(number, attempt, way)
+        protocol = content["protocol"]
+        if not content.get("churn") or not content.get("faults"):
+            continue
+        if protocol["kind"] != "local" and not protocol.get("transforms"):
+            continue
+        if protocol["kind"] in ("rounds", "buffered") and content["delivery"]["variant"] == "none":
+            continue
+        content = {**content, "protocol": {**protocol, "rounds": TURNS}, "play": play}
+        try:
+            Scenario.of(content)
+        except (ScenarioError, ValidationError):
+            continue
+        return content
+    raise ScenarioError(f"run {number}: nothing that was drawn goes together")
 
 
-def kill_and_resume(arguments: list[object], out: Path, after_s: float) -> str:
-    """Kill a run after that time, resume it; return how far it was when it was killed."""
-    process = start(*arguments)
-    begun(process, out)
+def forked(work: Callable[[], object]) -> int:
+    """Have a process of its own do *work*; return its number."""
+    child = os.fork()
+    if child:
+        return child
+    status = 1
     try:
-        process.wait(after_s)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-    process.wait()
-    if json.loads((out / "run.json").read_text())["state"] == "complete":
-        return ENDED
-    how = "had a checkpoint" if (out / "checkpoint.safetensors").exists() else "had none"
-    assert start("--resume", out).wait() == 0
-    return how
+        work()
+        status = 0
+    finally:
+        os._exit(status)
 
 
-def main(runs: int) -> int:
-    """Kill and resume *runs* runs; return the exit code."""
-    from droidloop.platform.draws import Draws
+def ended(child: int, after_s: float | None) -> bool:
+    """Wait for *child*, which gets SIGKILL after that time; return whether it got it."""
+    deadline_s = None if after_s is None else time.monotonic() + after_s
+    while True:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            assert status == 0, f"a process ended with {status}"
+            return False
+        if deadline_s is not None and time.monotonic() > deadline_s:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            return True
+        time.sleep(0.001)
 
-    chance = Draws(1, "killing")
-    cases = [(way, play) for way in WAYS for play in PLAYS]
-    expected: dict[tuple[str, str], tuple[dict[str, str], float]] = {}
+
+def goes_on(one: Scenario, out: Path, replay: Path | None) -> None:
+    """Begin the run in *out*, or go on with it."""
+    checkpoints.SHARE = 1e9  # after every turn, whatever that costs
+    if not (out / "run.json").exists():
+        execute(one, out, replay=replay, progress=quiet)
+    elif json.loads((out / "run.json").read_text())["state"] != "complete":
+        resume(out, progress=quiet)
+
+
+def killed(one: Scenario, folder: Path, replay: Path | None, draws: Draws) -> tuple[int, bool]:
+    """Play *one* below *folder*, whole and killed up to ``KILLS`` times.
+
+    Return how often it was, and whether the ledgers are equal.
+    """
+    whole, out, kills = folder / "whole", folder / "killed", 0
+    begin_s = time.monotonic()
+    ended(forked(lambda: goes_on(one, whole, replay)), None)
+    whole_s = time.monotonic() - begin_s
+    for number in range(1 + int(draws.integers(0, 0, KILLS))):
+        after_s = float(draws.uniform(1, number)) * whole_s
+        kills += ended(forked(lambda: goes_on(one, out, replay)), after_s)
+    ended(forked(lambda: goes_on(one, out, replay)), None)
+    return kills, digest(out) == digest(whole)
+
+
+def recorded(folder: Path) -> tuple[Scenario, Path]:
+    """Return a scenario of twelve phones, and a run of it in which three were devices.
+
+    LiteRT in processes of this host stands in for them; one fails at first, one sends nonsense.
+    """
+    from droidloop.devices.android.runners.host_runner import HostRunner
+    from tests.phone.image import CACHE
+    from tests.scenarios.run.test_mixed import ALONE, AMONG, FAULTS, Faulty, Liar
+    from tests.scenarios.run.test_mixed import play as play_mixed
+
+    settings = {**AMONG, "protocol.rounds": 4}
+    os.environ["XDG_CACHE_HOME"] = str(CACHE / "cache")  # training steps take long to export
+    devices = {0: Faulty(*FAULTS.values()), 3: HostRunner(), 7: Liar()}
+    run = play_mixed(folder / "mixed", devices, settings)
+    file = folder / "mixed.toml"
+    file.write_text(ALONE)
+    return load(file, [f"{key}={value}" for key, value in settings.items()]), run
+
+
+def main(runs: int, first: int, mixed: int) -> int:
+    """Kill and resume *runs* runs and *mixed* ones; return the exit code."""
     counts: Counter[str] = Counter()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        file = folder / "small.toml"
-        file.write_text(SMALL)
-        for number in range(runs):
-            way, play = case = cases[number % len(cases)]
-            if case not in expected:
-                out = folder / f"{way} {play}".replace(" ", "-")
-                process = start(*options(file, way, play, out))
-                begun(process, out)
-                begin = time.monotonic()
-                assert process.wait() == 0
-                expected[case] = digest(out), time.monotonic() - begin
-            segments, whole_s = expected[case]
-            after_s = float(chance.uniform(number, 0)) * whole_s
-            out = folder / f"{number:03d}"
-            while (how := kill_and_resume(options(file, way, play, out), out, after_s)) is ENDED:
-                shutil.rmtree(out)
-                after_s /= 2
-            verdict = "equal" if digest(out) == segments else "DIFFERENT"
-            counts[verdict] += 1
-            counts[how] += 1
-            print(f"{number:3} {way:22} {play:7} killed after {after_s:5.1f} s: {how}, {verdict}")
-    print(f"{counts['equal']} of {runs} ledgers are equal; {dict(counts)}")
-    return 0 if counts["equal"] == runs else 1
+    kinds: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory() as name, quick():
+        replayed = recorded(Path(name)) if mixed else None
+        for number in range(first, first + runs + mixed):
+            folder = Path(name, str(number))
+            if replayed is not None and number >= first + runs:
+                (one, replay), kind = replayed, "mixed"
+            else:
+                content = everything(number)
+                one, replay, kind = Scenario.of(content), None, content["protocol"]["kind"]
+                if content["delivery"]["variant"] != "none":  # forks then have the package
+                    execute(one, folder / "first", replay=None, progress=quiet)
+            kills, equal = killed(one, folder, replay, Draws(number, "killing"))
+            counts["equal" if equal else "different"] += 1
+            counts[f"killed {kills} times"] += 1
+            kinds[kind] += 1
+            what = f"{kind} {one.rule.name} {one.play}"
+            print(f"{number:3} {what:28} killed {kills} times: {'equal' if equal else 'DIFFERENT'}")
+            sys.stdout.flush()
+            shutil.rmtree(folder)
+    facts = {"runs": runs + mixed, "first": first, "counts": dict(sorted(counts.items()))}
+    print(json.dumps(facts | {"kinds": dict(sorted(kinds.items())), "commit": commit()}))
+    return int(counts["different"] > 0)
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 100))
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.killing")
+    parser.add_argument("--runs", type=int, default=180)
+    parser.add_argument("--from", dest="first", type=int, default=0)
+    parser.add_argument("--mixed", type=int, default=20)
+    given = parser.parse_args()
+    sys.exit(main(given.runs, given.first, given.mixed))

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from droidloop.platform.places import home
+
 
 def state_folder(name: str) -> Path:
     """Return the folder *name* of droidloop's state, made if absent.
@@ -14,8 +16,8 @@ def state_folder(name: str) -> Path:
     if given:
         root = Path(given)
     else:
-        home = os.environ.get("XDG_STATE_HOME")
-        root = (Path(home) if home else Path.home() / ".local" / "state") / "droidloop"
+        told = os.environ.get("XDG_STATE_HOME")
+        root = (Path(told) if told else home("DROIDLOOP_STATE") / ".local" / "state") / "droidloop"
     folder = root / name
     folder.mkdir(parents=True, exist_ok=True)
     return folder

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from droidloop.devices.android.errors import EmulatorError
+from droidloop.platform import places
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 _ORIGINAL = "config.ini.droidloop-original"
@@ -89,7 +90,7 @@ def avd_home(name: str) -> Path:
     user, config = environment("ANDROID_USER_HOME"), environment("XDG_CONFIG_HOME")
     homes = [Path(user)] if user else []
     homes += [Path(config) / ".android"] if config else []
-    homes.append(Path.home() / ".android")
+    homes.append(places.home("ANDROID_AVD_HOME") / ".android")
     found = (home / "avd" for home in homes if (home / "avd" / f"{name}.ini").is_file())
     return next(found, homes[0] / "avd")
 

@@ -18,6 +18,7 @@ from droidloop.devices.android.parsers.console_text import (
     parse_network_status,
     parse_power_display,
 )
+from droidloop.platform.places import home
 
 TIMEOUT_S = 10.0
 TOKEN_FILE = ".emulator_console_auth_token"  # noqa: S105  the name of a file
@@ -51,7 +52,7 @@ class Console:
             what = f"no console on port {port}: {error}"
             raise ConsoleError(self.who, what, "start the emulator") from error
         try:
-            self._authenticate(token_file or Path.home() / TOKEN_FILE)
+            self._authenticate(token_file or home("ANDROID_AVD_HOME") / TOKEN_FILE)
         except BaseException:
             self.close()
             raise

@@ -24,6 +24,7 @@ from droidloop.platform.errors import DeviceError, UsageError
 
 from .attached import AttachedDevice
 from .fleet import Attachment, Meter
+from .harms import harms_of
 from .setup import PLAIN, Setup, SetUpRunner
 
 ALL = "all"
@@ -204,6 +205,7 @@ def _seat(ready: Ready, phone: int, say: Say, setup: Setup, *, impose: bool) -> 
         setup.hold(holder_of(connection, say), impose=impose),
         label=setup.label,
         logcat=lambda: connection.shell(list(LOGCAT), timeout_s=LOGCAT_S).stdout,
+        harms=harms_of(connection),
     )
 
 

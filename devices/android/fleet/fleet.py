@@ -29,6 +29,7 @@ from droidloop.platform.engine import Engine
 from droidloop.platform.jobs import LEARNING, Jobs, Outcome
 
 from .booking import Spans, StepLaw, book, give_up, limit_of, measured, modelled, spans_of
+from .harms import Harm
 from .vetting import believed, cleaned, vetted
 
 BACK_S, STILL_GONE_S = 20.0, 1.0
@@ -59,6 +60,7 @@ class Attachment:
         law: of its training, where its profile was calibrated.
         label: what people call it.
         logcat: reads the end of its log; None where it has none.
+        harms: what a plan of faults can do to it, by the kind of the fault.
     """
 
     serial: str
@@ -71,6 +73,7 @@ class Attachment:
     law: StepLaw | None = None
     label: str | None = None
     logcat: Callable[[], str] | None = None
+    harms: Mapping[str, Harm] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

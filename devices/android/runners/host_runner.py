@@ -54,6 +54,10 @@ def _run(job: ModelJob, folder: Path, python: str) -> Result:
         process.communicate()
         message = f"the runner did not finish in {job.timeout_s} s and was ended"
         return Failed(Outcome.FAILED_TIMEOUT, message)
+    except BaseException:  # Ctrl-C, which its session does not hear
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise
     log = (folder / "log").read_text(errors="replace")
     outputs = folder / FILES[1]
     return conclude(

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from droidloop.platform import places
 from droidloop.platform.errors import DroidloopError
 
 FETCH_S = 900
@@ -18,8 +19,7 @@ class BundleError(DroidloopError):
 
 def cache_folder() -> Path:
     """Return ``$XDG_CACHE_HOME/droidloop/bundles`` (else under ``~/.cache``), made if absent."""
-    home = os.environ.get("XDG_CACHE_HOME")
-    folder = (Path(home) if home else Path.home() / ".cache") / "droidloop" / "bundles"
+    folder = places.cache_folder("bundles")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -47,7 +47,7 @@ def fetch_wheel(
         target = ["--platform", platform, "--python-version", "3.11"] if platform else []
         fetched(
             [
-                *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"),
+                *(sys.executable, "-P", "-m", "pip", "download", "--quiet", "--no-deps"),
                 *("--disable-pip-version-check", "--only-binary=:all:", "--require-hashes"),
                 *(*target, "--dest", str(part), "--requirement", str(listed)),
             ],

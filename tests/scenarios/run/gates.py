@@ -15,7 +15,7 @@ from droidloop.platform.rundir import RunDirectory
 from droidloop.platform.units import DAY_US
 
 
-def require_gates(path: Path) -> int:
+def require_gates(path: Path, least_lists: int = 1) -> int:
     """Check the run in *path*; return how many changes of versions there were.
 
     A phone's version changes only by a delivery that it proved, which ended at that instant, or by
@@ -31,12 +31,16 @@ def require_gates(path: Path) -> int:
     changes = 0
     order = np.argsort(installs["done_us"], kind="stable")
     history: dict[int, list[tuple[int, int]]] = {}
+    others = replacements(path)
     proven: dict[int, set[int]] = {}
     for one in installs[order]:
         if one["event"] == b"refused":
             continue
         phone, version, done_us = int(one["phone"]), int(one["version"]), int(one["done_us"])
         past = history.setdefault(phone, [(-1, -1)])
+        while others.get(phone) and others[phone][0] <= done_us:
+            past.append((others[phone].pop(0), -1))
+            proven[phone] = {-1}
         assert past[-1][1] == one["before"], f"phone {phone} was not on {one['before']}"
         if one["event"] == b"switched":
             assert (int(Kind.DELIVER), phone, version, done_us) in ended
@@ -48,12 +52,24 @@ def require_gates(path: Path) -> int:
             assert one["why"] != b""
         past.append((done_us, version))
         changes += 1
+    for phone, times in others.items():
+        history.setdefault(phone, [(-1, -1)]).extend((t_us, -1) for t_us in times)
     for one in read(path, "devices"):
         assert history.get(int(one["phone"]), [(-1, -1)])[-1][1] == one["version"]
-    _require_lists(jobs, history)
+    _require_lists(jobs, history, least_lists)
     for version in np.unique(jobs["version"][jobs["kind"] == Kind.DELIVER]).tolist():
         _require_stages(path, jobs, version)
     return changes
+
+
+def replacements(path: Path) -> dict[int, list[int]]:
+    """Return when each phone was replaced by another one, which holds no version."""
+    events = read(path, "events")
+    mine = events[(events["kind"] == b"churn") & (events["name"] == b"replaced")]
+    found: dict[int, list[int]] = {}
+    for t_us, phone in np.sort(mine[["t_us", "phone"]], order="t_us").tolist():
+        found.setdefault(phone, []).append(t_us)
+    return found
 
 
 def on_at(history: dict[int, list[tuple[int, int]]], phone: int, t_us: int) -> Iterator[int]:
@@ -63,9 +79,9 @@ def on_at(history: dict[int, list[tuple[int, int]]], phone: int, t_us: int) -> I
     yield [version for done_us, version in past if done_us < t_us or done_us < 0][-1]
 
 
-def _require_lists(jobs: Rows, history: dict[int, list[tuple[int, int]]]) -> None:
+def _require_lists(jobs: Rows, history: dict[int, list[tuple[int, int]]], least_lists: int) -> None:
     lists = jobs[(jobs["kind"] == Kind.INFER) & (jobs["start_us"] >= 0)]
-    assert len(lists)
+    assert len(lists) >= least_lists
     for one in lists:
         assert one["version"] in on_at(history, int(one["phone"]), int(one["plan_us"]))
 

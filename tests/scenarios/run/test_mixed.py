@@ -16,12 +16,14 @@ from droidloop.models.packages.package import Package
 from droidloop.platform.errors import LedgerError, UsageError
 from droidloop.platform.jobs import Kind, Outcome
 from droidloop.platform.ledger import Rows, read
-from droidloop.scenarios.run.run import execute
+from droidloop.scenarios.run import checkpoints
+from droidloop.scenarios.run.run import execute, resume
 from droidloop.scenarios.schema.load import load
 from tests.exported_once import exported_once
 from tests.phone.image import CACHE
 from tests.scenarios.small_worlds import values
 
+from .test_resume import KilledError, killed_in
 from .test_run import digest
 
 ALONE = """
@@ -285,3 +287,19 @@ def test_a_rule_without_a_step_for_devices_takes_none(
     with pytest.raises(UsageError, match=f"'{rule}': has no training step for real devices"):
         play(tmp_path / "run", {0: HostRunner()}, settings)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_a_replay_that_is_killed_goes_on(
+    runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, turn: int
+) -> None:
+    monkeypatch.setattr(checkpoints, "SHARE", 1e9)
+    file = tmp_path / "among.toml"
+    file.write_text(ALONE)
+    scenario = load(file, [f"{key}={value}" for key, value in AMONG.items()])
+    out = tmp_path / "killed"
+    with exported_once():
+        with pytest.raises(KilledError):
+            execute(scenario, out, replay=runs["among"], progress=killed_in(turn))
+        resume(out, progress=lambda *_: None)
+    assert digest(out) == digest(runs["among"])

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.evaluation.cluster_scorer import ClusterScorer
@@ -28,7 +28,7 @@ from droidloop.platform.draws import Draws
 from droidloop.platform.errors import ScenarioError
 from droidloop.platform.messages import Messages
 from droidloop.platform.registry import Method
-from droidloop.platform.section import NotNegative
+from droidloop.platform.section import Count, CountOrNone, NotNegative, Positive
 
 from .tier_server import Distillation, Tiers, TierServer, stacked
 from .uploads import keep_finite, messages_of
@@ -135,30 +135,34 @@ def tiers_by(values: Array, shares: list[float], dims: tuple[int, ...]) -> Tiers
     return Tiers(of, dims)
 
 
+Length = Annotated[int, Field(ge=0, le=4096)]
+"""Of vectors, as ``Size``; 0: none."""
+
+
 class HeteFedRecSection(LocalTraining):
     """Vectors of several lengths, by what a phone has room for; short ones begin the long ones."""
 
-    dims: list[Annotated[int, Field(ge=0)]] = Field(default_factory=list)
+    dims: list[Length] = Field(default_factory=list)
     """The length of vectors by tier, smallest first; the last is `model.dim`. Not given: a quarter
     of that, half and all. 0: such phones take no part and show popularity, which needs `policy =
     "rule"`."""
     tiers: Literal["memory", "data"] = "memory"
     """By the phone's memory, or by how many events its user has, as in the paper."""
-    memory_gib: list[PositiveFloat] = Field(default=[3.0, 7.0])
+    memory_gib: list[Positive] = Field(default=[3.0, 7.0])
     """Where tiers by memory end: phones below the first are of the first tier."""
-    shares: list[PositiveFloat] = Field(default=[5.0, 3.0, 2.0])
+    shares: list[Positive] = Field(default=[5.0, 3.0, 2.0])
     """How many phones there are of each tier by data, relative to one another."""
     prefix_loss: bool = True
     """Whether the loss counts for every length up to the phone's own."""
     decorrelation: NotNegative = 0.0
     """The weight of the correlations among the numbers of longer vectors."""
-    distil_items: Annotated[int, Field(ge=0)] = 256
+    distil_items: CountOrNone = 256
     """How many items the tables are brought to agree on after a round; 0: none."""
-    distil_step: PositiveFloat = 0.1
+    distil_step: Positive = 0.1
     """How far."""
-    distil_passes: PositiveInt = 1
+    distil_passes: Count = 1
     """How often."""
-    server_step: PositiveFloat = 2.0
+    server_step: Positive = 2.0
     """Times the mean change of a row."""
 
     @model_validator(mode="after")

@@ -156,7 +156,7 @@ class SliceScorer(nn.Module):
 class PrunedSection(Section):
     """Vectors that are trained whole and ship their largest numbers."""
 
-    share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.25
+    share: Annotated[float, Field(ge=1e-6, le=1.0)] = 0.25
     """The share of the numbers that ships."""
 
 

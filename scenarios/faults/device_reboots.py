@@ -13,7 +13,7 @@ from droidloop.scenarios.schema.fault_section import PhoneFault
 class DeviceRebootsSection(PhoneFault):
     """Some phones start anew: off for two minutes, and what they compute is lost."""
 
-    lasts_h: Annotated[float, Field(gt=0.0, le=87_600.0)] = 2 / 60
+    lasts_h: Annotated[float, Field(ge=0.001, le=87_600.0)] = 2 / 60
     """How long a simulated phone is off: assumed."""
 
 

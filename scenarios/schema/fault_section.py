@@ -3,11 +3,11 @@
 from itertools import pairwise
 from typing import Annotated, Any
 
-from pydantic import Field, PositiveFloat, model_validator
+from pydantic import Field, model_validator
 
 from droidloop.devices.phone.faults import Ill
 from droidloop.devices.population.faulty import FaultSpec
-from droidloop.platform.section import Section, Share
+from droidloop.platform.section import Number, Section, Share
 from droidloop.platform.units import HOUR_US
 
 Hours = Annotated[float, Field(ge=0.0, le=87_600.0)]
@@ -25,7 +25,7 @@ class TimedFault(Section):
     """When it begins, since the start of the run."""
     every_h: Annotated[float, Field(ge=0.05, le=87_600.0)] | None = None
     """In place of `at_h`: from its end to its next beginning in the mean, drawn 60 days ahead."""
-    lasts_h: Annotated[PositiveFloat, Field(le=87_600.0)] = 1.0
+    lasts_h: Annotated[float, Field(ge=0.001, le=87_600.0)] = 1.0
     """How long it is on."""
 
     @model_validator(mode="after")
@@ -60,7 +60,7 @@ class PhoneFault(TimedFault):
 
     share: Share = 1.0
     """Of the phones below, drawn each time."""
-    phones: list[Annotated[int, Field(ge=0)]] = Field(default_factory=list)
+    phones: list[Number] = Field(default_factory=list)
     """Which phones it may hit, by row; all if none is named."""
 
     def some(self, name: str, ill: Ill, **more: Any) -> FaultSpec:

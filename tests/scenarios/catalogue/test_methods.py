@@ -106,4 +106,4 @@ def test_keys_are_listed_by_section() -> None:
     done = CliRunner().invoke(main, ["scenarios", "keys", "population.cell"])
     first, second, *_ = done.output.splitlines()
     assert first == "[population.cell]  # Cells whose capacity the phones in them share."
-    assert second == "  phones = 50 (integer > 0): About how many a cell."
+    assert second == "  phones = 50 (integer >= 1, <= 1e+07): About how many a cell."

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from .errors import LedgerError, shown
-from .ledger import reason_of, segment_name, segments
+from .durable import reason_of
+from .ledger import segment_name, segments
 from .tables import TABLES
 
 

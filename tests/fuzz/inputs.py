@@ -113,9 +113,9 @@ def apart(parser: Parser, numbers: Sequence[int]) -> list[Found]:
         return apart(parser, numbers[:half]) + apart(parser, numbers[half:])
     found = []
     for line in lines:
-        number, how, what = line.split("\t", 2)
+        number, way, words = line.split("\t", 2)
         data = mutated(parser.good, int(number))
-        found.append(Found(parser.name, int(number), End(how, what, 0.0), data))
+        found.append(Found(parser.name, int(number), End(way, words, 0.0), data))
     return found
 
 

@@ -104,8 +104,8 @@ def measure(seed: int) -> dict[str, float]:
             values |= {f"{NAME}-{size}-{source}-{one}": value for one, value in found.items()}
             lead = found["ease"] - found["itemknn"]
             values[f"{NAME}-{size}-{source}-lead"] = lead
-    for source, data in (("real", city()), ("made", made_city(seed))):
-        values |= {f"{NAME}-places-{source}-{one}": value for one, value in visits_of(data).items()}
+    for source, town in (("real", city()), ("made", made_city(seed))):
+        values |= {f"{NAME}-places-{source}-{one}": value for one, value in visits_of(town).items()}
     return values | {
         line: values[line.replace("-less-", "-made-")] - values[line.replace("-less-", "-real-")]
         for line in LINES

@@ -16,7 +16,7 @@ from droidloop.devices.fleets.work import WrongOutputError
 from droidloop.platform.engine import Engine
 from droidloop.platform.jobs import Jobs, Kind, Outcome
 from droidloop.platform.units import SECOND_US
-from tests.contracts.fleet import mixed
+from tests.contracts.worlds import mixed
 
 ORDER = ModelJob(Path("none"), {}, ["answer"], timeout_s=100)
 TOOK = Ran({"answer": np.ones(1)}, 10, np.array([80]), 100, 90, 1 << 20)

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from .errors import LedgerError, shown
 from .durable import reason_of
+from .errors import LedgerError, shown
 from .ledger import segment_name, segments
 from .tables import TABLES
 

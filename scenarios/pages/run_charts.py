@@ -11,12 +11,14 @@ from droidloop.platform.ledger import Rows, read, texts
 from droidloop.platform.rundir import RunDirectory
 from droidloop.platform.units import HOUR_US, joules, seconds
 from droidloop.scenarios.reports.compare import result_of
+from droidloop.scenarios.reports.learning_graph import teaching_of
 from droidloop.scenarios.reports.measured import metrics_of
 from droidloop.scenarios.reports.summary import COMPONENTS
 
 from .chart import Axis, Chart, Row, bars, lines, ranges
 from .churn_charts import churn_charts
 from .fault_chart import fault_chart
+from .topology_chart import topology_chart
 
 _BINS = 96
 """Of the time of a run, at most: one a quarter of an hour of a day."""
@@ -45,13 +47,16 @@ def charts_of(run: RunDirectory) -> Iterator[Chart]:
     if len(jobs):
         yield _traffic(jobs)
         yield _outcomes(jobs)
-    chart = fault_chart(read(run.path, "events"), int(devices["t_us"].max(initial=0)))
+    events = read(run.path, "events")
+    chart = fault_chart(events, int(devices["t_us"].max(initial=0)))
     if chart is not None:
         yield chart
+    if (events["kind"] == b"learned").any():
+        yield topology_chart(teaching_of(run))
     delivered = done[done["kind"] == Kind.DELIVER]
     if len(delivered):
         yield versions_chart(delivered, len(devices))
-    yield from churn_charts(read(run.path, "events"), jobs)
+    yield from churn_charts(events, jobs)
 
 
 def edges_us(end_us: int) -> IntArray:

@@ -58,6 +58,13 @@ def pages(
 
 
 @pytest.fixture(scope="module")
+def gossip(tmp_path_factory: pytest.TempPathFactory) -> droidloop.Result:
+    changes = {"protocol.rounds": 4, "data.users": 30, "data.items": 60, "evaluation.baselines": []}
+    short = droidloop.load("gossip").with_(changes)
+    return droidloop.run(short, tmp_path_factory.mktemp("gossip") / "run")
+
+
+@pytest.fixture(scope="module")
 def driver() -> Iterator[Any]:
     with browser() as found:
         yield found
@@ -84,6 +91,22 @@ def test_every_chart_is_drawn_without_a_word(
     assert page.ask("document.documentElement.scrollWidth") <= width, "nothing sticks out"
     paper = page.ask("getComputedStyle(document.body).backgroundColor")
     assert (np.mean([int(n) for n in re.findall(r"\d+", paper)]) > 127) == (theme == "light")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_phones_and_what_they_told_one_another_are_drawn(
+    driver: Any, gossip: droidloop.Result, tmp_path: Path
+) -> None:
+    gossip.html(tmp_path / "page.html")
+    page = drawn(driver, tmp_path / "page.html", 390, "dark")
+    page.picture(tmp_path / "gossip.png")
+    assert page.said() == []
+    rows = charts_by_name(RunDirectory.open(gossip.path))["topology"].rows
+    lines = page.ask("document.querySelectorAll('#topology .mark-rule line').length")
+    spots = page.ask("document.querySelectorAll('#topology .mark-symbol path').length")
+    assert lines == sum(row["what"] == "link" for row in rows) > 0
+    assert spots >= sum(row["what"] == "phone" for row in rows) == 30
 
 
 AXE = """
@@ -182,6 +205,18 @@ def test_comings_and_goings_and_unlearning_are_those_of_the_ledger(tmp_path: Pat
     )
     hours = [row["hours"] for row in charts["unlearning"].rows]
     assert hours == sorted(set(hours))
+
+
+def test_links_are_those_of_the_ledger(gossip: droidloop.Result) -> None:
+    rows = charts_by_name(RunDirectory.open(gossip.path))["topology"].rows
+    events = read(gossip.path, "events")
+    learned = events[events["kind"] == b"learned"]
+    assert sum(row["messages"] or 0 for row in rows) == len(learned) > 0
+    pairs = {frozenset(two) for two in zip(learned["phone"], learned["value"], strict=True)}
+    drawn_pairs = {frozenset((row["phone"], row["other"])) for row in rows if row["what"] == "link"}
+    assert drawn_pairs == pairs
+    taught = {row["phone"]: row["taught"] for row in rows if row["what"] == "phone"}
+    assert sum(taught.values()) == len({(one["phone"], one["value"]) for one in learned})
 
 
 def test_versions_are_those_that_phones_hold() -> None:

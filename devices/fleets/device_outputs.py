@@ -29,31 +29,46 @@ _UNREADABLE = (
 """What numpy and zipfile say of files that nobody has written so."""
 
 
+NOT_IMPOSED = "not-imposed"
+PLUGGED = ("unplugged", "plugged-in")
+"""The names of comings and goings of real devices."""
+
+
 @final
 class Evidence:
     """Writes into the run directory *folder*.
 
-    *measured* takes a row of the table ``measures``; *event* takes time, phone and name of what
-    happened to a device.
+    *measured* takes a row of the table ``measures``; *event* takes time, phone, kind and name of
+    what happened to a device: ``not-imposed``, or ``churn`` where it was unplugged or plugged in.
     """
 
     def __init__(
         self,
         folder: Path,
         measured: Callable[[dict[str, Any]], None],
-        event: Callable[[int, int, str], None] = lambda *_: None,
+        event: Callable[[int, int, str, str], None] = lambda *_: None,
     ) -> None:
         self._folder = folder
         self.measured = measured
         self._event = event
         self._noted: set[tuple[int, str]] = set()
+        self._unplugged: set[int] = set()
 
     def not_imposed(self, t_us: int, phone: int, what: str, reason: str) -> None:
         """Note, once a *reason*, that *what* (``rate``, ``battery``) is modelled only."""
         if (phone, reason) not in self._noted:
             self._noted.add((phone, reason))
-            self._event(t_us, phone, what)
+            self._event(t_us, phone, NOT_IMPOSED, what)
             self._write(f"phone {phone}: its {what} is not imposed: {reason}")
+
+    def seen(self, t_us: int, phone: int, *, there: bool) -> None:
+        """Note a departure without a word if the device is not *there*, its coming if it is again.
+
+        Unplugging is noticed with the first job that does not find it.
+        """
+        if there == (phone in self._unplugged):
+            self._unplugged ^= {phone}
+            self._event(t_us, phone, "churn", PLUGGED[there])
 
     def keep(self, job: int, outputs: Mapping[str, Array]) -> None:
         """Write the outputs of *job*: beside their place first, then renamed.

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from droidloop.devices.android.fleet.booking import StepLaw
 from droidloop.devices.android.fleet.fleet import AndroidFleet, Attachment
-from droidloop.devices.fleets.device_outputs import Evidence
+from droidloop.devices.fleets.device_outputs import NOT_IMPOSED, PLUGGED, Evidence
 from droidloop.devices.fleets.fleet import CohortFleet, ExactFleet, Fleet
 from droidloop.devices.fleets.mixed import MixedFleet, put_on_cable
 from droidloop.devices.fleets.remote_play import Play
@@ -22,7 +24,6 @@ from droidloop.platform.rundir import RunDirectory
 from droidloop.scenarios.schema.schema import Scenario
 
 _NOTE = "devices"
-_NOT_IMPOSED = "not-imposed"
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,12 @@ class Attached:
         return frozenset(one.phone for one in self.devices if one.same_instructions)
 
     def note_recorded(self, ledger: Ledger) -> None:
-        """Write what the recorded run, if there is one, says that its devices have not shown."""
+        """Write what the recorded run, if there is one, says that happened to its devices."""
         if self.replay is not None:
             events = read(self.replay, "events")
-            mine = events[events["kind"] == _NOT_IMPOSED.encode()]
-            ledger.note("events", **columns_of("events", mine))
+            mine = events["kind"] == NOT_IMPOSED.encode()
+            mine |= (events["kind"] == b"churn") & np.isin(events["name"], np.array(PLUGGED, "S"))
+            ledger.note("events", **columns_of("events", events[mine]))
 
     def note(self, directory: RunDirectory) -> None:
         """Write into the manifest which phones are real, and whether jobs are recorded ones."""
@@ -123,10 +125,8 @@ def fleet_of(
     *play* says where cohorts are played, if not here.
     """
 
-    def note(t_us: int, phone: int, name: str) -> None:
-        ledger.note(
-            "events", t_us=t_us, kind=_NOT_IMPOSED, phone=phone, round=-1, name=name, value=1
-        )
+    def note(t_us: int, phone: int, kind: str, name: str) -> None:
+        ledger.note("events", t_us=t_us, kind=kind, phone=phone, round=-1, name=name, value=1)
 
     evidence = Evidence(folder, lambda row: ledger.note("measures", **row), note)
     if attached.replay is not None:

@@ -80,7 +80,8 @@ class Attachment:
 class _Took:
     """What a device gave, how long that took on the wall clock, and what its battery gave.
 
-    *not_imposed* has reasons by the name of what the device did not show.
+    *not_imposed* has reasons by the name of what the device did not show; *there*: whether it was
+    found at all.
     """
 
     result: Result
@@ -88,6 +89,7 @@ class _Took:
     energy_uj: int
     not_imposed: Mapping[str, str] = field(default_factory=dict)
     order: ModelJob | None = None
+    there: bool = True
     logcat: str = ""
 
 
@@ -150,7 +152,7 @@ class AndroidFleet(EndsKnown):
         order = work.order(k)
         absent = self._await(device)
         if absent is not None:
-            return _Took(absent, 0, -1)
+            return _Took(absent, 0, -1, there=False)
         took: _Took | None = None
         begin = time.monotonic_ns()
         try:
@@ -188,6 +190,7 @@ class AndroidFleet(EndsKnown):
         if took is None or start_us >= limit_us:
             give_up(population, row, limit_us)
             return
+        self._evidence.seen(int(row["plan_us"]), int(row["phone"]), there=took.there)
         for what, reason in took.not_imposed.items():
             self._evidence.not_imposed(int(row["plan_us"]), int(row["phone"]), what, reason)
         law = modelled(population, row, took.order, self._attached[int(row["phone"])].law)

@@ -149,7 +149,7 @@ def test_what_a_device_does_not_show_is_noted_once_a_reason(tmp_path: Path) -> N
     def hold(link: LinkCondition | None, battery: BatteryCondition | None) -> Iterator[Imposed]:
         yield Imposed(reasons=reasons)
 
-    events: list[tuple[int, int, str]] = []
+    events: list[tuple[int, int, str, str]] = []
     evidence = Evidence(tmp_path, lambda _: None, lambda *event: events.append(event))
     population = steady("lte", mbps=8.0, up_mbps=2.0)
     fleet = AndroidFleet(Engine(), population, [Attachment("d", 0, Device(), hold=hold)], evidence)
@@ -158,7 +158,7 @@ def test_what_a_device_does_not_show_is_noted_once_a_reason(tmp_path: Path) -> N
             np.array([0]), kind=Kind.TRAIN, plan_us=number * 10**9, first=number, up_bytes=1
         )
         fleet.run(jobs, Told(jobs, fails=10**6))
-    assert events == [(0, 0, "rate"), (0, 0, "battery")]
+    assert events == [(0, 0, "not-imposed", "rate"), (0, 0, "not-imposed", "battery")]
     assert (tmp_path / "devices.log").read_text().splitlines() == [
         "phone 0: its rate is not imposed: no console",
         "phone 0: its battery is not imposed: forbidden",

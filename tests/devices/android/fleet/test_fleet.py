@@ -190,7 +190,9 @@ def test_a_device_gets_time_to_come_back_and_less_while_it_does_not(tmp_path: Pa
 
     engine, population = Engine(), steady("lte")
     device = Attachment("d", 0, Device(), wait=wait)
-    fleet = AndroidFleet(engine, population, [device], Evidence(tmp_path, lambda _: None))
+    events: list[tuple[int, int, str, str]] = []
+    evidence = Evidence(tmp_path, lambda _: None, lambda *event: events.append(event))
+    fleet = AndroidFleet(engine, population, [device], evidence)
     outcomes = []
     for number in range(5):
         plan_us = number * HOUR_US
@@ -200,6 +202,10 @@ def test_a_device_gets_time_to_come_back_and_less_while_it_does_not(tmp_path: Pa
     assert given == [BACK_S, BACK_S, STILL_GONE_S, STILL_GONE_S, BACK_S]
     gone = Outcome.FAILED_OFFLINE
     assert [code == gone for code in outcomes] == [False, True, True, False, False]
+    assert events == [
+        (1 * HOUR_US, 0, "churn", "unplugged"),
+        (3 * HOUR_US, 0, "churn", "plugged-in"),
+    ]
 
 
 def test_outputs_are_kept_whole(tmp_path: Path) -> None:

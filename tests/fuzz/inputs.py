@@ -4,6 +4,7 @@ An input is a pure function of the parser and a number, so that one that was fou
 What was found once is kept in ``corpus/PARSER/``, and tried by the tests ever since.
 """
 
+import faulthandler
 import os
 import resource
 import shutil
@@ -90,6 +91,7 @@ def apart(parser: Parser, numbers: Sequence[int]) -> list[Found]:
     child = os.fork()
     if child == 0:
         code = 1
+        faulthandler.disable()  # what a child dies of is told by its status
         try:
             use_threads(1)
             used = int(Path("/proc/self/statm").read_text().split()[0]) * 4096

@@ -148,7 +148,7 @@ def _numbers(file: Path, cells: list[Any], what: str) -> Any:
 
 def _table(file: Path, text: str) -> tuple[Series, Series | None]:
     try:
-        first, *rows = csv.reader(io.StringIO(text))
+        first, *rows = [*csv.reader(io.StringIO(text))] or [[]]
     except (csv.Error, ValueError) as error:
         raise DataError(f"{file}: not a CSV file with a header ({error})") from error
     header = [name.strip() for name in first]

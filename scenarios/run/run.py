@@ -204,7 +204,8 @@ class _Run:
         self.directory.finish(self.ledger.listed(), wall_s=round(time.monotonic() - started_s, 3))
         remove_checkpoint(self.directory.path)
         answer = summarise(self.directory)
-        curves.end(_last(answer), _kept(self.directory.path))
+        if curves.heard:
+            curves.end(_last(answer), _kept(self.directory.path))
         return answer
 
     def _note_accounts(self, end_us: int) -> None:

@@ -103,6 +103,11 @@ class Curves(Stateful):
         for tracker in self._trackers:
             tracker.turn(self._turns, values)
 
+    @property
+    def heard(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._trackers)
+
     def end(self, values: Mapping[str, float], files: Sequence[tuple[Path, str]]) -> None:
         """Tell all trackers that the run is complete."""
         for tracker in self._trackers:

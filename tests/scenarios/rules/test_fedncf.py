@@ -164,7 +164,7 @@ def test_fedmf_takes_adaptive_steps_if_they_are_given(tmp_path: Path) -> None:
     ("training", "message"),
     [
         (FEDNCF + "l2 = 0.1\n", "no key 'l2'"),
-        (FCF_ + "l2 = 0.0\n", "greater than 0"),
+        (FCF_ + "l2 = 0.0\n", "greater than or equal to 0"),
         (FCF_ + "epochs = 2\n", "no key 'epochs'"),
         ('[training]\nserver = "fedadam"\n', "give one, such as 0.02"),
     ],

@@ -129,7 +129,7 @@ def test_a_run_without_rankings_is_drawn_and_compared_by_auc(
         (("delivery.variant='int8'",), "set delivery.variant = 'none'"),
         (("training.donors='friends'",), "donors"),
         (("evaluation.metrics=['hr']",), "this rule ranks no items; choose from auc, log-loss"),
-        (("data.items=5",), "a user had all 5 items"),
+        (("data.items=5",), "greater than or equal to 10"),
     ],
     ids=["baselines", "protocol", "delivery", "donors", "metrics", "items"],
 )

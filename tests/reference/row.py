@@ -34,6 +34,7 @@ Of ``movielens.py`` are the splits, of ``federated.py`` the rounds with the best
 import importlib.util
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal, Protocol, cast
 
@@ -118,8 +119,9 @@ def row_files(folder: Path) -> dict[str, Path]:
     return {path.stem.removeprefix("row_").replace("_", "-"): path for path in found}
 
 
+@cache
 def load(path: Path) -> Row:
-    """Import a row's file."""
+    """Import a row's file, once."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None

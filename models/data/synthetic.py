@@ -28,8 +28,8 @@ _TRIES = 64
 class Shape:
     """How a synthetic population behaves.
 
-    The defaults are, of 67 drawn at random, those whose popularity and baselines came nearest to a
-    part of MovieLens 100K (`make reference ROW=synthetic`).
+    The defaults are, of 67 drawn at random, and rounded, those whose popularity and baselines came
+    nearest to parts of MovieLens 100K; `make reference ROW=synthetic` says how near they are.
 
     Attributes:
         clusters: clusters of taste; at most one per item.

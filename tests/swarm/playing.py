@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,9 +10,6 @@ from typing import Any
 
 import pytest
 
-from droidloop.models.packages.export import export
-from droidloop.models.packages.exportable import Graph
-from droidloop.models.packages.package import Package
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import DroidloopError, UsageError
 from droidloop.platform.ledger import read, texts
@@ -20,6 +17,7 @@ from droidloop.platform.workers import use_threads
 from droidloop.scenarios.run import checkpoints
 from droidloop.scenarios.run.run import execute, resume
 from droidloop.scenarios.schema.schema import Scenario
+from tests.exported_once import by_shape, exported_once
 from tests.scenarios.killed_runs import digest
 
 from .chance import Content
@@ -55,26 +53,8 @@ def quick() -> Iterator[None]:
     A graph of a shape is exported once: what other weights of that shape would give is told apart
     by tests of exports, not by these. Nothing is summed up for people.
     """
-    kept: dict[Any, Package] = {}
-
-    def export_once(
-        graph: Graph,
-        *,
-        name: str,
-        version: int,
-        variants: Sequence[str] = (),
-        items: Sequence[str] = (),
-    ) -> Package:
-        shapes = sorted((one, array.shape) for one, array in graph.constants.items())
-        key = (graph.kind, str(shapes), tuple(variants))
-        if key not in kept:
-            kept[key] = export(graph, name="swarm", version=0, variants=variants, items=items)
-        one = kept[key]
-        return Package(one.manifest.model_copy(update={"version": version}), one.files)
-
     use_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("droidloop.scenarios.delivery.releases.export", export_once)
+    with exported_once(by_shape), pytest.MonkeyPatch.context() as patch:
         patch.setattr("droidloop.scenarios.run.run.summarise", lambda directory: {})
         yield
 

@@ -24,6 +24,7 @@ _TAKEN = (
 )
 
 MODELLED, POWER_SUPPLY = "modelled", "power_supply"
+_NEVER_US = 2**62
 
 
 @dataclass(frozen=True)
@@ -161,19 +162,23 @@ def modelled(
 ) -> np.void:
     """Return *row* as the laws would have played it on the same phone; the phone's state stays.
 
-    With a *law* the training in *order* is modelled as a device does it, which was calibrated: it
-    starts a process, reads the step and loops it, where simulated phones compute in their own.
+    Where the device worked on *order*, it was awake and started a process for it alone, whereas
+    simulated phones wake up and keep their process. A *law* was calibrated: what it says of
+    starting and of arithmetic holds all that an operator costs, and it knows training steps.
     """
     phone = int(row["phone"])
     before = population.state[phone].copy()
     rows = np.array([row], row.dtype)
-    if order is not None and law is not None and isinstance(order.model, Path) and order.feedback:
-        rows["load_bytes"] = order.model.stat().st_size
-        rows["moved_bytes"] = rows["operators"] = 0
-        population.state[phone]["process_until_us"] = 0  # each job has a process of its own
-        rows["flops"] = round(
-            law.work_us(order) * int(population.traits["flops_per_s"][phone]) / 1e6
-        )
+    if order is not None:
+        flops_per_us = int(population.traits["flops_per_s"][phone]) / 1e6
+        starts_us = float(population.traits["process_start_us"][phone])
+        population.state[phone]["process_until_us"] = _NEVER_US  # else the law adds waking up
+        if law is not None:
+            rows["moved_bytes"] = rows["operators"] = 0
+            if order.feedback and isinstance(order.model, Path):
+                rows["load_bytes"] = order.model.stat().st_size
+                rows["flops"] = round(law.work_us(order) * flops_per_us)
+        rows["flops"] += round(starts_us * flops_per_us)
     play_cohort(population.world, rows)
     population.state[phone] = before
     played: np.void = rows[0]

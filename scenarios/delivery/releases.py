@@ -17,6 +17,7 @@ from droidloop.models.packages.litert import LiteRT
 from droidloop.models.packages.package import Package
 from droidloop.models.packages.shipped import Shipped
 from droidloop.models.patches.od_update import followed
+from droidloop.models.updates.frontier import by_value, read_frontier
 from droidloop.models.updates.slots import Step
 from droidloop.models.updates.stock import Stock
 from droidloop.platform.arrays import Array, BoolArray, IntArray
@@ -57,6 +58,20 @@ class Version:
     bare: BoolArray | None = None
 
 
+def variants_of(section: DeliverySection) -> tuple[str, ...]:
+    """Return those that ship: as measured, the best first, or else the nearest to the model.
+
+    Raises:
+        UsageError: the frontier file does not measure them.
+    """
+    if section.variant != "auto":
+        return (section.variant,)
+    if section.frontier is None:
+        return VARIANTS
+    path = Path(section.frontier)
+    return by_value(VARIANTS, read_frontier(path), path)
+
+
 @dataclass
 class Release:
     """A version that went out: its package, every phone's private input to it, its delivery.
@@ -89,6 +104,7 @@ class Releases(Stateful):
         self._recorder, self._population, self._activities = recorder, population, activities
         self._draws, self._stock = draws, Stock(patches=section.patches)
         self._installed = Installed(recorder, population, VARIANTS)
+        self.variants = variants_of(section)
         self.best: Callable[[], Version | None] = lambda: None
         self.items: Sequence[str] = ()
         self.works: Callable[[Package, Path, Array], DeliveryWorks | None] = lambda *_: None
@@ -98,11 +114,6 @@ class Releases(Stateful):
         self._fitted, self._listed, self._listed_as = np.full((3, len(population)), -1)
         self._times = 0
         self._codes: dict[str, Array] = {}
-
-    @property
-    def variants(self) -> Sequence[str]:
-        """Those that ship, the nearest to the model first."""
-        return VARIANTS if self._section.variant == "auto" else (self._section.variant,)
 
     def wiped(self, phones: IntArray) -> None:
         """Know that *phones* are others now, which hold no version yet."""

@@ -4,7 +4,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from droidloop.platform.section import Count, Hours, NotNegative, Positive, Seconds, Section, Share
+from droidloop.platform.section import (
+    Count,
+    File,
+    Hours,
+    NotNegative,
+    Positive,
+    Seconds,
+    Section,
+    Share,
+)
 
 # A default is neutral, or a figure of somebody else's; where it is neither, the file chooses.
 # Doze lets the apps of an idle phone work after an hour for the first time, and after six hours at
@@ -63,6 +72,9 @@ class DeliverySection(Section):
     """The most that a phone fetches of models in a day of the run; without limit if not given."""
     max_list_s: Seconds | None = None
     """With ``auto``: the longest that a list may take by the phone's law, where one can be had."""
+    frontier: File | None = None
+    """With ``auto``: a file of measured variants (JSON lines, see docs/frontier.md): the one of the
+    highest value that a phone can take is the one that it gets."""
     stages: list[Annotated[float, Field(ge=1e-6, le=1.0)]] = Field(default=[1.0])
     """The shares of phones that a release goes to, one after the other, rising to 1."""
     least_phones: Count = _CANARIES
@@ -116,6 +128,11 @@ class DeliverySection(Section):
         if self.max_list_s is not None and self.variant != "auto":
             raise ValueError(
                 f"delivery.max_list_s with delivery.variant = {self.variant!r}: "
+                "one variant leaves no choice; set variant = 'auto'"
+            )
+        if self.frontier is not None and self.variant != "auto":
+            raise ValueError(
+                f"delivery.frontier with delivery.variant = {self.variant!r}: "
                 "one variant leaves no choice; set variant = 'auto'"
             )
         return self

@@ -1,0 +1,115 @@
+"""The rows of the frontier by their names: each table that droidloop has, fitted to a budget."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from .row import DIM, Fitted, OutOfReachError, Row, Setting, Work
+
+
+def dense(work: Work) -> Fitted:
+    """Shorter vectors, the same for all: what every other row is held to."""
+    from droidloop.models.tables.dense import DenseTable
+
+    dim = work.budget_bytes // (4 * work.n)
+    return work.trained(DenseTable(work.n, _least(dim, 1, "a number for every item")))
+
+
+def hashed(work: Work) -> Fitted:
+    """As many rows as fit, shared by items of one remainder."""
+    from droidloop.models.tables.hashed import HashedTable
+
+    rows = _least(work.budget_bytes // (4 * DIM), 1, "one row")
+    return work.trained(HashedTable(work.n, DIM, rows))
+
+
+def quotient_remainder(work: Work) -> Fitted:
+    """As many remainders as fit with their quotients."""
+    from droidloop.models.tables.quotient_remainder import QuotientRemainderTable
+
+    for remainders in range(work.n, 0, -1):
+        table = QuotientRemainderTable(work.n, DIM, remainders)
+        if table.nbytes <= work.budget_bytes:
+            return work.trained(table)
+    raise OutOfReachError("remainders and quotients of any number take more")
+
+
+def binary(work: Work) -> Fitted:
+    """As many signs as fit."""
+    from droidloop.models.tables.binary import BinaryTable
+
+    bits = min(4 * DIM, work.budget_bytes // work.n * 8)
+    return work.trained(BinaryTable(work.n, _least(bits, 8, "8 signs for every item")))
+
+
+def elastic(work: Work) -> Fitted:
+    """One training for all budgets, cut to this one."""
+    from droidloop.models.tables.elastic import ElasticTable
+
+    table = ElasticTable(work.n, DIM, 16)
+    whole = work.trained(table)
+    if work.budget_bytes < table.least_bytes:
+        raise OutOfReachError(f"one block of every vector takes {table.least_bytes} bytes")
+    cut, params = table.cut(whole.params, work.budget_bytes)
+    return Fitted(cut, {**params, "user": whole.params["user"]})
+
+
+def pruned(work: Work) -> Fitted:
+    """The largest numbers of a whole table, as many as fit with where they stand."""
+    from droidloop.models.tables.pruned import PrunedTable
+
+    table = PrunedTable(work.n, DIM, 1.0)
+    low, high = 0, work.n * DIM
+    while high - low > 1:
+        middle = (low + high) // 2
+        share = middle / (work.n * DIM)
+        fits = replace(table, share=share).nbytes <= work.budget_bytes
+        low, high = (middle, high) if fits else (low, middle)
+    if low < work.n // 2:
+        raise OutOfReachError(f"where {low} numbers stand takes the budget, of {work.n} items")
+    whole = work.trained(table)
+    small = replace(table, share=low / (work.n * DIM))
+    params = small.unpack(small.pack(whole.params))
+    return Fitted(small, {**params, "user": whole.params["user"]})
+
+
+def codes(work: Work) -> Fitted:
+    """A whole table that ships as codes over codebooks, as many as fit."""
+    import numpy as np
+
+    from droidloop.models.tables.codes import CodebookTable, CodesTable
+
+    def takes(books: int, words: int) -> int:
+        none = np.zeros((work.n, books), np.int64)
+        return CodebookTable(work.n, DIM, words, none).nbytes
+
+    sizes = [
+        (books * np.log2(words), books, words)
+        for words in (8, 16, 32, 64, 128, 256)
+        for books in range(1, 33)
+        if takes(books, words) <= work.budget_bytes
+    ]
+    if not sizes:
+        raise OutOfReachError("one codebook of 8 codewords and its codes take more")
+    _, books, words = max(sizes)
+    whole = work.trained(CodesTable(work.n, DIM, books, words))
+    assert isinstance(whole.table, CodesTable)
+    table, params = whole.table.coded(whole.params)
+    return Fitted(table, {**params, "user": whole.params["user"]})
+
+
+def _least(value: int, least: int, what: str) -> int:
+    """Return *value*, of which *least* is needed for *what*."""
+    if value < least:
+        raise OutOfReachError(f"{what} takes more")
+    return value
+
+
+ROWS: Mapping[str, Row] = {
+    "dense": Row(dense, Setting(0.005, 0.003)),
+    "hashed": Row(hashed, Setting(0.005, 0.003)),
+    "quotient-remainder": Row(quotient_remainder, Setting(0.005, 0.003)),
+    "binary": Row(binary, Setting(0.005, 0.003)),
+    "elastic": Row(elastic, Setting(0.005, 0.003)),
+    "pruned": Row(pruned, Setting(0.005, 0.003)),
+    "codes": Row(codes, Setting(0.005, 0.003)),
+}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 DATA, USERS, DIM, EPOCHS = "ml-1m", 2000, 64, 12
 SHARES = (4, 10, 30)
 """A budget is the dense table's bytes divided by one of these."""
-SEEDS, TUNING_SEED = (1, 2, 3), 11
+SEEDS, TUNING_SEED, TUNING_SHARE = (1, 2, 3), 11, 10
 
 
 class OutOfReachError(Exception):
@@ -25,7 +25,10 @@ class OutOfReachError(Exception):
 
 @dataclass(frozen=True)
 class Setting:
-    """The step of Adam and the weight of squares, chosen on validation with ``TUNING_SEED``."""
+    """The step of Adam and the weight of squares, chosen on validation with ``TUNING_SEED``.
+
+    They are tried at one budget, ``TUNING_SHARE``, and kept at all of them.
+    """
 
     lr: float
     l2: float
@@ -52,6 +55,7 @@ class Work:
     budget_bytes: int
     setting: Setting
     seed: int
+    epochs: int = EPOCHS
 
     @property
     def n(self) -> int:
@@ -64,7 +68,11 @@ class Work:
 
         how = self.setting
         params = trained(
-            *(self.split, self.seed, table), l2=how.l2, lr=how.lr, epochs=EPOCHS, ties=TIES
+            *(self.split, self.seed, table),
+            l2=how.l2,
+            lr=how.lr,
+            epochs=self.epochs,
+            ties=TIES,
         )
         return Fitted(table, params)
 
@@ -80,8 +88,8 @@ class Row:
     fit: Callable[[Work], Fitted]
     setting: Setting
     tried: Sequence[Setting] = (
-        *(Setting(0.002, 0.003), Setting(0.005, 0.003), Setting(0.01, 0.003)),
-        *(Setting(0.02, 0.003), Setting(0.005, 0.0003), Setting(0.01, 0.0003)),
+        *(Setting(0.005, 0.003), Setting(0.01, 0.003), Setting(0.02, 0.003)),
+        *(Setting(0.01, 0.0003), Setting(0.02, 0.0003)),
     )
 
 

@@ -1,0 +1,116 @@
+"""The page of the frontier: its tables and its picture, from the lines that `make frontier` wrote.
+
+    python -m tests.frontier.page runs/frontier.jsonl
+
+keeps the lines with the commit in docs/figures/frontier.jsonl, writes the tables into
+docs/frontier.md between their marks, and draws docs/pictures/frontier.png.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+LINES = ROOT / "docs/figures/frontier.jsonl"
+PAGE = ROOT / "docs/frontier.md"
+PICTURE = ROOT / "docs/pictures/frontier.png"
+BEGIN, END = "<!-- frontier: begin -->", "<!-- frontier: end -->"
+
+Lines = Sequence[dict[str, Any]]
+
+
+def tables(lines: Lines) -> str:
+    """Return a table a budget, the best value first; what is out of reach comes last."""
+    parts = []
+    for budget in dict.fromkeys(line["budget"] for line in lines):
+        mine = [line for line in lines if line["budget"] == budget]
+        (most,) = {line["budget_bytes"] for line in mine}
+        parts += [f"### {budget} of the dense bytes: {most:,}\n"]
+        parts += [
+            "| table | bytes | RAM, MB | list, ms | list, mJ | fitted in s | NDCG@10 | over dense |"
+        ]
+        parts += ["| --- " * 8 + "|"]
+        reached = [line for line in mine if "value" in line]
+        parts += [_row(line) for line in sorted(reached, key=lambda line: -line["value"])]
+        out = [line for line in mine if "out_of_reach" in line]
+        parts += [""]
+        parts += [f"Out of reach: `{line['name']}` ({line['out_of_reach']})." for line in out]
+        parts += [""] if out else []
+    return "\n".join(parts)
+
+
+def _row(line: dict[str, Any]) -> str:
+    low, high = line["interval"]
+    over, (least, most) = line["over_dense"], line["over_dense_interval"]
+    beside = "" if line["name"] == "dense" else f"{over:+.4f} [{least:+.4f}, {most:+.4f}]"
+    cells = (
+        f"`{line['name']}`",
+        f"{line['bytes']:,}",
+        f"{line['peak_ram_bytes'] / 1e6:.2f}",
+        f"{1e3 * line['latency_s']:.3f}",
+        f"{1e3 * line['energy_j']:.3f}",
+        f"{line['fit_s']:.0f}",
+        f"{line['value']:.4f} [{low:.4f}, {high:.4f}]",
+        beside,
+    )
+    return "| " + " | ".join(cells) + " |"
+
+
+def drawn(lines: Lines, path: Path) -> None:
+    """Draw value over bytes, memory and latency, a line a table, with intervals."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    reached = [line for line in lines if "value" in line]
+    figure = Figure(figsize=(12, 5), layout="constrained")
+    axes = figure.subplots(1, 3, sharey=True)
+    names = list(dict.fromkeys(line["name"] for line in reached))
+    colours = mpl.colormaps["tab20"].colors  # type: ignore[attr-defined]
+    sides = (("bytes", 1e3, "kB that ship"), ("peak_ram_bytes", 1e6, "MB of memory"))
+    for axis, (key, unit, label) in zip(
+        axes, (*sides, ("latency_s", 1e-3, "ms a list")), strict=True
+    ):
+        for k, name in enumerate(names):
+            mine = sorted((line for line in reached if line["name"] == name), key=lambda o: o[key])
+            values = [line["value"] for line in mine]
+            half = [(line["interval"][1] - line["interval"][0]) / 2 for line in mine]
+            axis.errorbar(
+                [line[key] / unit for line in mine],
+                values,
+                yerr=half,
+                label=name,
+                color=colours[k % len(colours)],
+                marker="osv^D*<>"[k % 8],
+                linewidth=2.5 if name == "dense" else 1,
+            )
+        axis.set_xlabel(label)
+        axis.set_xscale("log")
+    axes[0].set_ylabel("NDCG@10, all items of ml-1m")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper")
+    figure.savefig(path, dpi=110)
+
+
+def kept() -> list[dict[str, Any]]:
+    """Return the lines that the page was made of."""
+    return [json.loads(line) for line in LINES.read_text().splitlines()]
+
+
+def main(path: str) -> None:
+    """Keep the lines of *path*, and make table and picture anew."""
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True
+    ).stdout.strip()
+    lines = [{"commit": commit, **json.loads(one)} for one in Path(path).read_text().splitlines()]
+    LINES.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    text = PAGE.read_text()
+    pattern = re.compile(f"{BEGIN}\n.*?{END}", re.DOTALL)
+    PAGE.write_text(pattern.sub(lambda _: f"{BEGIN}\n{tables(lines)}{END}", text))
+    drawn(lines, PICTURE)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,48 @@
+"""Every row of the frontier ships within its budget, or says why no such table can."""
+
+import numpy as np
+import pytest
+
+from droidloop.models.data.split import Split, leave_one_out
+from droidloop.models.data.synthetic import generate
+from droidloop.models.updates.frontier import best_within, read_frontier
+from droidloop.platform.draws import Draws
+from tests.frontier.page import BEGIN, END, LINES, PAGE, kept, tables
+from tests.frontier.row import DIM, OutOfReachError, Work, budgets
+from tests.frontier.rows import ROWS
+
+
+@pytest.fixture(scope="module")
+def split() -> Split:
+    return leave_one_out(generate(60, 400, 12, Draws(1, "frontier")))
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_what_ships_keeps_the_budget_and_is_told_by_its_own_bytes(name: str, split: Split) -> None:
+    row = ROWS[name]
+    for budget in budgets(split.n_items).values():
+        try:
+            fitted = row.fit(Work(split, budget, row.setting, 1, epochs=1))
+        except OutOfReachError:
+            continue
+        packed = fitted.table.pack(fitted.params)
+        assert fitted.table.nbytes <= budget
+        assert 0 <= len(packed) - fitted.table.nbytes <= 16
+        assert fitted.params["user"].shape == (split.n_users, fitted.table.dim)
+
+
+def test_budgets_are_shares_of_whole_float32_vectors() -> None:
+    assert list(budgets(3706).values()) == [3706 * DIM * 4 // share for share in (4, 10, 30)]
+
+
+def test_the_page_shows_the_lines_that_were_kept() -> None:
+    shown = PAGE.read_text().partition(f"{BEGIN}\n")[2].partition(END)[0]
+    assert shown == tables(kept())
+    assert {line["name"] for line in kept()} == set(ROWS)
+
+
+def test_phones_of_more_memory_never_get_a_worse_table() -> None:
+    lines = read_frontier(LINES)
+    memory = np.sort(np.array([line.ram_bytes for line in lines]))
+    values = [lines[k].value for k in best_within(lines, memory)]
+    assert values == sorted(values)

@@ -4,16 +4,15 @@ The file goes in as it is. Where its weights are float32, smaller variants are m
 each gives for the golden inputs is computed with LiteRT here, and is what a phone has to give.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from droidloop.platform.arrays import Array
-from droidloop.platform.errors import PackageError, UsageError
+from droidloop.platform.errors import UsageError
 
-from .export import EXPORTER, export_folder
+from .export import quantized
 from .litert import LiteRT
 from .manifest import DTYPES, FILE_LIMIT_BYTES, TensorSpec
 from .package import Package
@@ -64,7 +63,9 @@ def package_of(
                 f"variant {unknown[0] if unknown else ''!r}: choose from {', '.join(PRECISION)}"
             )
         variants = [one for one in PRECISION if one in variants]
-        models = _made(data, {*variants} | ({INT8} if DYNAMIC in variants else set()), timeout_s)
+        models = quantized(
+            data, {*variants} | ({INT8} if DYNAMIC in variants else set()), timeout_s
+        )
     answers = {one: Answer(file, LiteRT(file).run(inputs)) for one, file in models.items()}
     return pack(face, name, version, inputs, answers, list(variants))
 
@@ -133,17 +134,3 @@ def _alike(path: Path, found: Mapping[str, Array], specs: Sequence[TensorSpec]) 
             f"--golden {path}: has {sorted(counts)} inputs; give 1 to {MAX_GOLDEN} of each"
         )
     return golden
-
-
-def _made(data: bytes, variants: set[str], timeout_s: float) -> dict[str, bytes]:
-    """Return the file of each of *variants*, made of the float32 model *data*."""
-    if variants == {FLOAT}:
-        return {FLOAT: data}
-    with export_folder() as here:
-        (here / f"{FLOAT}.tflite").write_bytes(data)
-        (here / "variants.json").write_text(json.dumps(sorted(variants)))
-        EXPORTER.ask(str(here), what="quantizing the model", timeout_s=timeout_s)
-        files = {one: here / f"{one}.tflite" for one in sorted(variants)}
-        if missing := [one for one, path in files.items() if not path.exists()]:
-            raise PackageError(f"quantizing the model: no {missing[0]} was made; leave it out")
-        return {one: path.read_bytes() for one, path in files.items()}

@@ -15,7 +15,7 @@ in float32; tflite-runtime 2.14 refuses ``int4``.
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,10 +26,11 @@ from droidloop.platform.durable import reason_of
 from droidloop.platform.errors import PackageError
 
 from .child import KeptChild
-from .exportable import Graph
+from .exportable import SCORER, Graph
 from .litert import LiteRT
 from .package import Package
 from .packing import DYNAMIC, FLOAT, INT8, MIN_RUNTIME, Answer, Face, float_tolerance, pack
+from .scorer_file import scorer_file
 
 GOLDEN_RUNS = 4
 EXPORTER = KeptChild("droidloop.models.packages.export_child")
@@ -46,7 +47,8 @@ def export(
 ) -> Package:
     """Export *graph* as a package of *variants*.
 
-    A child process does it: six seconds for the first one, then about one.
+    A child process does it: six seconds for the first one, then about one; a plain scorer, which
+    needs no converter, takes a second (``scorer_file``).
     *items* are what people call the items, in their order; none: they have numbers alone.
     The same graph gives the same bytes. Golden outputs come from LiteRT on this machine, memory
     from loading and running each variant in a fresh process.
@@ -69,6 +71,13 @@ def export(
 
 def convert(graph: Graph, variants: list[str], timeout_s: float) -> dict[str, bytes]:
     """Return the ``.tflite`` file of each variant."""
+    if graph.kind == SCORER:
+        (user,), (scores,) = graph.inputs, graph.outputs
+        return quantized(
+            scorer_file(graph.constants["table"], graph.signature, user.name, scores.name),
+            variants,
+            timeout_s,
+        )
     with export_folder() as here:
         for constant, array in graph.constants.items():
             np.save(here / f"{constant}.npy", array, allow_pickle=False)
@@ -83,6 +92,24 @@ def convert(graph: Graph, variants: list[str], timeout_s: float) -> dict[str, by
         (here / "graph.json").write_text(json.dumps(plan))
         EXPORTER.ask(str(here), what="exporting the model", timeout_s=timeout_s)
         return {variant: (here / f"{variant}.tflite").read_bytes() for variant in variants}
+
+
+def quantized(model: bytes, variants: Collection[str], timeout_s: float) -> dict[str, bytes]:
+    """Return the file of each of *variants* of the float32 *model*.
+
+    Raises:
+        PackageError: the quantiser fails, or leaves a variant out.
+    """
+    if set(variants) == {FLOAT}:
+        return {FLOAT: model}
+    with export_folder() as here:
+        (here / f"{FLOAT}.tflite").write_bytes(model)
+        (here / "variants.json").write_text(json.dumps(sorted(variants)))
+        EXPORTER.ask(str(here), what="quantizing the model", timeout_s=timeout_s)
+        files = {one: here / f"{one}.tflite" for one in sorted(variants)}
+        if missing := [one for one, path in files.items() if not path.exists()]:
+            raise PackageError(f"quantizing the model: no {missing[0]} was made; leave it out")
+        return {one: path.read_bytes() for one, path in files.items()}
 
 
 @contextmanager

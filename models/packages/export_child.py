@@ -1,29 +1,32 @@
 """The child process that turns graphs into ``.tflite`` files; see ``export``.
 
 What it makes does not depend on what it made before. The only module that imports litert_torch and
-ai_edge_quantizer: they take seconds to import, write to standard output and warn. Reads
-``graph.json`` and the constants in a folder, or a model and ``variants.json``, and writes a file
-for each variant there.
+ai_edge_quantizer: they take seconds to import, write to standard output and warn; torch and the
+converter are imported for a graph alone. Reads ``graph.json`` and the constants in a folder, or a
+model and ``variants.json``, and writes a file for each variant there.
 """
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from droidloop.platform.served import serve
 
-from .exportable import Graph
-from .manifest import TensorSpec
+if TYPE_CHECKING:
+    from .exportable import Graph
 
 FLOAT = "float32"
 IDLE_S = 60.0
 """Between two exports: a process of some 600 MB is not kept for longer."""
 
 
-def read_graph(folder: Path) -> tuple[Graph, list[str]]:
+def read_graph(folder: Path) -> "tuple[Graph, list[str]]":
     """Return the graph that ``export`` left in *folder*, and the variants asked for."""
+    from .exportable import Graph
+    from .manifest import TensorSpec
+
     plan = json.loads((folder / "graph.json").read_text())
     constants = {
         name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in plan["constants"]
@@ -36,15 +39,16 @@ def read_graph(folder: Path) -> tuple[Graph, list[str]]:
     return graph, plan["variants"]
 
 
-def convert(graph: Graph, path: Path) -> None:
+def convert(graph: "Graph", path: Path) -> None:
     """Write the float32 model of *graph* with litert-torch."""
+    import litert_torch
+    import torch
+
     module = graph.module()
     examples = {
         spec.name: torch.zeros(spec.shape, dtype=getattr(torch, spec.dtype))
         for spec in graph.inputs
     }
-    import litert_torch
-
     signature = litert_torch.signature(graph.signature, module, sample_kwargs=examples)
     signature.convert().export(str(path))
 

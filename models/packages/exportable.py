@@ -42,8 +42,11 @@ class Scorer(nn.Module):
         return {"scores": nn.functional.linear(user, self.table)}
 
 
+SCORER = "scorer"
+"""The kind of the plain scorer."""
+
 BUILDERS: dict[str, Callable[..., nn.Module]] = {
-    "scorer": Scorer,
+    SCORER: Scorer,
     "neural-scorer": neural_scorer,
     **STEP_BUILDERS,
 }
@@ -120,7 +123,7 @@ def scoring(table: Array) -> Graph:
     if table.ndim != 2 or 0 in table.shape:
         raise ValueError(f"an item table is (n_items, dim), not {table.shape}")
     _require_fitting(4 * table.size)
-    return _scoring("scorer", {"table": table}, *table.shape)
+    return _scoring(SCORER, {"table": table}, *table.shape)
 
 
 def scoring_table(table: EmbeddingTable, params: Params) -> Graph:

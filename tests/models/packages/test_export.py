@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,11 @@ from droidloop.platform.arrays import Array
 from droidloop.platform.errors import PackageError
 
 VARIANTS = ("float32", "float16", "int8", "int8-dynamic", "int4")
+
+
+def converted(table: Array) -> Graph:
+    """Return the graph of a scorer that the converter has to make: it is named by its place."""
+    return replace(scoring(table), kind="droidloop.models.packages.exportable:Scorer")
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -160,7 +165,7 @@ def test_a_child_that_fails_is_quoted_in_one_line() -> None:
 def test_a_child_that_does_not_end_is_ended() -> None:
     begin = time.monotonic()
     with pytest.raises(PackageError, match=r"exporting the model: no end after 0.05 s"):
-        export_module.convert(scoring(np.eye(3, dtype=np.float32)), ["float32"], 0.05)
+        export_module.convert(converted(np.eye(3, dtype=np.float32)), ["float32"], 0.05)
     assert time.monotonic() - begin < 10
 
 
@@ -258,7 +263,7 @@ def test_a_kept_child_that_was_idle_is_started_again(
 
 
 def test_what_is_exported_does_not_depend_on_what_was_before(table: Array) -> None:
-    graph, other = scoring(table), scoring(np.eye(7, dtype=np.float32))
+    graph, other = converted(table), converted(np.eye(7, dtype=np.float32))
     export_module.EXPORTER.end()
     [fresh, _, after] = [
         export_module.convert(one, ["float32", "int8"], 600) for one in (graph, other, graph)
@@ -278,7 +283,7 @@ def test_the_child_gets_the_graph_as_plain_files(
         Path(folder, "float32.tflite").write_bytes(b"model")
 
     monkeypatch.setattr(export_module.EXPORTER, "ask", look)
-    graph = scoring(np.eye(3, dtype=np.float32))
+    graph = converted(np.eye(3, dtype=np.float32))
     assert export_module.convert(graph, ["float32"], 1) == {"float32": b"model"}
     assert seen["files"] == ["graph.json", "table.npy"]
     assert seen["variants"] == ["float32"]

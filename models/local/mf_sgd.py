@@ -14,7 +14,7 @@ from droidloop.platform.arrays import Array, Float32Array, Int32Array, IntArray
 from droidloop.platform.law import kernel
 from droidloop.platform.workers import for_chunks
 
-from .sgd import Examples, Sgd, shuffle
+from .sgd import Examples, Sgd, leave_changes, shuffle, take_rows
 
 _ONE = np.float32(1)
 _ZERO = np.float32(0)
@@ -175,7 +175,7 @@ def _train(
     code: int,
     key: np.uint64,
 ) -> None:
-    dim, length = table.shape[1], user.shape[1]
+    length = user.shape[1]
     width = 1 + negatives.shape[1]
     slot = np.empty(table.shape[0], np.int32)
     most = np.max(row_offsets[low + 1 : high + 1] - row_offsets[low:high])
@@ -184,13 +184,9 @@ def _train(
     slots, scores = np.empty(group * width, np.int32), np.empty(group * width, np.float32)
     batch_labels = np.empty(group, np.float32)
     for client in range(low, high):
-        first = row_offsets[client]
-        rows = change[first : row_offsets[client + 1]]
-        for r in range(rows.shape[0]):
-            item = ids[first + r]
-            slot[item] = r
-            for j in range(dim):
-                rows[r, j] = table[item, j]
+        first, last = row_offsets[client], row_offsets[client + 1]
+        mine, rows = ids[first:last], change[first:last]
+        take_rows(mine, table, slot, rows)
         for j in range(length):
             vector[j] = user[client, j]
         order = np.arange(offsets[client], offsets[client + 1])
@@ -207,7 +203,4 @@ def _train(
                 )  # fmt: skip
         for j in range(length):
             user[client, j] = vector[j]
-        for r in range(rows.shape[0]):
-            item = ids[first + r]
-            for j in range(dim):
-                rows[r, j] -= table[item, j]
+        leave_changes(mine, table, rows)

@@ -14,7 +14,7 @@ from droidloop.platform.workers import for_chunks
 
 from .mf_sgd import fill_slots
 from .ncf_network import Network, Scratch, add, backward, begin, descend, forward, packed, unpacked
-from .sgd import Examples, Sgd, shuffle
+from .sgd import Examples, Sgd, leave_changes, shuffle, take_rows
 
 _ONE = np.float32(1)
 _ZERO = np.float32(0)
@@ -128,12 +128,9 @@ def _train(
     )  # fmt: skip
     turned = np.empty_like(start.turned)
     for client in range(low, high):
-        first = row_offsets[client]
-        rows, vector = change[first : row_offsets[client + 1]], user[client]
-        for r in range(rows.shape[0]):
-            slot[ids[first + r]] = r
-            for j in range(dim):
-                rows[r, j] = table[ids[first + r], j]
+        first, last = row_offsets[client], row_offsets[client + 1]
+        mine, rows, vector = ids[first:last], change[first:last], user[client]
+        take_rows(mine, table, slot, rows)
         net = Network(
             moved.weight[client], turned, moved.bias[client],
             moved.out[client], moved.out_bias[client],
@@ -150,7 +147,5 @@ def _train(
                     slots[: batch.size * width], width, rows, push, hit, vector, pull,
                     net, grad, widths, cut, scratch, steps,
                 )  # fmt: skip
-        for r in range(rows.shape[0]):
-            for j in range(dim):
-                rows[r, j] -= table[ids[first + r], j]
+        leave_changes(mine, table, rows)
         add(net, start, -_ONE)

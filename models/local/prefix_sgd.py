@@ -15,7 +15,7 @@ from droidloop.platform.law import kernel
 from droidloop.platform.workers import for_chunks
 
 from .mf_sgd import fill_slots, labels_of
-from .sgd import Examples, Sgd, shuffle
+from .sgd import Examples, Sgd, leave_changes, shuffle, take_rows
 
 _ONE, _ZERO = np.float32(1), np.float32(0)
 _LEAST = np.float32(1e-6)
@@ -196,13 +196,9 @@ def _train(
         np.empty(group, np.float32),
     )
     for client in range(low, high):
-        first = row_offsets[client]
-        rows = change[first : row_offsets[client + 1]]
-        for r in range(rows.shape[0]):
-            item = ids[first + r]
-            slot[item] = r
-            for j in range(dim):
-                rows[r, j] = table[item, j]
+        first, last = row_offsets[client], row_offsets[client + 1]
+        mine, rows = ids[first:last], change[first:last]
+        take_rows(mine, table, slot, rows)
         for j in range(dim):
             vector[j] = user[client, j]
         order = np.arange(offsets[client], offsets[client + 1])
@@ -221,7 +217,4 @@ def _train(
                 decorrelate(rows, steps[1] * steps[3])
         for j in range(dim):
             user[client, j] = vector[j]
-        for r in range(rows.shape[0]):
-            item = ids[first + r]
-            for j in range(dim):
-                rows[r, j] -= table[item, j]
+        leave_changes(mine, table, rows)

@@ -9,7 +9,7 @@ import numpy as np
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.data.negatives import draw_negatives
 from droidloop.models.interfaces.learning import ItemRecommender
-from droidloop.platform.arrays import Int32Array, IntArray
+from droidloop.platform.arrays import Float32Array, Int32Array, IntArray
 from droidloop.platform.draws import Draws, below_at
 from droidloop.platform.law import kernel
 
@@ -166,3 +166,20 @@ def shuffle(order: IntArray, key: np.uint64, phone: int, epoch: int) -> None:
     for last in range(count - 1, 0, -1):
         other = below_at(key, phone, epoch * count + last, last + 1)
         order[last], order[other] = order[other], order[last]
+
+
+@kernel(inline="always")
+def take_rows(ids: Int32Array, table: Float32Array, slot: Int32Array, rows: Float32Array) -> None:
+    """Copy the rows *ids* of *table* to *rows*, and note in *slot* where each id stands."""
+    for r in range(ids.size):
+        slot[ids[r]] = r
+        for j in range(table.shape[1]):
+            rows[r, j] = table[ids[r], j]
+
+
+@kernel(inline="always")
+def leave_changes(ids: Int32Array, table: Float32Array, rows: Float32Array) -> None:
+    """Leave in *rows*, which ``take_rows`` copied and training moved, by how much they moved."""
+    for r in range(ids.size):
+        for j in range(table.shape[1]):
+            rows[r, j] -= table[ids[r], j]

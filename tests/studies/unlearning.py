@@ -1,6 +1,6 @@
 """Who is forgotten, and how well: FedMF on ml-100k with planted users, once for docs/churn.md.
 
-`python -m tests.studies.unlearning DATA [--choose | --fedgcn]`: rows for
+`python -m tests.studies.unlearning DATA [--choose | --fedgcn] [--seed=N]`: rows for
 docs/figures/unlearning.jsonl on the standard output. Planted users promote one item that hardly
 anybody has; they, and as many honest users, come after 60 of 100 rounds, and ask to be forgotten
 when all are over. The old model (nothing is unlearned) and each way of forgetting are judged by all
@@ -82,6 +82,8 @@ RULES: dict[str, dict[str, Any]] = {
 }
 RULE = "fedgcn" if "--fedgcn" in sys.argv[1:] else "fedmf"
 """LightGCN on ego graphs is measured with FRU alone."""
+UNLOGGED = {"fedmf": ("keep", "drop"), "fedgcn": ("keep",)}
+"""What becomes of rows that a capped log has not kept; dropping them ruined FedMF."""
 
 
 def scenario(data: str, seed: int, item: int, unlearning: dict[str, Any]) -> Scenario:
@@ -233,12 +235,13 @@ def main() -> None:
             for row in figures(data, seed, ways):
                 print(json.dumps(row), flush=True)
         return
-    for seed in REPORTED:
+    seeds = [int(one.partition("=")[2]) for one in options if one.startswith("--seed=")]
+    for seed in seeds or REPORTED:
         ways = {kind: {"kind": kind, **one} for kind, one in BEST.items()}
         if RULE == "fedgcn":
             ways = {"fru": ways["fru"]}
-        for cap in CAPS if RULE == "fedmf" else ():
-            for unlogged in ("keep", "drop"):
+        for cap in CAPS:
+            for unlogged in UNLOGGED[RULE]:
                 name = f"fru, log of {cap:.0%}, the rest: {unlogged}"
                 ways[name] = {**ways["fru"], "cap": cap, "unlogged": unlogged}
         for row in figures(data, seed, ways):

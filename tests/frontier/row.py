@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from droidloop.models.data.split import Split
     from droidloop.models.interfaces.learning import EmbeddingTable, Params
 
-DATA, USERS, DIM, EPOCHS = "ml-1m", 2000, 64, 12
+DATA, USERS, DIM, EPOCHS = "ml-1m", 1000, 64, 12
 SHARES = (4, 10, 30)
 """A budget is the dense table's bytes divided by one of these."""
 SEEDS, TUNING_SEED, TUNING_SHARE = (1, 2, 3), 11, 10

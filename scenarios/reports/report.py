@@ -56,7 +56,7 @@ def show(answer: Facts, console: Console) -> None:
         console.print(line, highlight=False, markup=False)
     for table in tables_of(answer):
         console.print(table)
-    for line in _judged(answer):
+    for line in (*_judged(answer), *_sizes(answer)):
         console.print(line, highlight=False)
     if "devices" in answer:
         show_devices(answer["devices"], console)
@@ -127,6 +127,15 @@ def _data(answer: Facts) -> Iterator[str]:
         yield (
             f"notice: {facts['known_tests']:,} test events are of items that their users have in "
             "training; data.repeats = 'drop' leaves them out"
+        )
+
+
+def _sizes(answer: Facts) -> Iterator[str]:
+    """Yield how large the shared part of the model is, and how much of it its tables are."""
+    if sizes := answer["sizes"]:  # older runs do not say
+        yield (
+            f"model: {sizes['shared_bytes']:,} bytes are shared, {sizes['table_share']:.1%} of "
+            "them in tables"
         )
 
 

@@ -82,6 +82,7 @@ def _summary(run: RunDirectory) -> dict[str, Any]:
         "settings": settings(events),
         "asked": asked(tables.jobs),
         "data": manifest.get("data", {}),
+        "sizes": manifest.get("sizes", {}),
         "synthetic": synthetic_parts(manifest["scenario"]),
         "wall_s": manifest.get("wall_s"),
     }

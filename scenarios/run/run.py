@@ -11,6 +11,7 @@ import numpy as np
 from droidloop.devices.android.fleet.fleet import Attachment
 from droidloop.devices.fleets.remote_play import play_on
 from droidloop.devices.phone.battery import settle
+from droidloop.models.interfaces.sizes import sizes_of
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.checkpoint import damaged, read_checkpoint, remove_checkpoint
 from droidloop.platform.cluster import Cluster
@@ -132,6 +133,7 @@ def _measured(study: Experiment) -> dict[str, Any]:
         "users": evaluator.split.n_users,
         "items": evaluator.split.n_items,
         "data": study.facts.plain(),
+        "sizes": sizes_of(study.learning.recommender).plain(),
     }
 
 

@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev demo test check sbom audit bench reference swarm phone phone-stop pins clean
+.PHONY: help install dev demo test check sbom audit bench reference frontier swarm phone phone-stop pins clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 18
@@ -64,6 +64,9 @@ audit: dev  ## ask for known holes in the pinned versions (the network)
 
 bench: dev  ## print the benchmark table; ROW=name for one row as a JSON line
 	@$(BIN)/python -m tests.benchmarks.bench $(ROW)
+
+frontier: dev  ## fit every table to budgets of bytes (an hour); ROW=name for one row as JSON
+	@$(BIN)/python -m tests.frontier $(ROW)
 
 reference: dev  ## reproduce published figures (an hour); ROW=name for one row as JSON
 	@$(BIN)/python -m tests.reference $(ROW)

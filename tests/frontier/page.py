@@ -47,6 +47,7 @@ def _row(line: dict[str, Any]) -> str:
     low, high = line["interval"]
     over, (least, most) = line["over_dense"], line["over_dense_interval"]
     beside = "" if line["name"] == "dense" else f"{over:+.4f} [{least:+.4f}, {most:+.4f}]"
+    beside = f"**{beside}**" if least > 0 else beside
     cells = (
         f"`{line['name']}`",
         f"{line['bytes']:,}",

@@ -5,7 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from droidloop.devices.population.profiles import GIB, PROFILES
 from droidloop.models.packages.package import Package
+from droidloop.models.tables.dense import DenseTable
 from droidloop.models.updates.choice import (
     Limits,
     Offer,
@@ -86,3 +88,20 @@ def test_variants_are_ordered_by_precision_and_weighed_by_their_figures(package:
     offer = offer_of(package, "int8-dynamic")
     assert (offer.runtime, offer.fetch_bytes) == (100, package.delivery_bytes("int8-dynamic"))
     assert offer.ram_bytes == package.variant("int8-dynamic").ram_bytes
+
+
+def test_ten_million_items_are_refused_by_every_phone_of_six_gigabytes_with_the_reason() -> None:
+    table = DenseTable(10_000_000, 128)
+    assert table.nbytes == 5_120_000_000
+    offer = Offer("float32", 14, table.nbytes, table.nbytes, table.nbytes)
+    small = [profile for profile in PROFILES.values() if profile.ram_gib <= 6]
+    assert small
+    for profile in small:
+        free = round((profile.ram_gib - profile.system_ram_gib) * GIB)
+        limits = Limits.of_one(ram_bytes=free)
+        (taken,), (why,) = choose([offer], limits)
+        assert (taken, why) == (-1, Refusal.RAM)
+        words = explain(offer, limits, Refusal(int(why)))
+        assert words == (
+            f"float32 needs 5120000000 bytes of RAM, it has {free}; bring a smaller variant"
+        )

@@ -38,7 +38,9 @@ from droidloop.models.tables.dense import DenseTable
 from droidloop.models.tables.elastic import ElasticTable
 from droidloop.models.tables.float_rows import float_bytes
 from droidloop.models.tables.hashed import HashedTable
+from droidloop.models.tables.masked import MaskedTable
 from droidloop.models.tables.quotient_remainder import QuotientRemainderTable
+from droidloop.models.tables.soft_threshold import SoftThresholdTable
 from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import HEADER_BYTES, Messages
@@ -57,6 +59,8 @@ TABLES: dict[str, Callable[[int], EmbeddingTable]] = {
     "quotient-remainder": lambda dim: QuotientRemainderTable(N_ITEMS, dim, 7, sd=0.3),
     "binary": lambda dim: BinaryTable(N_ITEMS, dim, sd=0.3),
     "elastic": lambda dim: ElasticTable(N_ITEMS, dim, 2, sd=0.3),
+    "masked": lambda dim: MaskedTable.of(np.arange(N_ITEMS * dim).reshape(-1, dim) % 4 > 0, sd=0.3),
+    "soft-threshold": lambda dim: SoftThresholdTable(N_ITEMS, dim, first=-3.0, sd=0.3),
     "codewords": lambda dim: CodebookTable(N_ITEMS, dim, 5, CODES, sd=0.3),
 }
 

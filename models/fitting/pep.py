@@ -6,7 +6,7 @@ share, the numbers farthest above their thresholds in the first epoch that leave
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,10 +20,7 @@ from droidloop.platform.arrays import BoolArray
 from droidloop.platform.errors import DroidloopError
 
 from .retrain import Fitted, largest, masked_model, retrain
-from .training import Training, Validate
-
-Judge = Callable[[Recommender], Validate]
-"""What makes the figure of merit of a model."""
+from .training import Judge, Training
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from .torch_descent import Feed, Penalty, TorchDescent
 
 Validate = Callable[[Params], float]
 """A figure of merit, higher is better."""
+Judge = Callable[[Recommender], Validate]
+"""What makes the figure of merit of a model."""
 
 
 @dataclass(frozen=True)

@@ -107,8 +107,5 @@ def pep(
     training. *options* are those of ``search``.
     """
     found = search(model, params, names, share, hunt or training, **options)
-    made, _ = masked_model(model, params, found.masks)
-    again = retrain(
-        *(model, params, found.masks, training, judge(made)), search_s=found.before.search_s
-    )
+    again = retrain(*(model, params, found.masks, training, judge), search_s=found.before.search_s)
     return again, found

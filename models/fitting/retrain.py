@@ -14,7 +14,7 @@ from droidloop.models.recommenders.vector_model import on_tables
 from droidloop.models.tables.masked import MaskedTable, masked_by
 from droidloop.platform.arrays import Array, BoolArray
 
-from .training import Training, Validate
+from .training import Judge, Training
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,11 @@ def retrain(
     first: Params,
     masks: Mapping[str, BoolArray],
     training: Training,
-    validate: "Validate | None" = None,
+    judge: Judge | None = None,
     *,
     search_s: float = 0.0,
 ) -> Fitted:
-    """Return *model* on masked tables, trained from the values *first*."""
+    """Return *model* on masked tables, trained from the values *first*; *judge*: best epoch."""
     made, params = masked_model(model, first, masks)
+    validate = None if judge is None else judge(made)
     return Fitted(made, training.train(made, params, validate), search_s)

@@ -21,6 +21,7 @@ from droidloop.models.interfaces.learning import (
     Recommender,
 )
 from droidloop.models.recommenders.vector_model import on_tables
+from droidloop.models.tables.float_rows import beside
 from droidloop.models.tables.mixed import MixedTable
 from droidloop.models.tables.row_table import RowTable
 from droidloop.platform.arrays import BoolArray, FloatArray
@@ -43,7 +44,8 @@ class ScaledTable(RowTable):
 
     def compose(self, parts: Params) -> torch.Tensor:
         """Return the rows times the mask."""
-        return parts[self.name] * parts[f"{self.name}_mask"]
+        rows = parts[self.name]
+        return rows * beside(parts[f"{self.name}_mask"], rows, 1)
 
 
 def salience(

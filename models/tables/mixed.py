@@ -17,7 +17,7 @@ from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import PackageError
 
-from .float_rows import finite, headed, normal_rows, numbers_of
+from .float_rows import finite, headed, normal_rows, numbers_of, times
 from .row_table import RowTable
 
 MOST_BLOCKS = 256
@@ -113,7 +113,7 @@ class MixedTable(RowTable):
             if self._padded:
                 there = (rows.detach() != 0).any(-1, keepdim=True)
                 rows = rows * there.to(rows.dtype)
-            found.append(rows if width == self.dim else _mapped(rows, parts[self._map(number)]))
+            found.append(rows if width == self.dim else times(rows, parts[self._map(number)]))
         return found[0] if len(found) == 1 else torch.stack(found).sum(0)
 
     def init(self, draws: Draws) -> Params:
@@ -204,18 +204,6 @@ class MixedTable(RowTable):
         places = np.empty(self.n, np.int64)
         places[order] = np.arange(self.n) - np.repeat(starts[:-1], self._counts)
         return places
-
-
-def _mapped(rows: torch.Tensor, by: torch.Tensor) -> torch.Tensor:
-    """Return *rows* (..., width) times *by* (width, dim), or (phones, width, dim) of stacked ones.
-
-    A matrix product, whose last bits depend on how many rows there are, only in training.
-    """
-    if by.dim() > 2:  # that of a phone is for all of its rows
-        by = by.reshape(len(by), *[1] * (rows.dim() - 3), *by.shape[1:])
-    if rows.requires_grad:
-        return rows @ by
-    return (rows[..., None] * (by.unsqueeze(-3) if by.dim() > 2 else by)).sum(-2)
 
 
 class MixedScorer(nn.Module):

@@ -15,6 +15,7 @@ from droidloop.platform.draws import Draws
 from droidloop.platform.registry import Method
 from droidloop.platform.section import Section
 
+from .float_rows import beside
 from .row_table import RowTable
 
 Grain = Literal["table", "feature", "dimension", "feature-dimension"]
@@ -72,8 +73,8 @@ class SoftThresholdTable(RowTable):
     def compose(self, parts: Params) -> torch.Tensor:
         """Return the rows, nearer to 0 by their thresholds."""
         rows, threshold = parts[self.name], parts[self.threshold]
-        while threshold.dim() < rows.dim():  # that of a phone is for all of its rows
-            threshold = threshold.unsqueeze(-2)
+        if not self.grain.startswith("feature"):
+            threshold = beside(threshold, rows, 1)
         return soften(rows, threshold)
 
     def init(self, draws: Draws) -> Params:

@@ -4,8 +4,8 @@ Lyu, Tang, Guo, Tang, Zhang, Liu: OptEmbed, Learning Optimal Embedding Table for
 Prediction (CIKM 2022). A threshold on the length of a vector, learned with it, prunes whole rows;
 every step of training sees the first numbers of each field's vectors, as many as it draws (a
 supernet); an evolutionary search then picks those numbers by what the supernet reaches on
-validation, and what is left is trained again. What differs: lengths are drawn for each step, not for
-each sample; the price of rows is a weight on the mean of exp(-threshold), as in the paper.
+validation, and what is left is trained again. What differs: widths are drawn for each step, not
+for each sample; the price of rows is a weight on the mean of exp(-threshold), as in the paper.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""OptEmbed: rows go by a learned threshold, widths by evolution, and bytes count what says where."""
+"""OptEmbed: rows go by a learned threshold, widths by evolution, and indexes count."""
 
 import numpy as np
 import torch

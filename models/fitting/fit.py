@@ -9,16 +9,16 @@ import torch
 
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.data.negatives import draw_negatives
-from droidloop.models.interfaces.learning import Batch, Params, Recommender
+from droidloop.models.interfaces.learning import Params, Recommender
 from droidloop.models.numerics.one_thread import one_thread
-from droidloop.models.recommenders.vector_model import in_step
-from droidloop.platform.arrays import Array, Int32Array, IntArray
+from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import DataError, DroidloopError
 
 from .compiled_adam import Descent
+from .torch_descent import Optimizer, TorchDescent, orders
+from .training import Validate, best_of
 
-Optimizer = Literal["adam", "sgd"]
 Engine = Literal["torch", "numba"]
 
 
@@ -56,7 +56,7 @@ def fit(
     n_items: int,
     draws: Draws,
     exclude: UserItems | None = None,
-    validate: Callable[[Params], float] | None = None,
+    validate: Validate | None = None,
     engine: Engine = "torch",
 ) -> Params:
     """Return *params* trained on *train*; the same *draws* give the same bits.
@@ -86,20 +86,16 @@ def fit(
     if len(train.items) == 0:
         raise DataError("training data: 0 interactions; use data with at least one")
     descent = _descent(engine, recommender, params, chosen, draws)
-    best, best_value, waited = descent.params, -np.inf, 0
-    for epoch in range(chosen.epochs):
-        drawn = _drawn(train, exclude, chosen.negatives, n_items, draws, epoch)
-        parts = _batches(len(train.items), chosen.batch, draws, epoch)
-        _epoch(descent, train, drawn, parts, epoch)
-        descent.slow_down(chosen.decay)
-        if validate is None:
-            continue
-        value, waited = validate(descent.params), waited + 1
-        if value > best_value:
-            best, best_value, waited = descent.params, value, 0
-        elif chosen.patience is not None and waited >= chosen.patience:
-            break
-    return descent.params if validate is None else best
+
+    def passes() -> Iterator[Params]:
+        for epoch in range(chosen.epochs):
+            drawn = _drawn(train, exclude, chosen.negatives, n_items, draws, epoch)
+            parts = orders(len(train.items), chosen.batch, draws, epoch)
+            _epoch(descent, train, drawn, parts, epoch)
+            descent.slow_down(chosen.decay)
+            yield descent.params
+
+    return best_of(descent.params, passes(), validate, chosen.patience)
 
 
 def _drawn(
@@ -135,19 +131,16 @@ def _descent(
     params: Params,
     chosen: Hyperparameters,
     draws: Draws,
-) -> "Descent | _TorchDescent":
+) -> Descent | TorchDescent:
     if engine == "torch":
-        return _TorchDescent(recommender, params, chosen, draws)
+        return TorchDescent(
+            *(recommender, params, chosen.lr, draws),
+            optimizer=chosen.optimizer,
+            weight_decay=chosen.weight_decay,
+        )
     if chosen.optimizer != "adam":
         raise ValueError(f"the compiled engine has no optimizer {chosen.optimizer!r}, only adam")
     return Descent(recommender, params, chosen.lr, chosen.weight_decay)
-
-
-def _batches(count: int, size: int, draws: Draws, epoch: int) -> Iterator[IntArray]:
-    """Yield the numbers of the examples of each batch, in the order of this epoch."""
-    order = np.argsort(draws.child("epoch").bits(np.arange(count), epoch), kind="stable")
-    for start in range(0, count, size):
-        yield order[start : start + size]
 
 
 def scorer(recommender: Recommender, params: Params, n_items: int) -> Callable[..., Array]:
@@ -165,44 +158,3 @@ def scorer(recommender: Recommender, params: Params, n_items: int) -> Callable[.
             return scores
 
     return score
-
-
-class _TorchDescent:
-    """Steps of an optimizer of torch on any recommender."""
-
-    def __init__(
-        self, recommender: Recommender, params: Params, chosen: Hyperparameters, draws: Draws
-    ) -> None:
-        self._recommender, self._draws, self._steps = recommender, draws, 0
-        self._values = {n: value.detach().clone().requires_grad_() for n, value in params.items()}
-        make = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[chosen.optimizer]
-        values = list(self._values.values())
-        self._descent = make(values, lr=chosen.lr, weight_decay=chosen.weight_decay)
-
-    @property
-    def params(self) -> Params:
-        """The present values; copies."""
-        return {name: value.detach().clone() for name, value in self._values.items()}
-
-    def slow_down(self, factor: float) -> None:
-        """Multiply the step by *factor*."""
-        for group in self._descent.param_groups:
-            group["lr"] *= factor
-
-    def step(self, users: IntArray, items: IntArray, labels: Array, negatives: Int32Array) -> float:
-        """Descend on the sum of the losses of a batch, unless it is not finite; return it."""
-        batch = Batch(
-            users=torch.from_numpy(users),
-            items=torch.from_numpy(items),
-            labels=torch.from_numpy(labels.astype(np.float32)),
-            negatives=torch.from_numpy(negatives.astype(np.int64)),
-        )
-        self._descent.zero_grad()
-        model = in_step(self._recommender, self._draws, 0, self._steps)
-        self._steps += 1
-        loss = model.loss(self._values, batch).sum()
-        value = float(loss.item())
-        if np.isfinite(value):
-            loss.backward()  # type: ignore[no-untyped-call]
-            self._descent.step()
-        return value

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from droidloop.models.data.samples import Samples
-from droidloop.models.interfaces.learning import Batch, Context, Params, init_all
+from droidloop.models.interfaces.learning import Batch, Context, Params, Recommender, init_all
 from droidloop.models.metrics.auc import auc
 from droidloop.models.numerics.one_thread import one_thread
 from droidloop.models.recommenders.din import DIN
@@ -66,11 +66,13 @@ def batch_of(samples: Samples, rows: IntArray) -> Batch:
     )
 
 
-def scores_of(din: DIN, params: Params, samples: Samples, batch: int = 4096) -> Float32Array:
+def scores_of(
+    model: Recommender, params: Params, samples: Samples, batch: int = 4096
+) -> Float32Array:
     """Return the score of each of *samples*, (n,)."""
     parts = [np.empty(0, np.float32)]
     with torch.no_grad(), one_thread():
         for start in range(0, len(samples), batch):
             some = batch_of(samples, np.arange(start, min(start + batch, len(samples))))
-            parts.append(din.score(params, some.users, some.items, some.context).numpy())
+            parts.append(model.score(params, some.users, some.items, some.context).numpy())
     return np.concatenate(parts)

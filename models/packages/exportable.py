@@ -137,6 +137,16 @@ def scoring_table(table: EmbeddingTable, params: Params) -> Graph:
     return _scoring(kind, constants, table.n, table.dim)
 
 
+def scoring_on(kind: str, constants: dict[str, Array], n_items: int, dim: int) -> Graph:
+    """Return the graph of a builder of *kind*: ``user`` (1, dim) in, ``scores`` (1, n_items) out.
+
+    Raises:
+        ValueError: a constant is not finite, or all are too large for a ``.tflite`` file.
+    """
+    _require_fitting(sum(array.nbytes for array in constants.values()))
+    return _scoring(kind, constants, n_items, dim)
+
+
 def _scoring(kind: str, constants: dict[str, Array], n_items: int, dim: int) -> Graph:
     for name, array in constants.items():
         real = np.issubdtype(array.dtype, np.floating)

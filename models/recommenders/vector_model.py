@@ -1,5 +1,6 @@
 """A recommender of users' and items' vectors, short to write: say how a vector is scored."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -44,14 +45,23 @@ def table_for(given: EmbeddingTable | None, n: int, dim: int, sd: float) -> Embe
     return table
 
 
+def on_tables(model: Recommender, tables: Mapping[str, EmbeddingTable]) -> Recommender:
+    """Return *model* on other *tables*, by the name of those that they stand for."""
+    changed: Any = model
+    if len(model.tables) > 1:  # one that has several says what they are for
+        several: Recommender = changed.on(tables)
+        return several
+    for table in tables.values():
+        changed = replace(changed, table=table)
+    found: Recommender = changed
+    return found
+
+
 def in_step(model: Recommender, draws: Draws, row: int, counter: int) -> Recommender:
-    """Return *model* on its table as one step of training sees it; see ``EmbeddingTable``."""
-    for table in model.tables.values():
-        now = table.in_step(draws, row, counter)
-        if now is not table:
-            changed: Any = model
-            model = replace(changed, table=now)
-    return model
+    """Return *model* on its tables as one step of training sees them; see ``EmbeddingTable``."""
+    now = {name: one.in_step(draws, row, counter) for name, one in model.tables.items()}
+    changed = {name: one for name, one in now.items() if one is not model.tables[name]}
+    return on_tables(model, changed) if changed else model
 
 
 class UserAndItemVectors:

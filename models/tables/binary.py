@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from droidloop.models.interfaces.learning import Params
+from droidloop.models.numerics.through import straight_through
 from droidloop.platform.arrays import Array, Float32Array
 from droidloop.platform.registry import Method
 from droidloop.platform.section import Section
@@ -72,7 +73,7 @@ class BinaryTable(RowTable):
         """Return the signs; their gradient is passed on to the latent numbers."""
         latent = parts[self.name]
         signs = torch.where(latent.detach() >= 0, 1.0, -1.0)
-        return signs + (latent - latent.detach())
+        return straight_through(signs, latent)
 
     @property
     def nbytes(self) -> int:

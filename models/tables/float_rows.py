@@ -34,6 +34,27 @@ def look_up(table: EmbeddingTable, params: Params, ids: torch.Tensor) -> torch.T
     return table.compose(parts)
 
 
+def beside(whole: torch.Tensor, rows: torch.Tensor, dims: int) -> torch.Tensor:
+    """Return a parameter of *dims* axes that is read whole, shaped to meet *rows* (..., numbers).
+
+    Of a stack that of a phone meets all of its rows.
+    """
+    if whole.dim() == dims:
+        return whole
+    return whole.reshape(len(whole), *[1] * (rows.dim() - 1 - dims), *whole.shape[1:])
+
+
+def times(rows: torch.Tensor, by: torch.Tensor) -> torch.Tensor:
+    """Return *rows* (..., width) times *by* (width, numbers), or (phones, ...) of a stack.
+
+    A matrix product, whose last bits depend on how many rows there are, only where *by* is trained.
+    """
+    by = beside(by, rows, 2)
+    if by.requires_grad:
+        return rows @ by
+    return (rows[..., None] * (by.unsqueeze(-3) if by.dim() > 2 else by)).sum(-2)
+
+
 def every_vector(table: EmbeddingTable, params: Params) -> Float32Array:
     """Return the vectors of all ids, (n, dim); of stacked parameters (phones, n, dim)."""
     if own_rows(table):  # they are the rows, not copied

@@ -10,8 +10,10 @@ from droidloop.models.data.samples import (
     TRAIN,
     VALID,
     Samples,
+    judged_samples,
     next_samples,
     parts,
+    random_parts,
     samples_of,
 )
 from droidloop.models.interfaces.metrics import Rated
@@ -111,3 +113,21 @@ def test_events_that_are_kept_stay_with_their_users() -> None:
     assert kept.items.tolist() == [3, 2]
     assert kept.offsets.tolist() == [0, 2, 2, 2]
     assert kept.times_s.tolist() == [1, 3]
+
+
+def test_a_rating_of_three_or_none_says_nothing_and_is_dropped() -> None:
+    ratings = np.array([1.0, 3.0, 4.0, np.nan, 5.0, 2.0])
+    events = UserItems(np.arange(6), np.array([0, 4, 6]), np.arange(6), ratings)
+    samples = judged_samples(events)
+    assert samples.items.tolist() == [0, 2, 4, 5]
+    assert samples.labels.tolist() == [0, 1, 1, 0]
+    assert samples.users.tolist() == [0, 0, 1, 1]
+    assert samples.offsets.tolist() == [0, 2, 4]
+    assert samples.history.shape == (4, 0)
+
+
+def test_samples_are_put_into_parts_at_random_by_the_shares() -> None:
+    found = random_parts(20_000, Draws(1, "parts"))
+    shares = np.bincount(found, minlength=3) / 20_000
+    np.testing.assert_allclose(shares, [0.8, 0.1, 0.1], atol=0.01)
+    assert np.array_equal(found[:100], random_parts(100, Draws(1, "parts")))

@@ -17,7 +17,7 @@ _CHUNK_ROWS = 1 << 16
 
 def look_up(table: EmbeddingTable, params: Params, ids: torch.Tensor) -> torch.Tensor:
     """Return the vectors of *ids*, shape ``ids.shape + (dim,)``; see ``EmbeddingTable.lookup``."""
-    rows, parts = table.rows_of(ids.numpy()), {}
+    rows, parts = table.rows_of(ids.numpy()), table.computed(ids.numpy())
     for name, parameter in table.parameters.items():
         values = params[name]
         if name not in rows:

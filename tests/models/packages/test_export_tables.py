@@ -9,6 +9,7 @@ from droidloop.models.packages.exportable import scoring_table
 from droidloop.models.packages.litert import LiteRT, check
 from droidloop.models.tables.binary import BinaryTable
 from droidloop.models.tables.codes import CodebookTable
+from droidloop.models.tables.deep_hash import DeepHashTable
 from droidloop.models.tables.dense import DenseTable
 from droidloop.models.tables.elastic import ElasticTable
 from droidloop.models.tables.float_rows import every_vector
@@ -29,6 +30,7 @@ TABLES: dict[str, EmbeddingTable] = {
     "binary": BinaryTable(N, DIM),
     "elastic": ElasticTable(N, DIM, 16, 3),
     "pruned": PrunedTable(N, DIM, 1.0),
+    "deep-hash": DeepHashTable(N, DIM, 48, 32),
     "codes": CodebookTable(N, DIM, 32, np.arange(N)[:, None] // np.array([1, 32, 1024]) % 32),
 }
 OVERHEAD_BYTES = 6000
@@ -110,5 +112,15 @@ def test_a_binary_table_exports_in_a_byte_for_eight_signs() -> None:
     check(package, "float32")
     of_signs = 256 * 8 * 4
     assert 0 < len(package.model("float32")) - table.nbytes - of_signs < 2 * OVERHEAD_BYTES
+    scores = LiteRT(package.model("float32")).scores(users).values
+    np.testing.assert_allclose(scores, exact(table, params, users), atol=1e-5)
+
+
+def test_a_deep_hash_table_exports_without_a_byte_for_an_item() -> None:
+    table, users = TABLES["deep-hash"], users_of(TABLES["deep-hash"])
+    params = table.init(DRAWS)
+    package = export(scoring_table(table, params), name="mf", version=1, variants=("float32",))
+    check(package, "float32")
+    assert len(package.model("float32")) < table.nbytes + 3 * OVERHEAD_BYTES < 8 * N
     scores = LiteRT(package.model("float32")).scores(users).values
     np.testing.assert_allclose(scores, exact(table, params, users), atol=1e-5)

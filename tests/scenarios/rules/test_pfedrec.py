@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from droidloop.models.evaluation.personal_tables import PersonalScorer
 from droidloop.models.learning.learning import FederatedLearning
+from droidloop.platform.errors import ScenarioError
 from droidloop.platform.ledger import read
 from droidloop.scenarios.protocols.rounds import Rounds
 from droidloop.scenarios.run.experiment import prepare
@@ -64,3 +66,11 @@ def test_a_run_prints_the_personal_tables_and_the_global_one(tmp_path: Path) -> 
     assert np.isfinite(metrics["value"]).all()
     own, shared = (metrics[metrics["model"] == name] for name in (b"trained", b"global table"))
     assert (own["value"] != shared["value"]).any()
+
+
+def test_a_table_that_is_not_read_by_row_is_refused_in_one_line() -> None:
+    content = SCENARIO.model_dump(exclude_defaults=True)
+    content["model"]["table"] = {"kind": "deep-hash", "hashes": 8}
+    changed = Scenario.of(content)
+    with pytest.raises(ScenarioError, match=r"training\.rule = 'pfedrec'.*another table"):
+        prepare(changed)

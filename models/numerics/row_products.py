@@ -1,6 +1,6 @@
 """Products of rows with a matrix, in which the bits of a row do not depend on the other rows.
 
-A product of BLAS may sum a row in another order when there are more of them; what one phone computes
+A product of BLAS may sum a row in another order when there are more of them; what a phone computes
 for one item would then differ in the last bit from what a cohort computes for all.
 """
 

@@ -73,4 +73,4 @@ def test_a_table_that_is_not_read_by_row_is_refused_in_one_line() -> None:
     content["model"]["table"] = {"kind": "deep-hash", "hashes": 8}
     changed = Scenario.of(content)
     with pytest.raises(ScenarioError, match=r"training\.rule = 'pfedrec'.*another table"):
-        prepare(changed)
+        assert prepare(changed).learning

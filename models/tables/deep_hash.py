@@ -24,7 +24,7 @@ from droidloop.platform.draws import Draws
 from droidloop.platform.registry import Method
 from droidloop.platform.section import Section, Size
 
-from .float_rows import float_bytes, normal_rows
+from .float_rows import float_bytes, look_up_once, normal_rows
 from .row_table import RowTable
 
 PRIME = 16_777_213
@@ -107,10 +107,7 @@ class DeepHashTable(RowTable):
 
     def lookup(self, params: Params, ids: torch.Tensor) -> torch.Tensor:
         """Return the vectors of *ids*, each computed once; see ``EmbeddingTable.lookup``."""
-        if params[f"{self.name}_0"].dim() == 2 and ids.numel() > 1:
-            every, where = torch.unique(ids, return_inverse=True)
-            return nn.functional.embedding(where, super().lookup(params, every))
-        return super().lookup(params, ids)
+        return look_up_once(self, params, ids)
 
     def init(self, draws: Draws) -> Params:
         """Return weights that keep the spread of what they read; vectors have *sd*."""

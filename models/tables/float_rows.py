@@ -34,6 +34,15 @@ def look_up(table: EmbeddingTable, params: Params, ids: torch.Tensor) -> torch.T
     return table.compose(parts)
 
 
+def look_up_once(table: EmbeddingTable, params: Params, ids: torch.Tensor) -> torch.Tensor:
+    """Return what ``look_up`` does, each id computed once: for tables that compute much."""
+    first = next(iter(table.parameters))
+    if params[first].dim() > len(table.parameters[first].shape) or ids.numel() <= 1:
+        return look_up(table, params, ids)
+    every, where = torch.unique(ids, return_inverse=True)
+    return torch.nn.functional.embedding(where, look_up(table, params, every))
+
+
 def every_vector(table: EmbeddingTable, params: Params) -> Float32Array:
     """Return the vectors of all ids, (n, dim); of stacked parameters (phones, n, dim)."""
     if own_rows(table):  # they are the rows, not copied

@@ -1,6 +1,6 @@
 """Scores of codes by look-up: the products with all codewords once, then a sum for each item.
 
-A user's product with a sum of codewords is the sum of the products with each (Lian et al., LightRec,
+A product with a sum of codewords is the sum of the products with each (Lian et al., LightRec,
 WWW 2020): an item takes as many additions as it has codes, and as many bytes of memory.
 """
 

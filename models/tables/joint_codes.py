@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from droidloop.models.interfaces.learning import Ids, Parameter, Params
+from droidloop.models.interfaces.learning import Parameter, Params
 from droidloop.models.numerics.row_products import row_products
 from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.draws import Draws
@@ -53,7 +53,8 @@ class JointCodesTable(RowTable):
     @property
     def parameters(self) -> dict[str, Parameter]:
         """A row for each id, and the codewords."""
-        return {**super().parameters, self.codewords: Parameter((self.books * self.words, self.dim))}
+        shape = (self.books * self.words, self.dim)
+        return {**super().parameters, self.codewords: Parameter(shape)}
 
     def compose(self, parts: Params) -> torch.Tensor:
         """Return the sums of the chosen codewords; gradients are those of the softmax, too."""

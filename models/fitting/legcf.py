@@ -14,7 +14,6 @@ import numpy as np
 import torch
 
 from droidloop.models.data.interactions import UserItems
-from droidloop.models.data.negatives import draw_negatives
 from droidloop.models.graphs.propagation import Bipartite, propagate, propagate_in_torch
 from droidloop.models.interfaces.learning import Params
 from droidloop.models.numerics.losses import bpr
@@ -26,6 +25,7 @@ from droidloop.platform.arrays import Array, FloatArray, IntArray
 from droidloop.platform.draws import Draws
 
 from .fit import Hyperparameters, fit
+from .links import link_batches
 
 
 @dataclass(frozen=True)
@@ -88,25 +88,16 @@ def assignment(
     nodes = torch.from_numpy(first).requires_grad_()
     search = setting.search
     descent = torch.optim.Adam([nodes], lr=search.lr)
-    owners = np.repeat(np.arange(users), train.counts)
     for epoch in range(search.epochs):
         graph = with_centers(train, rows, n_items, c)
-        drawn = draw_negatives(
-            *(train, 1, n_items, train), phones=np.arange(users), draws=draws, counter=epoch
-        )[:, 0]
-        order = np.argsort(draws.child("epoch").bits(np.arange(len(owners)), epoch), kind="stable")
         with one_thread():
-            for start in range(0, len(order), search.batch):
-                part = order[start : start + search.batch]
+            for mine, chosen, other in link_batches(train, n_items, 1, search.batch, draws, epoch):
                 items = _composed(nodes[users:], rows, weights)
                 user, item = propagate_in_torch(graph, nodes, items, setting.layers)
-                mine = user[torch.from_numpy(owners[part])]
-                chosen, other = (
-                    (mine * item[torch.from_numpy(ids[part].astype(np.int64))]).sum(-1)
-                    for ids in (train.items, drawn)
-                )
+                own = user[mine]
+                scores = ((own * item[ids]).sum(-1) for ids in (chosen, other[:, 0]))
                 descent.zero_grad()
-                bpr(chosen, other).sum().backward()  # type: ignore[no-untyped-call]
+                bpr(*scores).sum().backward()  # type: ignore[no-untyped-call]
                 descent.step()
         with torch.no_grad():
             values, items = nodes.numpy(), _composed(nodes[users:], rows, weights).numpy()

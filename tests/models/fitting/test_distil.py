@@ -15,10 +15,13 @@ from droidloop.models.fitting.distil import (
 )
 from droidloop.models.fitting.fit import Hyperparameters
 from droidloop.models.fitting.light_rec import light_rec
+from droidloop.models.fitting.od_rec import eod_rec, od_rec
 from droidloop.models.interfaces.learning import Params, init_all
 from droidloop.models.recommenders.mf import MF
 from droidloop.models.tables.codes import CodebookTable
 from droidloop.models.tables.float_rows import every_vector
+from droidloop.models.tables.joint_codes import JointCodesTable
+from droidloop.models.tables.tensor_chain import TensorChainTable
 from droidloop.platform.draws import Draws
 from tests.contracts.recommender import RecommenderContract
 from tests.contracts.tiny import equal_data
@@ -89,6 +92,24 @@ def test_light_rec_ships_codes_and_keeps_the_best_epoch() -> None:
     assert judge(table, params) == max(seen)
     assert len(seen) == CHOSEN.epochs + 1
     assert np.isfinite(seen).all()
+
+
+def test_a_taught_chain_is_nearer_to_its_teacher_than_one_that_is_not() -> None:
+    table, gaps = TensorChainTable(N_ITEMS, DIM, 4), []
+    for teaching in (Teaching(0.0), Teaching(3.0)):
+        made = od_rec(TEACHER, table, DATA, CHOSEN, teaching, l2=0.0, draws=DRAWS)
+        found = made["user"] @ torch.from_numpy(every_vector(table, made)).T
+        gaps.append(float((found - scores(TEACHER)).square().mean()))
+    assert gaps[1] < 0.9 * gaps[0]
+
+
+def test_taught_codes_ship_as_codes() -> None:
+    table = JointCodesTable(N_ITEMS, DIM, 2, 6)
+    teaching = Teaching(contrast=0.5)
+    shipped, made = eod_rec(TEACHER, table, DATA, CHOSEN, teaching, l2=0.0, draws=DRAWS)
+    assert shipped.nbytes == 4 * 12 * DIM + -(-N_ITEMS * 2 * 3 // 8)
+    assert every_vector(shipped, made).shape == (N_ITEMS, DIM)
+    assert made["user"].shape == (N_USERS, DIM)
 
 
 def test_what_cannot_be_is_refused() -> None:

@@ -1,6 +1,6 @@
 """CERP: codebooks pruned by learned thresholds so that one keeps what the other leaves out.
 
-Liang, Chen, Guo, Yin, Nguyen: Learning Compact Compositional Embeddings via Regularized Pruning for
+Liang et al.: Learning Compact Compositional Embeddings via Regularized Pruning for
 Recommendation (ICDM 2023). Thresholds are those of PEP (``tables/soft_threshold.py``); the mask is
 exactly the wanted share, the numbers farthest above their thresholds, and is trained again from the
 first values. The form of the regulariser is ours: the mean, over the items of a batch and over

@@ -1,6 +1,6 @@
 """LEGCF: which rows of a small table make an item is found on the graph, in closed form.
 
-Liang, Chen, Cui, Chen, Nguyen, Yin: Lightweight Embeddings for Graph Collaborative Filtering (SIGIR
+Liang et al.: Lightweight Embeddings for Graph Collaborative Filtering (SIGIR
 2024). The rows are nodes beside users and items, each linked to the items that it makes; after each
 pass over the data the items' propagated vectors H are told by those of the rows, S = H pinv(M), and
 the largest entries of each row of S stay. Ours: links to rows have no weights, what stays of S is

@@ -1,7 +1,7 @@
 """LLRec: a small next-place model learns from check-ins and from a larger one that reads more.
 
-Wang, Yin, Chen, Wang, Tang, Cao: Next Point-of-Interest Recommendation on Resource-Constrained
-Mobile Devices (WWW 2020). The student is told how the teacher ranks (soft targets) and what its
+Wang et al.: Next Point-of-Interest Recommendation on Resource-Constrained Mobile Devices (WWW
+2020). The student is told how the teacher ranks (soft targets) and what its
 state is (hidden match, by a matrix that is learned beside and does not ship). Ours: places are told
 from some that are drawn for each batch, by their popularity, and not from all.
 """

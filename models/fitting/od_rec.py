@@ -1,7 +1,7 @@
 """OD-Rec and EODRec: small tables that learn from a teacher, by soft targets and by contrast.
 
 Xia, Yin, Yu, Wang, Xu, Nguyen: On-Device Next-Item Recommendation with Self-Supervised Knowledge
-Distillation (OD-Rec, SIGIR 2022), whose table is a tensor chain; Xia, Yu, Xu, Yin: Efficient
+Distillation (OD-Rec, SIGIR 2022), whose table is a tensor chain; Xia et al.: Efficient
 On-Device Session-Based Recommendation (EODRec, ACM TOIS 2023), whose table are codes. Here both
 factorise a matrix, as their teacher does; the teacher stays as it is, where EODRec's learns back,
 and parts of the vectors of teacher and student are not recombined, as OD-Rec's are.

@@ -1,9 +1,9 @@
 """A next-place model small enough for any phone: a FastGRNN cell on places' vectors.
 
 Kusupati, Singh, Bhatia, Kumar, Jain, Varma: FastGRNN (NeurIPS 2018): gate and candidate share their
-matrices, so a cell has half the weights of the smallest gated one. Wang, Yin, Chen, Wang, Tang, Cao:
-Next Point-of-Interest Recommendation on Resource-Constrained Mobile Devices (LLRec, WWW 2020) puts
-it on a tensor-train table and lets a larger model teach it (``fitting/llrec.py``).
+matrices, so a cell has half the weights of the smallest gated one. Wang et al.: Next
+Point-of-Interest Recommendation on Resource-Constrained Mobile Devices (LLRec, WWW 2020) puts it on
+a tensor-train table and lets a larger model teach it (``fitting/llrec.py``).
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """The assigned table: a vector is a weighted sum of few of the rows of one small table.
 
-Liang, Chen, Cui, Chen, Nguyen, Yin: Lightweight Embeddings for Graph Collaborative Filtering
+Liang et al.: Lightweight Embeddings for Graph Collaborative Filtering
 (LEGCF, SIGIR 2024): E = S M, where S has *entries* numbers a row. Which rows is found in training
 (``fitting/legcf.py``) or, in a scenario, drawn at random; the weights are trained.
 """

@@ -1,6 +1,6 @@
 """Pruned codebooks: a vector is the sum of rows of several small tables, some numbers left out.
 
-Liang, Chen, Guo, Yin, Nguyen: Learning Compact Compositional Embeddings via Regularized Pruning
+Liang et al.: Learning Compact Compositional Embeddings via Regularized Pruning
 for Recommendation (CERP, ICDM 2023): two codebooks, pruned by soft thresholds so that one keeps
 what the other leaves out (``fitting/cerp.py``). Which rows an id reads is computed from it.
 """

@@ -176,7 +176,7 @@ class PersonalScorer:
         return out
 
     def _batch(self, users: IntArray, owners: IntArray, items: IntArray) -> Scores:
-        parts = {}
+        parts = self.recommender.items.computed(items)
         for name, rows in self.recommender.items.rows_of(items).items():
             flat = np.asarray(rows, np.int64).reshape(len(items), -1)
             shared = np.asarray(self.params[name].numpy(), np.float32)

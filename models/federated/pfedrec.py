@@ -23,6 +23,7 @@ from droidloop.models.interfaces.learning import ServerRule
 from droidloop.models.interfaces.store import PrivateStore
 from droidloop.models.learning.learning import FederatedLearning, Snapshot
 from droidloop.models.recommenders.personal_score import PersonalScore
+from droidloop.platform.errors import ScenarioError
 from droidloop.platform.registry import Method
 
 from .fedmf import FedMF
@@ -50,7 +51,16 @@ class PFedRecSection(FoldedTraining):
 
 
 def build(section: PFedRecSection, recommender: PersonalScore, task: TaskData) -> FederatedLearning:
-    """Return PFedRec as *section* wants it."""
+    """Return PFedRec as *section* wants it.
+
+    Raises:
+        ScenarioError: the table is not read by row, and phones keep rows.
+    """
+    if not all(one.by_row for one in recommender.items.parameters.values()):
+        raise ScenarioError(
+            "training.rule = 'pfedrec': each phone keeps rows of its own, and this model.table "
+            "has parameters that every item reads whole; choose another table"
+        )
     first = task.draws.child("init")
     client = PFedRec(recommender, section.sgd, section.negatives, task.exclude)
     server = section.fold(recommender.init(first), task.staleness)

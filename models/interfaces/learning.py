@@ -175,11 +175,18 @@ class EmbeddingTable(Protocol):
         """
         ...
 
+    def computed(self, ids: Ids) -> Params:
+        """Return what is computed of *ids* alone, such as hashes: not stored, sent or trained.
+
+        The names start with the table's and are none of ``parameters``.
+        """
+        ...
+
     def compose(self, parts: Params) -> torch.Tensor:
         """Return the vectors that *parts* make, shape ``ids.shape + (dim,)``.
 
         *parts* are, of each parameter that is read by row, the rows of ``rows_of`` of some ids,
-        and all of every other one.
+        all of every other one, and what is ``computed`` of those ids.
         """
         ...
 

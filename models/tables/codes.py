@@ -22,6 +22,7 @@ from droidloop.platform.errors import PackageError, ScenarioError
 from droidloop.platform.registry import Method
 from droidloop.platform.section import Count, Section
 
+from .code_bits import code_bytes, packed_codes, unpacked_codes
 from .coding import Coded, learn_codes
 from .float_rows import every_vector, float_bytes
 from .row_table import RowTable
@@ -112,14 +113,9 @@ class CodebookTable(RowTable):
         return self.books * self.dim
 
     @property
-    def code_bits(self) -> int:
-        """How many bits a code takes."""
-        return max(1, (self.words - 1).bit_length())
-
-    @property
     def nbytes(self) -> int:
         """Four bytes a number of the codewords, and the bits of the codes."""
-        return float_bytes(self) + -(-self.n * self.books * self.code_bits // 8)
+        return float_bytes(self) + code_bytes(self.n * self.books, self.words)
 
     @property
     def magic(self) -> bytes:
@@ -128,9 +124,7 @@ class CodebookTable(RowTable):
 
     def pack(self, params: Params) -> bytes:
         """Return header, codewords and codes."""
-        bits = self.codes.reshape(-1, 1) >> np.arange(self.code_bits) & 1
-        packed = np.packbits(bits.astype(np.uint8), bitorder="little")
-        return super().pack(params) + packed.tobytes()
+        return super().pack(params) + packed_codes(self.codes, self.words)
 
     def read(self, data: bytes) -> tuple["CodebookTable", Params]:
         """Return the table of this shape that *data* hold, with codes of its own.
@@ -139,10 +133,8 @@ class CodebookTable(RowTable):
             PackageError: *data* are not what ``pack`` returns.
         """
         params = super().unpack(data)
-        bits = np.frombuffer(data, np.uint8)[len(data) - self.nbytes + float_bytes(self) :]
-        count = self.n * self.books * self.code_bits
-        each = np.unpackbits(bits, count=count, bitorder="little").astype(np.int64)
-        codes = (each.reshape(-1, self.code_bits) << np.arange(self.code_bits)).sum(axis=1)
+        bits = data[len(data) - self.nbytes + float_bytes(self) :]
+        codes = unpacked_codes(bits, self.n * self.books, self.words)
         if codes.max(initial=0) >= self.words:
             raise PackageError(f"table {self.name!r}: a code is too large; pack it again")
         codes = codes.reshape(self.n, self.books)
@@ -243,14 +235,18 @@ def build(section: CodesSection, n: int, dim: int, *, name: str = "item", sd: fl
     Raises:
         ScenarioError: codebooks and codes take no fewer bytes than the vectors.
     """
-    table = CodesTable(n, dim, section.books, section.words, name=name, sd=sd)
-    ships = CodebookTable(n, dim, section.words, np.zeros((n, section.books), np.int64)).nbytes
-    if ships >= table.nbytes:
+    worth_shipping(n, dim, section.books, section.words)
+    return CodesTable(n, dim, section.books, section.words, name=name, sd=sd)
+
+
+def worth_shipping(n: int, dim: int, books: int, words: int) -> None:
+    """Raise ScenarioError where codebooks and codes take no fewer bytes than *n* vectors."""
+    ships = CodebookTable(n, dim, words, np.zeros((n, books), np.int64)).nbytes
+    if ships >= 4 * n * dim:
         raise ScenarioError(
-            f"model.table.books = {section.books}: codebooks of {section.words} codewords and the "
-            f"codes of {n} items take {ships} bytes, their vectors {table.nbytes}; take fewer"
+            f"model.table.books = {books}: codebooks of {words} codewords and the "
+            f"codes of {n} items take {ships} bytes, their vectors {4 * n * dim}; take fewer"
         )
-    return table
 
 
 METHOD = Method(

@@ -17,7 +17,7 @@ _CHUNK_ROWS = 1 << 16
 
 def look_up(table: EmbeddingTable, params: Params, ids: torch.Tensor) -> torch.Tensor:
     """Return the vectors of *ids*, shape ``ids.shape + (dim,)``; see ``EmbeddingTable.lookup``."""
-    rows, parts = table.rows_of(ids.numpy()), {}
+    rows, parts = table.rows_of(ids.numpy()), table.computed(ids.numpy())
     for name, parameter in table.parameters.items():
         values = params[name]
         if name not in rows:
@@ -53,6 +53,15 @@ def times(rows: torch.Tensor, by: torch.Tensor) -> torch.Tensor:
     if by.requires_grad:
         return rows @ by
     return (rows[..., None] * (by.unsqueeze(-3) if by.dim() > 2 else by)).sum(-2)
+
+
+def look_up_once(table: EmbeddingTable, params: Params, ids: torch.Tensor) -> torch.Tensor:
+    """Return what ``look_up`` does, each id computed once: for tables that compute much."""
+    first = next(iter(table.parameters))
+    if params[first].dim() > len(table.parameters[first].shape) or ids.numel() <= 1:
+        return look_up(table, params, ids)
+    every, where = torch.unique(ids, return_inverse=True)
+    return torch.nn.functional.embedding(where, look_up(table, params, every))
 
 
 def every_vector(table: EmbeddingTable, params: Params) -> Float32Array:

@@ -38,6 +38,10 @@ class RowTable:
         """Return the rows that *ids* read: here their own; see ``EmbeddingTable.rows_of``."""
         return {self.name: ids}
 
+    def computed(self, ids: Ids) -> Params:
+        """Return what is computed of *ids* alone: here nothing."""
+        return {}
+
     def compose(self, parts: Params) -> torch.Tensor:
         """Return the rows of the one parameter, as they stand."""
         return parts[self.name]

@@ -7,14 +7,20 @@ from droidloop.models.interfaces.learning import EmbeddingTable, Params
 from droidloop.models.packages.export import export
 from droidloop.models.packages.exportable import scoring_table
 from droidloop.models.packages.litert import LiteRT, check
+from droidloop.models.tables.assigned import AssignedTable
 from droidloop.models.tables.binary import BinaryTable
+from droidloop.models.tables.codebooks import CodebooksTable
 from droidloop.models.tables.codes import CodebookTable
+from droidloop.models.tables.deep_hash import DeepHashTable
 from droidloop.models.tables.dense import DenseTable
 from droidloop.models.tables.elastic import ElasticTable
 from droidloop.models.tables.float_rows import every_vector
 from droidloop.models.tables.hashed import HashedTable
+from droidloop.models.tables.joint_codes import JointCodesTable
+from droidloop.models.tables.phase import PhaseTable
 from droidloop.models.tables.pruned import PrunedTable
 from droidloop.models.tables.quotient_remainder import QuotientRemainderTable
+from droidloop.models.tables.tensor_chain import TensorChainTable
 from droidloop.platform.arrays import Array
 from droidloop.platform.draws import Draws
 
@@ -29,6 +35,12 @@ TABLES: dict[str, EmbeddingTable] = {
     "binary": BinaryTable(N, DIM),
     "elastic": ElasticTable(N, DIM, 16, 3),
     "pruned": PrunedTable(N, DIM, 1.0),
+    "joint-codes": JointCodesTable(N, DIM, 3, 32),
+    "codebooks": CodebooksTable(N, DIM, 150, there=np.arange(300 * DIM).reshape(300, DIM) % 5 < 2),
+    "assigned": AssignedTable(N, DIM, 200, np.arange(N)[:, None] // np.array([1, 200]) % 200),
+    "tensor-chain": TensorChainTable(N, DIM, 8, 2, 2),
+    "phase": PhaseTable(N, DIM),
+    "deep-hash": DeepHashTable(N, DIM, 48, 32),
     "codes": CodebookTable(N, DIM, 32, np.arange(N)[:, None] // np.array([1, 32, 1024]) % 32),
 }
 OVERHEAD_BYTES = 6000
@@ -110,5 +122,29 @@ def test_a_binary_table_exports_in_a_byte_for_eight_signs() -> None:
     check(package, "float32")
     of_signs = 256 * 8 * 4
     assert 0 < len(package.model("float32")) - table.nbytes - of_signs < 2 * OVERHEAD_BYTES
+    scores = LiteRT(package.model("float32")).scores(users).values
+    np.testing.assert_allclose(scores, exact(table, params, users), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["codebooks", "assigned", "tensor-chain", "phase"])
+def test_composed_tables_export_as_small_as_they_are(name: str) -> None:
+    table, users = TABLES[name], users_of(TABLES[name])
+    params = table.init(DRAWS)
+    package = export(scoring_table(table, params), name="mf", version=1, variants=("float32",))
+    check(package, "float32")
+    more = (
+        2 * N + 256 * 8 * 4 if name in ("assigned", "phase") else 0
+    )  # whole bytes of codes, signs
+    assert len(package.model("float32")) < table.nbytes + more + 5 * OVERHEAD_BYTES < 4 * N * DIM
+    scores = LiteRT(package.model("float32")).scores(users).values
+    np.testing.assert_allclose(scores, exact(table, params, users), atol=1e-5)
+
+
+def test_a_deep_hash_table_exports_without_a_byte_for_an_item() -> None:
+    table, users = TABLES["deep-hash"], users_of(TABLES["deep-hash"])
+    params = table.init(DRAWS)
+    package = export(scoring_table(table, params), name="mf", version=1, variants=("float32",))
+    check(package, "float32")
+    assert len(package.model("float32")) < table.nbytes + 3 * OVERHEAD_BYTES < 8 * N
     scores = LiteRT(package.model("float32")).scores(users).values
     np.testing.assert_allclose(scores, exact(table, params, users), atol=1e-5)

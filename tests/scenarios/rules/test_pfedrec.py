@@ -1,11 +1,14 @@
 """PFedRec in a scenario: phones that have computed hold a table of their own, whatever arrived."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 
 from droidloop.models.evaluation.personal_tables import PersonalScorer
 from droidloop.models.learning.learning import FederatedLearning
+from droidloop.platform.errors import ScenarioError
 from droidloop.platform.ledger import read
 from droidloop.scenarios.protocols.rounds import Rounds
 from droidloop.scenarios.run.experiment import prepare
@@ -15,18 +18,17 @@ from droidloop.scenarios.schema.chosen import section_with
 from droidloop.scenarios.schema.schema import Scenario
 from tests.scenarios.small_worlds import PHONES, playing
 
-SCENARIO = Scenario.of(
-    {
-        "name": "personal",
-        "title": "PFedRec on a few phones",
-        "data": {"users": PHONES, "items": 50, "interactions": 8},
-        "model": {"dim": 4},
-        "training": {"rule": "pfedrec"},
-        "protocol": {"kind": "rounds", "rounds": 3, "every_s": 600.0, "deadline_s": 500.0},
-        "delivery": {"variant": "none"},
-        "evaluation": {"baselines": ["popularity"]},
-    }
-)
+CONTENT: dict[str, Any] = {
+    "name": "personal",
+    "title": "PFedRec on a few phones",
+    "data": {"users": PHONES, "items": 50, "interactions": 8},
+    "model": {"dim": 4},
+    "training": {"rule": "pfedrec"},
+    "protocol": {"kind": "rounds", "rounds": 3, "every_s": 600.0, "deadline_s": 500.0},
+    "delivery": {"variant": "none"},
+    "evaluation": {"baselines": ["popularity"]},
+}
+SCENARIO = Scenario.of(CONTENT)
 
 
 def test_phones_that_computed_score_with_their_own_table_and_the_others_with_the_servers(
@@ -64,3 +66,10 @@ def test_a_run_prints_the_personal_tables_and_the_global_one(tmp_path: Path) -> 
     assert np.isfinite(metrics["value"]).all()
     own, shared = (metrics[metrics["model"] == name] for name in (b"trained", b"global table"))
     assert (own["value"] != shared["value"]).any()
+
+
+def test_a_table_that_is_not_read_by_row_is_refused_in_one_line() -> None:
+    model = {"dim": 4, "table": {"kind": "deep-hash", "hashes": 8}}
+    changed = Scenario.of({**CONTENT, "model": model})
+    with pytest.raises(ScenarioError, match=r"training\.rule = 'pfedrec'.*another table"):
+        assert prepare(changed).learning

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from droidloop.models.data.split import Split
     from droidloop.models.interfaces.learning import EmbeddingTable, Params
 
-DATA, USERS, DIM, EPOCHS = "ml-1m", 1000, 64, 12
+DATA, USERS, DIM, EPOCHS = "ml-1m", 1000, 64, 8
 SHARES = (4, 10, 30)
 """A budget is the dense table's bytes divided by one of these."""
 SEEDS, TUNING_SEED, TUNING_SHARE = (1, 2, 3), 11, 10
@@ -88,8 +88,9 @@ class Row:
     fit: Callable[[Work], Fitted]
     setting: Setting
     tried: Sequence[Setting] = (
-        *(Setting(0.005, 0.003), Setting(0.01, 0.003), Setting(0.02, 0.003)),
-        *(Setting(0.01, 0.0003), Setting(0.02, 0.0003)),
+        Setting(0.005, 0.003),
+        Setting(0.01, 0.003),
+        Setting(0.02, 0.0003),
     )
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from tests.frontier import learned
+
 from .row import DIM, Fitted, OutOfReachError, Row, Setting, Work
 
 
@@ -104,12 +106,25 @@ def _least(value: int, least: int, what: str) -> int:
     return value
 
 
+START = Setting(0.01, 0.003)
+
 ROWS: Mapping[str, Row] = {
-    "dense": Row(dense, Setting(0.005, 0.003)),
+    "dense": Row(dense, Setting(0.02, 0.0003)),
     "hashed": Row(hashed, Setting(0.005, 0.003)),
-    "quotient-remainder": Row(quotient_remainder, Setting(0.005, 0.003)),
-    "binary": Row(binary, Setting(0.005, 0.003)),
-    "elastic": Row(elastic, Setting(0.005, 0.003)),
-    "pruned": Row(pruned, Setting(0.005, 0.003)),
-    "codes": Row(codes, Setting(0.005, 0.003)),
+    "quotient-remainder": Row(quotient_remainder, START),
+    "elastic": Row(elastic, START),
+    "mde": Row(learned.mde, START),
+    "pruned": Row(pruned, START),
+    "pep": Row(learned.pep, START),
+    "cerp": Row(learned.cerp, START),
+    "legcf": Row(learned.legcf, START),
+    "deep-hash": Row(learned.deep_hash, START),
+    "od-rec": Row(learned.od_rec, START),
+    "codes": Row(codes, START),
+    "light-rec": Row(learned.light_rec, START),
+    "eod-rec": Row(learned.eod_rec, START),
+    "binary": Row(binary, START),
+    "ch": Row(learned.hashing, START),
+    "pph": Row(learned.phase, START),
+    "hash-gnn": Row(learned.hash_gnn, START),
 }

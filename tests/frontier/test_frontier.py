@@ -1,5 +1,8 @@
 """Every row of the frontier ships within its budget, or says why no such table can."""
 
+import csv
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -46,3 +49,19 @@ def test_phones_of_more_memory_never_get_a_worse_table() -> None:
     memory = np.sort(np.array([line.ram_bytes for line in lines]))
     values = [lines[k].value for k in best_within(lines, memory)]
     assert values == sorted(values)
+
+
+def test_every_recorded_phone_gets_a_table_that_fits_and_is_no_worse_than_dense(
+    shared: Path,
+) -> None:
+    """Of 333 phones, 0.5 to 12 GB; a tenth of its memory is what an app may hope for."""
+    with (shared / "data/devices/flash_ai_benchmark_phones.csv").open(newline="") as file:
+        memory = np.array([float(one["ram_gb"]) * 2**30 / 10 for one in csv.DictReader(file)])
+    lines, told = read_frontier(LINES), {(one["name"], one["budget"]): one for one in kept()}
+    dense = {one["budget"]: one["value"] for one in kept() if one["name"] == "dense"}
+    assert len(memory) == 333
+    for budget, value in dense.items():
+        mine = [line for line in lines if line.budget == budget]
+        for k, free in zip(best_within(mine, memory), memory, strict=True):
+            assert mine[k].ram_bytes <= free
+            assert told[mine[k].name, budget]["value"] >= value

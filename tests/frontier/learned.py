@@ -7,7 +7,7 @@ processor time counts as theirs.
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .row import DIM, EPOCHS, TIES, Fitted, OutOfReachError, Setting, Work
+from .row import DIM, EPOCHS, MOST_BITS, TIES, Fitted, OutOfReachError, Setting, Work
 
 if TYPE_CHECKING:
     from droidloop.models.interfaces.learning import EmbeddingTable, Params
@@ -174,7 +174,7 @@ def phase(work: Work) -> Fitted:
     def made(bits: int) -> PhaseTable:
         return PhaseTable(work.n, bits)
 
-    bits = largest(range(8, 4 * DIM + 1, 8), lambda one: made(one).nbytes, work)
+    bits = largest(range(8, MOST_BITS + 1, 8), lambda one: made(one).nbytes, work)
     table, real = made(bits), DenseTable(work.n, bits)
     rest: Any = {"draws": _draws(work), "validate": lambda params: _quality(work)(real, params)}
     model = MF(work.n, bits, "log", work.setting.l2)
@@ -200,7 +200,7 @@ def _signs(work: Work) -> "tuple[EmbeddingTable, MF]":
     from droidloop.models.recommenders.mf import MF
     from droidloop.models.tables.binary import BinaryTable
 
-    bits = min(4 * DIM, work.budget_bytes // work.n * 8)
+    bits = min(MOST_BITS, work.budget_bytes // work.n * 8)
     if bits < 8:
         raise OutOfReachError("8 signs for every item take more")
     return BinaryTable(work.n, bits), MF(work.n, bits, "log", work.setting.l2)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 DATA, USERS, DIM, EPOCHS = "ml-1m", 1000, 64, 8
 SHARES = (4, 10, 30)
+MOST_BITS = 2 * DIM
+"""Of a code of signs, so that a row ends within minutes; larger budgets are not filled by them."""
 """A budget is the dense table's bytes divided by one of these."""
 SEEDS, TUNING_SEED, TUNING_SHARE = (1, 2, 3), 11, 10
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from tests.frontier import learned
 
-from .row import DIM, Fitted, OutOfReachError, Row, Setting, Work
+from .row import DIM, MOST_BITS, Fitted, OutOfReachError, Row, Setting, Work
 
 
 def dense(work: Work) -> Fitted:
@@ -39,7 +39,7 @@ def binary(work: Work) -> Fitted:
     """As many signs as fit."""
     from droidloop.models.tables.binary import BinaryTable
 
-    bits = min(4 * DIM, work.budget_bytes // work.n * 8)
+    bits = min(MOST_BITS, work.budget_bytes // work.n * 8)
     return work.trained(BinaryTable(work.n, _least(bits, 8, "8 signs for every item")))
 
 

@@ -38,11 +38,12 @@ def mde(work: Work) -> Fitted:
     from droidloop.platform.errors import DroidloopError
 
     counts = np.bincount(work.split.train.items, minlength=work.n)
-    try:
-        table = mde_within(counts, DIM, work.budget_bytes)
-    except DroidloopError as error:
-        raise OutOfReachError(str(error).partition(";")[0]) from error
-    return work.trained(table)
+    for blocks in (8, 16, 32, 64, 128):  # the fewest whose widest block leaves room for others
+        try:
+            return work.trained(mde_within(counts, DIM, work.budget_bytes, blocks=blocks))
+        except DroidloopError as error:
+            why = str(error).partition(";")[0]
+    raise OutOfReachError(why)
 
 
 def deep_hash(work: Work) -> Fitted:

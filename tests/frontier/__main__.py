@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from droidloop.platform.arrays import FloatArray
+from tests.frontier.answers import answers
 from tests.frontier.row import (
     DATA,
     SEEDS,
@@ -69,7 +70,7 @@ def fit(row: Row, share: int, seed: int, setting: Setting | None = None) -> tupl
 
 def lines_of(name: str) -> Iterator[dict[str, Any]]:
     """Yield the line of each budget of row *name*."""
-    from tests.frontier.measuring import measured
+    from tests.frontier.measuring import exported, measured
 
     for share in SHARES:
         about = {"name": name, "data": DATA, "budget": f"1/{share}"}
@@ -87,7 +88,8 @@ def lines_of(name: str) -> Iterator[dict[str, Any]]:
         yield {
             **about,
             "bytes": table.nbytes,
-            **measured(fits[0][0]),
+            **measured(exported(fits[0][0], name, share)),
+            **answers(fits[0][0], np.bincount(data().train.items, minlength=data().n_items)),
             "fit_s": round(float(np.mean([took for _, took in fits])), 1),
             "metric": "NDCG@10 of all items",
             "value": mean,

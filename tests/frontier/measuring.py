@@ -1,15 +1,17 @@
 """Memory and latency of what ships: its ``.tflite`` file through LiteRT, on a phone or this host.
 
-A phone is one that the environment variable ``DROIDLOOP_SERIAL`` names and this user's adb knows,
-as the QEMU machines of ``make phone`` are. The energy is the median time of a list by the power of
-one core of ``PROFILE``: no phone here tells its own.
+    DROIDLOOP_SERIAL=SERIAL python -m tests.frontier.measuring runs/frontier.jsonl
+
+measures the files that the rows have kept once more, and writes that into their lines. A phone is
+one that the environment variable names and this user's adb knows, as the QEMU machines of ``make
+phone`` are. The energy is the median time of a list by the power of one core of ``PROFILE``: no
+phone here tells its own.
 """
 
 import json
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,27 +20,31 @@ if TYPE_CHECKING:
 
 PROFILE = "2020-6gb"
 RUNS = 30
+FOLDER = Path("runs", "frontier")
 
 
-def measured(fitted: "Fitted") -> dict[str, Any]:
-    """Return what a list of all items takes of *fitted*, and where that was measured."""
-    from droidloop.devices.population.profiles import PROFILES
+def exported(fitted: "Fitted", name: str, share: int) -> Path:
+    """Write the ``.tflite`` file of *fitted*, of a row and a budget; return its path."""
     from droidloop.models.packages.export import convert
     from droidloop.models.packages.exportable import scoring_table
     from droidloop.models.packages.packing import FLOAT
 
-    model = convert(scoring_table(fitted.table, fitted.params), [FLOAT], 600)[FLOAT]
+    path = FOLDER / f"{name}-{share}.tflite"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(convert(scoring_table(fitted.table, fitted.params), [FLOAT], 600)[FLOAT])
+    return path
+
+
+def measured(path: Path) -> dict[str, Any]:
+    """Return what a list of all items takes of the file *path*, and where that was measured."""
+    from droidloop.devices.population.profiles import PROFILES
+
     serial = os.environ.get("DROIDLOOP_SERIAL")
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "table.tflite")
-        path.write_bytes(model)
-        found = _here(path) if serial is None else _there(path, serial)
-    latency_s = found["latency_s"]
-    power_w = PROFILES[PROFILE].cpu_uw / 1e6
+    found = _here(path) if serial is None else _there(path, serial)
     return {
-        "tflite_bytes": len(model),
+        "tflite_bytes": path.stat().st_size,
         **found,
-        "energy_j": None if latency_s is None else latency_s * power_w,
+        "energy_j": found["latency_s"] * PROFILES[PROFILE].cpu_uw / 1e6,
         "energy_of": PROFILE,
     }
 
@@ -68,3 +74,18 @@ def _there(path: Path, serial: str) -> dict[str, Any]:
         "latency_s": one["p50_ms"] / 1000,
         "where": one["device"],
     }
+
+
+def main(lines: str) -> None:
+    """Measure what the rows of the file *lines* have kept once more."""
+    told = [json.loads(line) for line in Path(lines).read_text().splitlines()]
+    for one in told:
+        path = FOLDER / f"{one['name']}-{one['budget'].partition('/')[2]}.tflite"
+        if "value" in one:
+            one |= measured(path)
+            print(json.dumps(one), file=sys.stderr, flush=True)
+    Path(lines).write_text("".join(f"{json.dumps(one)}\n" for one in told))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

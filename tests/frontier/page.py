@@ -61,6 +61,35 @@ def _row(line: dict[str, Any]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
+def beside(lines: Lines, budget: str = "1/10") -> str:
+    """Return a table of what tables cost beside their numbers, at one *budget*."""
+    mine = [line for line in lines if line["budget"] == budget and "value" in line]
+    by_name = {line["name"]: line for line in mine}
+    parts = [
+        "| table | NDCG@10 over `pruned` | longer vectors for items met more often "
+        "| bytes that say where numbers belong | an item that comes later |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for line in mine:
+        more = line["value"] - by_name["pruned"]["value"]
+        rank, new = line["importance"], line["new_items"]
+        cells = (
+            f"`{line['name']}`",
+            f"{more:+.4f}",
+            "all alike" if rank is None else f"{rank:+.2f}",
+            f"{line['assignment_bytes']:,} of {line['bytes']:,}",
+            "has a vector at once" if new else "needs bytes of its own",
+        )
+        parts.append("| " + " | ".join(cells) + " |")
+    losses = [
+        f"{line['budget']}: {line['over_dense']:+.4f}"
+        for line in lines
+        if line["name"] == "binary" and "value" in line
+    ]
+    said = f"Signs (`binary`) over dense vectors of the same bytes: {', '.join(losses)}."
+    return "\n".join([*parts, "", said, ""])
+
+
 def drawn(lines: Lines, path: Path) -> None:
     """Draw value over bytes, memory and latency, a line a table, with intervals."""
     import matplotlib as mpl
@@ -95,6 +124,11 @@ def drawn(lines: Lines, path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
+def shown(lines: Lines) -> str:
+    """Return all of the page that is made of *lines*."""
+    return f"{tables(lines)}\n### What tables cost beside their numbers, at 1/10\n\n{beside(lines)}"
+
+
 def kept() -> list[dict[str, Any]]:
     """Return the lines that the page was made of."""
     return [json.loads(line) for line in LINES.read_text().splitlines()]
@@ -109,7 +143,7 @@ def main(path: str) -> None:
     LINES.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     text = PAGE.read_text()
     pattern = re.compile(f"{BEGIN}\n.*?{END}", re.DOTALL)
-    PAGE.write_text(pattern.sub(lambda _: f"{BEGIN}\n{tables(lines)}{END}", text))
+    PAGE.write_text(pattern.sub(lambda _: f"{BEGIN}\n{shown(lines)}{END}", text))
     drawn(lines, PICTURE)
 
 

@@ -106,25 +106,25 @@ def _least(value: int, least: int, what: str) -> int:
     return value
 
 
-START = Setting(0.01, 0.003)
+SLOW, FAST = Setting(0.005, 0.003), Setting(0.01, 0.003)
 
 ROWS: Mapping[str, Row] = {
     "dense": Row(dense, Setting(0.02, 0.0003)),
-    "hashed": Row(hashed, Setting(0.005, 0.003)),
-    "quotient-remainder": Row(quotient_remainder, START),
-    "elastic": Row(elastic, START),
-    "mde": Row(learned.mde, START),
-    "pruned": Row(pruned, START),
-    "pep": Row(learned.pep, START),
-    "cerp": Row(learned.cerp, START),
-    "legcf": Row(learned.legcf, START),
-    "deep-hash": Row(learned.deep_hash, START),
-    "od-rec": Row(learned.od_rec, START),
-    "codes": Row(codes, START),
-    "light-rec": Row(learned.light_rec, START),
-    "eod-rec": Row(learned.eod_rec, START),
-    "binary": Row(binary, START),
-    "ch": Row(learned.hashing, START),
-    "pph": Row(learned.phase, START),
-    "hash-gnn": Row(learned.hash_gnn, START),
+    "hashed": Row(hashed, SLOW),
+    "quotient-remainder": Row(quotient_remainder, SLOW),
+    "elastic": Row(elastic, SLOW),
+    "mde": Row(learned.mde, FAST),
+    "pruned": Row(pruned, FAST),
+    "pep": Row(learned.pep, SLOW),
+    "cerp": Row(learned.cerp, SLOW),
+    "legcf": Row(learned.legcf, Setting(0.02, 0.0003)),
+    "deep-hash": Row(learned.deep_hash, SLOW),
+    "od-rec": Row(learned.od_rec, FAST),
+    "codes": Row(codes, SLOW),
+    "light-rec": Row(learned.light_rec, SLOW),
+    "eod-rec": Row(learned.eod_rec, FAST),
+    "binary": Row(binary, SLOW),
+    "ch": Row(learned.hashing, Setting(0.01, 0.01)),
+    "pph": Row(learned.phase, Setting(0.01, 0.01)),
+    "hash-gnn": Row(learned.hash_gnn, Setting(0.02, 0.0)),
 }

@@ -10,7 +10,8 @@ from droidloop.models.data.split import Split, leave_one_out
 from droidloop.models.data.synthetic import generate
 from droidloop.models.updates.frontier import best_within, read_frontier
 from droidloop.platform.draws import Draws
-from tests.frontier.page import BEGIN, END, LINES, PAGE, kept, tables
+from tests.frontier.answers import answers
+from tests.frontier.page import BEGIN, END, LINES, PAGE, kept, shown
 from tests.frontier.row import DIM, OutOfReachError, Work, budgets
 from tests.frontier.rows import ROWS
 
@@ -32,6 +33,11 @@ def test_what_ships_keeps_the_budget_and_is_told_by_its_own_bytes(name: str, spl
         assert fitted.table.nbytes <= budget
         assert 0 <= len(packed) - fitted.table.nbytes <= 16
         assert fitted.params["user"].shape == (split.n_users, fitted.table.dim)
+        told = answers(fitted, np.bincount(split.train.items, minlength=split.n_items))
+        assert 0 <= told["assignment_bytes"] < fitted.table.nbytes
+        assert told["importance"] is None or -1 <= told["importance"] <= 1
+        if name in ("hashed", "deep-hash", "dense"):
+            assert told["new_items"] == (name != "dense")
 
 
 def test_budgets_are_shares_of_whole_float32_vectors() -> None:
@@ -39,8 +45,8 @@ def test_budgets_are_shares_of_whole_float32_vectors() -> None:
 
 
 def test_the_page_shows_the_lines_that_were_kept() -> None:
-    shown = PAGE.read_text().partition(f"{BEGIN}\n")[2].partition(END)[0]
-    assert shown == tables(kept())
+    found = PAGE.read_text().partition(f"{BEGIN}\n")[2].partition(END)[0]
+    assert found == shown(kept())
     assert {line["name"] for line in kept()} == set(ROWS)
 
 

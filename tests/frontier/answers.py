@@ -1,0 +1,55 @@
+"""What a table costs beside its numbers: indexes and codes, sizes by importance, ids to come."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .row import Fitted
+
+
+def answers(fitted: "Fitted", counts: Any) -> dict[str, Any]:
+    """Return what is told of *fitted* beside its figures; *counts* (n,): how often items are met.
+
+    - assignment_bytes: of what ships, that which says where numbers stand or belong;
+    - importance: Spearman's correlation of the numbers of an item's vector that are not 0 with how
+      often it is met; None: all have as many;
+    - new_items: whether an id that comes later has a vector without another byte.
+    """
+    from droidloop.models.tables.float_rows import every_vector
+
+    table, vectors = fitted.table, every_vector(fitted.table, fitted.params)
+    sizes = getattr(table, "sizes", None)
+    sizes = np.count_nonzero(vectors, axis=1) if sizes is None else np.asarray(sizes)
+    return {
+        "assignment_bytes": _assignments(table),
+        "importance": _spearman(sizes, counts) if np.ptp(sizes) else None,
+        "new_items": _grows(table),
+    }
+
+
+def _assignments(table: Any) -> int:
+    """Return the bytes of *table* that are no numbers."""
+    from droidloop.models.tables.assigned import AssignedTable
+    from droidloop.models.tables.codes import CodebookTable
+    from droidloop.models.tables.float_rows import float_bytes
+
+    if isinstance(table, AssignedTable | CodebookTable):
+        return int(table.nbytes - float_bytes(table))
+    numbers = getattr(table, "kept", getattr(table, "count", None))
+    return 0 if numbers is None else int(table.nbytes - 4 * numbers)
+
+
+def _grows(table: Any) -> bool:
+    try:
+        more = replace(table, n=table.n + 1)
+    except ValueError:
+        return False
+    return bool(more.parameters == table.parameters)
+
+
+def _spearman(one: Any, other: Any) -> float:
+    from scipy.stats import spearmanr
+
+    return float(spearmanr(one, other).statistic)

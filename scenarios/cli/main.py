@@ -113,10 +113,14 @@ def run(
         if scenario or settings or seed is not None or out or replay or attach or testbed:
             raise UsageError(
                 f"--resume {killed}: the run goes on as it was begun; "
-                "leave the scenario and all options but --workers, --ray, --track and --json out"
+                "leave the scenario out, and all options but --workers, --ray, --track, --json, "
+                "--adb-server and --bundle"
             )
+        again = Devices((), None, adb_server, bundles, partial(click.echo, err=True))
         with patient(partial(click.echo, err=True)):
-            result = resume(killed, workers=workers, ray=ray, progress=progress, track=track)
+            result = resume(
+                killed, devices=again, workers=workers, ray=ray, progress=progress, track=track
+            )
         print_summary(result.summary, as_json)
         return
     if scenario is None:

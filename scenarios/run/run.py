@@ -25,7 +25,7 @@ from droidloop.platform.tables import TABLES
 from droidloop.scenarios.reports.measured import described
 from droidloop.scenarios.reports.summary import records, summarise
 from droidloop.scenarios.runtime.curves import Tracker
-from droidloop.scenarios.runtime.fleets import Attached, fleet_of, take_seats
+from droidloop.scenarios.runtime.fleets import Attached, fleet_of, require_same_devices, take_seats
 from droidloop.scenarios.runtime.recorder import Recorder
 from droidloop.scenarios.runtime.remote_training import train_here, train_on
 from droidloop.scenarios.schema.fit import require_devices_fit
@@ -67,8 +67,9 @@ def execute(
         require_devices_fit(scenario)
     require_going(out)
     with held(out):
-        directory = RunDirectory.create(out, seed=scenario.seed, scenario=scenario.resolved())
-        attached.note(directory)
+        directory = RunDirectory.create(
+            out, seed=scenario.seed, scenario=scenario.resolved(), noted=attached.noted()
+        )
         directory.add(**_measured(study))
         run = _Run.of(study, directory, attached, progress, (cluster, trackers))
         run.begin()
@@ -79,16 +80,19 @@ def resume(
     out: Path,
     *,
     progress: Progress,
+    devices: Sequence[Attachment] = (),
     cluster: Cluster | None = None,
     trackers: Sequence[Tracker] = (),
 ) -> dict[str, Any]:
     """Go on with the run in *out* from its last checkpoint; return its summary.
 
     Its ledger becomes the same, byte for byte, as if it had not been killed. Without a checkpoint
-    it begins again.
+    it begins again. Of a run with real *devices*, what they had done by the checkpoint stays; they
+    do the rest anew, to whatever they then measure.
 
     Raises:
-        UsageError: the run is complete, or cannot be resumed here.
+        UsageError: the run is complete, cannot be resumed here, or *devices* are not those that it
+            was begun with.
         LedgerError: there is no run, or its checkpoint is damaged.
     """
     started = time.monotonic()
@@ -96,13 +100,14 @@ def resume(
     with held(out):
         directory = RunDirectory.open(out)
         directory.require_resumable()
+        require_same_devices(directory, devices)
         scenario = check(directory.manifest()["scenario"], str(out / MANIFEST))
         tree = read_checkpoint(out)
         study = prepare(scenario)
         _require_same_phones(study, cluster)
         replay = directory.manifest().get("replay")
         again = None if replay is None else Path(replay)
-        attached = take_seats(study.population, (), again)
+        attached = take_seats(study.population, devices, again)
         require_going(out)
         directory.add(**_measured(study))  # not there yet where the run had only just begun
         run = _Run.of(study, directory, attached, progress, (cluster, trackers))

@@ -35,6 +35,7 @@ from droidloop.scenarios.schema.schema import Scenario
 from .coverage import shares_ppm
 from .evaluation import classes_of
 from .experiment import Experiment, prepare
+from .given import require_same, sums_of
 from .whole import Progress, Whole
 
 
@@ -109,6 +110,7 @@ def resume(
         again = None if replay is None else Path(replay)
         attached = take_seats(study.population, devices, again)
         require_going(out)
+        require_same(directory, study)
         directory.add(**_measured(study))  # not there yet where the run had only just begun
         run = _Run.of(study, directory, attached, progress, (cluster, trackers))
         if tree is None:
@@ -137,6 +139,7 @@ def _measured(study: Experiment) -> dict[str, Any]:
         "users": evaluator.split.n_users,
         "items": evaluator.split.n_items,
         "data": study.facts.plain(),
+        **sums_of(study),
     }
 
 

@@ -60,7 +60,7 @@ def attachments(
     from droidloop.devices.android.fleet.attaching import Seat, Way, attached
 
     given = {one.serial for one in named}
-    seats = [Seat(one.serial, one.phone, _setup_of(one)) for one in named]
+    seats = [Seat(one.serial, one.phone, setup_of(one)) for one in named]
     seats += [Seat(serial) for serial in attach if serial not in given]
     way = Way(devices.adb_server, devices.bundles, section.impose)
     return attached(seats, devices.notice, way)
@@ -91,12 +91,12 @@ def attachments_again(
     from droidloop.devices.android.fleet.attaching import Seat, Way, attached
     from droidloop.scenarios.schema.load import check
 
-    seats = [Seat(one.serial, one.phone, _setup_of(one)) for one in named]
+    seats = [Seat(one.serial, one.phone, setup_of(one)) for one in named]
     impose = check(run.manifest()["scenario"], str(directory)).devices.impose
     return attached(seats, devices.notice, Way(devices.adb_server, devices.bundles, impose))
 
 
-def _setup_of(section: "AndroidSection") -> "Setup":
+def setup_of(section: "AndroidSection") -> "Setup":
     """Return how a device is to work by its *section*."""
     from droidloop.devices.android.conditions.conditions import BatteryCondition, LinkCondition
     from droidloop.devices.android.fleet.setup import Setup

@@ -57,10 +57,10 @@ sbom: dev  ## write what .venv holds as a CycloneDX bill of materials, dist/sbom
 	@$(BIN)/python .ci/sbom.py > dist/sbom.json
 	@echo dist/sbom.json
 
-audit: dev  ## ask for known holes in the pinned versions (the network)
+audit: dev  ## ask PyPI for known holes in the pinned versions; one it does not know is an error
 	@.ci/venv.sh $(PYTHON) .venv-audit
 	@.venv-audit/bin/python -m pip install -qq --disable-pip-version-check pip-audit >&2
-	@.venv-audit/bin/pip-audit --no-deps --disable-pip --requirement constraints.txt
+	@.venv-audit/bin/pip-audit --strict --no-deps --disable-pip --requirement constraints.txt
 
 bench: dev  ## print the benchmark table; ROW=name for one row as a JSON line
 	@$(BIN)/python -m tests.benchmarks.bench $(ROW)

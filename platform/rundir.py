@@ -3,11 +3,12 @@
 import importlib.metadata
 import json
 import platform as machine
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -49,8 +50,15 @@ class RunDirectory:
             raise UsageError(f"{path}: already there; choose another --out or remove it")
 
     @classmethod
-    def create(cls, path: Path, *, seed: int, scenario: dict[str, Any]) -> "RunDirectory":
-        """Make the directory and write its manifest.
+    def create(
+        cls,
+        path: Path,
+        *,
+        seed: int,
+        scenario: dict[str, Any],
+        noted: Mapping[str, Any] = MappingProxyType({}),
+    ) -> "RunDirectory":
+        """Make the directory and write its manifest, in which *noted* stands from the beginning.
 
         Raises:
             UsageError: *path* exists and is not an empty directory, or cannot be made.
@@ -70,6 +78,7 @@ class RunDirectory:
                 **_surroundings(),
                 "started": datetime.now(UTC).isoformat(timespec="seconds"),
                 "state": "running",
+                **noted,
             }
         )
         return directory
@@ -128,15 +137,11 @@ class RunDirectory:
         """Check that the run here can go on, with the same bytes as if it had not ended.
 
         Raises:
-            UsageError: it is complete, has phones that are real, or began elsewhere.
+            UsageError: it is complete, or began elsewhere.
         """
         content = self.manifest()
         if content.get("state") == "complete":
             raise UsageError(f"{self.path}: the run is complete; see `droidloop report`")
-        if "devices" in content and "replay" not in content:
-            raise UsageError(
-                f"{self.path}: a run with real devices cannot be resumed; run it again"
-            )
         for key, here in _surroundings().items():
             if content.get(key) != here:
                 raise UsageError(

@@ -5,6 +5,7 @@ replayed without a device.
 """
 
 import os
+import re
 import struct
 import zipfile
 import zlib
@@ -18,6 +19,7 @@ import numpy as np
 
 from droidloop.platform.arrays import Array
 from droidloop.platform.errors import LedgerError, printable
+from droidloop.platform.state import Tree
 
 UPLOADS = "uploads"
 LOG = "devices.log"
@@ -53,6 +55,7 @@ class Evidence:
         self._event = event
         self._noted: set[tuple[int, str]] = set()
         self._unplugged: set[int] = set()
+        self._last = -1  # the highest number of a job of which there are files
 
     def not_imposed(self, t_us: int, phone: int, what: str, reason: str) -> None:
         """Note, once a *reason*, that *what* (``rate``, ``battery``) is modelled only."""
@@ -77,6 +80,7 @@ class Evidence:
             LedgerError: the run directory cannot be written.
         """
         path = _path(self._folder, job)
+        self._last = max(self._last, job)
         beside = path.with_suffix(".tmp")
         try:
             path.parent.mkdir(exist_ok=True)
@@ -93,6 +97,7 @@ class Evidence:
 
         What *logs* hold by their names goes to files of their own (``failed/JOB-NAME.log``).
         """
+        self._last = max(self._last, job)
         for name, text in logs.items():
             if text:
                 path = self._folder / FAILED / f"{job}-{name}.log"
@@ -103,6 +108,35 @@ class Evidence:
     def _write(self, line: str) -> None:
         with (self._folder / LOG).open("a") as file:
             file.write(f"{printable(line)}\n")
+
+    def state(self) -> Tree:
+        """Return what was noted, and how far the files go."""
+        log = self._folder / LOG
+        return {
+            "noted": [[phone, reason] for phone, reason in sorted(self._noted)],
+            "unplugged": sorted(self._unplugged),
+            "last": self._last,
+            "log_bytes": log.stat().st_size if log.exists() else 0,
+        }
+
+    def restore(self, tree: Mapping[str, Tree]) -> None:
+        """Know what *tree* says; of jobs that were done after it, and now are again, keep nothing.
+
+        Raises:
+            LedgerError: the run directory cannot be written.
+        """
+        self._noted = {(phone, reason) for phone, reason in tree["noted"]}
+        self._unplugged, self._last = set(tree["unplugged"]), tree["last"]
+        log = self._folder / LOG
+        try:
+            for path in [*self._folder.glob(f"{UPLOADS}/*"), *self._folder.glob(f"{FAILED}/*")]:
+                number = re.match(r"\d+", path.name)
+                if path.suffix == ".tmp" or (number and int(number[0]) > self._last):
+                    path.unlink()
+            if log.exists():
+                os.truncate(log, min(log.stat().st_size, tree["log_bytes"]))
+        except OSError as error:
+            raise LedgerError(f"{self._folder}: cannot be written ({error.strerror})") from error
 
 
 def outputs_of(folder: Path, job: int) -> dict[str, Array]:

@@ -131,7 +131,9 @@ def _command(module: str, *args: str) -> list[str]:
 
 def _environment() -> dict[str, str]:
     kept = {name: os.environ[name] for name in sorted(_KEPT & os.environ.keys())}
-    return kept | {"PYTHONHASHSEED": "0", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    # torch makes a folder there when it is imported, and nobody would remove it
+    there = {"TORCHINDUCTOR_CACHE_DIR": tempfile.gettempdir()}
+    return kept | there | {"PYTHONHASHSEED": "0", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
 def _late(what: str, timeout_s: float) -> PackageError:

@@ -32,7 +32,7 @@ from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import SERVER, Messages
 from droidloop.platform.registry import Method
-from droidloop.platform.section import Count, NotNegative, Positive, Size
+from droidloop.platform.section import Count, NotNegative, Positive
 from droidloop.platform.workers import for_chunks
 
 from .mac_kernels import Agree, Answers, Questions, answer_questions, learn_from_answers
@@ -223,8 +223,10 @@ class MACSection(PlaceTraining):
     """Of the weights that all places share."""
     visit_rate: Positive = 0.03
     """Of the odds of a return, and of what a visit counts by age, hour and the place before it."""
-    dims: Annotated[list[Size], Field(min_length=1)] = Field(default=[8, 16, 32])
-    """Sizes of models, dealt to the phones in turn."""
+    dims: Annotated[list[Annotated[int, Field(ge=1, le=1024)]], Field(min_length=1)] = Field(
+        default=[8, 16, 32]
+    )
+    """Sizes of models, dealt to the phones in turn; each phone's grows with the square of its own."""
     agreement: NotNegative = 1.0
     """The weight of the divergence from the neighbours' mean."""
     keep: Annotated[float, Field(ge=1e-6, le=1.0)] = 0.5

@@ -15,7 +15,7 @@ from .device_options import adb_server, bundle_files
 from .devices import devices
 from .package import package
 from .results import compare, print_summary, report, sweep
-from .system import CLOSED, nobody_listens, system_error
+from .system import CLOSED, nobody_listens, require_room, system_error, unloaded
 from .track_option import track
 
 
@@ -25,6 +25,7 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             with interruptible():
+                require_room()
                 return super().invoke(ctx)
         except DroidloopError as error:
             click.echo(f"Error: {error}", err=True)
@@ -34,6 +35,12 @@ class _Group(click.Group):
             ctx.exit(CLOSED)
         except (OSError, MemoryError) as error:
             click.echo(f"Error: {system_error(error)}", err=True)
+            ctx.exit(DroidloopError.exit_code)
+        except ImportError as error:
+            line = unloaded(error)
+            if line is None:
+                raise
+            click.echo(f"Error: {line}", err=True)
             ctx.exit(DroidloopError.exit_code)
 
 
@@ -113,10 +120,14 @@ def run(
         if scenario or settings or seed is not None or out or replay or attach or testbed:
             raise UsageError(
                 f"--resume {killed}: the run goes on as it was begun; "
-                "leave the scenario and all options but --workers, --ray, --track and --json out"
+                "leave the scenario out, and all options but --workers, --ray, --track, --json, "
+                "--adb-server and --bundle"
             )
+        again = Devices((), None, adb_server, bundles, partial(click.echo, err=True))
         with patient(partial(click.echo, err=True)):
-            result = resume(killed, workers=workers, ray=ray, progress=progress, track=track)
+            result = resume(
+                killed, devices=again, workers=workers, ray=ray, progress=progress, track=track
+            )
         print_summary(result.summary, as_json)
         return
     if scenario is None:

@@ -60,13 +60,43 @@ def attachments(
     from droidloop.devices.android.fleet.attaching import Seat, Way, attached
 
     given = {one.serial for one in named}
-    seats = [Seat(one.serial, one.phone, _setup_of(one)) for one in named]
+    seats = [Seat(one.serial, one.phone, setup_of(one)) for one in named]
     seats += [Seat(serial) for serial in attach if serial not in given]
     way = Way(devices.adb_server, devices.bundles, section.impose)
     return attached(seats, devices.notice, way)
 
 
-def _setup_of(section: "AndroidSection") -> "Setup":
+def attachments_again(
+    directory: Path, devices: Devices
+) -> AbstractContextManager[list["Attachment"]]:
+    """Return the real devices that the run in *directory* was begun with, made ready anew.
+
+    Of *devices* the server, the bundles and who is told count.
+
+    Raises:
+        UsageError: *devices* name some, or there is no run that can be resumed.
+        LedgerError: its manifest does not say which they were.
+        DeviceError: one of them is not there, or cannot be made ready.
+    """
+    if devices.attach or devices.testbed is not None:
+        raise UsageError(f"{directory}: the run goes on with the devices that it was begun with")
+    from droidloop.platform.rundir import RunDirectory
+    from droidloop.scenarios.runtime.fleets import noted_devices
+
+    run = RunDirectory.open(directory)
+    run.require_resumable()
+    named = noted_devices(run)
+    if not named:
+        return nullcontext([])
+    from droidloop.devices.android.fleet.attaching import Seat, Way, attached
+    from droidloop.scenarios.schema.load import check
+
+    seats = [Seat(one.serial, one.phone, setup_of(one)) for one in named]
+    impose = check(run.manifest()["scenario"], str(directory)).devices.impose
+    return attached(seats, devices.notice, Way(devices.adb_server, devices.bundles, impose))
+
+
+def setup_of(section: "AndroidSection") -> "Setup":
     """Return how a device is to work by its *section*."""
     from droidloop.devices.android.conditions.conditions import BatteryCondition, LinkCondition
     from droidloop.devices.android.fleet.setup import Setup

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .devices import Devices, attachments
+from .devices import Devices, attachments, attachments_again
 from .result import Result
 from .scenario import Scenario, load
 
@@ -72,6 +72,7 @@ def run(
 def resume(
     directory: str | Path,
     *,
+    devices: Devices | None = None,
     workers: int | None = None,
     ray: str | None = None,
     progress: Progress | None = None,
@@ -80,6 +81,8 @@ def resume(
     """Go on with the killed run in *directory* from its last checkpoint; return its result.
 
     Its ledger becomes what it would have been, byte for byte. See ``run`` for the arguments.
+    Real devices that took part are attached again: *devices* say through which server and with
+    which bundles; what they had done by the checkpoint stays, the rest they do anew.
 
     Raises:
         UsageError: there is no run, it is complete, or it cannot be resumed here.
@@ -91,9 +94,16 @@ def resume(
 
     use_threads(workers)
     told = trackers_of(track)
-    with _cluster(ray) as cluster:
-        shown = progress or (lambda stage, done, total: None)
-        answer = resume_run(Path(directory), progress=shown, cluster=cluster, trackers=told)
+    shown = progress or (lambda stage, done, total: None)
+    real = attachments_again(Path(directory), devices or Devices())
+    with real as attached, _cluster(ray) as cluster:
+        answer = resume_run(
+            Path(directory),
+            progress=shown,
+            devices=attached,
+            cluster=cluster,
+            trackers=told,
+        )
     return Result(Path(directory), answer)
 
 

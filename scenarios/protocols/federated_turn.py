@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from droidloop.devices.fleets.work import Work
 from droidloop.models.data.interactions import UserItems
 from droidloop.models.interfaces.learning import Cohort, Cost
 from droidloop.models.learning.learning import FederatedLearning, Way
@@ -42,7 +41,7 @@ class Step:
         sent: what they made by the rule; real devices write theirs over it.
         mail: what is really sent.
         heard: which phones' uploads were taken.
-        work: what the jobs carry to real devices.
+        trained: whether devices have trained some of it: what they made is in *sent* then.
     """
 
     cohort: Cohort
@@ -51,7 +50,7 @@ class Step:
     sent: Messages
     mail: Mail
     heard: BoolArray
-    work: TrainWork | None = None
+    trained: bool = False
 
 
 @kept_value
@@ -144,12 +143,12 @@ class FederatedTurns(Stateful):
             up_bytes=step.mail.nbytes(),
         )
 
-    def work(self, step: Step) -> Work | None:
+    def work(self, step: Step) -> TrainWork | None:
         """Return what the jobs of *step* carry, for rules that a device can follow."""
         learning, models = self.learning, self.stage.models
         if models is None or learning.steps is None:
             return None
-        step.work = TrainWork(
+        return TrainWork(
             learning.steps,
             learning.store,
             step.cohort,
@@ -159,14 +158,15 @@ class FederatedTurns(Stateful):
             learning.draws,
             models,
         )
-        return step.work
 
     def begin(self, number: int, phones: IntArray) -> list[Wave]:
         """Have *phones* begin; one wave a broadcast."""
         waves = []
         for step in self.take(number, phones):
             jobs = self.plan(step)
-            self.stage.recorder.play(jobs, self.work(step))
+            work = self.work(step)
+            self.stage.recorder.play(jobs, work)
+            step.trained = work is not None and bool(work.trained)  # devices have no future
             waves.append(Wave(step, jobs, np.arange(len(jobs))))
         return waves
 
@@ -199,7 +199,7 @@ class FederatedTurns(Stateful):
         self.channel.left(cohort.phones[computed], cohort.round)
         if learning.on_computed is not None:
             learning.on_computed(step.inbox.take(computed), step.sent.take(computed))
-        if step.work is not None and step.work.trained:  # the seal was on what the host made
+        if step.trained:  # the seal was on what the host made
             step.mail = self._mail(cohort, step.inbox, step.sent)
 
     def _note(self, step: Step, computed: IntArray) -> None:

@@ -3,14 +3,15 @@
 What faults do to simulated phones is part of their laws: see ``devices.phone.faults``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from droidloop.devices.android.fleet.fleet import Attachment
+from droidloop.devices.android.fleet.harms import Harm
 from droidloop.devices.population.faulty import Plan
 from droidloop.platform.engine import Process
-from droidloop.platform.state import Stateful
+from droidloop.platform.state import Stateful, Tree
 from droidloop.scenarios.runtime.recorder import Recorder
 
 NAME = "faults"
@@ -44,14 +45,30 @@ class Faults(Stateful):
                 self._next += 1
                 self._happen(int(happening["entry"]), now_us, on=bool(happening["on"]))
 
+    def restore(self, tree: Mapping[str, Tree]) -> None:
+        """Go on from *tree*; devices, which were made ready anew, get the harm that lasts."""
+        super().restore(tree)
+        for entry in range(len(self._plan.specs)):
+            mine = self._events[: self._next]
+            mine = mine[mine["entry"] == entry]
+            if len(mine) and mine["on"][-1]:
+                for harm in self._harms(entry, int(mine["t_us"][-1])):
+                    if harm.lasts:
+                        harm.begin()
+
     def _happen(self, entry: int, now_us: int, *, on: bool) -> None:
         name = self._plan.specs[entry].name
         self._recorder.event("fault", entry, **{name: int(on)})
         at_us = now_us if on else now_us - 1
-        for phone in self._plan.hit(entry, at_us, sorted(self._devices)):
-            harm = self._devices[phone].harms.get(name)
-            if harm is not None:
-                (harm.begin if on else harm.end)()
+        for harm in self._harms(entry, at_us):
+            (harm.begin if on else harm.end)()
+
+    def _harms(self, entry: int, t_us: int) -> list[Harm]:
+        """Return what *entry* does in its window at *t_us*, of each device that it hits."""
+        name = self._plan.specs[entry].name
+        hit = self._plan.hit(entry, t_us, sorted(self._devices))
+        found = [self._devices[phone].harms.get(name) for phone in hit]
+        return [harm for harm in found if harm is not None]
 
 
 def _events_of(plan: Plan) -> np.ndarray:

@@ -26,7 +26,7 @@ from droidloop.platform.tables import TABLES
 from droidloop.scenarios.reports.measured import described
 from droidloop.scenarios.reports.summary import records, summarise
 from droidloop.scenarios.runtime.curves import Tracker
-from droidloop.scenarios.runtime.fleets import Attached, fleet_of, take_seats
+from droidloop.scenarios.runtime.fleets import Attached, fleet_of, require_same_devices, take_seats
 from droidloop.scenarios.runtime.recorder import Recorder
 from droidloop.scenarios.runtime.remote_training import train_here, train_on
 from droidloop.scenarios.schema.fit import require_devices_fit
@@ -36,6 +36,7 @@ from droidloop.scenarios.schema.schema import Scenario
 from .coverage import shares_ppm
 from .evaluation import classes_of
 from .experiment import Experiment, prepare
+from .given import require_same, sums_of
 from .whole import Progress, Whole
 
 
@@ -68,8 +69,9 @@ def execute(
         require_devices_fit(scenario)
     require_going(out)
     with held(out):
-        directory = RunDirectory.create(out, seed=scenario.seed, scenario=scenario.resolved())
-        attached.note(directory)
+        directory = RunDirectory.create(
+            out, seed=scenario.seed, scenario=scenario.resolved(), noted=attached.noted()
+        )
         directory.add(**_measured(study))
         run = _Run.of(study, directory, attached, progress, (cluster, trackers))
         run.begin()
@@ -80,16 +82,19 @@ def resume(
     out: Path,
     *,
     progress: Progress,
+    devices: Sequence[Attachment] = (),
     cluster: Cluster | None = None,
     trackers: Sequence[Tracker] = (),
 ) -> dict[str, Any]:
     """Go on with the run in *out* from its last checkpoint; return its summary.
 
     Its ledger becomes the same, byte for byte, as if it had not been killed. Without a checkpoint
-    it begins again.
+    it begins again. Of a run with real *devices*, what they had done by the checkpoint stays; they
+    do the rest anew, to whatever they then measure.
 
     Raises:
-        UsageError: the run is complete, or cannot be resumed here.
+        UsageError: the run is complete, cannot be resumed here, or *devices* are not those that it
+            was begun with.
         LedgerError: there is no run, or its checkpoint is damaged.
     """
     started = time.monotonic()
@@ -97,14 +102,16 @@ def resume(
     with held(out):
         directory = RunDirectory.open(out)
         directory.require_resumable()
+        require_same_devices(directory, devices)
         scenario = check(directory.manifest()["scenario"], str(out / MANIFEST))
         tree = read_checkpoint(out)
         study = prepare(scenario)
         _require_same_phones(study, cluster)
         replay = directory.manifest().get("replay")
         again = None if replay is None else Path(replay)
-        attached = take_seats(study.population, (), again)
+        attached = take_seats(study.population, devices, again)
         require_going(out)
+        require_same(directory, study)
         directory.add(**_measured(study))  # not there yet where the run had only just begun
         run = _Run.of(study, directory, attached, progress, (cluster, trackers))
         if tree is None:
@@ -134,6 +141,7 @@ def _measured(study: Experiment) -> dict[str, Any]:
         "items": evaluator.split.n_items,
         "data": study.facts.plain(),
         "sizes": sizes_of(study.learning.recommender).plain(),
+        **sums_of(study),
     }
 
 

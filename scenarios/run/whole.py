@@ -73,7 +73,7 @@ class Whole(Stateful):
         )
         protocol = method_of("protocol", scenario.protocol)
         self._protocol = protocol.build(scenario.protocol, context, study.learning)
-        every = scenario.checkpoint_every if _kept(study, attached, self._protocol) else 0
+        every = scenario.checkpoint_every if _kept(study, self._protocol) else 0
         self.checkpoints = Checkpoints(self.engine, folder, every, self.state)
         self._activities = Activities(self.engine)
         self._evaluation = Evaluation(study, recorder, self._roster.forgotten, remember=every > 0)
@@ -212,13 +212,13 @@ class Whole(Stateful):
         return DeliveryWorks(package, folder, variant, users, same)
 
 
-def _kept(study: Experiment, attached: Attached, protocol: object) -> bool:
+def _kept(study: Experiment, protocol: object) -> bool:
     """Return whether all that is under way between two turns can be kept.
 
-    What real devices and transfers over shared cells are in the middle of cannot, nor what a
-    protocol or a server rule remembers without deriving from ``Stateful``.
+    What transfers over shared cells are in the middle of cannot, nor what a protocol or a server
+    rule remembers without deriving from ``Stateful``.
     """
-    if attached.devices or study.population.cells is not None:
+    if study.population.cells is not None:
         return False
     server = getattr(study.learning, "server", protocol)
     return isinstance(protocol, Stateful) and isinstance(server, Stateful)

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from droidloop.devices.android.fleet.booking import StepLaw
 from droidloop.devices.android.fleet.fleet import AndroidFleet, Attachment
 from droidloop.devices.fleets.device_outputs import NOT_IMPOSED, PLUGGED, Evidence
-from droidloop.devices.fleets.fleet import CohortFleet, ExactFleet, Fleet
+from droidloop.devices.fleets.fleet import CohortFleet, ExactFleet, Fleet, Lasting
 from droidloop.devices.fleets.mixed import MixedFleet, put_on_cable
 from droidloop.devices.fleets.remote_play import Play
 from droidloop.devices.fleets.replay import ReplayFleet
@@ -20,10 +22,11 @@ from droidloop.platform.engine import Engine
 from droidloop.platform.errors import LedgerError, UsageError
 from droidloop.platform.ledger import Ledger, columns_of, read
 from droidloop.platform.places import cache_folder
-from droidloop.platform.rundir import RunDirectory
-from droidloop.scenarios.schema.schema import Scenario
+from droidloop.platform.rundir import MANIFEST, RunDirectory
+from droidloop.scenarios.schema.schema import AndroidSection, DevicesSection, Scenario
 
-_NOTE = "devices"
+_NOTE, _SEATS = "devices", "seats"
+_WAYS = ("up", "down")
 
 
 @dataclass(frozen=True)
@@ -58,19 +61,62 @@ class Attached:
             mine |= (events["kind"] == b"churn") & np.isin(events["name"], np.array(PLUGGED, "S"))
             ledger.note("events", **columns_of("events", events[mine]))
 
-    def note(self, directory: RunDirectory) -> None:
-        """Write into the manifest which phones are real, and whether jobs are recorded ones."""
-        noted: dict[str, object] = {}
+    def noted(self) -> dict[str, object]:
+        """Return what the manifest says: which phones are real, and whose jobs are recorded."""
+        found: dict[str, object] = {}
         if self.serials:
-            labels = {one.phone: one.label for one in self.devices if one.label is not None}
-            noted[_NOTE] = {
+            setups = {one.phone: one.setup.label for one in self.devices}
+            labels = {phone: label for phone, label in setups.items() if label is not None}
+            found[_NOTE] = {
                 str(phone): f"{labels[phone]} ({serial})" if phone in labels else serial
                 for phone, serial in self.serials.items()
             }
+        if self.devices:
+            found[_SEATS] = [section_of(one).model_dump() for one in self.devices]
         if self.replay is not None:
-            noted["replay"] = str(self.replay)
-        if noted:
-            directory.write_manifest({**directory.manifest(), **noted})
+            found["replay"] = str(self.replay)
+        return found
+
+
+def section_of(device: Attachment) -> AndroidSection:
+    """Return what a scenario says of *device*, with which it can be attached again."""
+    setup = device.setup
+    told: dict[str, Any] = {"label": setup.label, "threads": setup.threads}
+    if setup.link is not None:
+        told |= {"covered": setup.link.covered}
+        told |= {f"{way}_mbps": getattr(setup.link, f"{way}_bps") / 1e6 or None for way in _WAYS}
+    if setup.battery is not None:
+        told |= {"level_percent": setup.battery.level_percent, "charging": setup.battery.charging}
+    return AndroidSection(serial=device.serial, phone=device.phone, cores=list(setup.cores), **told)
+
+
+def noted_devices(directory: RunDirectory) -> list[AndroidSection]:
+    """Return the real devices that the run in *directory* was begun with; none in a replay.
+
+    Raises:
+        LedgerError: the manifest says of devices what no run writes.
+    """
+    content = directory.manifest()
+    if "replay" in content or _NOTE not in content:
+        return []
+    try:
+        return DevicesSection(android=content[_SEATS]).android
+    except (KeyError, ValidationError) as error:
+        raise LedgerError(
+            f"{directory.path / MANIFEST}: {_SEATS} does not say which devices took part, so they "
+            "cannot be attached again; restore the file from a copy, or run again"
+        ) from error
+
+
+def require_same_devices(directory: RunDirectory, devices: Sequence[Attachment]) -> None:
+    """Raise UsageError unless *devices* are those that the run in *directory* was begun with."""
+    wanted = {one.phone: one.serial for one in noted_devices(directory)}
+    if {one.phone: one.serial for one in devices} != wanted:
+        names = ", ".join(f"{serial} as phone {phone}" for phone, serial in wanted.items())
+        raise UsageError(
+            f"{directory.path}: the run goes on with the real devices that it was begun with "
+            f"alone: {names or 'none'}"
+        )
 
 
 def take_seats(
@@ -131,7 +177,7 @@ def fleet_of(
     evidence = Evidence(folder, lambda row: ledger.note("measures", **row), note)
     if attached.replay is not None:
         return ReplayFleet(engine, population, attached.replay, evidence)
-    simulated: Fleet
+    simulated: Lasting
     if scenario.play == "exact":
         simulated = ExactFleet(engine, population)
     else:

@@ -116,8 +116,11 @@ def base(part: Part) -> dict[str, Any] | None:
     content["evaluation"] = {**SMALL["evaluation"]}
     if part.method is not None:
         kind, name = part.method.kind, part.method.name
-        choice = {"name" if kind == "metric" else tag_of(kind): name}
-        if kind in ("transform", "sender", "metric"):
+        choice: dict[str, Any] = {"name" if kind == "metric" else tag_of(kind): name}
+        if kind == "fault":
+            choice |= {"at_h": [0.5]} | ({"region": "rural"} if name == "region-dark" else {})
+            content["population"] = {"ideal": False}
+        if kind in ("transform", "sender", "metric", "fault"):
             put(content, part.path.rpartition(".")[0], part.path.rpartition(".")[2], [choice])
             if kind == "metric":
                 content["evaluation"]["best_by"] = name

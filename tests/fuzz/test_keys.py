@@ -63,6 +63,10 @@ FOUND: dict[str, tuple[dict[str, dict[str, Any]], str]] = {
         "ok",
     ),
     "lifetimes beyond": ({"churn": {"lifetime_days": 1e12}}, "refused"),
+    "phones whose models take a gibibyte and a half": (
+        {"training": {"rule": "mac", "dims": [4096]}, "model": {"kind": "next-place"}},
+        "refused",
+    ),
     "k above the candidates": ({"evaluation": {"k": 20, "candidates": 10}}, "refused"),
 }
 

@@ -148,10 +148,13 @@ def load(path: Path) -> Phone:
     return Phone(**(fields | {"folder": Path(fields["folder"])}))
 
 
-def start(name: str, port: int, *, memory_mib: int = 512, outlive: bool = False) -> Phone:
+def start(
+    name: str, port: int, *, memory_mib: int = 512, outlive: bool = False, reboots: bool = False
+) -> Phone:
     """Start a phone from its booted snapshot, which is made first if there is none.
 
-    The phone ends with the thread that calls this, unless it is to *outlive* its process.
+    The phone ends with the thread that calls this, unless it is to *outlive* its process; where it
+    starts anew it ends, too, unless it *reboots*.
 
     Raises:
         PhoneError: it cannot be built or does not come up.
@@ -162,7 +165,8 @@ def start(name: str, port: int, *, memory_mib: int = 512, outlive: bool = False)
     base, ready = image(), prepare(name, memory_mib)
     folder = _fresh_folder(base, name)
     shutil.copyfile(ready, folder / "disk.qcow2")
-    phone = _launch(base, folder, name, port, memory_mib, outlive, ["-loadvm", "up"])
+    extra = ["-loadvm", "up", *([] if reboots else ["-no-reboot"])]
+    phone = _launch(base, folder, name, port, memory_mib, outlive, extra)
     try:
         _until_running(phone)
         phone.set_battery(Battery())
@@ -208,7 +212,7 @@ def _make_snapshot(base: Path, name: str, port: int, memory_mib: int, ready: Pat
     folder = _fresh_folder(base, name)
     create = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", "../../disk.img", "-F", "raw"]
     subprocess.run([*create, str(folder / "disk.qcow2")], check=True)
-    phone = _launch(base, folder, name, port, memory_mib, False, [])
+    phone = _launch(base, folder, name, port, memory_mib, False, ["-no-reboot"])
     try:
         _until_booted(phone)
         phone.monitor("savevm up")
@@ -230,7 +234,7 @@ def _launch(
     )
     command = [
         *([] if outlive else ["setpriv", "--pdeathsig", "KILL"]),
-        *("qemu-system-x86_64", "-name", f"phone-{name}", "-display", "none", "-no-reboot"),
+        *("qemu-system-x86_64", "-name", f"phone-{name}", "-display", "none"),
         *("-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "1", "-m", str(memory_mib)),
         *("-object", f"memory-backend-memfd,id=ram,size={memory_mib}M,share=on"),
         *("-machine", "q35,memory-backend=ram", "-acpitable", f"file={base}/battery.aml"),

@@ -24,7 +24,7 @@ from droidloop.platform.errors import DeviceError, UsageError
 
 from .attached import AttachedDevice
 from .fleet import Attachment, Meter
-from .harms import harms_of
+from .harms import empty, harms_of
 from .setup import PLAIN, Setup, SetUpRunner
 
 ALL = "all"
@@ -186,6 +186,7 @@ def made_ready(adb: Adb, serial: str, bundles: Sequence[Path], say: Say) -> Iter
         here = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
         bundle = bundle_for(abi, bundles)
         runner = BundleRunner(AttachedDevice(connection), bundle)
+        empty(connection)  # a run that was killed may have filled its storage
         try:
             runner.install()
             yield Ready(connection, runner, bundle, abi == here)
@@ -203,7 +204,7 @@ def _seat(ready: Ready, phone: int, say: Say, setup: Setup, *, impose: bool) -> 
         meter_of(connection),
         connection.wait,
         setup.hold(holder_of(connection, say), impose=impose),
-        label=setup.label,
+        setup=setup,
         logcat=lambda: connection.shell(list(LOGCAT), timeout_s=LOGCAT_S).stdout,
         harms=harms_of(connection),
     )

@@ -25,11 +25,13 @@ from droidloop.devices.fleets.fleet import EndsKnown, end_of
 from droidloop.devices.fleets.model_job import Failed, ModelJob, Ran, Result, Runner
 from droidloop.devices.fleets.work import Work, WrongOutputError
 from droidloop.devices.population.population import Population
-from droidloop.platform.engine import Engine
+from droidloop.platform.engine import Engine, Start
 from droidloop.platform.jobs import LEARNING, Jobs, Outcome
+from droidloop.platform.state import Tree
 
 from .booking import Spans, StepLaw, book, give_up, limit_of, measured, modelled, spans_of
 from .harms import Harm
+from .setup import PLAIN, Setup
 from .vetting import believed, cleaned, vetted
 
 BACK_S, STILL_GONE_S = 20.0, 1.0
@@ -58,7 +60,7 @@ class Attachment:
             raises AndroidError where it does not. None where it always does.
         hold: has the device show its row's link and battery during a job; None: it stays as it is.
         law: of its training, where its profile was calibrated.
-        label: what people call it.
+        setup: how it works, its label among that.
         logcat: reads the end of its log; None where it has none.
         harms: what a plan of faults can do to it, by the kind of the fault.
     """
@@ -71,7 +73,7 @@ class Attachment:
     wait: Callable[[float], object] | None = None
     hold: Hold | None = None
     law: StepLaw | None = None
-    label: str | None = None
+    setup: Setup = PLAIN
     logcat: Callable[[], str] | None = None
     harms: Mapping[str, Harm] = field(default_factory=dict)
 
@@ -129,6 +131,17 @@ class AndroidFleet(EndsKnown):
         for k, row in enumerate(jobs.rows):
             self._close(row, took.get(k), k, work)
         return end_of(self._engine, jobs)
+
+    def state(self, places: Mapping[simpy.Event, int]) -> Tree:
+        """Return how many wrong outputs each device has left, and what was noted of them."""
+        strikes = [[phone, left] for phone, left in sorted(self._strikes.items())]
+        return {"strikes": strikes, "evidence": self._evidence.state()}
+
+    def restore(self, tree: Tree) -> list[Start]:
+        """Know what *tree* says; nothing goes on by itself. See ``Lasting.restore``."""
+        self._strikes = {phone: left for phone, left in tree["strikes"]}
+        self._evidence.restore(tree["evidence"])
+        return []
 
     def _do(self, jobs: Jobs, work: Work, queues: Mapping[int, list[int]]) -> dict[int, _Took]:
         """Return what came of each job that a device has tried: all devices at once."""

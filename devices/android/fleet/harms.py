@@ -34,6 +34,11 @@ class Harm:
     begin: Deed
     end: Deed = _nothing
 
+    @property
+    def lasts(self) -> bool:
+        """Whether it has to be taken back, so that who goes on in between has to do it again."""
+        return self.end is not _nothing
+
 
 def harms_of(connection: Connection) -> Mapping[str, Harm]:
     """Return what can be done to the device of *connection*, by the kind of the fault."""

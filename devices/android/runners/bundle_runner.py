@@ -34,9 +34,12 @@ class BundleRunner:
     def install(self) -> None:
         """Have the bundle on the device, so that the first job does not pay for it.
 
+        What a command that was killed has left at work there is ended.
+
         Raises:
             AndroidError: the device cannot take it.
         """
+        self._jobs.end_all()
         self._jobs.store.put_bundle(self._bundle)
 
     def run(self, job: ModelJob) -> Result:

@@ -28,7 +28,9 @@ KILL_SCRIPT = """end() {
 END_SCRIPT = KILL_SCRIPT + '[ ! -f "$1/result.json" ] || exit 3; end "$1"; [ -f "$1/pid" ]'
 _HAS_ANSWERED = 3
 DISCARD_SCRIPT = KILL_SCRIPT + 'for folder; do end "$folder"; done; rm -rf -- "$@"'
-END_ALL_SCRIPT = KILL_SCRIPT + 'for folder in "$1"/jobs/*; do end "$folder"; done; :'
+END_ALL_SCRIPT = (
+    KILL_SCRIPT + 'for folder in "$1"/jobs/*; do end "$folder"; done; rm -rf -- "$1/jobs"'
+)
 _GONE = (Outcome.FAILED_LINK, Outcome.FAILED_OFFLINE, Outcome.FAILED_TIMEOUT)
 """Errors after which there may be nobody who could remove a file."""
 _numbers = itertools.count()
@@ -91,8 +93,16 @@ class DeviceJobs:
         Raises:
             AndroidError: it does not answer.
         """
-        self.store.checked(["sh", "-c", END_ALL_SCRIPT, "sh", self.store.root], QUICK_S)
+        self.end_all()
         self.store.clean()
+
+    def end_all(self) -> None:
+        """End and remove all jobs, whoever has begun them; bundles and models stay.
+
+        Raises:
+            AndroidError: it does not answer.
+        """
+        self.store.checked(["sh", "-c", END_ALL_SCRIPT, "sh", self.store.root], QUICK_S)
         self._left.clear()
 
     def _end(self, job: ModelJob, folder: str, error: DeviceTimeoutError) -> Failed:

@@ -23,7 +23,7 @@ from tests.exported_once import exported_once
 from tests.phone.image import CACHE
 from tests.scenarios.small_worlds import values
 
-from .test_resume import KilledError, killed_in
+from .test_resume import KilledError, killed_in, quiet
 from .test_run import digest
 
 ALONE = """
@@ -303,3 +303,54 @@ def test_a_replay_that_is_killed_goes_on(
             execute(scenario, out, replay=runs["among"], progress=killed_in(turn))
         resume(out, progress=lambda *_: None)
     assert digest(out) == digest(runs["among"])
+
+
+WAYS: Mapping[str, Mapping[str, object]] = {
+    "rounds": {},
+    "exact rounds": {"play": "exact"},
+    "buffered": {
+        "protocol.kind": "buffered",
+        "protocol.every_s": 60,
+        "protocol.buffer": 4,
+        "protocol.clients": 8,
+    },
+    "gossip": {
+        "training.rule": "gossip-mf",
+        "protocol.kind": "gossip",
+        "protocol.mode": "push-pull",
+        "delivery.variant": "none",
+    },
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_run_with_devices_that_is_killed_goes_on_and_has_every_job_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """What devices do is not the same twice; so the whole is held against its own replay."""
+    monkeypatch.setattr(checkpoints, "SHARE", 1e9)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(CACHE / "cache"))
+    settings = {**AMONG, "protocol.rounds": 5, **WAYS[way]}
+    file, out = tmp_path / "among.toml", tmp_path / "killed"
+    file.write_text(ALONE)
+    scenario = load(file, [f"{key}={value}" for key, value in settings.items()])
+
+    def devices(*faults: Outcome) -> list[Attachment]:
+        return [Attachment("a", 0, Faulty(*faults)), Attachment("b", 3, HostRunner())]
+
+    with exported_once():
+        with pytest.raises(KilledError):
+            execute(scenario, out, replay=None, progress=killed_in(2), devices=devices())
+        last = max(int(path.stem) for path in (out / "uploads").iterdir())
+        # beyond the checkpoint, and done otherwise from now on
+        with pytest.raises(UsageError, match=r"alone: a as phone 0, b as"):
+            resume(out, progress=quiet)
+        resume(out, progress=quiet, devices=devices(*FAULTS.values()))
+        play(tmp_path / "again", {}, settings, replay=out)
+    assert digest(tmp_path / "again") == digest(out)
+    jobs = np.sort(read(out, "jobs")["job"])
+    assert np.array_equal(jobs, np.arange(len(jobs)))
+    assert len(jobs) > last
+    outcomes = set(read(out, "jobs")["outcome"].tolist())
+    assert {*FAULTS.values()} <= outcomes
+    assert Outcome.PLANNED not in outcomes

@@ -34,6 +34,23 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Adb]:
         yield server
 
 
+def listening_at(port: int) -> set[str]:
+    """Return the addresses of this machine at which somebody listens on *port*, in hexadecimal."""
+    lines = [
+        line.split()
+        for name in ("tcp", "tcp6")
+        for line in Path("/proc/net", name).read_text().splitlines()[1:]
+    ]
+    there = [words[1].rpartition(":") for words in lines if words[3] == "0A"]
+    return {address for address, _, found in there if int(found, 16) == port}
+
+
+def test_a_server_of_our_own_listens_to_this_machine_alone(server: Adb) -> None:
+    loopback = {"0100007F", "00000000000000000000000001000000"}
+    assert listening_at(server.port)
+    assert listening_at(server.port) <= loopback
+
+
 def is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)

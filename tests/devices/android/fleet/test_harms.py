@@ -91,6 +91,31 @@ def test_harm_is_done_to_the_devices_that_are_hit_and_taken_back() -> None:
     ]
 
 
+@pytest.mark.parametrize(("until_us", "deeds"), [(4, []), (6, ["begin"]), (16, [])])
+def test_who_goes_on_in_a_fault_that_lasts_does_the_harm_again(
+    until_us: int, deeds: list[str]
+) -> None:
+    again: list[str] = []
+    lasts = Harm(lambda: again.append("begin"), lambda: again.append("end"))
+    once = Harm(lambda: again.append("once"))
+    assert (lasts.lasts, once.lasts) == (True, False)
+    harms = {"storage-full": lasts, "device-reboots": once}
+    device = Attachment("d", 1, None, harms=harms)  # type: ignore[arg-type]
+    specs = [
+        FaultSpec("storage-full", Ill.FULL, at_us=(5,), lasts_us=10),
+        FaultSpec("device-reboots", Ill.OFF, at_us=(5,), lasts_us=10),
+    ]
+    plan = plan_of(specs, Draws(1, "faults"))
+    recorder = Notes()
+    first = Faults(recorder, plan, [device])  # type: ignore[arg-type]
+    recorder.engine.process(first.process())
+    recorder.engine.run(until_us)
+    again.clear()
+    second = Faults(Notes(), plan, [device])  # type: ignore[arg-type]
+    second.restore(first.state())
+    assert again == deeds
+
+
 def test_the_phones_that_are_hit_are_those_of_the_law() -> None:
     from droidloop.devices.phone.faults import fault_at
     from tests.contracts.worlds import mixed

@@ -3,7 +3,8 @@
 The data, the machine and its training are those of the row pruned-ml-1m. MDE takes a quarter of the
 bytes of users and items by its alpha, beside it stand dense tables as wide as the same bytes allow.
 AutoDim searches a width for each field, AutoEmb for each user and item, NIS a vocabulary and a
-width for users and items. Prices were chosen on validation with seed 11 of those that stand beside them.
+width for users and items. Prices were chosen on validation with seed 11 of those that stand beside
+them.
 """
 
 from typing import TYPE_CHECKING, Any

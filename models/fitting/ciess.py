@@ -145,7 +145,8 @@ def search(
                 drawn = _random(model, counts, draws.child(f"warm/{epoch}"), number)
                 seen = _cut(model, drawn)
             descent.step_on(batch, seen)
-    found, rewards, counter = quality(model, descent.values), [], count()
+    found, counter = quality(model, descent.values), count()
+    rewards: list[float] = []
     for _ in range(chosen.episodes):
         for step in range(chosen.steps):
             before, number = found, next(counter)

@@ -27,9 +27,6 @@ from .retrain import Fitted, retrain
 from .torch_descent import Feed
 from .training import Judge, Training
 
-Choice = dict[str, tuple[int, int]]
-"""Of each table the number of its choice: rows and columns."""
-
 
 @dataclass(frozen=True)
 class Policy:
@@ -71,7 +68,8 @@ class _Grid:
         place[np.argsort(-counts, kind="stable")] = np.arange(len(counts))
         self.shape = (len(policy.rows), len(policy.columns))
         self.logits = np.zeros(self.shape[0] * self.shape[1])
-        self.masks, self.numbers = [], []
+        self.masks: list[MaskedTable] = []
+        self.numbers: list[int] = []
         for rows in policy.rows:
             for columns in policy.columns:
                 there = (place < max(1, round(rows * len(counts))))[:, None] & (
@@ -118,7 +116,8 @@ def search(
     }
     whole = sum(grid.numbers[-1] for grid in grids.values())
     draws, held = training.draws.child("policy"), _held(policy.valid)
-    descent, rewards, steps = training.descent(model, params), [], count()
+    descent, steps = training.descent(model, params), count()
+    rewards: list[float] = []
     mean: float | None = None
     for epoch in range(training.epochs):
         for batch in training.feed(epoch):

@@ -88,8 +88,8 @@ def _child(
         fresh = 1 + np.floor(chance[0] * np.asarray(most)).astype(np.int64)
         genome = fresh
         if parents:
-            pair = [parents[k] for k in draws.integers(np.arange(2), attempt, len(parents))]
-            crossed = np.where(chance[1] < 1 / 2, *np.asarray(pair))
+            one, other = (parents[k] for k in draws.integers(np.arange(2), attempt, len(parents)))
+            crossed = np.where(chance[1] < 1 / 2, np.asarray(one), np.asarray(other))
             genome = np.where(chance[2] < change, fresh, crossed)
         made = tuple(genome.tolist())
         if allowed is None or allowed(made):

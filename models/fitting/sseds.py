@@ -8,7 +8,6 @@ saliences is kept, each field gets a linear map to the length of all, and is tra
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,36 +15,16 @@ import torch
 from droidloop.models.interfaces.learning import (
     Batch,
     EmbeddingTable,
-    Parameter,
     Params,
     Recommender,
 )
 from droidloop.models.recommenders.vector_model import on_tables
-from droidloop.models.tables.float_rows import beside
 from droidloop.models.tables.mixed import MixedTable
-from droidloop.models.tables.row_table import RowTable
+from droidloop.models.tables.scaled import ScaledTable
 from droidloop.platform.arrays import BoolArray, FloatArray
 
 from .retrain import Fitted
 from .training import Judge, Training
-
-
-@dataclass(frozen=True)
-class ScaledTable(RowTable):
-    """A table whose dimensions are multiplied by ``name_mask`` (dim,): 1 of each, or 0.
-
-    It is there to be looked into; what is trained is the table that is left.
-    """
-
-    @property
-    def parameters(self) -> dict[str, Parameter]:
-        """The numbers and the mask."""
-        return {**super().parameters, f"{self.name}_mask": Parameter((self.dim,))}
-
-    def compose(self, parts: Params) -> torch.Tensor:
-        """Return the rows times the mask."""
-        rows = parts[self.name]
-        return rows * beside(parts[f"{self.name}_mask"], rows, 1)
 
 
 def salience(

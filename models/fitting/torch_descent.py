@@ -24,7 +24,10 @@ Penalty = Callable[[Params], torch.Tensor]
 
 
 class TorchDescent:
-    """Adam or SGD on the sums of the losses of batches; tables are as each step sees them."""
+    """Adam or SGD on the sums of the losses of batches; tables are as each step sees them.
+
+    Means instead of sums where that is wanted; *only* some parameters move, if these are named.
+    """
 
     def __init__(
         self,
@@ -37,6 +40,7 @@ class TorchDescent:
         weight_decay: float = 0.0,
         mean: bool = False,
         penalty: Penalty | None = None,
+        only: frozenset[str] | None = None,
     ) -> None:
         self._recommender, self._draws, self._steps = recommender, draws, 0
         self._mean, self._penalty = mean, penalty
@@ -48,7 +52,7 @@ class TorchDescent:
         }
         self._values = {n: value.detach().clone() for n, value in params.items()}
         for name, value in self._values.items():
-            value.requires_grad_(name not in fixed)
+            value.requires_grad_(name not in fixed and (only is None or name in only))
         make: Any = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[optimizer]
         moved = [value for value in self._values.values() if value.requires_grad]
         self._descent = make(moved, lr=lr, weight_decay=weight_decay)
@@ -57,6 +61,11 @@ class TorchDescent:
     def params(self) -> Params:
         """The present values; copies."""
         return {name: value.detach().clone() for name, value in self._values.items()}
+
+    @property
+    def values(self) -> Params:
+        """The present values themselves, to look at."""
+        return self._values
 
     def slow_down(self, factor: float) -> None:
         """Multiply the step by *factor*."""
@@ -67,10 +76,13 @@ class TorchDescent:
         """Descend on the sum of the losses of a batch, unless it is not finite; return it."""
         return self.step_on(_batch(users, items, labels, negatives))
 
-    def step_on(self, batch: Batch) -> float:
-        """Descend on the losses of *batch*, unless they are not finite; return their sum."""
+    def step_on(self, batch: Batch, seen: Recommender | None = None) -> float:
+        """Descend on the losses of *batch*, unless they are not finite; return their sum.
+
+        The step sees the recommender, or another one of the same parameters.
+        """
         self._descent.zero_grad()
-        model = in_step(self._recommender, self._draws, 0, self._steps)
+        model = in_step(seen or self._recommender, self._draws, 0, self._steps)
         self._steps += 1
         losses = model.loss(self._values, batch)
         loss = losses.mean() if self._mean else losses.sum()

@@ -37,21 +37,30 @@ class Training:
     patience: int | None = None
 
     def descent(
-        self, model: Recommender, params: Params, penalty: Penalty | None = None
+        self,
+        model: Recommender,
+        params: Params,
+        penalty: Penalty | None = None,
+        only: frozenset[str] | None = None,
     ) -> TorchDescent:
-        """Return what takes the steps."""
+        """Return what takes the steps; *only* the parameters of these names move."""
         return TorchDescent(
             *(model, params, self.lr, self.draws),
             weight_decay=self.weight_decay,
             mean=True,
             penalty=penalty,
+            only=only,
         )
 
     def passes(
-        self, model: Recommender, params: Params, penalty: Penalty | None = None
+        self,
+        model: Recommender,
+        params: Params,
+        penalty: Penalty | None = None,
+        only: frozenset[str] | None = None,
     ) -> Iterator[Params]:
         """Yield the parameters after each epoch."""
-        descent = self.descent(model, params, penalty)
+        descent = self.descent(model, params, penalty, only)
         for epoch in range(self.epochs):
             descent.epoch(self.feed, epoch)
             yield descent.params
@@ -62,9 +71,11 @@ class Training:
         params: Params,
         validate: Validate | None = None,
         penalty: Penalty | None = None,
+        only: frozenset[str] | None = None,
     ) -> Params:
         """Return *params* trained: of the best epoch by *validate*, or of the last one."""
-        return best_of(params, self.passes(model, params, penalty), validate, self.patience)
+        passes = self.passes(model, params, penalty, only)
+        return best_of(params, passes, validate, self.patience)
 
 
 def best_of(

@@ -132,6 +132,18 @@ class FM(UserAndItemVectors):
         user, item = self.user_side(params, users), self.item_side(params, items)
         return user.score + item.score + (user.vector * item.vector).sum(-1) + params["offset"][0]
 
+    def every_score(self, params: Params, users: torch.Tensor) -> torch.Tensor:
+        """Return the scores of all items for *users*, (users, n_items), by a product of matrices.
+
+        Its last bits may differ from those of ``score``.
+        """
+        user, item = (
+            self.user_side(params, users),
+            self.item_side(params, torch.arange(self.n_items)),
+        )
+        alone = user.score[:, None] + item.score + params["offset"][0]
+        return alone + user.vector @ item.vector.T
+
     def user_side(self, params: Params, users: torch.Tensor) -> Side:
         """Return what the features of *users* add up to."""
         if self.private:

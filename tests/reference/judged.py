@@ -15,9 +15,13 @@ if TYPE_CHECKING:
 
     from droidloop.models.data.fields import Fields
     from droidloop.models.data.samples import Samples
+    from droidloop.models.fitting.retrain import Fitted
+    from droidloop.models.fitting.torch_descent import Feed
+    from droidloop.models.fitting.training import Training
     from droidloop.models.interfaces.learning import EmbeddingTable, Params
     from droidloop.models.recommenders.fm import FM
     from droidloop.platform.arrays import FloatArray
+    from droidloop.platform.draws import Draws
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,99 @@ def aucs_of(model: "FM", params: "Params", samples: "Samples") -> "FloatArray":
     return aucs(Rated(samples.labels, scores_of(model, params, samples), samples.offsets))
 
 
-def judge(data: Judged) -> "Callable[[FM], Callable[[Params], float]]":
-    """Return what makes the validation figure of a model."""
-    return lambda model: lambda params: auc_of(model, params, data.valid)
+@dataclass(frozen=True)
+class Bench:
+    """A trained machine on dense tables, and what fitters of small ones are told."""
+
+    data: Judged
+    seed: int
+    dim: int
+    model: "FM"
+    first: "Params"
+    dense: "Fitted"
+
+    @classmethod
+    def of(cls, users: int, dim: int, seed: int) -> "Bench":
+        """Return the machine of *seed*, trained."""
+        from dataclasses import replace
+
+        from droidloop.models.fitting.retrain import Fitted
+
+        data = ml_1m_judged(users)
+        model = data.fm(dim)
+        made = cls(data, seed, dim, model, model.init(_draws(seed)), Fitted(model, {}))
+        trained = made.training().train(model, made.first, made.judge(model))
+        return replace(made, dense=Fitted(model, trained))
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all tables."""
+        return list(self.model.tables)
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """How often each item and each user is in the training samples."""
+        import numpy as np
+
+        train = self.data.train
+        return {
+            "item": np.bincount(train.items, minlength=self.data.n_items),
+            "user": np.bincount(train.users, minlength=self.data.n_users),
+        }
+
+    def training(
+        self,
+        epochs: int = 20,
+        *,
+        lr: float = 0.004,
+        weight_decay: float = 1e-5,
+        batch: int = 2048,
+        patience: int = 2,
+    ) -> "Training":
+        """Return how to train on the samples."""
+        from droidloop.models.fitting.torch_descent import labelled
+        from droidloop.models.fitting.training import Training
+
+        draws = _draws(self.seed)
+        feed = labelled(self.data.train, batch, draws)
+        return Training(feed, draws, epochs, lr, weight_decay, patience)
+
+    @property
+    def sd(self) -> float:
+        """Of fresh vectors."""
+        return SD
+
+    def held(self, batch: int = 2048) -> "Feed":
+        """Return batches of validation."""
+        from droidloop.models.fitting.torch_descent import labelled
+
+        return labelled(self.data.valid, batch, _draws(self.seed).child("held"))
+
+    def judge(self, model: Any) -> "Callable[[Params], float]":
+        """Return what gives the AUC on validation."""
+        return lambda params: auc_of(model, params, self.data.valid)
+
+    def test(self, fitted: "Fitted") -> float:
+        """Return the AUC on test."""
+        model: Any = fitted.model
+        return auc_of(model, fitted.params, self.data.test)
+
+    def by_user(self, fitted: "Fitted") -> "FloatArray":
+        """Return the AUC of each user on test."""
+        model: Any = fitted.model
+        return aucs_of(model, fitted.params, self.data.test)
+
+    def narrow(self, nbytes: int) -> "Fitted":
+        """Return a machine on dense tables, as wide as *nbytes* allow."""
+        from droidloop.models.fitting.retrain import Fitted
+
+        dim = max(1, self.dim * nbytes // self.dense.nbytes)
+        model = self.data.fm(dim)
+        params = self.training().train(model, model.init(_draws(self.seed)), self.judge(model))
+        return Fitted(model, params)
+
+
+def _draws(seed: int) -> "Draws":
+    from droidloop.platform.draws import Draws
+
+    return Draws(seed, "judged")

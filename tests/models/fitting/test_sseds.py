@@ -5,7 +5,6 @@ import torch
 from scipy.stats import spearmanr
 
 from droidloop.models.fitting.sseds import (
-    ScaledTable,
     kept_dimensions,
     narrowed,
     removal,
@@ -13,18 +12,12 @@ from droidloop.models.fitting.sseds import (
     sseds,
 )
 from droidloop.models.tables.mixed import MixedTable
-from tests.contracts.embedding_table import EmbeddingTableContract
 from tests.models.fitting.judged_world import world
 
 WORLD = world()
 NAMES = ["item", "user", "age"]
 MODEL = WORLD.model()
 FIRST = WORLD.first(MODEL)
-
-
-class TestScaled(EmbeddingTableContract):
-    table = ScaledTable(9, 4)
-    packed_bytes = 4 * 10 * 4
 
 
 def test_the_salience_is_the_slope_of_the_loss_by_the_mask() -> None:

@@ -17,6 +17,8 @@ from droidloop.models.tables.elastic import ElasticTable
 from droidloop.models.tables.float_rows import every_vector
 from droidloop.models.tables.hashed import HashedTable
 from droidloop.models.tables.joint_codes import JointCodesTable
+from droidloop.models.tables.masked import MaskedTable
+from droidloop.models.tables.mixed import MixedTable
 from droidloop.models.tables.phase import PhaseTable
 from droidloop.models.tables.pruned import PrunedTable
 from droidloop.models.tables.quotient_remainder import QuotientRemainderTable
@@ -41,6 +43,8 @@ TABLES: dict[str, EmbeddingTable] = {
     "tensor-chain": TensorChainTable(N, DIM, 8, 2, 2),
     "phase": PhaseTable(N, DIM),
     "deep-hash": DeepHashTable(N, DIM, 48, 32),
+    "masked": MaskedTable.of(np.arange(N * DIM).reshape(N, DIM) % 10 == 0),
+    "mixed": MixedTable.of(np.arange(N) % 3, (DIM, 4, 1), DIM),
     "codes": CodebookTable(N, DIM, 32, np.arange(N)[:, None] // np.array([1, 32, 1024]) % 32),
 }
 OVERHEAD_BYTES = 6000
@@ -146,5 +150,17 @@ def test_a_deep_hash_table_exports_without_a_byte_for_an_item() -> None:
     package = export(scoring_table(table, params), name="mf", version=1, variants=("float32",))
     check(package, "float32")
     assert len(package.model("float32")) < table.nbytes + 3 * OVERHEAD_BYTES < 8 * N
+    scores = LiteRT(package.model("float32")).scores(users).values
+    np.testing.assert_allclose(scores, exact(table, params, users), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["masked", "mixed"])
+def test_a_table_that_a_search_has_made_exports_smaller_than_a_dense_one(name: str) -> None:
+    table, users = TABLES[name], users_of(TABLES[name])
+    params = table.init(DRAWS)
+    package = export(scoring_table(table, params), name="mf", version=1, variants=("float32",))
+    check(package, "float32")
+    where = 8 * N  # the order of rows, and a column each
+    assert len(package.model("float32")) < table.nbytes + where + 4 * OVERHEAD_BYTES < 4 * N * DIM
     scores = LiteRT(package.model("float32")).scores(users).values
     np.testing.assert_allclose(scores, exact(table, params, users), atol=1e-5)

@@ -66,6 +66,7 @@ def test_the_fast_form_is_the_double_sum() -> None:
     scores = model.score(params, torch.arange(5)[:, None], torch.arange(6)[None])
     expected = [[by_pairs(params, user, item) for item in range(6)] for user in range(5)]
     np.testing.assert_allclose(scores.numpy(), expected, atol=1e-5)
+    torch.testing.assert_close(model.every_score(params, torch.arange(5)), scores)
 
 
 def test_without_weights_and_fields_it_is_matrix_factorisation() -> None:

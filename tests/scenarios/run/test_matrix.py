@@ -21,8 +21,9 @@ TABLES: list[dict[str, Any]] = [
 FURTHER: list[dict[str, Any]] = [
     {"kind": "codes", "books": 1, "words": 8},
     {"kind": "pruned", "share": 0.5},
+    {"kind": "soft-threshold"},
 ]
-"""Trained as a dense table is, each with a rule of every sort."""
+"""Each with a rule of every sort."""
 SORTS = {("fedmf", "rounds"), ("gossip-mf", "gossip"), ("tune", "local")}
 PROTOCOLS = ("rounds", "buffered", "gossip", "groups", "local")
 
@@ -86,3 +87,11 @@ def test_it_runs_and_its_phones_learn(
     learned = jobs[[int(kind) in LEARNING for kind in jobs["kind"]]]
     assert (learned["outcome"] == Outcome.DONE).any()
     assert (learned["flops"] > 0).any()
+
+
+def test_phones_train_a_factorisation_machine_on_any_table(tmp_path: Path) -> None:
+    given = content("fedmf", "rounds", {"kind": "hashed", "buckets": 12})
+    given["model"] |= {"kind": "fm"}
+    answer = execute(Scenario.of(given), tmp_path / "run", replay=None, progress=lambda *_: None)
+    assert answer["state"] == "complete"
+    assert (read(tmp_path / "run", "jobs")["flops"] > 0).any()

@@ -1,13 +1,13 @@
-"""Composed tables on ml-1m: what an assignment, a teacher and two codebooks are worth.
+"""Composed tables on ml-1m: what an assignment and a teacher are worth.
 
 Of 1,000 users, drawn by chance and the same in all seeds; all items are ranked, test items as in
 the NCF paper. What is compared takes the same bytes, indexes counted. Settings were chosen on
-validation with seed 11. PEP is CERP with one codebook of a row for each item.
+validation with seed 11.
 """
 
 from tests.reference.composed import DIM, judge, plain, settings
 from tests.reference.movielens import ml_1m
-from tests.reference.row import Bar, Line, Values, at_least
+from tests.reference.row import Line, Values, at_least
 
 DATA, USERS = "ml-1m", 1000
 _PLAY, _MORE = "NCF's test rows, all items", "NDCG@10 difference"
@@ -19,22 +19,12 @@ LINES = {
     "od-rec-ml-1m": Line(_PLAY, "NDCG@10"),
     "od-rec-untaught-ml-1m": Line(_PLAY, "NDCG@10"),
     "od-rec-over-untaught-ml-1m": Line(_PLAY, _MORE, at_least(0.0)),
-    "cerp-ml-1m": Line(_PLAY, "NDCG@10"),
-    "pep-ml-1m": Line(_PLAY, "NDCG@10"),
-    "cerp-over-pep-ml-1m": Line(
-        _PLAY,
-        _MORE,
-        at_least(0.0),
-        because="at these bytes PEP keeps popular items whole, and sums of two rows keep none",
-    ),
-    "cerp-bytes-over-pep-ml-1m": Line("of both", "bytes of CERP over PEP's", Bar(-1e9, 0)),
 }
-CENTERS, RANK, BUCKETS, SHARE, PEP_SHARE = 400, 16, 200, 0.25, 0.02
+CENTERS, RANK, TAUGHT = 400, 16, 4.0
 
 
 def measure(seed: int) -> Values:
     """Return the figures of one seed, by user."""
-    from droidloop.models.fitting.cerp import Pruning, cerp
     from droidloop.models.fitting.distil import Teaching
     from droidloop.models.fitting.legcf import Assigning, legcf
     from droidloop.models.fitting.od_rec import od_rec
@@ -56,31 +46,23 @@ def measure(seed: int) -> Values:
     teacher = plain(split, seed, whole, 0.01, 12, 0.01)
     found = [test(whole, teacher)]
 
-    again = {"draws": draws.child("legcf"), "validate": valid}
-    setting = Assigning(CENTERS, settings(10, 0.02, 8192))
-    table, params = legcf(MF(n, DIM, "log", 0.003), train, settings(4, 0.005), setting, **again)
+    model, once = MF(n, DIM, "log", 0.01), settings(6, 0.01)
+    setting = Assigning(CENTERS, settings(15, 0.02, 8192))
+    child = draws.child("legcf")
+    table, params = legcf(model, train, once, setting, draws=child, validate=valid)
     drawn = AssignedTable(n, DIM, CENTERS, drawn_rows(n, CENTERS, 2, draws))
     assert drawn.nbytes == table.nbytes
-    by_chance = test(drawn, plain(split, seed, drawn, 0.003, 4, 0.005))
+    by_chance = test(drawn, plain(split, seed, drawn, 0.01, 6, 0.01))
     found += [assigned := test(table, params), by_chance, assigned - by_chance]
 
-    chain = TensorChainTable(n, DIM, RANK)
-    for weight in (1.0, 0.0):
+    chain, same = TensorChainTable(n, DIM, RANK), draws.child("od-rec")
+    for weight in (TAUGHT, 0.0):
         params = od_rec(
-            *(teacher, chain, train, settings(5, 0.01), Teaching(weight)),
+            *(teacher, chain, train, settings(10, 0.02, 8192), Teaching(weight)),
             l2=0.003,
-            draws=draws.child("od-rec"),
+            draws=same,
             validate=valid,
         )
         found.append(test(chain, params))
     found.append(found[-2] - found[-1])
-
-    sizes, model = [], MF(n, DIM, "log", 0.003)
-    for buckets, books, share in ((BUCKETS, 2, SHARE), (n, 1, PEP_SHARE)):
-        pruning = Pruning(buckets, share, settings(4, 0.005), books=books, weight=0.0)
-        rest = {"draws": draws.child("cerp"), "validate": valid}
-        pruned, params = cerp(model, train, settings(5, 0.005), pruning, **rest)
-        found.append(test(pruned, params))
-        sizes.append(pruned.nbytes)
-    found += [found[-2] - found[-1], float(sizes[0] - sizes[1])]
     return dict(zip(LINES, found, strict=True))

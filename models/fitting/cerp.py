@@ -9,6 +9,7 @@ dimensions, of the product of what both rows have there, each between 0 and 1.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -111,5 +112,5 @@ def cerp(
     again = MF(n, dim, first.loss_name, first.l2, first.sd, table)
     values = table.masked(began[soft.name]) | {"user": began["user"]}
     judge = None if validate is None else lambda params: validate(table, params)
-    rest = {"n_items": n, "draws": draws.child("again"), "validate": judge}
+    rest: dict[str, Any] = {"n_items": n, "draws": draws.child("again"), "validate": judge}
     return table, fit(again, values, train, chosen, **rest)

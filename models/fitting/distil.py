@@ -7,6 +7,7 @@ here, is by these terms.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -105,5 +106,5 @@ def distil(
     See ``fit`` and ``soft_targets``.
     """
     model = Added(student, soft_targets(student, teacher, teaching))
-    rest = {"n_items": student.n_items, "draws": draws, "validate": validate}
+    rest: dict[str, Any] = {"n_items": student.n_items, "draws": draws, "validate": validate}
     return fit(model, first, train, chosen, **rest)

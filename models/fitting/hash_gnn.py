@@ -85,7 +85,9 @@ def hash_gnn(
                     hashed(side, share, draws.child(f"guidance/{k}"), steps)
                     for k, side in enumerate(units())
                 ]
-                loss = _loss(*sides, mine, torch.cat([item[:, None], other], dim=1), hashing)
+                loss = _loss(
+                    (sides[0], sides[1]), mine, torch.cat([item[:, None], other], dim=1), hashing
+                )
                 picked = (nodes[mine], nodes[users + item])
                 loss = loss + hashing.l2 / 2 * sum(one.square().sum() for one in picked)
                 descent.zero_grad()
@@ -117,8 +119,12 @@ def hashed(units: torch.Tensor, share: float, draws: Draws, step: int) -> torch.
 
 
 def _loss(
-    user: torch.Tensor, item: torch.Tensor, mine: torch.Tensor, ids: torch.Tensor, hashing: Hashing
+    sides: tuple[torch.Tensor, torch.Tensor],
+    mine: torch.Tensor,
+    ids: torch.Tensor,
+    hashing: Hashing,
 ) -> torch.Tensor:
+    user, item = sides
     scores = (user[mine][:, None] * item[ids]).mean(-1)
     labels = torch.zeros_like(scores)
     labels[:, 0] = 1

@@ -9,6 +9,7 @@ of it ships beside the signs, in two bits.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -78,25 +79,19 @@ def relax(
     """Return real vectors of users and items that were asked what *relaxed* says."""
     first = init_all(model, draws.child("init"), train.n_users)
     added = Added(model, relaxed_term(model, relaxed))
-    rest = {"n_items": model.n_items, "draws": draws, "validate": validate}
+    rest: dict[str, Any] = {"n_items": model.n_items, "draws": draws, "validate": validate}
     return fit(added, first, train, chosen, **rest)
 
 
-def turned(vectors: Params, draws: Draws, *, centred: bool) -> tuple[FloatArray, FloatArray]:
+def turned(vectors: Params, draws: Draws) -> tuple[FloatArray, FloatArray]:
     """Return the vectors of users and items in the rotation in which their signs lose least.
 
-    Both are turned alike, so that their products stay. With *centred* the median of each number,
-    apart of users and of items, is taken off first and again at the end: half of the signs are +1.
+    Both are turned alike, so that their products stay; both sides count alike.
     """
     sides = [vectors[name].numpy().astype(np.float64) for name in ("user", "item")]
-    if centred:
-        sides = [side - np.median(side, axis=0) for side in sides]
     scaled = [side / np.sqrt(np.square(side).mean()) for side in sides]
     rotation = nearest_to_signs(np.concatenate(scaled), draws)
-    sides = [side @ rotation for side in sides]
-    if centred:
-        sides = [side - np.median(side, axis=0) for side in sides]
-    return sides[0], sides[1]
+    return sides[0] @ rotation, sides[1] @ rotation
 
 
 def signs_of(vectors: Array) -> torch.Tensor:
@@ -120,7 +115,7 @@ def collaborative_hashing(
     """
 
     def codes(vectors: Params) -> Params:
-        user, item = turned(vectors, draws.child("rotation"), centred=True)
+        user, item = turned(vectors, draws.child("rotation"))
         return {"user": signs_of(user), "item": signs_of(item)}
 
     judge = None if validate is None else lambda vectors: validate(codes(vectors))
@@ -142,7 +137,7 @@ def preference_preserving(
     the real vectors.
     """
     vectors = relax(model, train, chosen, relaxed, draws=draws, validate=validate)
-    user, item = turned(vectors, draws.child("rotation"), centred=False)
+    user, item = turned(vectors, draws.child("rotation"))
     real = {"user": user.astype(np.float32), "item": item.astype(np.float32)}
     tensors = {name: torch.from_numpy(side) for name, side in real.items()}
     return tensors, {"user": signs_of(user), "item": tensors["item"]}

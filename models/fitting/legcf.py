@@ -9,6 +9,7 @@ fitted to H anew, and what was found is trained once more without the graph, as 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -99,14 +100,14 @@ def assignment(
                 descent.zero_grad()
                 bpr(*scores).sum().backward()  # type: ignore[no-untyped-call]
                 descent.step()
-        with torch.no_grad():
-            values, items = nodes.numpy(), _composed(nodes[users:], rows, weights).numpy()
-        user, item = propagate(graph, values, items, setting.layers, threads=1)
-        rows, weights = entries_of(item, user[users:], setting.entries)
+        still = nodes.detach().numpy()
+        made = np.einsum("ne,ned->nd", weights, still[users:][rows]).astype(np.float32)
+        of_users, of_items = propagate(graph, still, made, setting.layers, threads=1)
+        rows, weights = entries_of(of_items, of_users[users:], setting.entries)
     table = AssignedTable(n_items, dim, c, rows)
     return table, {
-        "user": torch.from_numpy(user[:users].copy()),
-        table.name: torch.from_numpy(user[users:].copy()),
+        "user": torch.from_numpy(of_users[:users].copy()),
+        table.name: torch.from_numpy(of_users[users:].copy()),
         table.weights: torch.from_numpy(weights.astype(np.float32)),
     }
 
@@ -152,5 +153,9 @@ def on_rows(
     """Return *values* trained on *table*; of *first* the loss and the regulariser."""
     model = MF(first.n_items, first.dim, first.loss_name, first.l2, first.sd, table)
     judge = None if validate is None else lambda params: validate(table, params)
-    rest = {"n_items": first.n_items, "draws": draws.child("again"), "validate": judge}
+    rest: dict[str, Any] = {
+        "n_items": first.n_items,
+        "draws": draws.child("again"),
+        "validate": judge,
+    }
     return fit(model, values, train, chosen, **rest)

@@ -16,7 +16,7 @@ from droidloop.models.data.interactions import UserItems
 from droidloop.models.interfaces.learning import Params
 from droidloop.models.numerics.one_thread import one_thread
 from droidloop.models.recommenders.place_rnn import HOURS, PlaceRNN
-from droidloop.platform.arrays import Float32Array, IntArray
+from droidloop.platform.arrays import Float32Array, FloatArray, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.errors import DroidloopError
 
@@ -151,7 +151,7 @@ def _parts(count: int, size: int, draws: Draws, epoch: int) -> Iterator[IntArray
         yield order[start : start + size]
 
 
-def _drawn(popular: Float32Array, count: int, draws: Draws, step: int) -> IntArray:
+def _drawn(popular: FloatArray, count: int, draws: Draws, step: int) -> IntArray:
     """Return *count* different places, more popular ones more often (Efraimidis, Spirakis 2006)."""
     chance = draws.uniform(np.arange(len(popular)), step)
     keys = -np.log(np.maximum(chance, 1e-300)) / np.maximum(popular, 1e-3)

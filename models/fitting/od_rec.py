@@ -8,6 +8,7 @@ and parts of the vectors of teacher and student are not recombined, as OD-Rec's 
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -51,7 +52,7 @@ def od_rec(
     """
     judge = None if validate is None else lambda params: validate(table, params)
     first, student = _first(table, train, l2, draws)
-    rest = {"draws": draws.child("training"), "validate": judge}
+    rest: dict[str, Any] = {"draws": draws.child("training"), "validate": judge}
     return distil(student, first, teacher, train, chosen, teaching, **rest)
 
 
@@ -74,7 +75,7 @@ def eod_rec(
 
     judge = None if validate is None else lambda params: validate(*shipped(params))
     first, student = _first(table, train, l2, draws)
-    rest = {"draws": draws.child("training"), "validate": judge}
+    rest: dict[str, Any] = {"draws": draws.child("training"), "validate": judge}
     return shipped(distil(student, first, teacher, train, chosen, teaching, **rest))
 
 

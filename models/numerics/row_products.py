@@ -32,8 +32,10 @@ class _RowProducts(torch.autograd.Function):
     def forward(ctx: Any, rows: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
         ctx.save_for_backward(rows, matrix)
         out = np.empty((len(rows), matrix.shape[1]), np.float32)
-        ready = (np.ascontiguousarray(one.detach().numpy(), np.float32) for one in (rows, matrix))
-        _multiply(*ready, out)
+        left, right = (
+            np.ascontiguousarray(one.detach().numpy(), np.float32) for one in (rows, matrix)
+        )
+        _multiply(left, right, out)
         return torch.from_numpy(out)
 
     @staticmethod

@@ -141,8 +141,8 @@ class CodebooksTable(_Codebooks):
     @property
     def empty(self) -> int:
         """How many ids have no number that is there: their vectors are 0."""
-        some = self._mask.any(axis=1)[self._rows(np.arange(self.n))]
-        return int(np.count_nonzero(~some.any(axis=-1)))
+        rows = self._rows(np.arange(self.n))
+        return int(np.count_nonzero(~self._mask[rows].any(axis=(1, 2))))
 
     @property
     def form(self) -> Form:
@@ -289,7 +289,7 @@ def build(
 
 def least_buckets(n: int, books: int) -> int:
     """Return the fewest rows of a codebook with which *books* of them tell *n* ids apart."""
-    buckets = max(1, round(n ** (1 / books)) - 1)
+    buckets: int = max(1, round(float(n) ** (1 / books)) - 1)
     while buckets**books < n:
         buckets += 1
     return buckets

@@ -192,13 +192,14 @@ class Scorer(nn.Module):
     def forward(self, user: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return ``{"scores": (1, n_items)}`` of *user*, shape (1, dim)."""
         zero = torch.clamp(user[0, :1].abs(), max=0.0).to(torch.int32)
-        codes, weight = self.b[None], self.a
-        while weight is not None:
-            left = -(-self._n // len(codes))
+        codes, weight, left = self.b[None], self.a, self._n
+        while True:
             digits = torch.arange(min(_DIGITS, left), dtype=torch.int32) + zero
             places = torch.remainder(digits[:, None] * weight, PRIME)
             codes = torch.remainder(places[:, None] + codes[None], PRIME).reshape(-1, len(self.a))
-            weight = torch.remainder(weight * _DIGITS, PRIME) if left > _DIGITS else None
+            if left <= _DIGITS:
+                break
+            weight, left = torch.remainder(weight * _DIGITS, PRIME), -(-self._n // len(codes))
         middle = (PRIME - 1) // 2
         units = (codes - middle).to(torch.float32).reshape(-1, len(self.a))[: self._n] / middle
         for k in range(self._layers):

@@ -71,9 +71,9 @@ class JointCodesTable(RowTable):
                 self._chosen({self.name: mine, self.codewords: own})
                 for mine, own in zip(left, words, strict=True)
             ]
-            vectors, codes = zip(*each, strict=True)
-            return torch.stack(vectors), [torch.stack(one) for one in zip(*codes, strict=True)]
-        total, codes = torch.zeros_like(left), []
+            by_book = zip(*(codes for _, codes in each), strict=True)
+            return torch.stack([one for one, _ in each]), [torch.stack(one) for one in by_book]
+        total, chosen = torch.zeros_like(left), list[torch.Tensor]()
         scale = 1 / (self.heat * self.dim * max(self.sd, 1e-9) ** 2)
         for book in words.reshape(self.books, self.words, self.dim):
             lower = -book.square().sum(-1, keepdim=True) / 2
@@ -84,8 +84,8 @@ class JointCodesTable(RowTable):
             soft = weights @ book if torch.is_grad_enabled() else hard
             word = hard + (soft - soft.detach())
             total, left = total + word, left - hard.detach()
-            codes.append(code)
-        return total, codes
+            chosen.append(code)
+        return total, chosen
 
     def init(self, draws: Draws) -> Params:
         """Return fresh rows, and codewords whose sums have *sd*."""

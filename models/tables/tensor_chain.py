@@ -22,7 +22,7 @@ from droidloop.platform.errors import ScenarioError
 from droidloop.platform.registry import Method
 from droidloop.platform.section import Section, Size
 
-from .float_rows import float_bytes
+from .float_rows import float_bytes, look_up_once
 from .row_table import RowTable
 
 
@@ -105,15 +105,20 @@ class TensorChainTable(RowTable):
 
     def compose(self, parts: Params) -> torch.Tensor:
         """Return the chains multiplied out."""
-        rows = [parts[name] for name in self.parameters]
-        chain = rows[0].unflatten(-1, (self.factors[0], -1))
-        for core in range(1, self.cores):
-            small = rows[core].unflatten(-1, self.shapes[core])  # (p, q)
-            left = chain.unflatten(-1, (-1, self.loose))  # (m, p, t)
-            product = (left[..., :, :, None, :] * small[..., None, :, :, None]).sum(-3)
-            whole = product.flatten(-2)  # (m, q t)
-            chain = whole.unflatten(-1, (self.factors[core], -1)).flatten(-3, -2)
-        return chain[..., 0]
+        first, *rest = (parts[name] for name in self.parameters)
+        ahead = first.shape[:-1]
+        chain = first.reshape(*ahead, self.factors[0], -1)
+        for core, rows in enumerate(rest, start=1):
+            p, q = self.shapes[core]
+            left = chain.reshape(*ahead, -1, p, 1, self.loose)
+            small = rows.reshape(*ahead, 1, p, q, 1)
+            product = (left * small).sum(-3)  # (rows of the chain, q, t)
+            chain = product.reshape(*ahead, chain.shape[-2] * self.factors[core], -1)
+        return chain.reshape(*ahead, self.dim)
+
+    def lookup(self, params: Params, ids: torch.Tensor) -> torch.Tensor:
+        """Return the vectors of *ids*, each computed once; see ``EmbeddingTable.lookup``."""
+        return look_up_once(self, params, ids)
 
     @property
     def row_sd(self) -> float:
@@ -159,7 +164,8 @@ class Scorer(nn.Module):
 
     def __init__(self, chain: torch.Tensor, **cores: torch.Tensor) -> None:
         super().__init__()
-        self._n, self._loose, *self._factors = chain.tolist()
+        self._n, self._loose = int(chain[0]), int(chain[1])
+        self._factors: list[int] = chain[2:].tolist()
         for name, value in cores.items():
             self.register_buffer(name, value)
 

@@ -29,11 +29,11 @@ def judge(split: "Split", seed: int, part: Any = "valid") -> "Callable[..., Floa
     return measure
 
 
-def settings(epochs: int, lr: float) -> Any:
-    """Return how a model is trained: 4 negatives, batches of 2,048."""
+def settings(epochs: int, lr: float, batch: int = 2048) -> Any:
+    """Return how a model is trained, with 4 negatives."""
     from droidloop.models.fitting.fit import Hyperparameters
 
-    return Hyperparameters(epochs=epochs, lr=lr, batch=2048, negatives=4)
+    return Hyperparameters(epochs=epochs, lr=lr, batch=batch, negatives=4)
 
 
 def plain(

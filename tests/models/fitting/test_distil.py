@@ -1,5 +1,7 @@
 """Distillation: a student follows its teacher, by soft targets and by vectors."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -46,8 +48,8 @@ def scores(params: Params) -> torch.Tensor:
 def test_soft_targets_are_least_where_the_scores_are_the_teachers() -> None:
     said = torch.linspace(-3, 3, 7).requires_grad_()
     for heat in (1.0, 4.0):
-        of_pairs(said, said.detach(), heat).sum().backward()
-        of_choices(said, said.detach(), heat).backward()
+        of_pairs(said, said.detach(), heat).sum().backward()  # type: ignore[no-untyped-call]
+        of_choices(said, said.detach(), heat).backward()  # type: ignore[no-untyped-call]
         assert said.grad is not None
         torch.testing.assert_close(said.grad, torch.zeros(7), atol=1e-6, rtol=0)
 
@@ -56,7 +58,7 @@ def test_the_slopes_of_soft_choices_hardly_depend_on_the_heat() -> None:
     said, slopes = torch.tensor([0.3, -0.2, 0.1]), []
     for heat in (10.0, 20.0):
         found = torch.zeros(3, requires_grad=True)
-        of_choices(found, said, heat).backward()
+        of_choices(found, said, heat).backward()  # type: ignore[no-untyped-call]
         assert found.grad is not None
         slopes.append(found.grad)
     torch.testing.assert_close(slopes[0], slopes[1], atol=2e-3, rtol=0)
@@ -86,7 +88,7 @@ def test_light_rec_ships_codes_and_keeps_the_best_epoch() -> None:
         seen.append(-float((params["user"] @ vectors.T - scores(TEACHER)).square().mean()))
         return seen[-1]
 
-    setting = {"books": 2, "words": 6, "l2": 0.0, "draws": DRAWS}
+    setting: dict[str, Any] = {"books": 2, "words": 6, "l2": 0.0, "draws": DRAWS}
     table, params = light_rec(TEACHER, DATA, CHOSEN, **setting, validate=judge)
     assert table.nbytes == 4 * 12 * DIM + -(-N_ITEMS * 2 * 3 // 8)
     assert judge(table, params) == max(seen)

@@ -136,9 +136,7 @@ def test_composed_tables_export_as_small_as_they_are(name: str) -> None:
     params = table.init(DRAWS)
     package = export(scoring_table(table, params), name="mf", version=1, variants=("float32",))
     check(package, "float32")
-    more = (
-        2 * N + 256 * 8 * 4 if name in ("assigned", "phase") else 0
-    )  # whole bytes of codes, signs
+    more = 2 * N + 256 * 8 * 4 if name in ("assigned", "phase") else 0  # whole bytes of codes
     assert len(package.model("float32")) < table.nbytes + more + 5 * OVERHEAD_BYTES < 4 * N * DIM
     scores = LiteRT(package.model("float32")).scores(users).values
     np.testing.assert_allclose(scores, exact(table, params, users), atol=1e-5)

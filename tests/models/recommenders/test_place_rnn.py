@@ -1,7 +1,9 @@
 """PlaceRNN: the cell's formula, histories of any length, and bytes that are counted."""
 
+import numpy as np
 import torch
 
+from droidloop.models.packages.exportable import scoring_table
 from droidloop.models.recommenders.place_rnn import PlaceRNN
 from droidloop.models.tables.dense import DenseTable
 from droidloop.models.tables.tensor_chain import TensorChainTable
@@ -46,3 +48,14 @@ def test_it_reads_hours_if_it_is_told_to_and_counts_its_bytes() -> None:
     assert "hour" not in params
     other = HOURS.flip(1)
     assert torch.equal(small.states(params, ITEMS, HOURS), small.states(params, ITEMS, other))
+
+
+def test_the_file_of_its_table_scores_a_state_without_anything_else() -> None:
+    """What a phone asks with the network off: its own state, and the places that shipped."""
+    small = PlaceRNN(TensorChainTable(20, 8, 4, name="place"), hours=True)
+    params = small.init(DRAWS)
+    states = small.states(params, ITEMS, HOURS)[:, -1:]
+    asked = small.asked(params, states, torch.tensor([[3], [4]]))
+    found = scoring_table(small.table, params).run({"user": asked.numpy()})["scores"]
+    expected = small.scores(params, asked, torch.arange(20)).numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-5)

@@ -226,8 +226,7 @@ class MACSection(PlaceTraining):
     dims: Annotated[list[Annotated[int, Field(ge=1, le=1024)]], Field(min_length=1)] = Field(
         default=[8, 16, 32]
     )
-    """Sizes of models, dealt to the phones in turn; what a phone computes and keeps grows with the
-    square of its own."""
+    """Sizes of models, dealt to the phones in turn; a model grows with the square of its size."""
     agreement: NotNegative = 1.0
     """The weight of the divergence from the neighbours' mean."""
     keep: Annotated[float, Field(ge=1e-6, le=1.0)] = 0.5

@@ -81,8 +81,11 @@ def _line(path: Path, number: int, text: str) -> Measured | None:
 def _figure(where: str, told: dict[str, Any], key: str) -> float:
     """Return the figure *key*: finite, and not negative but for the value."""
     value = told.get(key)
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not -_LIMIT < value < _LIMIT:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not -_LIMIT < value < _LIMIT  # NaN is not, either
+    ):
         raise UsageError(f"{where}: {key} = {value!r} is no number; measure it again")
     if key != "value" and value < 0:
         raise UsageError(f"{where}: {key} = {value!r} is no amount; measure it again")

@@ -73,7 +73,7 @@ def lines_of(name: str) -> Iterator[dict[str, Any]]:
     from tests.frontier.measuring import exported, measured
 
     for share in SHARES:
-        about = {"name": name, "data": DATA, "budget": f"1/{share}"}
+        about: dict[str, Any] = {"name": name, "data": DATA, "budget": f"1/{share}"}
         about["budget_bytes"] = budgets(data().n_items)[f"1/{share}"]
         try:
             fits = [fit(ROWS[name], share, seed) for seed in SEEDS]

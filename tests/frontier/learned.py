@@ -66,11 +66,10 @@ def cerp(work: Work) -> Fitted:
     """Numbers of two codebooks above learned thresholds, of which a quarter is left (CERP)."""
     from droidloop.models.tables.codebooks import CodebooksTable
 
-    shape = {"n": work.n, "dim": DIM}
     least = int(work.n**0.5) + 1
 
     def quarter(buckets: int) -> int:
-        return int(CodebooksTable(**shape, buckets=buckets).nbytes * 0.3)
+        return int(CodebooksTable(work.n, DIM, buckets).nbytes * 0.3)
 
     return _pruned(work, largest(range(least, work.n), quarter, work), 2)
 
@@ -136,8 +135,8 @@ def light_rec(work: Work) -> Fitted:
 
     books, words = _codes(work)
     rest: Any = {"l2": work.setting.l2, "draws": _draws(work), "validate": _quality(work)}
-    size = {"books": books, "words": words}
-    found = light_rec(_teacher(work), work.split.train, _steps(work), **size, **rest)
+    rest |= {"books": books, "words": words}
+    found = light_rec(_teacher(work), work.split.train, _steps(work), **rest)
     return Fitted(*found)
 
 

@@ -244,10 +244,10 @@ def test_peers_learn_and_send_what_the_formula_says(
         assert moved.any(axis=1).all()
         for phone in () if listens else PHONES.tolist():
             ids = [DATA.of(phone), *(drawn(t, np.array([phone])).ravel() for t in range(ROUNDS))]
-            rows = model.items.rows_of(np.concatenate(ids))
-            if name not in rows:  # read whole: a step need not move all of it
+            rows_read = model.items.rows_of(np.concatenate(ids))
+            if name not in rows_read:  # read whole: a step need not move all of it
                 continue
-            read = np.unique(rows[name])
+            read = np.unique(rows_read[name])
             still = ~model.init(DRAWS)[name].numpy().any(axis=-1)  # rows of zeros, of nobody
             np.testing.assert_array_equal(np.flatnonzero(moved[phone]), read[~still[read]])
 

@@ -1,6 +1,7 @@
 """What the laws say of a job that a device did is what its calibration says."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from tests.contracts.worlds import steady
 
 LAW = Law(9_000.0, 0.002, 0.0005, us_per_step=300.0, us_per_cell=0.004)
 STEPS = StepLaw(300.0, 4.0)
-CALIBRATED = {
+CALIBRATED: dict[str, Any] = {
     "process_start_us": 9_000,
     "flops_per_s": 2_000_000_000,
     "memory_bytes_per_s": 10**12,

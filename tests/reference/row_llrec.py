@@ -3,7 +3,8 @@
 The questions are those of ``foursquare.py``, of the latest 10 % of each user's check-ins, all 5,135
 places ranked. The teacher has whole vectors of 64 numbers and reads the latest 100 visits, the
 student a tensor chain of vectors of 48 and reads the latest 50; both read the hours of visits and
-question. Settings were chosen on validation with seed 11.
+question. Settings were chosen on validation with seed 11, but for the 100 visits, which were not
+tried there: with 50 the teacher had 0.430 on validation.
 """
 
 from typing import Any
@@ -17,7 +18,13 @@ LINES = {
     "llrec-student": Line(_PLAY, _METRIC),
     "llrec-untaught": Line(_PLAY, _METRIC),
     "llrec-student-over-90-percent-of-teacher": Line(_PLAY, "HR@10 difference", at_least(0.0)),
-    "llrec-student-over-untaught": Line(_PLAY, "HR@10 difference", at_least(0.0)),
+    "llrec-student-over-untaught": Line(
+        _PLAY,
+        "HR@10 difference",
+        at_least(0.0),
+        because="the teacher, trained on pieces of 32 visits and asked with 100, is worse than its "
+        "student",
+    ),
     "llrec-times-smaller": Line("bytes that ship", "teacher by student", Bar(10.0)),
 }
 READ, TEACHER_READ = 50, 100

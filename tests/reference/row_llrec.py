@@ -2,9 +2,9 @@
 
 The questions are those of ``foursquare.py``, of the latest 10 % of each user's check-ins, all 5,135
 places ranked. The teacher has whole vectors of 64 numbers, the student a tensor chain of vectors of
-48; both read the latest 32 visits, as long as what they were trained on, and the hours of visits and
-question. Settings were chosen on validation with seed 11, after a first run of this row, with others
-that were not tried there, had failed (docs/tables.md).
+48; both read the latest 32 visits, as long as what they were trained on, and the hours of visits
+and question. Settings were chosen on validation with seed 11, after a first run of this row had
+failed with others, that were not tried there (docs/tables.md).
 """
 
 from typing import Any

@@ -36,7 +36,7 @@ LINES = {
         _PLAY,
         _MORE,
         at_least(0.0),
-        because="what is learned as signs from the start has more passes as what it ends as",
+        because="the interval over 1,000 users reaches below 0",
     ),
 }
 L2, EPOCHS, LR = 0.01, 12, 0.01

@@ -1,8 +1,9 @@
 """Composed tables on ml-1m: what an assignment and a teacher are worth.
 
 Of 1,000 users, drawn by chance and the same in all seeds; all items are ranked, test items as in
-the NCF paper. What is compared takes the same bytes, indexes counted. Settings were chosen on
-validation with seed 11.
+the NCF paper. What is compared takes the same bytes, indexes counted, and is trained alike. LEGCF's
+settings and those of whole vectors were chosen on validation with seed 11; those of OD-Rec were
+not chosen but set.
 """
 
 from tests.reference.composed import DIM, judge, plain, settings
@@ -11,16 +12,17 @@ from tests.reference.row import Line, Values, at_least
 
 DATA, USERS = "ml-1m", 1000
 _PLAY, _MORE = "NCF's test rows, all items", "NDCG@10 difference"
+_FEW = "the interval over 1,000 users reaches below 0"
 LINES = {
     "composed-dense-ml-1m": Line(_PLAY, "NDCG@10"),
     "legcf-ml-1m": Line(_PLAY, "NDCG@10"),
     "random-assignment-ml-1m": Line(_PLAY, "NDCG@10"),
-    "legcf-over-random-ml-1m": Line(_PLAY, _MORE, at_least(0.0)),
+    "legcf-over-random-ml-1m": Line(_PLAY, _MORE, at_least(0.0), because=_FEW),
     "od-rec-ml-1m": Line(_PLAY, "NDCG@10"),
     "od-rec-untaught-ml-1m": Line(_PLAY, "NDCG@10"),
-    "od-rec-over-untaught-ml-1m": Line(_PLAY, _MORE, at_least(0.0)),
+    "od-rec-over-untaught-ml-1m": Line(_PLAY, _MORE, at_least(0.0), because=_FEW),
 }
-CENTERS, RANK, TAUGHT = 400, 16, 4.0
+CENTERS, RANK, TAUGHT = 400, 8, 4.0
 
 
 def measure(seed: int) -> Values:
@@ -58,7 +60,7 @@ def measure(seed: int) -> Values:
     chain, same = TensorChainTable(n, DIM, RANK), draws.child("od-rec")
     for weight in (TAUGHT, 0.0):
         params = od_rec(
-            *(teacher, chain, train, settings(10, 0.02, 8192), Teaching(weight)),
+            *(teacher, chain, train, settings(6, 0.02, 8192), Teaching(weight)),
             l2=0.003,
             draws=same,
             validate=valid,

@@ -18,11 +18,11 @@ from droidloop.models.data.interactions import UserItems
 from droidloop.models.interfaces.learning import Batch, Params
 from droidloop.models.recommenders.mf import MF
 from droidloop.models.tables.codebooks import FIRST, CodebooksTable, SoftCodebooksTable
-from droidloop.platform.arrays import Array, BoolArray
 from droidloop.platform.draws import Draws
 
 from .added import Added, Term
 from .fit import Hyperparameters, fit
+from .retrain import largest
 
 STEEPNESS = 20.0
 """By which a number is multiplied before its hyperbolic tangent says whether it is there. Ours."""
@@ -68,14 +68,6 @@ def complements(table: SoftCodebooksTable, weight: float) -> Term:
     return term
 
 
-def largest(margins: Array, share: float) -> BoolArray:
-    """Return which *share* of *margins* is the largest, exactly so many; of equals the first."""
-    kept = np.zeros(margins.size, np.bool_)
-    count = max(1, int(share * margins.size + 1e-9))
-    kept[np.argsort(-margins, axis=None, kind="stable")[:count]] = True
-    return kept.reshape(margins.shape)
-
-
 def cerp(
     first: MF,
     train: UserItems,
@@ -107,7 +99,7 @@ def cerp(
         n_items=n,
         draws=draws.child("search"),
     )
-    there = largest(soft.margins(searched), pruning.share)
+    there = largest({soft.name: soft.margins(searched)}, pruning.share)[soft.name]
     table = CodebooksTable(*shape, there, sd=first.sd)
     again = MF(n, dim, first.loss_name, first.l2, first.sd, table)
     values = table.masked(began[soft.name]) | {"user": began["user"]}

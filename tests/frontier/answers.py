@@ -30,15 +30,17 @@ def answers(fitted: "Fitted", counts: Any) -> dict[str, Any]:
 
 
 def _assignments(table: Any) -> int:
-    """Return the bytes of *table* that are no numbers."""
-    from droidloop.models.tables.assigned import AssignedTable
-    from droidloop.models.tables.codes import CodebookTable
+    """Return the bytes of *table* that are no numbers; signs are numbers of a bit."""
+    from droidloop.models.tables.codebooks import CodebooksTable
     from droidloop.models.tables.float_rows import float_bytes
+    from droidloop.models.tables.mixed import MixedTable
+    from droidloop.models.tables.pruned import PrunedTable
 
-    if isinstance(table, AssignedTable | CodebookTable):
-        return int(table.nbytes - float_bytes(table))
-    numbers = getattr(table, "kept", getattr(table, "count", None))
-    return 0 if numbers is None else int(table.nbytes - 4 * numbers)
+    if isinstance(table, PrunedTable | MixedTable):
+        return int(table.nbytes - 4 * getattr(table, "kept", getattr(table, "count", 0)))
+    if isinstance(table, CodebooksTable) and table.there is not None:
+        return int(table.nbytes - 4 * np.count_nonzero(table.there))
+    return int(max(0, table.nbytes - float_bytes(table)))
 
 
 def _grows(table: Any) -> bool:

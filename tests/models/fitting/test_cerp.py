@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from droidloop.models.fitting.cerp import Pruning, cerp, largest, overlap
+from droidloop.models.fitting.cerp import Pruning, cerp, overlap
 from droidloop.models.fitting.fit import Hyperparameters
 from droidloop.models.recommenders.mf import MF
 from droidloop.models.tables.sparse_rows import sizes
@@ -41,11 +41,6 @@ def test_the_regulariser_leaves_less_overlap() -> None:
         [rows] = table.rows_of(np.arange(N_ITEMS)).values()
         found.append(int(table.there[rows].all(axis=1).sum()))
     assert found[1] < found[0]
-
-
-def test_the_largest_are_kept_and_of_equals_the_first() -> None:
-    kept = largest(np.array([[0.0, 2.0], [2.0, 2.0]]), 0.5)
-    np.testing.assert_array_equal(kept, [[False, True], [True, False]])
 
 
 def test_one_codebook_with_a_row_for_each_item_is_pruned_by_its_thresholds() -> None:

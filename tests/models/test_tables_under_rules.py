@@ -42,7 +42,7 @@ from droidloop.models.tables.masked import MaskedTable
 from droidloop.models.tables.mixed import MixedTable
 from droidloop.models.tables.quotient_remainder import QuotientRemainderTable
 from droidloop.models.tables.soft_threshold import SoftThresholdTable
-from droidloop.platform.arrays import IntArray
+from droidloop.platform.arrays import FloatArray, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import HEADER_BYTES, Messages
 from tests.contracts.tiny import equal_data
@@ -226,9 +226,10 @@ def test_peers_learn_and_send_what_the_formula_says(
         assert moved.any(axis=1).all()
         for phone in () if listens else PHONES.tolist():
             ids = [DATA.of(phone), *(drawn(t, np.array([phone])).ravel() for t in range(ROUNDS))]
-            rows = model.items.rows_of(np.concatenate(ids))
-            read = np.unique(rows[name]) if name in rows else np.arange(one.shape[0])
-            still = ~model.init(DRAWS)[name].numpy().any(axis=-1)  # rows of zeros, of nobody
+            found = model.items.rows_of(np.concatenate(ids))
+            read = np.unique(found[name]) if name in found else np.arange(one.shape[0])
+            first: FloatArray = model.init(DRAWS)[name].numpy()
+            still = np.asarray(~first.any(axis=-1))  # rows of zeros, of nobody
             np.testing.assert_array_equal(np.flatnonzero(moved[phone]), read[~still[read]])
 
 

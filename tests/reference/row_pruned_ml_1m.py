@@ -6,8 +6,8 @@ were chosen on validation with seed 11: step 0.004 and weight decay 1e-5 for all
 0.004, 1e-5 and 1e-4), PEP's thresholds from -8 with step 0.01 and weight decay 1e-4 (of -8 and -6,
 1e-5 and 1e-4), AMTL's price (of those that stand beside it); OptEmbed's price is ours. Beside PEP
 stand pruning by size with the same retraining, and a dense table that is narrow enough to take no
-more bytes. Losses and gains are differences of the AUC of a user, over users and seeds; those of the
-AUC of all samples, which is what PEP's paper has, were given their bars after the first run.
+more bytes. Losses and gains are differences of the AUC of a user, over users and seeds; those of
+the AUC of all samples, which is what the paper has, were given their bars after the first run.
 """
 
 from typing import TYPE_CHECKING, Any

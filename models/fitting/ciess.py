@@ -102,7 +102,8 @@ class _Agent:
         about = np.clip(np.round(action * self._most), 1, self._most).astype(np.int64)
         passed = walk(about, self._most, self._draws, counter or 0)
         values = [self._td3.value(states, column / self._most) for column in passed.T]
-        return passed[rows, np.stack(values, axis=1).argmax(axis=1)]
+        best: IntArray = passed[rows, np.stack(values, axis=1).argmax(axis=1)]
+        return best
 
     def learn(
         self, states: FloatArray, sizes: IntArray, quality: FloatArray, after: FloatArray

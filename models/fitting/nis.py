@@ -86,7 +86,8 @@ class _Grid:
 
     def draw(self, chance: float) -> int:
         """Return a choice by a uniform *chance*."""
-        return int(min(np.searchsorted(np.cumsum(self.chances), chance), len(self.logits) - 1))
+        found = int(np.searchsorted(np.cumsum(self.chances), chance))
+        return min(found, len(self.logits) - 1)
 
     def learn(self, choice: int, gain: float) -> None:
         """Move the logits along the slope of the log chance of *choice*, times *gain*."""

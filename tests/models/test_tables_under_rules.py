@@ -48,7 +48,7 @@ from droidloop.models.tables.phase import PhaseTable
 from droidloop.models.tables.quotient_remainder import QuotientRemainderTable
 from droidloop.models.tables.soft_threshold import SoftThresholdTable
 from droidloop.models.tables.tensor_chain import TensorChainTable
-from droidloop.platform.arrays import IntArray
+from droidloop.platform.arrays import FloatArray, IntArray
 from droidloop.platform.draws import Draws
 from droidloop.platform.messages import HEADER_BYTES, Messages
 from tests.contracts.tiny import equal_data
@@ -244,11 +244,12 @@ def test_peers_learn_and_send_what_the_formula_says(
         assert moved.any(axis=1).all()
         for phone in () if listens else PHONES.tolist():
             ids = [DATA.of(phone), *(drawn(t, np.array([phone])).ravel() for t in range(ROUNDS))]
-            rows_read = model.items.rows_of(np.concatenate(ids))
-            if name not in rows_read:  # read whole: a step need not move all of it
+            found = model.items.rows_of(np.concatenate(ids))
+            if name not in found:  # read whole: a step need not move all of it
                 continue
-            read = np.unique(rows_read[name])
-            still = ~model.init(DRAWS)[name].numpy().any(axis=-1)  # rows of zeros, of nobody
+            read = np.unique(found[name])
+            first: FloatArray = model.init(DRAWS)[name].numpy()
+            still = np.asarray(~first.any(axis=-1))  # rows of zeros, of nobody
             np.testing.assert_array_equal(np.flatnonzero(moved[phone]), read[~still[read]])
 
 

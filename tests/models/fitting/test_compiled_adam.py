@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from droidloop.models.fitting.fit import Engine, Hyperparameters, Optimizer, fit
+from droidloop.models.fitting.fit import Engine, Hyperparameters, fit
+from droidloop.models.fitting.torch_descent import Optimizer
 from droidloop.models.graphs.propagation import Bipartite
 from droidloop.models.interfaces.learning import Context, Params, init_all
 from droidloop.models.recommenders.lightgcn import LightGCN

@@ -4,11 +4,17 @@ import numpy as np
 import pytest
 import torch
 
+from droidloop.models.data.interactions import UserItems
 from droidloop.models.fitting.pep import pep, search
-from droidloop.models.fitting.retrain import largest, left, masked_model
+from droidloop.models.fitting.retrain import largest, left, masked_model, retrain
+from droidloop.models.fitting.sized import train_sized
+from droidloop.models.fitting.torch_descent import implicit
+from droidloop.models.fitting.training import Training
+from droidloop.models.interfaces.learning import init_all
+from droidloop.models.recommenders.mf import MF
 from droidloop.models.tables.masked import MaskedTable
 from droidloop.platform.errors import DroidloopError
-from tests.models.fitting.judged_world import world
+from tests.models.fitting.judged_world import DIM, DRAWS, ITEMS, USERS, world
 
 WORLD = world()
 NAMES = ["item", "user", "age"]
@@ -55,3 +61,18 @@ def test_the_largest_are_exactly_the_share_of_all_together() -> None:
     masks = largest({"a": np.array([[3.0, 1.0]]), "b": np.array([[2.0, 2.0], [0.0, 5.0]])}, 0.5)
     assert masks["a"].tolist() == [[True, False]]
     assert masks["b"].tolist() == [[True, False], [False, True]]
+
+
+def test_fitters_take_matrix_factorisation_on_implicit_events_as_well() -> None:
+    events = UserItems.bare(WORLD.train.items.astype(np.int64), WORLD.train.offsets)
+    feed = implicit(events, 256, 2, ITEMS, DRAWS)
+    training, model = Training(feed, DRAWS, 2, 0.05), MF(ITEMS, DIM)
+    first = init_all(model, DRAWS, USERS)
+    masks = largest({"item": np.abs(first["item"].numpy())}, 0.25)
+    fitted = retrain(model, first, masks, training)
+    np.testing.assert_array_equal(fitted.params["item"].numpy() != 0, masks["item"])
+    assert not torch.equal(fitted.params["user"], first["user"])
+    sized = train_sized(
+        *(model, first, {"item": np.arange(ITEMS) % 2 + 3}, training, lambda _: lambda _: 0.0)
+    )
+    assert sized.nbytes == 4 * (20 * 3 + 20 * 4 + 7 * DIM) + ITEMS

@@ -4,12 +4,13 @@ The questions are those of ``foursquare.py``, of the latest 10 % of each user's 
 places ranked. The teacher has whole vectors of 64 numbers, the student a tensor chain of vectors of
 48; both read the latest 32 visits, as long as what they were trained on, and the hours of visits
 and question. Settings were chosen on validation with seed 11, after a first run of this row had
-failed with others, that were not tried there (docs/tables.md).
+failed with others, that were not tried there (docs/tables.md): test had been seen by then, so both
+differences are printed without a claim.
 """
 
 from typing import Any
 
-from tests.reference.row import Bar, Line, Values, at_least
+from tests.reference.row import Bar, Line, Values
 
 DATA = "foursquare-nyc"
 _PLAY, _METRIC = "latest 10 %, all places", "HR@10"
@@ -17,8 +18,8 @@ LINES = {
     "llrec-teacher": Line(_PLAY, _METRIC),
     "llrec-student": Line(_PLAY, _METRIC),
     "llrec-untaught": Line(_PLAY, _METRIC),
-    "llrec-student-over-90-percent-of-teacher": Line(_PLAY, "HR@10 difference", at_least(0.0)),
-    "llrec-student-over-untaught": Line(_PLAY, "HR@10 difference", at_least(0.0)),
+    "llrec-student-over-90-percent-of-teacher": Line(_PLAY, "HR@10 difference"),
+    "llrec-student-over-untaught": Line(_PLAY, "HR@10 difference"),
     "llrec-times-smaller": Line("bytes that ship", "teacher by student", Bar(10.0)),
 }
 READ = 32

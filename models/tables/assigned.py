@@ -20,7 +20,7 @@ from droidloop.platform.errors import PackageError
 from droidloop.platform.registry import Method
 from droidloop.platform.section import CountOrNone, Section
 
-from .code_bits import code_bytes, packed_codes, unpacked_codes
+from .code_bits import code_bytes, collisions, packed_codes, unpacked_codes
 from .float_rows import float_bytes
 from .row_table import RowTable
 
@@ -57,6 +57,11 @@ class AssignedTable(RowTable):
     def entries(self) -> int:
         """How many rows a vector is made of."""
         return int(self.rows.shape[1])
+
+    @property
+    def collisions(self) -> int:
+        """How many ids are made of the rows of another, by weights of their own."""
+        return collisions(np.sort(self.rows, axis=1))
 
     @property
     def weights(self) -> str:

@@ -27,3 +27,14 @@ def unpacked_codes(data: bytes, count: int, choices: int) -> IntArray:
     bits = np.unpackbits(np.frombuffer(data, np.uint8), count=count * each, bitorder="little")
     codes: IntArray = (bits.astype(np.int64).reshape(-1, each) << np.arange(each)).sum(axis=1)
     return codes
+
+
+def collisions(codes: IntArray) -> int:
+    """Return how many ids have all the codes of another id before them; *codes* are (n, codes).
+
+    Codes that are learned may be equal, where those that are computed from the id never are.
+
+    >>> collisions(np.array([[1, 2], [0, 2], [1, 2], [1, 2]]))
+    2
+    """
+    return len(codes) - len(np.unique(codes, axis=0))

@@ -15,6 +15,7 @@ def answers(fitted: "Fitted", counts: Any) -> dict[str, Any]:
     - assignment_bytes: of what ships, that which says where numbers stand or belong;
     - importance: Spearman's correlation of the numbers of an item's vector that are not 0 with how
       often it is met; None: all have as many;
+    - collisions: how many items have the codes, or the rows, of another; None: none are learned;
     - new_items: whether an id that comes later has a vector without another byte.
     """
     from droidloop.models.tables.float_rows import every_vector
@@ -25,6 +26,7 @@ def answers(fitted: "Fitted", counts: Any) -> dict[str, Any]:
     return {
         "assignment_bytes": _assignments(table),
         "importance": _spearman(sizes, counts) if np.ptp(sizes) else None,
+        "collisions": getattr(table, "collisions", None),
         "new_items": _grows(table),
     }
 

@@ -67,17 +67,19 @@ def beside(lines: Lines, budget: str = "1/10") -> str:
     by_name = {line["name"]: line for line in mine}
     parts = [
         "| table | NDCG@10 over `pruned` | longer vectors for items met more often "
-        "| bytes that say where numbers belong | an item that comes later |",
-        "| --- | --- | --- | --- | --- |",
+        "| bytes that say where numbers belong | items with the codes of another "
+        "| an item that comes later |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
     for line in mine:
         more = line["value"] - by_name["pruned"]["value"]
-        rank, new = line["importance"], line["new_items"]
+        rank, new, same = line["importance"], line["new_items"], line["collisions"]
         cells = (
             f"`{line['name']}`",
             f"{more:+.4f}",
             "all alike" if rank is None else f"{rank:+.2f}",
             f"{line['assignment_bytes']:,} of {line['bytes']:,}",
+            "" if same is None else f"{same:,}",
             "has a vector at once" if new else "needs bytes of its own",
         )
         parts.append("| " + " | ".join(cells) + " |")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from droidloop.models.tables.assigned import AssignedTable
 from droidloop.models.tables.codes import METHOD, CodebookTable, CodesSection, CodesTable
 from droidloop.models.tables.coding import learn_codes
 from droidloop.models.tables.float_rows import every_vector
@@ -100,3 +101,13 @@ def test_what_cannot_be_is_refused_in_one_line() -> None:
         CodesTable(3, 2, 1, 257)
     with pytest.raises(ValueError, match="shape"):
         CodebookTable(3, 2, 4, np.zeros((2, 1), np.int64))
+
+
+def test_learned_codes_that_are_equal_are_counted_and_give_one_vector() -> None:
+    codes = np.array([[0, 1], [1, 0], [0, 1], [0, 1]])
+    table = CodebookTable(4, 6, 2, codes)
+    vectors = every_vector(table, table.init(Draws(1, "codes")))
+    assert table.collisions == 2
+    assert len(np.unique(vectors, axis=0)) == 4 - table.collisions
+    assert CodebookTable(4, 6, 4, np.arange(4)[:, None]).collisions == 0
+    assert AssignedTable(3, 6, 4, np.array([[0, 1], [1, 0], [2, 3]])).collisions == 1

@@ -22,7 +22,7 @@ from droidloop.platform.errors import PackageError, ScenarioError
 from droidloop.platform.registry import Method
 from droidloop.platform.section import Count, Section
 
-from .code_bits import code_bytes, packed_codes, unpacked_codes
+from .code_bits import code_bytes, collisions, packed_codes, unpacked_codes
 from .coding import Coded, learn_codes
 from .float_rows import every_vector, float_bytes
 from .row_table import RowTable
@@ -111,6 +111,11 @@ class CodebookTable(RowTable):
     def flops(self) -> int:
         """A sum of one codeword of each book; gradients are copies."""
         return self.books * self.dim
+
+    @property
+    def collisions(self) -> int:
+        """How many ids have the vector of another: codes are learned, and may be equal."""
+        return collisions(self.codes)
 
     @property
     def nbytes(self) -> int:

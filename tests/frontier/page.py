@@ -73,7 +73,7 @@ def beside(lines: Lines, budget: str = "1/10") -> str:
     ]
     for line in mine:
         more = line["value"] - by_name["pruned"]["value"]
-        rank, new, same = line["importance"], line["new_items"], line["collisions"]
+        rank, new, same = line["importance"], line["new_items"], line.get("collisions")
         cells = (
             f"`{line['name']}`",
             f"{more:+.4f}",

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.frontier.rows import ROWS
+
 ROOT = Path(__file__).parents[2]
 LINES = ROOT / "docs/figures/frontier.jsonl"
 PAGE = ROOT / "docs/frontier.md"
@@ -88,8 +90,12 @@ def beside(lines: Lines, budget: str = "1/10") -> str:
         for line in lines
         if line["name"] == "binary" and "value" in line
     ]
-    said = f"Signs (`binary`) over dense vectors of the same bytes: {', '.join(losses)}."
-    return "\n".join([*parts, "", said, ""])
+    if losses:
+        parts += [
+            "",
+            f"Signs (`binary`) over dense vectors of the same bytes: {', '.join(losses)}.",
+        ]
+    return "\n".join([*parts, ""])
 
 
 def drawn(lines: Lines, path: Path) -> None:
@@ -128,7 +134,11 @@ def drawn(lines: Lines, path: Path) -> None:
 
 def shown(lines: Lines) -> str:
     """Return all of the page that is made of *lines*."""
-    return f"{tables(lines)}\n### What tables cost beside their numbers, at 1/10\n\n{beside(lines)}"
+    measured = {line["name"] for line in lines}
+    missing = ", ".join(f"`{name}`" for name in ROWS if name not in measured)
+    said = f"\nNot measured yet: {missing}.\n" if missing else ""
+    title = "### What tables cost beside their numbers, at 1/10"
+    return f"{tables(lines)}\n{title}\n\n{beside(lines)}{said}"
 
 
 def kept() -> list[dict[str, Any]]:

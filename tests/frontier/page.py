@@ -102,6 +102,7 @@ def drawn(lines: Lines, path: Path) -> None:
     """Draw value over bytes, memory and latency, a line a table, with intervals."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
+    from matplotlib.ticker import NullFormatter
 
     reached = [line for line in lines if "value" in line]
     figure = Figure(figsize=(12, 5), layout="constrained")
@@ -126,7 +127,10 @@ def drawn(lines: Lines, path: Path) -> None:
                 linewidth=2.5 if name == "dense" else 1,
             )
         axis.set_xlabel(label)
-        axis.set_xscale("log")
+        if ticks:
+            axis.set_xscale("log")
+            axis.set_xticks(ticks, [f"{one:g}" for one in ticks])
+            axis.xaxis.set_minor_formatter(NullFormatter())
     axes[0].set_ylabel("NDCG@10, all items of ml-1m")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper")
     figure.savefig(path, dpi=110)

@@ -109,10 +109,12 @@ def drawn(lines: Lines, path: Path) -> None:
     axes = figure.subplots(1, 3, sharey=True)
     names = list(dict.fromkeys(line["name"] for line in reached))
     colours = mpl.colormaps["tab20"].colors  # type: ignore[attr-defined]
-    sides = (("bytes", 1e3, "kB that ship"), ("peak_ram_bytes", 1e6, "MB of memory"))
-    for axis, (key, unit, label) in zip(
-        axes, (*sides, ("latency_s", 1e-3, "ms a list")), strict=True
-    ):
+    sides = (
+        ("bytes", 1e3, "kB that ship", (25, 50, 100, 200)),
+        ("peak_ram_bytes", 1e6, "MB of memory", ()),
+        ("latency_s", 1e-3, "ms a list", (0.001, 0.01, 0.1, 1, 10)),
+    )
+    for axis, (key, unit, label, ticks) in zip(axes, sides, strict=True):
         for k, name in enumerate(names):
             mine = sorted((line for line in reached if line["name"] == name), key=lambda o: o[key])
             values = [line["value"] for line in mine]

@@ -61,7 +61,7 @@ class DeepHashTable(RowTable):
     what is added in the last row. They are read whole. A hidden layer is linear, normalised, Mish.
 
     >>> DeepHashTable(3706, 64).nbytes, DeepHashTable(10_000_000, 64).nbytes
-    (156416, 156416)
+    (143872, 143872)
     """
 
     hashes: int = 1024

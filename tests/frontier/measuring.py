@@ -70,7 +70,7 @@ def _there(path: Path, serial: str) -> dict[str, Any]:
     )
     (one,) = json.loads(done.stdout)["devices"]
     return {
-        "peak_ram_bytes": one["peak_rss_bytes"],
+        "peak_ram_bytes": round(one["peak_rss_mib"] * 2**20),
         "latency_s": one["p50_ms"] / 1000,
         "where": one["device"],
     }

@@ -33,9 +33,10 @@ def sizes_of(recommender: Recommender) -> Sizes:
     """Return what tables and all other shared parameters (four bytes a number) take."""
     tables = recommender.tables.values()
     table_bytes = sum(table.nbytes for table in tables)
-    dense: dict[str, tuple[int, ...]] | None = getattr(recommender, "dense", None)
-    if dense is None:  # no recommender of items: its first values tell
-        of_tables = {name for table in tables for name in table.parameters}
+    shapes: dict[str, tuple[int, ...]] | None = getattr(recommender, "dense", None)
+    if shapes is None:  # no recommender of items: its first values tell
         first = recommender.init(Draws(0, "sizes"))
-        dense = {name: tuple(one.shape) for name, one in first.items() if name not in of_tables}
-    return Sizes(table_bytes, table_bytes + 4 * sum(math.prod(one) for one in dense.values()))
+        shapes = {name: tuple(one.shape) for name, one in first.items()}
+    of_tables = {name for table in tables for name in table.parameters}
+    others = (math.prod(shape) for name, shape in shapes.items() if name not in of_tables)
+    return Sizes(table_bytes, table_bytes + 4 * sum(others))

@@ -48,6 +48,12 @@ OUT = Path("runs", "frontier.jsonl")
 DENSE = "dense"
 
 
+def commit() -> str:
+    """Return which state of the sources is measured."""
+    words = ["git", "describe", "--always", "--dirty"]
+    return subprocess.run(words, capture_output=True, text=True).stdout.strip()
+
+
 def judged(fitted: Fitted, seed: int, part: str = "test") -> FloatArray:
     """Return NDCG@10 of each user over all items."""
     from droidloop.models.tables.float_rows import every_vector
@@ -73,7 +79,12 @@ def lines_of(name: str) -> Iterator[dict[str, Any]]:
     from tests.frontier.measuring import exported, measured
 
     for share in SHARES:
-        about: dict[str, Any] = {"name": name, "data": DATA, "budget": f"1/{share}"}
+        about: dict[str, Any] = {
+            "commit": commit(),
+            "name": name,
+            "data": DATA,
+            "budget": f"1/{share}",
+        }
         about["budget_bytes"] = budgets(data().n_items)[f"1/{share}"]
         try:
             fits = [fit(ROWS[name], share, seed) for seed in SEEDS]

@@ -133,7 +133,7 @@ def light_rec(work: Work) -> Fitted:
     """Codes and codewords that learn together from a teacher (LightRec)."""
     from droidloop.models.fitting.light_rec import light_rec
 
-    books, words = _codes(work)
+    books, words = code_size(work)
     rest: Any = {"l2": work.setting.l2, "draws": _draws(work), "validate": _quality(work)}
     rest |= {"books": books, "words": words}
     found = light_rec(_teacher(work), work.split.train, _steps(work), **rest)
@@ -146,7 +146,7 @@ def eod_rec(work: Work) -> Fitted:
     from droidloop.models.fitting.od_rec import eod_rec
     from droidloop.models.tables.joint_codes import JointCodesTable
 
-    table = JointCodesTable(work.n, DIM, *_codes(work))
+    table = JointCodesTable(work.n, DIM, *code_size(work))
     rest: Any = {"l2": work.setting.l2, "draws": _draws(work), "validate": _quality(work)}
     teaching = Teaching(contrast=0.1)
     found = eod_rec(_teacher(work), table, work.split.train, _steps(work), teaching, **rest)
@@ -206,7 +206,7 @@ def _signs(work: Work) -> "tuple[EmbeddingTable, MF]":
     return BinaryTable(work.n, bits), MF(work.n, bits, "log", work.setting.l2)
 
 
-def _codes(work: Work) -> tuple[int, int]:
+def code_size(work: Work) -> tuple[int, int]:
     """Return how many codebooks of how many words have most bits a code within the budget."""
     import math
 

@@ -2,13 +2,12 @@
 
     python -m tests.frontier.page runs/frontier.jsonl
 
-keeps the lines with the commit in docs/figures/frontier.jsonl, writes the tables into
+keeps the lines in docs/figures/frontier.jsonl, writes the tables into
 docs/frontier.md between their marks, and draws docs/pictures/frontier.png.
 """
 
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -154,10 +153,7 @@ def kept() -> list[dict[str, Any]]:
 
 def main(path: str) -> None:
     """Keep the lines of *path*, and make table and picture anew."""
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True
-    ).stdout.strip()
-    lines = [{"commit": commit, **json.loads(one)} for one in Path(path).read_text().splitlines()]
+    lines = [json.loads(one) for one in Path(path).read_text().splitlines()]
     LINES.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     text = PAGE.read_text()
     pattern = re.compile(f"{BEGIN}\n.*?{END}", re.DOTALL)

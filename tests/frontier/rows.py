@@ -76,23 +76,9 @@ def pruned(work: Work) -> Fitted:
 
 def codes(work: Work) -> Fitted:
     """A whole table that ships as codes over codebooks, as many as fit."""
-    import numpy as np
+    from droidloop.models.tables.codes import CodesTable
 
-    from droidloop.models.tables.codes import CodebookTable, CodesTable
-
-    def takes(books: int, words: int) -> int:
-        none = np.zeros((work.n, books), np.int64)
-        return CodebookTable(work.n, DIM, words, none).nbytes
-
-    sizes = [
-        (books * np.log2(words), books, words)
-        for words in (8, 16, 32, 64, 128, 256)
-        for books in range(1, 33)
-        if takes(books, words) <= work.budget_bytes
-    ]
-    if not sizes:
-        raise OutOfReachError("one codebook of 8 codewords and its codes take more")
-    _, books, words = max(sizes)
+    books, words = learned.code_size(work)
     whole = work.trained(CodesTable(work.n, DIM, books, words))
     assert isinstance(whole.table, CodesTable)
     table, params = whole.table.coded(whole.params)

@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from droidloop.models.data.fields import Fields
 from droidloop.models.interfaces.learning import EmbeddingTable
 from droidloop.models.interfaces.sizes import Sizes, sizes_of
 from droidloop.models.recommenders.din import DIN
+from droidloop.models.recommenders.fm import FM
 from droidloop.models.recommenders.mf import MF
 from droidloop.models.tables.binary import BinaryTable
 from droidloop.models.tables.dense import DenseTable
@@ -31,6 +35,12 @@ def test_of_a_model_that_names_no_shapes_the_first_values_tell() -> None:
     first = sum(4 * one.numel() for one in din.init(Draws(1, "din")).values())
     assert sizes_of(din).shared_bytes == first
     assert sizes_of(din).table_bytes == sum(table.nbytes for table in din.tables.values()) < first
+
+
+def test_tables_of_further_fields_count_once() -> None:
+    fm = FM(DenseTable(20, 4), Fields(items=np.ones((20, 3), np.float32)))
+    first = sum(4 * one.numel() for one in fm.init(Draws(1, "fm")).values())
+    assert sizes_of(fm) == Sizes(4 * 4 * (20 + 3), first)
 
 
 def test_matrix_factorisation_ships_its_table_alone() -> None:

@@ -7,7 +7,7 @@ processor time counts as theirs.
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .row import DIM, EPOCHS, MOST_BITS, TIES, Fitted, OutOfReachError, Setting, Work
+from .row import DIM, EPOCHS, MOST_BITS, Fitted, OutOfReachError, Setting, Work
 
 if TYPE_CHECKING:
     from droidloop.models.interfaces.learning import EmbeddingTable, Params
@@ -28,6 +28,20 @@ def largest(sizes: Iterable[Size], nbytes: Callable[[Size], int], work: Work) ->
     if not fitting:
         raise OutOfReachError("the smallest such table takes more")
     return max(fitting, key=lambda one: one[:2])[2]
+
+
+def numbers_within(work: Work, rows: int) -> int:
+    """Return how many numbers of *rows* rows fit with where they stand."""
+    from droidloop.models.tables.sparse_rows import sizes, smallest
+
+    low, high = 0, rows * DIM + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        fits = sizes(rows, DIM, middle)[smallest(rows, DIM, middle)] <= work.budget_bytes
+        low, high = (middle, high) if fits else (low, middle)
+    if not low:
+        raise OutOfReachError(f"where a number stands, of {rows} rows, takes the budget")
+    return low
 
 
 def mde(work: Work) -> Fitted:
@@ -77,19 +91,11 @@ def cerp(work: Work) -> Fitted:
 def _pruned(work: Work, buckets: int, books: int) -> Fitted:
     """Return *books* codebooks of *buckets* rows with as many numbers as the budget holds."""
     from droidloop.models.fitting.cerp import Pruning, cerp
-    from droidloop.models.tables.sparse_rows import sizes, smallest
 
-    rows = buckets * books
-    low, high = 0, rows * DIM + 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        fits = sizes(rows, DIM, middle)[smallest(rows, DIM, middle)] <= work.budget_bytes
-        low, high = (middle, high) if fits else (low, middle)
-    if not low:
-        raise OutOfReachError(f"where a number stands, of {rows} rows, takes the budget")
-    pruning = Pruning(
-        buckets, low / (rows * DIM), _steps(work, SEARCH_EPOCHS), books=books, weight=0.0
-    )
+    numbers = buckets * books * DIM
+    share = numbers_within(work, buckets * books) / numbers
+    steps = _steps(work, SEARCH_EPOCHS)
+    pruning = Pruning(buckets, share, steps, books=books, weight=0.0)
     model, draws = _model(work), _draws(work)
     rest: Any = {"draws": draws, "validate": _quality(work)}
     table, params = cerp(model, work.split.train, _steps(work), pruning, **rest)
@@ -256,13 +262,7 @@ def _draws(work: Work) -> "Draws":
 
 def _quality(work: Work) -> "Callable[[EmbeddingTable, Params], float]":
     """Return what makes NDCG@10 on validation of a table and all parameters."""
-    from droidloop.models.tables.float_rows import every_vector
-    from tests.reference.small_tables import ndcg, tie_breaks
+    from tests.reference.composed import judge
 
-    breaks = TIES * tie_breaks(work.n, work.seed)
-
-    def measure(table: "EmbeddingTable", params: "Params") -> float:
-        items = every_vector(table, params)
-        return float(ndcg(work.split, params["user"].numpy(), items, "valid", breaks).mean())
-
-    return measure
+    by_user = judge(work.split, work.seed)
+    return lambda table, params: float(by_user(table, params).mean())

@@ -1,7 +1,6 @@
 """The rows of the frontier by their names: each table that droidloop has, fitted to a budget."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from tests.frontier import learned
 
@@ -59,17 +58,9 @@ def pruned(work: Work) -> Fitted:
     """The largest numbers of a whole table, as many as fit with where they stand."""
     from droidloop.models.tables.pruned import PrunedTable
 
-    table = PrunedTable(work.n, DIM, 1.0)
-    low, high = 0, work.n * DIM
-    while high - low > 1:
-        middle = (low + high) // 2
-        share = middle / (work.n * DIM)
-        fits = replace(table, share=share).nbytes <= work.budget_bytes
-        low, high = (middle, high) if fits else (low, middle)
-    if low < work.n // 2:
-        raise OutOfReachError(f"where {low} numbers stand takes the budget, of {work.n} items")
-    whole = work.trained(table)
-    small = replace(table, share=low / (work.n * DIM))
+    kept = learned.numbers_within(work, work.n)
+    small = PrunedTable(work.n, DIM, kept / (work.n * DIM))
+    whole = work.trained(small)  # trained whole
     params = small.unpack(small.pack(whole.params))
     return Fitted(small, {**params, "user": whole.params["user"]})
 

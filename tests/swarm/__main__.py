@@ -5,7 +5,7 @@ python -m tests.swarm --from 17                 seed 17 alone, again
 python -m tests.swarm --scenario FILE           a scenario in JSON, as a failing seed leaves it
 python -m tests.swarm --bugs [NAME ...]         plant each bug; how many seeds until it is found
 
-Results are JSON lines on standard output, one for each thousand seeds and one at the end.
+Results are JSON lines on standard output, one for each hundred seeds and one at the end.
 """
 
 import argparse
@@ -87,7 +87,7 @@ def swarm(first: int, seeds: int, minutes: float, *, shrink: bool) -> int:
             told(seed=seed, broken=played.broken[0], what=played.broken[1])
             if shrink:
                 told(seed=seed, shrunk=smaller(content, played))
-        if done % 1000 == 0:
+        if done % 100 == 0:
             told(**so_far())
     told(**so_far())
     return broken

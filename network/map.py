@@ -81,8 +81,8 @@ def build_map(spec: MapSpec, phones: int, draws: Draws) -> Map:
         0.1 + 0.8 * draws.child("towns").uniform(np.arange(spec.towns)[:, None], [0, 1])
     ) * side_m
     centres = (np.arange(spec.cells) + 0.5) * spec.cell_m
-    town_m = _nearest(centres, towns)
-    remote = _top(town_m, round(spec.remote_area * spec.cells**2))
+    distance = _nearest(centres, towns)
+    remote = _top(distance, round(spec.remote_area * spec.cells**2))
     signal = -_nearest(centres, _masts(spec, towns, draws.child("masts")))
     covered = np.zeros_like(remote)
     for part, share in ((remote, spec.remote_share), (~remote, spec.near_share)):
@@ -92,10 +92,12 @@ def build_map(spec: MapSpec, phones: int, draws: Draws) -> Map:
 
 
 def _nearest(centres: Array, points: Array) -> Array:
-    """Return for each cell the distance to the nearest of *points*, [x, y]."""
+    """Return for each cell the square of the distance to the nearest of *points*, [x, y]."""
     nearest = np.full((len(centres), len(centres)), np.inf)
+    one = np.empty_like(nearest)
     for x, y in points:
-        np.minimum(nearest, np.hypot(centres[:, None] - x, centres[None, :] - y), out=nearest)
+        np.add(np.square(centres - x)[:, None], np.square(centres - y), out=one)
+        np.minimum(nearest, one, out=nearest)
     return nearest
 
 

@@ -4,6 +4,7 @@ Unknown keys and wrong types are refused at this border; past it, code trusts it
 in hours and seconds here, integers of microseconds inside.
 """
 
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model, model_validator
@@ -193,17 +194,15 @@ class Scenario(Section):
             "protocol": chosen(content.get("protocol"), "protocol", usual["protocol"]),
             "unlearning": chosen(content.get("unlearning"), "unlearning", "none"),
         }
-        fields: dict[str, Any] = {}
+        kinds: dict[str, Any] = {}
         for key, method in methods.items():
-            kind, read = section_of(method, content.get(key))
-            fields[key] = (kind, Field(default_factory=kind))
+            kinds[key], read = section_of(method, content.get(key))
             if key in content:
                 content = {**content, key: read}
-        kinds, read = list_of("fault", content.get("faults"))
-        fields["faults"] = (kinds, Field(default_factory=list, max_length=MOST))
+        kinds["faults"], read = list_of("fault", content.get("faults"))
         if "faults" in content:
             content = {**content, "faults": read}
-        return create_model(cls.__name__, __base__=cls, **fields), content
+        return _typed(cls, tuple(kinds.items())), content
 
     @classmethod
     def checked(cls, content: dict[str, Any]) -> "Scenario":
@@ -276,3 +275,13 @@ class Scenario(Section):
     def resolved(self) -> dict[str, Any]:
         """Return everything that was given or defaulted, for the manifest."""
         return self.model_dump(mode="json")
+
+
+@lru_cache(maxsize=256)  # making a type takes pydantic 20 ms
+def _typed(base: type[Scenario], kinds: tuple[tuple[str, Any], ...]) -> type[Scenario]:
+    """Return *base* with sections of those *kinds*."""
+    fields: dict[str, Any] = {}
+    for key, kind in kinds:
+        made = Field(default_factory=list, max_length=MOST) if key == "faults" else None
+        fields[key] = (kind, made or Field(default_factory=kind))
+    return create_model(base.__name__, __base__=base, **fields)

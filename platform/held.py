@@ -40,7 +40,9 @@ def _locked(folder: Path) -> int:
             continue
         except OSError as error:
             reason = error.strerror or error
-            raise UsageError(f"{folder}: {reason}; make it writable, or choose another --out") from error
+            raise UsageError(
+                f"{folder}: {reason}; make it writable, or choose another --out"
+            ) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -27,7 +27,7 @@ from droidloop.platform.section import (
     Text,
 )
 
-from .chosen import chosen, list_of, method_of, section_of
+from .chosen import PLAIN, chosen, list_of, method_of, section_of
 from .churn_section import ChurnSection
 from .delivery_section import DeliverySection
 from .population_section import PopulationSection
@@ -143,8 +143,8 @@ class Scenario(Section):
     """Cohorts in one call, or a process for each phone: slower, with an equal ledger."""
     checkpoint_every: CountOrNone = 1
     """Turns between two checkpoints, from which a killed run goes on; 0: there are none. One that
-    would take more than a hundredth of the time is put off. Runs over shared cells or with real
-    devices have none, nor those of a protocol or server that keeps no state."""
+    would take more than a hundredth of the time is put off. Runs over shared cells have none, nor
+    those of a protocol or server that keeps no state."""
     data: DataSection = DataSection()
     """What users had."""
     population: PopulationSection = PopulationSection()
@@ -277,11 +277,11 @@ class Scenario(Section):
         return self.model_dump(mode="json")
 
 
-@lru_cache(maxsize=256)  # making a type takes pydantic 20 ms
+@lru_cache(maxsize=256)  # making a type takes pydantic 10 ms
 def _typed(base: type[Scenario], kinds: tuple[tuple[str, Any], ...]) -> type[Scenario]:
     """Return *base* with sections of those *kinds*."""
     fields: dict[str, Any] = {}
     for key, kind in kinds:
         made = Field(default_factory=list, max_length=MOST) if key == "faults" else None
         fields[key] = (kind, made or Field(default_factory=kind))
-    return create_model(base.__name__, __base__=base, **fields)
+    return create_model(base.__name__, __base__=base, __cls_kwargs__=PLAIN, **fields)

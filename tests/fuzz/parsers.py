@@ -27,6 +27,7 @@ from droidloop.models.data.readers import load
 from droidloop.models.data.streaming import stream
 from droidloop.models.packages.package import Package
 from droidloop.models.updates.delta import deltas, restored
+from droidloop.models.updates.frontier import read_frontier
 from droidloop.models.updates.signing import Keys
 from droidloop.models.updates.transport import pack, receive
 from droidloop.models.updates.trust import Trust
@@ -78,6 +79,10 @@ def _texts(folder: Path) -> Iterator[Parser]:
         b'[random.keys]\n"model.dim" = {from = 4, to = 64, scale = "log"}\n',
     ]
     yield Parser("sweep", "sweep.toml", sweeps, plan_of)
+    figures = {"name": "int8", "bytes": 9, "peak_ram_bytes": 99, "latency_s": 1e-3, "value": 0.5}
+    far = {"name": "deep", "out_of_reach": "too many rows"}
+    frontier = "".join(f"{json.dumps(line)}\n" for line in (figures, far)).encode()
+    yield Parser("frontier", "frontier.jsonl", [frontier], read_frontier)
     profile = write_profile(PROFILES["2017-2gb"], folder).read_bytes()
     yield Parser("profile", "mine.toml", [profile], read_profile)
     csv = b"t_s,bytes_per_s\n0,1000\n1,2000\n2.5,0\n"

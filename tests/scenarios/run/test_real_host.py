@@ -136,7 +136,8 @@ def test_a_folder_without_leave_to_write_is_told_in_a_line(file: Path, tmp_path:
     try:
         code, line = said("run", file, "--out", closed / "run", without=True)
         assert (code, line.count("\n")) == (2, 1)
-        assert line.endswith("closed/run: Permission denied; make it writable, or choose another --out\n")
+        remedy = "Permission denied; make it writable, or choose another --out"
+        assert line.endswith(f"closed/run: {remedy}\n")
         code, line = said("run", "--resume", out, without=True)
         assert (code, line.count("\n")) == (2, 1), line
         assert "Permission denied" in line

@@ -14,6 +14,8 @@ from droidloop.platform.section import Section
 from droidloop.scenarios.schema.chosen import choices_of, tag_of
 from droidloop.scenarios.schema.schema import Scenario
 
+from .meanings import meanings
+
 CHOSEN = {
     "model": "recommender",
     "training": "rule",
@@ -101,7 +103,7 @@ def keys_of(section: type[Section]) -> tuple[Key, ...]:
 
     Of a scenario these are the ones at the top.
     """
-    schema = section.model_json_schema()
+    schema, told = section.model_json_schema(), meanings(section)
     choices = choices_of(section)
     keys = []
     for name, field in section.model_fields.items():
@@ -114,7 +116,7 @@ def keys_of(section: type[Section]) -> tuple[Key, ...]:
         else:
             written = "[]" if default is None else json.dumps(default)
             words = f"a {kind}, by name or as a table" if default else f"{kind}s, a list"
-        meaning = " ".join((field.description or "").split()).replace("``", "`")
+        meaning = told.get(name, "").replace("``", "`")
         if words == "table" and section is Scenario:
             continue
         keys.append(Key(name, words, written, _unit(name, words), meaning))

@@ -14,9 +14,6 @@ from droidloop.platform.errors import ScenarioError
 from droidloop.platform.registry import KEYS, Method, find
 from droidloop.platform.section import Section
 
-PLAIN = {"use_attribute_docstrings": False}
-"""Of types made here: their keys are told by those they are made of, no source need be read."""
-
 
 def tag_of(kind: str) -> str:
     """Return the key by which a section of that *kind* says which one it is."""
@@ -114,6 +111,4 @@ def _typed(
             made[key] = (inner, Field(default_factory=inner))
         else:
             made[key] = (inner, Field(default_factory=list))
-    return create_model(
-        section.__name__, __base__=section, __doc__=section.__doc__, __cls_kwargs__=PLAIN, **made
-    )
+    return create_model(section.__name__, __base__=section, __doc__=section.__doc__, **made)

@@ -27,7 +27,7 @@ from droidloop.platform.section import (
     Text,
 )
 
-from .chosen import PLAIN, chosen, list_of, method_of, section_of
+from .chosen import chosen, list_of, method_of, section_of
 from .churn_section import ChurnSection
 from .delivery_section import DeliverySection
 from .population_section import PopulationSection
@@ -284,4 +284,4 @@ def _typed(base: type[Scenario], kinds: tuple[tuple[str, Any], ...]) -> type[Sce
     for key, kind in kinds:
         made = Field(default_factory=list, max_length=MOST) if key == "faults" else None
         fields[key] = (kind, made or Field(default_factory=kind))
-    return create_model(base.__name__, __base__=base, __cls_kwargs__=PLAIN, **fields)
+    return create_model(base.__name__, __base__=base, **fields)

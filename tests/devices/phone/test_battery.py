@@ -1,5 +1,6 @@
 """The battery: any cut of time gives the same accounts, and every microjoule is somewhere."""
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -31,11 +32,17 @@ def used(**options: Any) -> Population:
     return population
 
 
-WORLDS = {
-    "habits": used(),
-    "recordings": used(recorded=True),
-    "ideal": used(ideal=True),
+WORLDS: dict[str, dict[str, bool]] = {
+    "habits": {},
+    "recordings": {"recorded": True},
+    "ideal": {"ideal": True},
 }
+
+
+@cache
+def world_of(name: str) -> Population:
+    """Return the phones of that name, which nobody changes."""
+    return used(**WORLDS[name])
 
 
 def copy_of(population: Population) -> World:
@@ -55,7 +62,7 @@ cuts = st.lists(st.integers(2 * HOUR_US, END_US), max_size=30)
 @given(cuts)
 @settings(max_examples=40)
 def test_settling_in_any_parts_is_settling_at_once(world: str, cuts: list[int]) -> None:
-    whole, parts = copy_of(WORLDS[world]), copy_of(WORLDS[world])
+    whole, parts = copy_of(world_of(world)), copy_of(world_of(world))
     settle(whole, END_US)
     for t_us in sorted(cuts):
         settle(parts, t_us)
@@ -66,7 +73,7 @@ def test_settling_in_any_parts_is_settling_at_once(world: str, cuts: list[int]) 
 @pytest.mark.parametrize("world", list(WORLDS))
 def test_settling_every_second_is_settling_at_once(world: str) -> None:
     """The step-by-step walk that closed forms replace, for six hours around the first deaths."""
-    whole, walk = copy_of(WORLDS[world]), copy_of(WORLDS[world])
+    whole, walk = copy_of(world_of(world)), copy_of(world_of(world))
     settle(whole, 8 * HOUR_US)
     for t_us in range(2 * HOUR_US, 8 * HOUR_US + 1, SECOND_US):
         settle(walk, t_us)
@@ -76,7 +83,7 @@ def test_settling_every_second_is_settling_at_once(world: str) -> None:
 @pytest.mark.parametrize("world", list(WORLDS))
 def test_energy_is_conserved_and_levels_stay_within_the_battery(world: str) -> None:
     """Before - spent + accepted = after, for every phone at every hour."""
-    population = WORLDS[world]
+    population = world_of(world)
     now = copy_of(population)
     before = population.state.copy()
     capacity = population.traits["capacity_uj"]
@@ -96,7 +103,7 @@ def test_energy_is_conserved_and_levels_stay_within_the_battery(world: str) -> N
 
 @pytest.mark.parametrize("world", ["habits", "recordings"])
 def test_a_dead_phone_spends_nothing_and_comes_back_at_its_boot_level(world: str) -> None:
-    population = WORLDS[world]
+    population = world_of(world)
     now = copy_of(population)
     traits = population.traits
     revived = 0
@@ -253,7 +260,7 @@ def test_a_phone_that_is_switched_off_at_night_draws_nothing_and_still_charges()
 
 
 def test_asking_about_the_past_changes_nothing() -> None:
-    world = copy_of(WORLDS["habits"])
+    world = copy_of(world_of("habits"))
     before = world.state.tobytes()
     settle(world, HOUR_US)
     assert world.state.tobytes() == before

@@ -1,6 +1,7 @@
 """A made-up world of likes for fitters of tables: a few true dimensions, popular and rare items."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -47,6 +48,7 @@ class World:
         return lambda params: auc(self.valid.labels, scores_of(model, params, self.valid))
 
 
+@cache
 def world(per_user: int = 60) -> World:
     """Return samples whose labels are the signs of products of two true dimensions.
 

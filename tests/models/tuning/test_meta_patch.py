@@ -1,6 +1,6 @@
 """MetaPatch: nothing changes by a patch of 0, and a phone trains that patch and nothing else."""
 
-from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from droidloop.models.tuning.meta_patch import (
     patched,
 )
 from droidloop.models.tuning.momo_distill import Taught, momo_distill
+from droidloop.platform.arrays import Array
 from droidloop.platform.draws import Draws
 from tests.contracts.recommender import RecommenderContract
 from tests.contracts.tiny import equal_data
@@ -32,9 +33,7 @@ MODEL = MF(N_ITEMS, DIM)
 CLOUD = init_all(MODEL, DRAWS, N_USERS)
 USERS = CLOUD["user"].numpy()
 PHONES = np.arange(N_USERS)
-BASIS = learn_basis(MODEL, CLOUD, DATA, DATA, NUMBERS, 3, DRAWS)
 TAUGHT = Taught(N_ITEMS, DIM, "log", teacher=CLOUD, beta=0.5)
-RULE = MetaPatch(MODEL, CLOUD, BASIS, MetaPatchSection(numbers=NUMBERS), threads=1)
 CHANGES = {
     "data.users": 20,
     "data.items": 30,
@@ -47,12 +46,25 @@ CHANGES = {
 }
 
 
+@cache
+def basis() -> Array:
+    """The patches of which phones choose a mixture, learned once."""
+    return learn_basis(MODEL, CLOUD, DATA, DATA, NUMBERS, 3, DRAWS)
+
+
+def rule_of(l2: float | None = None, threads: int = 1) -> MetaPatch:
+    """Return the rule as it is, or otherwise."""
+    section = MetaPatchSection(numbers=NUMBERS)
+    section = section if l2 is None else MetaPatchSection(numbers=NUMBERS, l2=l2)
+    return MetaPatch(MODEL, CLOUD, basis(), section, threads=threads)
+
+
 def store() -> PrivateStore:
     return patch_store(NUMBERS, N_USERS)
 
 
-def learned(rule: MetaPatch = RULE, turns: int = 1) -> PrivateStore:
-    found = store()
+def learned(rule: MetaPatch | None = None, turns: int = 1) -> PrivateStore:
+    rule, found = rule or rule_of(), store()
     for turn in range(turns):
         rule.learn(PHONES, None, found, DATA, turn, DRAWS)
     return found
@@ -70,14 +82,14 @@ def loss_of(users: np.ndarray) -> float:
 def test_a_patch_of_0_leaves_every_bit_of_the_model() -> None:
     zero = store().gather(PHONES)["patch"]
     assert not zero.any()
-    assert patched(USERS, zero, BASIS).tobytes() == USERS.tobytes()
+    assert patched(USERS, zero, basis()).tobytes() == USERS.tobytes()
 
 
 def test_a_patch_is_a_residual_of_theta_which_is_the_basis_times_z() -> None:
     z = np.array([[1.0, -2.0, 0.5]], np.float32).repeat(N_USERS, 0)
-    theta = z[0] @ BASIS
+    theta = z[0] @ basis()
     expected = USERS + theta[:DIM] * USERS + theta[DIM:]
-    np.testing.assert_allclose(patched(USERS, z, BASIS), expected, atol=1e-6)
+    np.testing.assert_allclose(patched(USERS, z, basis()), expected, atol=1e-6)
 
 
 def test_phones_train_the_patch_alone_and_it_lowers_their_loss() -> None:
@@ -86,19 +98,19 @@ def test_phones_train_the_patch_alone_and_it_lowers_their_loss() -> None:
     assert found.keys() == {"patch", "turns"}
     assert all(torch.equal(value, CLOUD[name]) for name, value in before.items())
     assert found["patch"].any(axis=1).all()
-    assert loss_of(patched(USERS, found["patch"], BASIS)) < loss_of(USERS)
+    assert loss_of(patched(USERS, found["patch"], basis())) < loss_of(USERS)
 
 
 def test_strong_l2_keeps_a_patch_near_0() -> None:
-    strong = replace(RULE, section=MetaPatchSection(numbers=NUMBERS, l2=5.0))
-    weak, held = (np.abs(learned(one).gather(PHONES)["patch"]).max() for one in (RULE, strong))
+    strong = rule_of(l2=5.0)
+    weak, held = (np.abs(learned(one).gather(PHONES)["patch"]).max() for one in (rule_of(), strong))
     assert held < weak / 2
 
 
 def test_a_phone_learns_the_same_alone_and_among_others() -> None:
     alone = store()
-    RULE.learn(PHONES[5:6], None, alone, DATA.take(PHONES[5:6]), 0, DRAWS)
-    both = learned(replace(RULE, threads=2)).gather(PHONES[5:6])["patch"]
+    rule_of().learn(PHONES[5:6], None, alone, DATA.take(PHONES[5:6]), 0, DRAWS)
+    both = learned(rule_of(threads=2)).gather(PHONES[5:6])["patch"]
     assert alone.gather(PHONES[5:6])["patch"].tobytes() == both.tobytes()
 
 
@@ -120,7 +132,7 @@ def test_a_scenario_has_phones_that_patch(tmp_path: Path) -> None:
 
 def test_the_cloud_comes_nearer_to_its_phones_and_without_teachers_it_is_plain_training() -> None:
     patches = learned(turns=3).gather(PHONES)["patch"]
-    device = patched(USERS, 5 * patches, BASIS)
+    device = patched(USERS, 5 * patches, basis())
     chosen = Hyperparameters(epochs=8, lr=0.02, batch=32, negatives=4)
 
     def distance(beta: float) -> float:

@@ -2,6 +2,7 @@
 
 import bz2
 import tracemalloc
+from collections.abc import Callable
 
 import bsdiff4
 import numpy as np
@@ -86,30 +87,42 @@ def test_a_large_pair_is_not_sorted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert BSDIFF not in deltas(b"a" * 60, b"b" * 60)
 
 
+def header(control: int, difference: int, size: int) -> bytes:
+    return b"BSDIFF40" + b"".join(encode_int64(n) for n in (control, difference, size))
+
+
+def zeros(size: int) -> bytes:
+    """Return as many zeros as little data."""
+    return zstandard.ZstdCompressor().compress(b"\0" * size)
+
+
+def grows() -> bytes:
+    """Return a difference of a hundred megabytes for a file of a thousand bytes."""
+    nothing = bz2.compress(b"")
+    return header(len(nothing), 10**4, 1000) + nothing + bz2.compress(b"\0" * 10**8)
+
+
 @pytest.mark.parametrize(
-    ("way", "data"),
+    ("way", "made"),
     [
-        (ZSTD, zstandard.ZstdCompressor().compress(b"\0" * 10**9)),
-        (DICTIONARY, zstandard.ZstdCompressor().compress(b"\0" * 10**9)),
-        (
-            BSDIFF,
-            b"BSDIFF40"
-            + b"".join(encode_int64(n) for n in (len(bz2.compress(b"")), 10**4, 1000))
-            + bz2.compress(b"")
-            + bz2.compress(b"\0" * 10**8),
-        ),
-        (BSDIFF, b"BSDIFF40" + b"".join(encode_int64(n) for n in (40, 40, 2**60)) + b"x" * 99),
-        (BSDIFF, b"BSDIFF40" + b"".join(encode_int64(n) for n in (2**60, 2**60, 1000))),
-        (BSDIFF, b"BSDIFF40" + b"".join(encode_int64(n) for n in (-5, -5, 1000)) + b"x" * 99),
-        (BSDIFF, b"BSDIFF40"),
-        (BSDIFF, b""),
-        (SPARSE, b""),
-        (SPARSE, (2**31).to_bytes(4, "little") + b"x" * 99),
-        (ZSTD, b""),
-        (WHOLE, b"short"),
+        (ZSTD, lambda: zeros(10**9)),
+        (DICTIONARY, lambda: zeros(10**9)),
+        (BSDIFF, grows),
+        (BSDIFF, lambda: header(40, 40, 2**60) + b"x" * 99),
+        (BSDIFF, lambda: header(2**60, 2**60, 1000)),
+        (BSDIFF, lambda: header(-5, -5, 1000) + b"x" * 99),
+        (BSDIFF, lambda: b"BSDIFF40"),
+        (BSDIFF, bytes),
+        (SPARSE, bytes),
+        (SPARSE, lambda: (2**31).to_bytes(4, "little") + b"x" * 99),
+        (ZSTD, bytes),
+        (WHOLE, lambda: b"short"),
     ],
 )
-def test_a_patch_that_grows_without_end_is_refused_in_little_memory(way: str, data: bytes) -> None:
+def test_a_patch_that_grows_without_end_is_refused_in_little_memory(
+    way: str, made: Callable[[], bytes]
+) -> None:
+    data = made()
     tracemalloc.start()
     try:
         with pytest.raises(PackageError, match=r"p: (is damaged|gives another size)"):

@@ -11,8 +11,10 @@ import simpy
 
 _FIRST: Any = 0
 """A priority before those of timeouts."""
-_LAST: Any = 2
-"""A priority below those of SimPy: after all other events of an instant."""
+_AFTER: Any = 2
+"""A priority below those of SimPy: after what was due at an instant."""
+_LAST: Any = 3
+"""After all other events of an instant, and what follows from them at once."""
 
 Process = Generator[simpy.Event, Any, Any]
 Start = tuple[int, Callable[[], Any]]
@@ -59,11 +61,18 @@ class Engine:
         environment.schedule(event, priority=_FIRST, delay=delay if delay > 0 else 0)
         return event
 
+    def after_others(self) -> simpy.Event:
+        """Return an event that happens now, after what else is due now."""
+        return self._now(_AFTER)
+
     def settled(self) -> simpy.Event:
         """Return an event that happens now, when all else that happens now has happened."""
+        return self._now(_LAST)
+
+    def _now(self, priority: Any) -> simpy.Event:
         event = simpy.Event(self._environment)
         event._ok, event._value = True, None
-        self._environment.schedule(event, priority=_LAST)
+        self._environment.schedule(event, priority=priority)
         return event
 
     def event(self) -> simpy.Event:

@@ -1,7 +1,11 @@
-"""Losses on logits and scores, element by element: nothing is summed or averaged here."""
+"""Losses on logits and scores, element by element: nothing is summed or averaged here.
+
+The logarithm of the logistic function is torch's: its softplus gives an element other last bits
+where it stands among few others.
+"""
 
 import torch
-from torch.nn.functional import softplus
+from torch.nn.functional import logsigmoid
 
 
 def log_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -9,7 +13,7 @@ def log_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 
     He et al., Neural Collaborative Filtering (WWW 2017), equation 7; computed without overflow.
     """
-    return softplus(logits) - labels * logits
+    return -logsigmoid(-logits) - labels * logits
 
 
 def bpr(chosen: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
@@ -18,7 +22,7 @@ def bpr(chosen: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     Rendle et al., BPR: Bayesian Personalized Ranking from Implicit Feedback (UAI 2009), without
     its regulariser.
     """
-    return softplus(other - chosen)
+    return -logsigmoid(chosen - other)
 
 
 def squared_error(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

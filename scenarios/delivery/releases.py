@@ -116,7 +116,12 @@ class Releases(Stateful):
         self._codes: dict[str, Array] = {}
 
     def wiped(self, phones: IntArray) -> None:
-        """Know that *phones* are others now, which hold no version yet."""
+        """Know that *phones* are others now, which hold no version yet.
+
+        What had come to its end on those that they were is theirs, and goes with them.
+        """
+        for release in self.made:
+            release.delivery.settle()
         self._installed.wiped(phones)
 
     def forget(self, phones: IntArray) -> None:

@@ -20,6 +20,7 @@ from droidloop.models.learning.newcomers import with_newcomers
 from droidloop.models.packages.litert import LiteRT
 from droidloop.models.recommenders.baselines import Popularity
 from droidloop.platform.arrays import Array, BoolArray, IntArray
+from droidloop.platform.errors import DataError
 from droidloop.platform.ledger import Words
 from droidloop.platform.state import Stateful, Tree, copied
 from droidloop.scenarios.delivery.releases import VARIANTS, Release, Version
@@ -85,11 +86,21 @@ class Evaluation(Stateful):
             self.validate(best.round)
 
     def _evaluator(self, part: Part) -> Evaluator:
-        """Return what judges by the *part* of all but those who are forgotten."""
+        """Return what judges by the *part* of all but those who are forgotten.
+
+        Raises:
+            DataError: nobody is left who has an event there.
+        """
         evaluator = self._study.evaluator
         if not self._forgotten.any():
             return evaluator
-        return evaluator.of(np.flatnonzero(~self._forgotten), part)
+        left = evaluator.of(np.flatnonzero(~self._forgotten), part)
+        if not left.split.held_out(part).counts.any():
+            raise DataError(
+                f"everybody with an event in the {part} part has been forgotten, nobody is left to "
+                "judge by; lower churn.forget_share, or have more users"
+            )
+        return left
 
     def validate(self, number: int) -> bool:
         """Judge turn *number* on the validation items; return whether it is the best so far."""

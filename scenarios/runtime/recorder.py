@@ -46,6 +46,8 @@ class Recorder:
 
     A window of the ledger is written only when no batch that began before its end is under way.
     With *overhead*, jobs are planned with what their messages are on the link (``network.wire``).
+    Batches that end at one instant do so in the order in which they were planned: that they are
+    played phone by phone, or in one call, does not show.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Recorder:
         self.listeners: list[Listener] = []
         self._jobs = 0
         self._open: dict[int, _UnderWay] = {}
+        self._over: list[_UnderWay] = []
 
     def plan(self, phones: IntArray, kind: Kind, **columns: Any) -> Jobs:
         """Return jobs for *phones*, planned for now; see ``Jobs.plan`` for the columns."""
@@ -101,11 +104,24 @@ class Recorder:
         one = self._open[_first(jobs)]
         one.moving = moving
         assert moving.callbacks is not None
-        moving.callbacks.append(lambda event: self._ended(one, event))
+        moving.callbacks.append(lambda event: self._moved(one, event))
 
-    def _ended(self, one: _UnderWay, event: simpy.Event) -> None:
+    def _moved(self, one: _UnderWay, event: simpy.Event) -> None:
         if not event.ok:  # the engine raises what went wrong
             return
+        if not self._over:
+            later = self.engine.after_others()
+            assert later.callbacks is not None
+            later.callbacks.append(lambda _: self._end_all())
+        self._over.append(one)
+
+    def _end_all(self) -> None:
+        """End what is over at this instant, in the order in which it was planned."""
+        over, self._over = self._over, []
+        for one in sorted(over, key=lambda one: _first(one.jobs)):
+            self._ended(one)
+
+    def _ended(self, one: _UnderWay) -> None:
         del self._open[_first(one.jobs)]
         late = one.jobs.done & (one.jobs["finish_us"] > one.cut_us)
         one.jobs.rows["outcome"][late] = Outcome.CUT_OFF

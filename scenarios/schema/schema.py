@@ -280,8 +280,6 @@ class Scenario(Section):
 @lru_cache(maxsize=256)  # making a type takes pydantic 10 ms
 def _typed(base: type[Scenario], kinds: tuple[tuple[str, Any], ...]) -> type[Scenario]:
     """Return *base* with sections of those *kinds*."""
-    fields: dict[str, Any] = {}
-    for key, kind in kinds:
-        made = Field(default_factory=list, max_length=MOST) if key == "faults" else None
-        fields[key] = (kind, made or Field(default_factory=kind))
+    fields: dict[str, Any] = {key: (kind, Field(default_factory=kind)) for key, kind in kinds}
+    fields["faults"] = (dict(kinds)["faults"], Field(default_factory=list, max_length=MOST))
     return create_model(base.__name__, __base__=base, **fields)

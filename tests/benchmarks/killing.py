@@ -17,20 +17,21 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from droidloop.platform.draws import Draws
-from droidloop.platform.errors import ScenarioError
+from droidloop.platform.errors import DataError, ScenarioError
 from droidloop.scenarios.run import checkpoints
 from droidloop.scenarios.run.run import execute, resume
 from droidloop.scenarios.schema.load import load
 from droidloop.scenarios.schema.schema import Scenario
 from tests.scenarios.killed_runs import PLAYS, digest
 from tests.swarm.__main__ import commit
-from tests.swarm.chance import PROTOCOLS, Content, content_of
+from tests.swarm.chance import PROTOCOLS, content_of
 from tests.swarm.playing import quick, quiet
 
 KILLS = 5
@@ -39,12 +40,8 @@ TURNS = 12
 _TRIES = 3000
 
 
-def everything(number: int) -> Content:
-    """Return the scenario of run *number*: of its protocol and play, with all that it can have on.
-
-    Raises:
-        ScenarioError: nothing that is drawn has it all on and goes together.
-    """
+def everything(number: int) -> Iterator[Scenario]:
+    """Yield scenarios for run *number*: of its protocol and play, with all that it can have on."""
     way = list(PROTOCOLS)[number % len(PROTOCOLS)]
     play = PLAYS[number // len(PROTOCOLS) % len(PLAYS)]
     for attempt in range(_TRIES):
@@ -57,12 +54,26 @@ def everything(number: int) -> Content:
         if protocol["kind"] in ("rounds", "buffered") and content["delivery"]["variant"] == "none":
             continue
         content = {**content, "protocol": {**protocol, "rounds": TURNS}, "play": play}
+        with suppress(ScenarioError, ValidationError):  # what was drawn does not go together
+            yield Scenario.of(content)
+
+
+def played(number: int, out: Path) -> Scenario:
+    """Play the first scenario of run *number* that comes to its end; forks then have its package.
+
+    Where all are forgotten whose events judge what is learned, a run ends in an error.
+
+    Raises:
+        ScenarioError: nothing that was drawn does.
+    """
+    for one in everything(number):
         try:
-            Scenario.of(content)
-        except (ScenarioError, ValidationError):
-            continue
-        return content
-    raise ScenarioError(f"run {number}: nothing that was drawn goes together")
+            execute(one, out, replay=None, progress=quiet)
+        except DataError:
+            shutil.rmtree(out)
+        else:
+            return one
+    raise ScenarioError(f"run {number}: nothing that was drawn comes to its end")
 
 
 def forked(work: Callable[[], object]) -> int:
@@ -148,10 +159,8 @@ def main(runs: int, first: int, mixed: int) -> int:
             if replayed is not None and number >= first + runs:
                 (one, replay), kind = replayed, "mixed"
             else:
-                content = everything(number)
-                one, replay, kind = Scenario.of(content), None, content["protocol"]["kind"]
-                if content["delivery"]["variant"] != "none":  # forks then have the package
-                    execute(one, folder / "first", replay=None, progress=quiet)
+                one, replay = played(number, folder / "first"), None
+                kind = one.protocol.kind
             kills, equal = killed(one, folder, replay, Draws(number, "killing"))
             counts["equal" if equal else "different"] += 1
             counts[f"killed {kills} times"] += 1

@@ -35,6 +35,16 @@ def test_what_the_best_turn_knew_stays_after_two_kills() -> None:
     assert play(scenario_of(5163)[0]).broken is None
 
 
+def test_phones_that_take_the_place_of_others_hold_no_version() -> None:
+    """A phone was replaced after it had switched, before its release had looked at it."""
+    assert play(scenario_of(2849)[0]).broken is None
+
+
+def test_batches_that_end_at_one_instant_do_so_in_one_order() -> None:
+    """A round and an older release ended at one microsecond, and the next release began then."""
+    assert play(scenario_of(5829)[0]).broken is None
+
+
 def test_a_seed_gives_the_same_scenario_again() -> None:
     assert scenario_of(7)[0] == scenario_of(7)[0]
     assert scenario_of(7)[0] != scenario_of(8)[0]

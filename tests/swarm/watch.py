@@ -117,10 +117,9 @@ def watched(watch: Watch) -> Iterator[Watch]:
             watch.planned(self, jobs)
             return jobs
 
-        def over(self: Recorder, one: Any, event: simpy.Event) -> None:
-            if event.ok:
-                watch.over(one.jobs, self.engine.now_us)
-            ended(self, one, event)
+        def over(self: Recorder, one: Any) -> None:
+            watch.over(one.jobs, self.engine.now_us)
+            ended(self, one)
 
         def looked(self: Channel, part: Messages, *arguments: Any) -> None:
             watch.seen(self, part)

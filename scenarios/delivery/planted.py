@@ -2,7 +2,11 @@
 
 from dataclasses import replace
 
-from droidloop.models.packages.exportable import Graph
+import numpy as np
+import torch
+from torch import nn
+
+from droidloop.models.packages.exportable import SCORER, Graph, builder_of
 from droidloop.models.packages.package import Package, read_npy, write_npy
 
 from .shipment import Shipment
@@ -12,13 +16,33 @@ SLOW_OPERATORS = 10**7
 
 
 def turned_round(graph: Graph) -> Graph:
-    """Return *graph* with every item's row negated: lists begin with the worst."""
-    (output,) = graph.outputs
-    n_items = output.shape[-1]
-    constants = {
-        name: -array if len(array) == n_items else array for name, array in graph.constants.items()
-    }
-    return replace(graph, constants=constants)
+    """Return *graph* with every score negated: lists begin with the worst."""
+    if graph.kind == SCORER:  # and stays one
+        return replace(graph, constants={"table": -graph.constants["table"]})
+    kind = np.frombuffer(graph.kind.encode(), np.uint8).copy()
+    return replace(graph, kind=f"{__name__}:worst_first", constants={**graph.constants, KIND: kind})
+
+
+KIND = "kind_of_the_other_way_round"
+"""The constant that says what is turned round: a graph has nothing but arrays."""
+
+
+class WorstFirst(nn.Module):
+    """Scores as another module does, negated."""
+
+    def __init__(self, right: nn.Module) -> None:
+        super().__init__()
+        self.right = right
+
+    def forward(self, **inputs: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return the negated ``{"scores": (1, n_items)}``."""
+        return {"scores": -self.right(**inputs)["scores"]}
+
+
+def worst_first(**constants: torch.Tensor) -> nn.Module:
+    """Return the module of the kind that stands in ``KIND``, on the other constants, negated."""
+    kind = bytes(constants.pop(KIND).tolist()).decode()
+    return WorstFirst(builder_of(kind)(**constants))
 
 
 def spoiled(package: Package) -> Package:

@@ -160,7 +160,7 @@ def main(runs: int, first: int, mixed: int) -> int:
                 (one, replay), kind = replayed, "mixed"
             else:
                 one, replay = played(number, folder / "first"), None
-                kind = one.protocol.kind
+                kind = str(one.resolved()["protocol"]["kind"])
             kills, equal = killed(one, folder, replay, Draws(number, "killing"))
             counts["equal" if equal else "different"] += 1
             counts[f"killed {kills} times"] += 1

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from droidloop.platform.checkpoint import read_checkpoint
+from droidloop.platform.errors import DataError
 from droidloop.platform.ledger import read
 from droidloop.platform.state import Tree
 from droidloop.scenarios.run import checkpoints
@@ -89,3 +90,12 @@ def test_it_is_in_nothing_that_is_written_afterwards(tmp_path: Path, way: str, k
         for path in (tmp_path / str(AFTER)).rglob("*")
         if path.is_file() and any(one in path.read_bytes() for one in private_bytes(trees[BEFORE]))
     ] == []
+
+
+def test_a_run_whose_judges_have_all_been_forgotten_says_so(tmp_path: Path) -> None:
+    everybody = {"events": [{"leaves_h": 1.5, "share": 1.0, "how": "forget"}]}
+    one = scenario(unlearning={"kind": "none"}, churn=everybody)
+    with pytest.raises(
+        DataError, match=r"event in the valid part has been forgotten.*forget_share"
+    ):
+        execute(one, tmp_path / "run", replay=None, progress=lambda *_: None)

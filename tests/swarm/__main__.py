@@ -40,13 +40,15 @@ def commit() -> str:
 
 
 def smaller(content: Content, played: Played) -> Content:
-    """Return a smaller scenario that breaks the same invariant as *content* did."""
+    """Return a smaller scenario that breaks the same invariant as *content* did, or crashes so."""
     assert played.broken is not None
-    invariant = played.broken[0]
+    invariant, said = played.broken
 
     def breaks(candidate: Content) -> bool:
         again = play(candidate).broken
-        return again is not None and again[0] == invariant
+        if again is None or again[0] != invariant:
+            return False
+        return invariant not in ("crash", "error") or again[1] == said
 
     return shrunk(content, breaks)
 

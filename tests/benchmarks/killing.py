@@ -24,7 +24,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from droidloop.platform.draws import Draws
-from droidloop.platform.errors import DataError, ScenarioError
+from droidloop.platform.errors import DataError, ScenarioError, UsageError
 from droidloop.scenarios.run import checkpoints
 from droidloop.scenarios.run.run import execute, resume
 from droidloop.scenarios.schema.load import load
@@ -61,7 +61,8 @@ def everything(number: int) -> Iterator[Scenario]:
 def played(number: int, out: Path) -> Scenario:
     """Play the first scenario of run *number* that comes to its end; forks then have its package.
 
-    Where all are forgotten whose events judge what is learned, a run ends in an error.
+    Some are refused once their data are there, and where all are forgotten whose events judge what
+    is learned a run ends in an error.
 
     Raises:
         ScenarioError: nothing that was drawn does.
@@ -69,8 +70,8 @@ def played(number: int, out: Path) -> Scenario:
     for one in everything(number):
         try:
             execute(one, out, replay=None, progress=quiet)
-        except DataError:
-            shutil.rmtree(out)
+        except (DataError, UsageError):
+            shutil.rmtree(out, ignore_errors=True)
         else:
             return one
     raise ScenarioError(f"run {number}: nothing that was drawn comes to its end")

@@ -21,6 +21,8 @@ AGES = (18, 25, 35, 45, 50, 56)
 """Where the age groups of MovieLens 1M begin; group 0 is below the first."""
 MAX_FIELDS_BYTES = 1 << 28
 """A thousand times the larger file of MovieLens 100K."""
+MOST_DIGITS = 18
+"""Of a whole number: it fits into 64 bits, and reading it takes no time."""
 _GENRES = 19
 _GENDERS = ("F", "M")
 
@@ -110,8 +112,11 @@ def _row(file: Path, rows: dict[str, list[str]], label: object, what: str) -> li
 
 
 def _whole(file: Path, label: object, name: str, cell: str) -> int:
-    if not cell.isdecimal():
-        raise DataError(f"{file}: id {label}: {name} {cell!r} is no whole number; correct it")
+    if not cell.isdecimal() or len(cell) > MOST_DIGITS:
+        raise DataError(
+            f"{file}: id {label}: {name} {cell[:40]!r} is no whole number of up to {MOST_DIGITS} "
+            "digits; correct it"
+        )
     return int(cell)
 
 

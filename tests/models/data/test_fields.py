@@ -36,6 +36,7 @@ def test_groups_genders_occupations_and_genres_are_numbered(tmp_path: Path) -> N
         ("1|17|F|other\n", "row 1 has 4 cells, not 5"),
         ("1|17|F|other|0\n", "has no user 7"),
         ("1|young|F|other|0\n7|5|M|x|0\n", "id 1: age 'young' is no whole number"),
+        (f"1|{'9' * 5000}|F|other|0\n7|5|M|x|0\n", "id 1: age '9+' is no whole number of up to 18"),
         ("1|17|X|other|0\n7|5|M|x|0\n", "id 1: gender 'X' is none of F, M"),
     ],
 )

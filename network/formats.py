@@ -131,12 +131,12 @@ def _numbers(file: Path, cells: list[Any], what: str) -> Any:
     """Return *cells* as finite float64, or name the first that is none."""
     try:
         values = np.array(cells, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         values = np.full(len(cells), np.nan)
         for k, cell in enumerate(cells):
             try:
                 values[k] = float(cell)
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 break
     bad = np.flatnonzero(~np.isfinite(values))
     if bad.size:

@@ -17,7 +17,7 @@ from droidloop.platform.units import HOUR_US
 from .movement import MOVER_DTYPE, Map, covered_us
 
 MOST_WORK = 100_000_000
-"""Cells times towns: how near each cell is to each mast takes ten seconds then."""
+"""Cells times towns: how near each cell is to each mast takes seconds then."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ MAX_TEXT_BYTES = 2**31
 MAX_ROWS = 2**31 - 1
 """Of a Parquet file, and events: more do not fit into the memory of a machine."""
 MAX_COLUMN_BYTES = 2**34
-"""Of the columns that are read, unpacked, as the file itself tells."""
+"""Of all columns of a Parquet file, unpacked, as the file itself tells."""
 _PARQUET = b"PAR1"
 _DELIMITERS = {"ml-100k": "\t", "ml-1m": "::", "csv": ",", "tsv": "\t"}
 _FOLDER_FILES = {

@@ -13,6 +13,8 @@ from .shipment import Shipment
 
 SLOW_OPERATORS = 10**7
 """Ten seconds of a list where dispatching an operator takes a microsecond."""
+KIND = "kind_of_the_other_way_round"
+"""The constant that says what is turned round: a graph has nothing but arrays."""
 
 
 def turned_round(graph: Graph) -> Graph:
@@ -21,10 +23,6 @@ def turned_round(graph: Graph) -> Graph:
         return replace(graph, constants={"table": -graph.constants["table"]})
     kind = np.frombuffer(graph.kind.encode(), np.uint8).copy()
     return replace(graph, kind=f"{__name__}:worst_first", constants={**graph.constants, KIND: kind})
-
-
-KIND = "kind_of_the_other_way_round"
-"""The constant that says what is turned round: a graph has nothing but arrays."""
 
 
 class WorstFirst(nn.Module):

@@ -79,6 +79,22 @@ def test_played_jobs_are_in_the_ledger_and_handed_back(tmp_path: Path) -> None:
     assert read(tmp_path, "jobs")["finish_us"].tolist() == [7, 7, 7]
 
 
+def test_batches_that_end_at_one_instant_do_so_in_the_order_of_planning(tmp_path: Path) -> None:
+    engine = Engine()
+    recorder = Recorder(engine, _Slow(engine, 7), Ledger(tmp_path))
+    ended: list[int] = []
+
+    def protocol(jobs: Jobs) -> Process:
+        yield recorder.play(jobs)
+        ended.append(int(jobs["job"][0]))
+
+    one, two = (recorder.plan(np.arange(2), Kind.TRAIN) for _ in range(2))
+    for jobs in (two, one):  # whose processes end in this order
+        engine.process(protocol(jobs))
+    engine.run(8)
+    assert ended == [0, 2]
+
+
 def test_a_window_waits_for_the_batches_that_began_in_it(tmp_path: Path) -> None:
     """A long batch that began before the window's end may still put rows into it."""
     engine, ledger = Engine(), Ledger(tmp_path)

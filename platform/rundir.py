@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import math
 import platform as machine
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -157,14 +158,15 @@ class RunDirectory:
         """Return what ``run.json`` says."""
         path = self.path / MANIFEST
         try:
-            content = json.loads(bounded(path, LARGEST_MANIFEST, LedgerError).decode())
+            text = bounded(path, LARGEST_MANIFEST, LedgerError).decode()
+            content = json.loads(text, parse_float=_finite, parse_constant=_finite)
         except FileNotFoundError as error:
             raise UsageError(f"{self.path}: no run there; give the directory of a run") from error
         except OSError as error:
             reason = error.strerror or error
             raise LedgerError(f"{path}: {reason}; give the directory of a run") from error
         except (ValueError, RecursionError) as error:
-            raise LedgerError(f"{path}: not JSON ({error})") from error
+            raise LedgerError(f"{path}: not JSON ({error}); restore it from a copy") from error
         if not isinstance(content, dict):
             raise LedgerError(f"{path}: not the manifest of a run")
         return content
@@ -204,6 +206,14 @@ def understood(*runs: Path) -> Iterator[None]:
             f"{', '.join(map(str, runs))}: {MANIFEST} or a table says what no run writes ({said}); "
             "restore the directory from a copy, or run again"
         ) from error
+
+
+def _finite(text: str) -> float:
+    """Return the number *text*; raise ValueError if it is none that JSON can be written with."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:20]} is no finite number")
+    return value
 
 
 def _surroundings() -> dict[str, Any]:

@@ -19,8 +19,8 @@ from droidloop.platform.units import HOUR_US, SECOND_US
 MAX_FILE_BYTES = 1 << 28
 MAX_TIME_S = 1e11
 """The year 5138, where times are counted from 1970; of local midnights anything does."""
-MAX_HOURS = 10_000_000
-"""A thousand devices over a year, each hour of which is kept in memory."""
+MAX_HOURS = 2_000_000
+"""A thousand devices over three months, each hour of which is kept in memory."""
 _HOUR_S = 3600
 _WEEK_H = 7 * 24
 _WEEKS = 1000
@@ -120,18 +120,15 @@ def _follow(path: Path, records: list[_Record], weeks: int, draws: Draws) -> Int
     What is followed is uniform among all pieces of an hour of the day, in every hour: a piece that
     ends hands over to any, and each one that begins takes its share of those that go on.
     """
-    pieces = np.array(
-        [
-            (k, hour)
-            for k, one in enumerate(records)
-            for hour in range(one.first_hour, one.last_hour)
-        ]
-    ).reshape(-1, 2)
-    by_hour = [pieces[pieces[:, 1] % 24 == hour] for hour in range(24)]
+    first = np.array([one.first_hour for one in records], np.int64)
+    last = np.array([one.last_hour for one in records], np.int64)
+    pieces = _pieces(first, last)
+    hours = (pieces[:, 1] % 24).astype(np.int8)
+    order = np.argsort(hours, kind="stable")  # of bytes: by counting, not by comparing
+    by_hour = np.split(pieces[order], np.searchsorted(hours[order], np.arange(1, 24)))
     if missing := [hour for hour in range(24) if not len(by_hour[hour])]:
         raise DataError(f"{path}: no device was observed through the hour from {missing[0]}:00 on")
-    last = np.array([one.last_hour for one in records])
-    begun = [pool[pool[:, 1] == [records[k].first_hour for k in pool[:, 0]]] for pool in by_hour]
+    begun = [pool[pool[:, 1] == first[pool[:, 0]]] for pool in by_hour]
     followed = np.empty((weeks, _WEEK_H, 2), np.int64)
     numbers = np.arange(weeks)
     now = by_hour[0][draws.integers(numbers, 0, len(by_hour[0]))]
@@ -149,6 +146,15 @@ def _follow(path: Path, records: list[_Record], weeks: int, draws: Draws) -> Int
                 now[turns] = fresh[pick[turns]]
         followed[:, hour] = now
     return followed
+
+
+def _pieces(first: IntArray, last: IntArray) -> IntArray:
+    """Return each record's number and each of its hours from *first* to *last*, (hours, 2)."""
+    lengths = last - first
+    numbers = np.repeat(np.arange(len(first)), lengths)
+    begins = np.cumsum(lengths) - lengths
+    hours = np.arange(len(numbers)) - np.repeat(begins - first, lengths)
+    return np.stack([numbers, hours], axis=1)
 
 
 def _week(records: list[_Record], pieces: IntArray) -> Series:

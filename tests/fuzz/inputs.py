@@ -45,11 +45,22 @@ def kept(parser: Parser) -> list[bytes]:
 
 
 def tried(parser: Parser, data: bytes, folder: Path) -> End:
-    """Return how *parser* took *data*, written to its file in *folder*."""
+    """Return how *parser* took *data*, written to its file in *folder*.
+
+    What takes too long is tried again: kernels are compiled or read once.
+    """
     path = folder / parser.file
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
+    end = _read(parser, path)
+    if end.how == "hang":
+        end = _read(parser, path)
+    if end.how == "refused" and parser.named and path.name not in end.said:
+        end = End("unnamed", end.said, end.took_s)
+    return end
 
+
+def _read(parser: Parser, path: Path) -> End:
     def read() -> None:
         # processor time, which a busy machine does not change
         signal.setitimer(signal.ITIMER_PROF, LONGEST_S)
@@ -60,25 +71,23 @@ def tried(parser: Parser, data: bytes, folder: Path) -> End:
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
 
-    end = judged(read)
+    before = signal.signal(signal.SIGPROF, _too_long)
+    try:
+        end = judged(read)
+    finally:
+        signal.signal(signal.SIGPROF, before)
     if end.how == "traceback" and TooLongError.__name__ in end.said:
         end = End("hang", end.said, end.took_s)
-    if end.how == "refused" and parser.named and path.name not in end.said:
-        end = End("unnamed", end.said, end.took_s)
     return end
 
 
 def some(parser: Parser, numbers: Sequence[int], folder: Path) -> Iterator[Found]:
     """Yield what is wrong with the inputs of those *numbers*, in this process."""
-    before = signal.signal(signal.SIGPROF, _too_long)
-    try:
-        for number in numbers:
-            data = mutated(parser.good, number)
-            end = tried(parser, data, folder)
-            if bad(end):
-                yield Found(parser.name, number, end, data)
-    finally:
-        signal.signal(signal.SIGPROF, before)
+    for number in numbers:
+        data = mutated(parser.good, number)
+        end = tried(parser, data, folder)
+        if bad(end):
+            yield Found(parser.name, number, end, data)
 
 
 def apart(parser: Parser, numbers: Sequence[int]) -> list[Found]:

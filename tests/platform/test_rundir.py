@@ -54,6 +54,8 @@ def test_a_directory_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     [
         (b"{", "not JSON"),
         (b"\xff\xfe", "not JSON"),
+        (b'{"wall_s": NaN}', "NaN is no finite number"),
+        (b'{"wall_s": 1e999}', "1e999 is no finite number"),
         (b"[1]", "not the manifest of a run"),
         (b"{}", "ledger schema None, but this droidloop reads 1 to 2"),
         (b'{"schema": 99}', "ledger schema 99, but this droidloop reads 1 to 2"),

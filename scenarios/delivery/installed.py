@@ -74,6 +74,7 @@ class Installed(Stateful):
         """Know that *phones* are others now, without a version; what is on its way may come."""
         for name in ("version", "variant", "previous", "previous_variant"):
             self.slots[name][phones] = NONE
+        self._population.state["version"][phones] = NONE
 
     def refuse(self, phones: IntArray, round_: int, version: int, why: str) -> None:
         """Note that *phones* are not offered *version*, for *why*."""

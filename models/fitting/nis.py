@@ -22,6 +22,7 @@ from droidloop.models.recommenders.vector_model import on_tables
 from droidloop.models.tables.masked import MaskedTable
 from droidloop.platform.arrays import BoolArray, FloatArray, IntArray
 from droidloop.platform.draws import Draws
+from droidloop.platform.errors import DroidloopError
 
 from .retrain import Fitted, retrain
 from .torch_descent import Feed
@@ -36,10 +37,11 @@ class Policy:
         valid: batches of validation, of which the AUC is the quality.
         rows: shares of the ids, growing, that a choice may keep.
         columns: shares of the numbers of a vector, likewise.
-        price: of the share of all numbers that a choice keeps, in units of AUC.
+        price: of the share of the largest choice's numbers that one keeps, in units of AUC.
         lr: step of the logits.
         warm: epochs in which choices are uniform before rewards count.
         memory: of the running mean of rewards that a reward is held to.
+        budget_bytes: the most that a choice of a table may ship; None: any.
     """
 
     valid: Feed
@@ -49,6 +51,7 @@ class Policy:
     lr: float = 2.0
     warm: int = 3
     memory: float = 0.95
+    budget_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -66,17 +69,24 @@ class _Grid:
     def __init__(self, name: str, counts: IntArray, dim: int, policy: Policy) -> None:
         place = np.empty(len(counts), np.int64)
         place[np.argsort(-counts, kind="stable")] = np.arange(len(counts))
-        self.shape = (len(policy.rows), len(policy.columns))
-        self.logits = np.zeros(self.shape[0] * self.shape[1])
         self.masks: list[MaskedTable] = []
         self.numbers: list[int] = []
+        self.kept: list[tuple[float, float]] = []
         for rows in policy.rows:
             for columns in policy.columns:
                 there = (place < max(1, round(rows * len(counts))))[:, None] & (
                     np.arange(dim) < max(1, round(columns * dim))
                 )
-                self.masks.append(MaskedTable.of(there, name=name))
-                self.numbers.append(int(there.sum()))
+                table = MaskedTable.of(there, name=name)
+                if policy.budget_bytes is None or table.nbytes <= policy.budget_bytes:
+                    self.masks.append(table)
+                    self.numbers.append(int(there.sum()))
+                    self.kept.append((rows, columns))
+        if not self.masks:
+            raise DroidloopError(
+                f"table {name!r}: no choice fits in {policy.budget_bytes} bytes; offer fewer rows"
+            )
+        self.logits = np.zeros(len(self.masks))
 
     @property
     def chances(self) -> FloatArray:
@@ -111,11 +121,14 @@ def search(
         counts: how often each id of a table was trained on.
         training: of the numbers; each of its steps after the warm epochs gives one reward.
         policy: how choices are made and judged.
+
+    Raises:
+        DroidloopError: no choice of a table fits the policy's budget.
     """
     grids = {
         name: _Grid(name, often, model.tables[name].dim, policy) for name, often in counts.items()
     }
-    whole = sum(grid.numbers[-1] for grid in grids.values())
+    whole = sum(max(grid.numbers) for grid in grids.values())
     draws, held = training.draws.child("policy"), _held(policy.valid)
     descent, steps = training.descent(model, params), count()
     rewards: list[float] = []
@@ -138,13 +151,7 @@ def search(
     best = {name: int(grid.logits.argmax()) for name, grid in grids.items()}
     return Learned(
         {name: grids[name].masks[one].there for name, one in best.items()},
-        {
-            name: (
-                policy.rows[one // len(policy.columns)],
-                policy.columns[one % len(policy.columns)],
-            )
-            for name, one in best.items()
-        },
+        {name: grids[name].kept[one] for name, one in best.items()},
         np.array(rewards),
     )
 

@@ -58,9 +58,15 @@ def judged(fitted: Fitted, seed: int, part: str = "test") -> FloatArray:
     """Return NDCG@10 of each user over all items."""
     from droidloop.models.tables.float_rows import every_vector
 
-    item = every_vector(fitted.table, fitted.params)
     ties = TIES * tie_breaks(fitted.table.n, seed)
-    return ndcg(data(), fitted.params["user"].detach().numpy(), item, part, ties)
+
+    def by_user(table: Any, params: Any) -> FloatArray:
+        return ndcg(data(), params["user"].numpy(), every_vector(table, params), part, ties)
+
+    values = by_user(fitted.table, fitted.params)
+    for one in fitted.parts:
+        values[one.users] = by_user(one.table, one.params)[one.users]
+    return values
 
 
 def fit(row: Row, share: int, seed: int, setting: Setting | None = None) -> tuple[Fitted, float]:
@@ -69,8 +75,9 @@ def fit(row: Row, share: int, seed: int, setting: Setting | None = None) -> tupl
     begin = time.process_time()
     fitted = row.fit(Work(data(), budget, setting or row.setting, seed))
     took = time.process_time() - begin
-    if fitted.table.nbytes > budget:
-        raise ValueError(f"{fitted.table.nbytes} bytes where {budget} are the most")
+    most = max(one.table.nbytes for one in (fitted, *fitted.parts))
+    if most > budget:
+        raise ValueError(f"{most} bytes where {budget} are the most")
     return fitted, took
 
 

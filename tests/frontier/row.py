@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from droidloop.models.data.split import Split
     from droidloop.models.interfaces.learning import EmbeddingTable, Params
+    from droidloop.platform.arrays import IntArray
 
 DATA, USERS, DIM, EPOCHS = "ml-1m", 1000, 64, 8
 SHARES = (4, 10, 30)
+"""A budget is the dense table's bytes divided by one of these."""
 MOST_BITS = 2 * DIM
 """Of a code of signs, so that a row ends within minutes; larger budgets are not filled by them."""
-"""A budget is the dense table's bytes divided by one of these."""
 SEEDS, TUNING_SEED, TUNING_SHARE = (1, 2, 3), 11, 10
 
 
@@ -37,16 +38,28 @@ class Setting:
 
 
 @dataclass(frozen=True)
+class Part:
+    """What ships to some *users*, where not all get the same."""
+
+    users: "IntArray"
+    table: "EmbeddingTable"
+    params: "Params"
+
+
+@dataclass(frozen=True)
 class Fitted:
     """What ships, and the users' vectors beside it.
 
     Attributes:
         table: as it ships: its ``pack`` is what crosses a link.
         params: those of the table, and ``user``, (users, dim).
+        parts: what each group of users gets, of which the table is that of the largest; empty:
+            all get the same.
     """
 
     table: "EmbeddingTable"
     params: "Params"
+    parts: "tuple[Part, ...]" = ()
 
 
 @dataclass(frozen=True)

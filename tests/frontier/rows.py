@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tests.frontier import learned
+from tests.frontier import learned, sized
 
 from .row import DIM, MOST_BITS, Fitted, OutOfReachError, Row, Setting, Work
 
@@ -91,8 +91,16 @@ ROWS: Mapping[str, Row] = {
     "quotient-remainder": Row(quotient_remainder, SLOW),
     "elastic": Row(elastic, SLOW),
     "mde": Row(learned.mde, FAST),
+    "autodim": Row(sized.autodim, FAST),
+    "autoemb": Row(sized.autoemb, FAST),
+    "nis": Row(sized.nis, FAST),
+    "ciess": Row(sized.ciess, FAST),
+    "peel": Row(sized.peel, SLOW),
     "pruned": Row(pruned, FAST),
     "pep": Row(learned.pep, SLOW),
+    "sseds": Row(sized.sseds, FAST),
+    "amtl": Row(sized.amtl, FAST),
+    "optembed": Row(sized.optembed, FAST),
     "cerp": Row(learned.cerp, SLOW),
     "legcf": Row(learned.legcf, Setting(0.02, 0.0003)),
     "deep-hash": Row(learned.deep_hash, SLOW),

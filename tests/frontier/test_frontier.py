@@ -32,6 +32,8 @@ def test_what_ships_keeps_the_budget_and_is_told_by_its_own_bytes(name: str, spl
         packed = fitted.table.pack(fitted.params)
         assert fitted.table.nbytes <= budget
         assert 0 <= len(packed) - fitted.table.nbytes <= 16
+        assert all(one.table.nbytes <= budget for one in fitted.parts)
+        assert sum(len(one.users) for one in fitted.parts) in (0, split.n_users)
         assert fitted.params["user"].shape == (split.n_users, fitted.table.dim)
         told = answers(fitted, np.bincount(split.train.items, minlength=split.n_items))
         assert 0 <= told["assignment_bytes"] < fitted.table.nbytes

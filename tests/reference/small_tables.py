@@ -15,8 +15,10 @@ def signs_of(vectors: Any) -> Any:
     return np.where(vectors >= 0, 1.0, -1.0)
 
 
-def ndcg(split: "Split", user: Any, item: Any, part: Any = "test", ties: Any = 0.0) -> "FloatArray":
-    """Return NDCG@10 of each user."""
+def ndcg(
+    split: "Split", user: Any, item: Any, part: Any = "test", ties: Any = 0.0, k: int = 10
+) -> "FloatArray":
+    """Return NDCG@k of each user."""
     import numpy as np
 
     from droidloop.models.evaluation.evaluate import evaluate
@@ -24,7 +26,7 @@ def ndcg(split: "Split", user: Any, item: Any, part: Any = "test", ties: Any = 0
     def score(users: Any) -> Any:
         return (user[users] @ item.T + ties).astype(np.float32)
 
-    return evaluate(score, split, part=part).values["ndcg_at_10"]
+    return evaluate(score, split, k=k, part=part).values[f"ndcg_at_{k}"]
 
 
 def tie_breaks(n_items: int, seed: int) -> "FloatArray":

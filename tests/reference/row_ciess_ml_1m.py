@@ -3,8 +3,8 @@
 Of 1,000 users, drawn by chance and the same in all seeds; all items are ranked, test items as in
 the NCF paper. An agent searches sizes of 1 to 128 at two prices; those of the lower one are then
 brought to a mean of 32 by one factor and trained from fresh values, beside 32 numbers for every
-item. Step and weight of squares are those of whole vectors of 32 that were best on validation with seed
-11, of three.
+item. Step and weight of squares are those that were best of three for the latter, on validation
+with seed 11.
 """
 
 from tests.reference.composed import judge, plain, reached

@@ -10,7 +10,7 @@ from droidloop.devices.android.adb.transfer import free_bytes
 from droidloop.devices.android.emulator.finding import look
 from droidloop.devices.android.errors import AndroidError, ParseError
 from droidloop.devices.android.fleet.attached import AttachedDevice
-from droidloop.devices.android.fleet.attaching import ALL, Ready, Say, distinct, made_ready
+from droidloop.devices.android.fleet.attaching import ALL, Ready, Say, all_ready, distinct
 from droidloop.devices.android.parsers.adb_text import State
 from droidloop.devices.android.parsers.proc_meminfo import parse_proc_meminfo
 from droidloop.models.packages.manifest import runtime_code
@@ -44,9 +44,10 @@ def attached_targets(
         serials = list(dict.fromkeys(present if ALL in wanted else wanted))
         if not serials:
             raise UsageError("--attach: no device is there; see `droidloop devices list`")
-        targets = []
-        for serial in distinct(adb, serials, say):
-            ready = stack.enter_context(made_ready(adb, serial, bundles, say))
+        targets, every = [], distinct(adb, serials, say)
+        for serial, ready in stack.enter_context(all_ready(adb, every, bundles, say)).items():
+            if not isinstance(ready, Ready):
+                raise ready
             place = DevicePlace(AttachedDevice(ready.connection))
             installer = Installer(place, ready.runner, name)
             targets.append(Target(serial, installer, _limits(ready, latency_us)))

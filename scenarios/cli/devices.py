@@ -170,15 +170,20 @@ def calibrate(
 
     from droidloop.devices.android.adb.server import open_adb
     from droidloop.devices.android.emulator.finding import look
-    from droidloop.devices.android.fleet.attaching import Ready, made_ready
+    from droidloop.devices.android.fleet.attaching import Ready, all_ready
     from droidloop.devices.android.probing import calibrate as calibrating
+    from droidloop.devices.android.runners.registry import BundleError
     from droidloop.devices.population.profile_files import write_profile
     from droidloop.platform.errors import DeviceError
 
     def say(line: str) -> None:
         click.echo(line, err=True)
 
-    def measure(ready: Ready) -> "calibrating.Calibration | DeviceError":
+    def measure(
+        ready: Ready | DeviceError | BundleError,
+    ) -> calibrating.Calibration | DeviceError | BundleError:
+        if not isinstance(ready, Ready):
+            return ready
         serial = ready.connection.serial
         try:
             return calibrating.calibrate(ready, workloads, lambda line: say(f"{serial}: {line}"))
@@ -191,20 +196,18 @@ def calibrate(
         look(adb)
         say("preparing models (exported the first time)")
         workloads = calibrating.all_workloads()
-        ready = [
-            stack.enter_context(made_ready(adb, serial, bundles, say))
-            for serial in dict.fromkeys(serials)
-        ]
+        each = list(dict.fromkeys(serials))
+        ready = stack.enter_context(all_ready(adb, each, bundles, say))
         with ThreadPoolExecutor(len(ready), "droidloop-calibrate") as pool:
-            found = list(pool.map(measure, ready))
+            found = list(pool.map(measure, ready.values()))
     for one in found:
-        if isinstance(one, DeviceError):
+        if not isinstance(one, calibrating.Calibration):
             continue
         for line in one.lines():
             click.echo(line)
         click.echo(f"points: {one.save(out)}")
         click.echo(f"profile: {write_profile(one.profile(base), out)}")
-    if failed := [str(one) for one in found if isinstance(one, DeviceError)]:
+    if failed := [str(one) for one in found if not isinstance(one, calibrating.Calibration)]:
         raise FailedDevicesError("; ".join(failed))
 
 

@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,18 +123,18 @@ def attached(wanted: Sequence[Seat], say: Say, way: Way) -> Iterator[list[Attach
         if len(named) < len(wanted):
             there = distinct(adb, [*named, *sorted(set(there) - set(named))], say)
         setups = {seat.serial: seat.setup for seat in wanted}
-        devices = []
-        for serial, phone in seats_of(wanted, there):
+        seats, devices = dict(seats_of(wanted, there)), []
+        for serial, phone in seats.items():
             say(f"preparing {serial} as phone {phone}")
-            try:
-                ready = stack.enter_context(made_ready(adb, serial, way.bundles, say))
-            except (DeviceError, BundleError) as error:
-                if serial in named:
-                    raise
-                say(f"left out: {error}")
-            else:
+        found = stack.enter_context(all_ready(adb, list(seats), way.bundles, say))
+        for serial, ready in found.items():
+            if isinstance(ready, Ready):
                 setup = setups.get(serial, setups.get(ALL, PLAIN))
-                devices.append(_seat(ready, phone, say, setup, impose=way.impose))
+                devices.append(_seat(ready, seats[serial], say, setup, impose=way.impose))
+            elif serial in named:
+                raise ready
+            else:
+                say(f"left out: {ready}")
         if not devices:
             raise DeviceError("--attach all: no device could be made ready; see above")
         yield devices
@@ -192,6 +193,32 @@ def made_ready(adb: Adb, serial: str, bundles: Sequence[Path], say: Say) -> Iter
             yield Ready(connection, runner, bundle, abi == here)
         finally:
             _clean(runner, connection, say)
+
+
+@contextmanager
+def all_ready(
+    adb: Adb, serials: Sequence[str], bundles: Sequence[Path], say: Say
+) -> Iterator[dict[str, Ready | DeviceError | BundleError]]:
+    """Have all of *serials* ready during the block, or know why not; see ``made_ready``.
+
+    They are prepared at the same time, and cleaned so: most of either is waiting for them.
+    """
+    stacks = {serial: ExitStack() for serial in serials}
+
+    def prepare(serial: str) -> Ready | DeviceError | BundleError:
+        try:
+            return stacks[serial].enter_context(made_ready(adb, serial, bundles, say))
+        except (DeviceError, BundleError) as error:
+            return error
+
+    with ThreadPoolExecutor(max(1, len(stacks)), "droidloop-ready") as pool:
+        begun = {serial: pool.submit(prepare, serial) for serial in stacks}
+        try:
+            yield {serial: one.result() for serial, one in begun.items()}
+        finally:
+            wait(begun.values())  # what was interrupted may still be preparing
+            for ended in [pool.submit(one.close) for one in stacks.values()]:
+                ended.result()
 
 
 def _seat(ready: Ready, phone: int, say: Say, setup: Setup, *, impose: bool) -> Attachment:

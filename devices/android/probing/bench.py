@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import numpy as np
 from droidloop.devices.android.adb.adb import Adb
 from droidloop.devices.android.errors import AndroidError
 from droidloop.devices.android.fleet.attached import AttachedDevice
-from droidloop.devices.android.fleet.attaching import Ready, Say, made_ready, property_of
+from droidloop.devices.android.fleet.attaching import Ready, Say, all_ready, property_of
 from droidloop.devices.android.parsers.op_profile import Operator
 from droidloop.devices.android.runners.benchmark import BenchmarkRunner, Extra, signature_of
 from droidloop.devices.android.runners.host_runner import HostRunner
@@ -167,14 +166,10 @@ def bench_all(
     job = job_of(wish)
     host = HostRunner().run(replace(job, steps=1, cores=()))
     found: dict[str, Outcome] = {}
-    with ExitStack() as stack:
-        ready: dict[str, Ready] = {}
-        for serial in serials:
-            say(f"preparing {serial}")
-            try:
-                ready[serial] = stack.enter_context(made_ready(adb, serial, bundles, say))
-            except (DeviceError, BundleError) as error:
-                found[serial] = error
+    say(f"preparing {', '.join(serials)}")
+    with all_ready(adb, serials, bundles, say) as prepared:
+        ready = {serial: one for serial, one in prepared.items() if isinstance(one, Ready)}
+        found |= {serial: one for serial, one in prepared.items() if not isinstance(one, Ready)}
         say(f"measuring {job.steps} inferences on {', '.join(ready) or 'no device'}")
 
         def measure(serial: str) -> Outcome:

@@ -1,12 +1,16 @@
 """The bundles of this machine: built once for each ABI and recipe, then kept."""
 
 import hashlib
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from . import bundle_build, debian, registry
 from .bundle import Bundle
 from .registry import BundleError
+
+_BUILDING = threading.Lock()
+"""Devices that are prepared at the same time wait for the one bundle of their ABI."""
 
 
 def bundle_path(abi: str) -> Path:
@@ -47,6 +51,7 @@ def kept_bundle(abi: str) -> Bundle:
             f"not for {abi!r}; give one of your own (--bundle FILE)"
         )
     path = bundle_path(abi)
-    if not path.exists():
-        bundle_build.build(abi, path.parent, cache=registry.cache_folder() / "packages")
+    with _BUILDING:
+        if not path.exists():
+            bundle_build.build(abi, path.parent, cache=registry.cache_folder() / "packages")
     return Bundle.open(path)

@@ -1,6 +1,10 @@
 """Who takes which phone's place, and which addresses are looked at."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +15,15 @@ from droidloop.devices.android.emulator.finding import addresses, forget, rememb
 from droidloop.devices.android.errors import StorageFullError, UnusableStateError
 from droidloop.devices.android.fleet import attaching
 from droidloop.devices.android.fleet.attached import AttachedDevice
-from droidloop.devices.android.fleet.attaching import Seat, Way, attached, distinct, seats_of
+from droidloop.devices.android.fleet.attaching import (
+    Ready,
+    Seat,
+    Way,
+    all_ready,
+    attached,
+    distinct,
+    seats_of,
+)
 from droidloop.platform.errors import DeviceError, UsageError
 from tests.devices.android.fake_adb import FakeAdb, FakeDevice
 
@@ -159,3 +171,41 @@ def test_all_need_one_that_can_be_made_ready(
         attached([Seat("all")], lambda _: None, Way()),
     ):
         pass
+
+
+def test_devices_are_prepared_and_cleaned_at_the_same_time_and_one_that_fails_alone_is_missing(
+    adb: Adb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, ended = threading.Barrier(3, timeout=60), threading.Barrier(2, timeout=60)
+    nothing: Any = None
+
+    @contextmanager
+    def one(adb: Adb, serial: str, bundles: object, say: object) -> Iterator[Ready]:
+        begun.wait()  # none would get here if each waited for another
+        if serial == "b":
+            raise DeviceError("b: its storage is full")
+        yield Ready(nothing, nothing, nothing, True)
+        ended.wait()
+
+    monkeypatch.setattr(attaching, "made_ready", one)
+    with all_ready(adb, ["a", "b", "c"], (), print) as found:
+        assert list(found) == ["a", "b", "c"]
+        assert [isinstance(one, Ready) for one in found.values()] == [True, False, True]
+        assert str(found["b"]) == "b: its storage is full"
+    assert not ended.broken
+
+
+def test_what_was_prepared_is_cleaned_where_the_block_fails(
+    adb: Adb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, nothing = [], None
+
+    @contextmanager
+    def one(adb: Adb, serial: str, bundles: object, say: object) -> Iterator[Any]:
+        yield nothing
+        left.append(serial)
+
+    monkeypatch.setattr(attaching, "made_ready", one)
+    with pytest.raises(KeyError), all_ready(adb, ["a", "b"], (), print):
+        raise KeyError
+    assert sorted(left) == ["a", "b"]

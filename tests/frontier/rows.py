@@ -83,26 +83,26 @@ def _least(value: int, least: int, what: str) -> int:
     return value
 
 
-SLOW, FAST = Setting(0.005, 0.003), Setting(0.01, 0.003)
+SLOW, FAST, LONG = Setting(0.005, 0.003), Setting(0.01, 0.003), Setting(0.02, 0.0003)
 
 ROWS: Mapping[str, Row] = {
-    "dense": Row(dense, Setting(0.02, 0.0003)),
+    "dense": Row(dense, LONG),
     "hashed": Row(hashed, SLOW),
     "quotient-remainder": Row(quotient_remainder, SLOW),
     "elastic": Row(elastic, SLOW),
     "mde": Row(learned.mde, FAST),
     "autodim": Row(sized.autodim, FAST),
-    "autoemb": Row(sized.autoemb, FAST),
-    "nis": Row(sized.nis, FAST),
-    "ciess": Row(sized.ciess, FAST),
+    "autoemb": Row(sized.autoemb, LONG),
+    "nis": Row(sized.nis, LONG),
+    "ciess": Row(sized.ciess, LONG),
     "peel": Row(sized.peel, SLOW),
     "pruned": Row(pruned, FAST),
     "pep": Row(learned.pep, SLOW),
-    "sseds": Row(sized.sseds, FAST),
-    "amtl": Row(sized.amtl, FAST),
-    "optembed": Row(sized.optembed, FAST),
+    "sseds": Row(sized.sseds, LONG),
+    "amtl": Row(sized.amtl, LONG),
+    "optembed": Row(sized.optembed, LONG),
     "cerp": Row(learned.cerp, SLOW),
-    "legcf": Row(learned.legcf, Setting(0.02, 0.0003)),
+    "legcf": Row(learned.legcf, LONG),
     "deep-hash": Row(learned.deep_hash, SLOW),
     "od-rec": Row(learned.od_rec, FAST),
     "codes": Row(codes, SLOW),

@@ -22,7 +22,7 @@ LINES = {
         f"{_PLAY}, same mean size",
         "NDCG@5 difference",
         at_least(0.0),
-        because="one size for all ranks as well or better in these users",
+        because="the interval over 1,000 users reaches below 0",
     ),
     "ciess-size-low-price-ml-1m": Line(f"lambda {PRICES[0]}", "mean size"),
     "ciess-size-high-price-ml-1m": Line(f"lambda {PRICES[1]}", "mean size"),

@@ -75,7 +75,7 @@ def fit(row: Row, share: int, seed: int, setting: Setting | None = None) -> tupl
     begin = time.process_time()
     fitted = row.fit(Work(data(), budget, setting or row.setting, seed))
     took = time.process_time() - begin
-    most = max(one.table.nbytes for one in (fitted, *fitted.parts))
+    most = max(table.nbytes for table in (fitted.table, *(one.table for one in fitted.parts)))
     if most > budget:
         raise ValueError(f"{most} bytes where {budget} are the most")
     return fitted, took

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from droidloop.models.fitting.training import Training
     from droidloop.models.interfaces.learning import Params, Recommender
     from droidloop.models.recommenders.mf import MF
+    from droidloop.models.tables.mixed import MixedTable
     from droidloop.platform.arrays import BoolArray, FloatArray, IntArray
     from droidloop.platform.draws import Draws
 
@@ -130,11 +131,10 @@ def nis(work: Work) -> Fitted:
         warm=min(2, _within(work, 4) - 1),
         budget_bytes=work.budget_bytes,
     )
+    told = _model(work), _first(work), {"item": _counts(work)}
+    hunt = _training(work, 2 * SEARCH_EPOCHS)
     try:
-        made, _ = by_policy(
-            *(_model(work), _first(work), {"item": _counts(work)}),
-            *(_training(work, 2 * SEARCH_EPOCHS), policy, _training(work), _judge(work)),
-        )
+        made, _ = by_policy(*told, hunt, policy, _training(work), _judge(work))
     except DroidloopError as error:
         raise OutOfReachError(str(error).partition(";")[0]) from error
     return _shipped(made)
@@ -168,7 +168,7 @@ def peel(work: Work) -> Fitted:
     return Fitted(most.table, most.params, tuple(parts))
 
 
-def _one_width(work: Work, width: int) -> Any:
+def _one_width(work: Work, width: int) -> "MixedTable":
     import numpy as np
 
     from droidloop.models.tables.mixed import MixedTable
@@ -191,7 +191,8 @@ def _prefixes(lengths: "FloatArray", work: Work) -> "BoolArray":
     def there(factor: float) -> "BoolArray":
         return np.arange(DIM) < np.floor(factor * lengths + up)[:, None]
 
-    return _brought(there, lambda one: MaskedTable.of(one).nbytes, work)
+    found: BoolArray = _brought(there, lambda one: MaskedTable.of(one).nbytes, work)
+    return found
 
 
 def _brought(

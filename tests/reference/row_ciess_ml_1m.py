@@ -7,6 +7,8 @@ item. Step and weight of squares are those that were best of three for the latte
 with seed 11.
 """
 
+from typing import Any
+
 from tests.reference.composed import judge, plain, reached
 from tests.reference.movielens import ml_1m
 from tests.reference.row import Line, Values, at_least
@@ -78,5 +80,5 @@ def measure(seed: int) -> Values:
     alike = plain(split, seed, uniform, L2, EPOCHS, LR)
     found = [test(table, fitted.params), test(uniform, alike)]
     means = [float(one.mean()) for one in sizes]
-    values = (*found, found[0] - found[1], *means, means[0] - means[1], hours)
+    values: list[Any] = [*found, found[0] - found[1], *means, means[0] - means[1], hours]
     return dict(zip(LINES, values, strict=True))

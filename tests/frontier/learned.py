@@ -96,7 +96,7 @@ def _pruned(work: Work, buckets: int, books: int) -> Fitted:
     share = numbers_within(work, buckets * books) / numbers
     steps = _steps(work, SEARCH_EPOCHS)
     pruning = Pruning(buckets, share, steps, books=books, weight=0.0)
-    model, draws = _model(work), _draws(work)
+    model, draws = model_of(work), draws_of(work)
     rest: Any = {"draws": draws, "validate": _quality(work)}
     table, params = cerp(model, work.split.train, _steps(work), pruning, **rest)
     return Fitted(table, params)
@@ -116,8 +116,8 @@ def legcf(work: Work) -> Fitted:
 
     centers = largest(range(2, work.n // 2, 2), takes, work)
     setting = Assigning(centers, _steps(work, 10, batch=8192))
-    rest: Any = {"draws": _draws(work), "validate": _quality(work)}
-    return Fitted(*legcf(_model(work), work.split.train, _steps(work), setting, **rest))
+    rest: Any = {"draws": draws_of(work), "validate": _quality(work)}
+    return Fitted(*legcf(model_of(work), work.split.train, _steps(work), setting, **rest))
 
 
 def od_rec(work: Work) -> Fitted:
@@ -130,9 +130,9 @@ def od_rec(work: Work) -> Fitted:
         return TensorChainTable(work.n, DIM, rank)
 
     table = made(largest(range(2, 513, 2), lambda rank: made(rank).nbytes, work))
-    rest: Any = {"l2": work.setting.l2, "draws": _draws(work), "validate": _quality(work)}
+    rest: Any = {"l2": work.setting.l2, "draws": draws_of(work), "validate": _quality(work)}
     steps = _steps(work)
-    return Fitted(table, od_rec(_teacher(work), table, work.split.train, steps, Teaching(), **rest))
+    return Fitted(table, od_rec(teacher(work), table, work.split.train, steps, Teaching(), **rest))
 
 
 def light_rec(work: Work) -> Fitted:
@@ -140,9 +140,9 @@ def light_rec(work: Work) -> Fitted:
     from droidloop.models.fitting.light_rec import light_rec
 
     books, words = code_size(work)
-    rest: Any = {"l2": work.setting.l2, "draws": _draws(work), "validate": _quality(work)}
+    rest: Any = {"l2": work.setting.l2, "draws": draws_of(work), "validate": _quality(work)}
     rest |= {"books": books, "words": words}
-    found = light_rec(_teacher(work), work.split.train, _steps(work), **rest)
+    found = light_rec(teacher(work), work.split.train, _steps(work), **rest)
     return Fitted(*found)
 
 
@@ -153,9 +153,9 @@ def eod_rec(work: Work) -> Fitted:
     from droidloop.models.tables.joint_codes import JointCodesTable
 
     table = JointCodesTable(work.n, DIM, *code_size(work))
-    rest: Any = {"l2": work.setting.l2, "draws": _draws(work), "validate": _quality(work)}
+    rest: Any = {"l2": work.setting.l2, "draws": draws_of(work), "validate": _quality(work)}
     teaching = Teaching(contrast=0.1)
-    found = eod_rec(_teacher(work), table, work.split.train, _steps(work), teaching, **rest)
+    found = eod_rec(teacher(work), table, work.split.train, _steps(work), teaching, **rest)
     return Fitted(*found)
 
 
@@ -164,7 +164,7 @@ def hashing(work: Work) -> Fitted:
     from droidloop.models.fitting.hashing import Relaxed, collaborative_hashing
 
     table, model = _signs(work)
-    rest: Any = {"draws": _draws(work), "validate": lambda codes: _quality(work)(table, codes)}
+    rest: Any = {"draws": draws_of(work), "validate": lambda codes: _quality(work)(table, codes)}
     relaxed = Relaxed(balance=1.0, spread=1.0)
     found = collaborative_hashing(model, work.split.train, _steps(work), relaxed, **rest)
     return Fitted(table, found)
@@ -182,7 +182,7 @@ def phase(work: Work) -> Fitted:
 
     bits = largest(range(8, MOST_BITS + 1, 8), lambda one: made(one).nbytes, work)
     table, real = made(bits), DenseTable(work.n, bits)
-    rest: Any = {"draws": _draws(work), "validate": lambda params: _quality(work)(real, params)}
+    rest: Any = {"draws": draws_of(work), "validate": lambda params: _quality(work)(real, params)}
     model = MF(work.n, bits, "log", work.setting.l2)
     relaxed = Relaxed(length=0.1)
     _, found = preference_preserving(model, work.split.train, _steps(work), relaxed, **rest)
@@ -195,7 +195,7 @@ def hash_gnn(work: Work) -> Fitted:
     from droidloop.models.fitting.hash_gnn import Hashing, hash_gnn
 
     table, _ = _signs(work)
-    rest: Any = {"draws": _draws(work), "validate": lambda codes: _quality(work)(table, codes)}
+    rest: Any = {"draws": draws_of(work), "validate": lambda codes: _quality(work)(table, codes)}
     steps = _steps(work, 20, batch=8192, negatives=2)
     found = hash_gnn(work.split.train, work.n, steps, Hashing(table.dim), **rest)
     return Fitted(table, found)
@@ -232,7 +232,7 @@ def code_size(work: Work) -> tuple[int, int]:
     return books, words
 
 
-def _teacher(work: Work) -> "Params":
+def teacher(work: Work) -> "Params":
     """Return the vectors of users and items of matrix factorisation on whole vectors."""
     from dataclasses import replace
 
@@ -241,20 +241,27 @@ def _teacher(work: Work) -> "Params":
     return replace(work, setting=TEACHER).trained(DenseTable(work.n, DIM)).params
 
 
+def within(work: Work, epochs: int) -> int:
+    """Return as many of *epochs* as a fit of fewer than ``EPOCHS`` has."""
+    return min(epochs, max(1, epochs * work.epochs // EPOCHS))
+
+
 def _steps(work: Work, epochs: int | None = None, *, batch: int = 2048, negatives: int = 4) -> Any:
     from droidloop.models.fitting.fit import Hyperparameters
 
-    most = work.epochs if epochs is None else min(epochs, max(1, epochs * work.epochs // EPOCHS))
+    most = work.epochs if epochs is None else within(work, epochs)
     return Hyperparameters(epochs=most, lr=work.setting.lr, batch=batch, negatives=negatives)
 
 
-def _model(work: Work) -> "MF":
+def model_of(work: Work, dim: int = DIM) -> "MF":
+    """Return matrix factorisation on whole vectors of *dim* numbers."""
     from droidloop.models.recommenders.mf import MF
 
-    return MF(work.n, DIM, "log", work.setting.l2)
+    return MF(work.n, dim, "log", work.setting.l2)
 
 
-def _draws(work: Work) -> "Draws":
+def draws_of(work: Work) -> "Draws":
+    """Return the chance of a row."""
     from droidloop.platform.draws import Draws
 
     return Draws(work.seed, "frontier")

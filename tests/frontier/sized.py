@@ -2,23 +2,21 @@
 
 What a search finds is brought to the budget by one factor for all sizes, where it has no budget of
 its own; a vector of which less than one number is left is left out. What searches need beside the
-setting of a row (lengths of the search, prices) is that of their rows in docs/references.md.
+setting of a row (how long they go on, prices) is ours and was not tried on validation.
 """
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .learned import SEARCH_EPOCHS, TEACHER, largest
+from .learned import SEARCH_EPOCHS, draws_of, largest, model_of, teacher, within
 from .row import DIM, Fitted, OutOfReachError, Part, Work
 
 if TYPE_CHECKING:
     from droidloop.models.fitting.torch_descent import Feed
     from droidloop.models.fitting.training import Training
     from droidloop.models.interfaces.learning import Params, Recommender
-    from droidloop.models.recommenders.mf import MF
     from droidloop.models.tables.mixed import MixedTable
     from droidloop.platform.arrays import BoolArray, FloatArray, IntArray
-    from droidloop.platform.draws import Draws
 
 WIDTHS = (1, 2, 4, 8, 16, 32, 64)
 """Of the candidates of AutoDim, those that fit, and AutoEmb."""
@@ -35,8 +33,8 @@ def sseds(work: Work) -> Fitted:
         return _one_width(work, width).nbytes
 
     share = largest(range(1, DIM), takes, work) / DIM
-    model, first, training = _model(work), _first(work), _training(work)
-    trained = _trained(work)
+    model, first, training = model_of(work), _first(work), _training(work)
+    trained = teacher(work)
     return _shipped(single_shot(model, first, trained, ["item"], share, training, _judge(work)))
 
 
@@ -47,7 +45,7 @@ def amtl(work: Work) -> Fitted:
     from droidloop.models.fitting.amtl import amtl as adaptive
     from droidloop.models.fitting.retrain import retrain
 
-    model, trained, search = _model(work), _trained(work), _training(work, SEARCH_EPOCHS)
+    model, trained, search = model_of(work), teacher(work), _training(work, SEARCH_EPOCHS)
     _, lengths = adaptive(model, trained, {"item": _counts(work)}, search, AMTL_PRICE)
     there = _prefixes(np.asarray(lengths["item"], np.float64), work)
     return _shipped(retrain(model, trained, {"item": there}, _training(work), _judge(work)))
@@ -61,9 +59,9 @@ def ciess(work: Work) -> Fitted:
     from droidloop.models.fitting.retrain import retrain
     from tests.reference.composed import reached
 
-    most = _within(work, 4)
+    most = within(work, 4)
     episodes = Episodes(CIESS_PRICE, episodes=most, steps=4, warm=min(2, most))
-    model, first = _model(work), _first(work)
+    model, first = model_of(work), _first(work)
     told = {"item": _counts(work)}, _training(work), reached(work.split), episodes
     found = search(model, first, *told)
     there = _prefixes(np.asarray(found.sizes["item"], np.float64), work)
@@ -75,7 +73,7 @@ def optembed(work: Work) -> Fitted:
     from droidloop.models.fitting.optembed import optembed as pruned_rows
 
     made, _ = pruned_rows(
-        *(_model(work), _first(work), ["item"]),
+        *(model_of(work), _first(work), ["item"]),
         *(_training(work, SEARCH_EPOCHS), _training(work), _judge(work)),
         price=OPTEMBED_PRICE,
         budget_bytes=work.budget_bytes,
@@ -94,7 +92,7 @@ def autodim(work: Work) -> Fitted:
     if widest < 1:
         raise OutOfReachError("a number for every item takes more")
     hunt = _hunt(work, (*(one for one in WIDTHS if one < widest), widest))
-    model, first = _model(work, widest), _first(work, widest)
+    model, first = model_of(work, widest), _first(work, widest)
     sizes = {"item": find_sizes(model, first, hunt, {"item": None}).chosen["item"]}
     return _shipped(train_sized(model, first, sizes, _training(work), _judge(work)))
 
@@ -108,7 +106,7 @@ def autoemb(work: Work) -> Fitted:
     from droidloop.models.tables.mixed import MixedTable
 
     hunt = _hunt(work, WIDTHS)
-    found = find_sizes(_model(work), _first(work), hunt, {"item": _counts(work)})
+    found = find_sizes(model_of(work), _first(work), hunt, {"item": _counts(work)})
     expected = found.expected["item"]
 
     def of(factor: float) -> "IntArray":
@@ -116,7 +114,7 @@ def autoemb(work: Work) -> Fitted:
         return np.asarray(WIDTHS)[places - 1]
 
     sizes = {"item": _brought(of, lambda one: MixedTable.sized(one, DIM).nbytes, work)}
-    return _shipped(train_sized(_model(work), _first(work), sizes, _training(work), _judge(work)))
+    return _shipped(train_sized(model_of(work), _first(work), sizes, _training(work), _judge(work)))
 
 
 def nis(work: Work) -> Fitted:
@@ -128,10 +126,10 @@ def nis(work: Work) -> Fitted:
     columns = (1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
     policy = Policy(
         *(_held(work), (0.1, 0.25, 0.5, 0.75, 1.0), columns, NIS_PRICE),
-        warm=min(2, _within(work, 4) - 1),
+        warm=min(2, within(work, 4) - 1),
         budget_bytes=work.budget_bytes,
     )
-    told = _model(work), _first(work), {"item": _counts(work)}
+    told = model_of(work), _first(work), {"item": _counts(work)}
     hunt = _training(work, 2 * SEARCH_EPOCHS)
     try:
         made, _ = by_policy(*told, hunt, policy, _training(work), _judge(work))
@@ -152,9 +150,9 @@ def peel(work: Work) -> Fitted:
 
     table = ElasticTable(work.n, DIM, BLOCKS)
     everybody = work.trained(table).params
-    chosen = Hyperparameters(_within(work, SEARCH_EPOCHS), work.setting.lr, BATCH, NEGATIVES)
+    chosen = Hyperparameters(within(work, SEARCH_EPOCHS), work.setting.lr, BATCH, NEGATIVES)
     model = MF(work.n, DIM, "log", work.setting.l2, table=table)
-    told = work.split.train, GROUPS, chosen, _draws(work)
+    told = work.split.train, GROUPS, chosen, draws_of(work)
     found = by_groups(model, everybody, *told, price=PEEL_PRICE)
     parts = []
     for number, mine in enumerate(found.tables):
@@ -215,48 +213,20 @@ def _shipped(fitted: Any) -> Fitted:
     return Fitted(table, fitted.params)
 
 
-def _model(work: Work, dim: int = DIM) -> "MF":
-    from droidloop.models.recommenders.mf import MF
-
-    return MF(work.n, dim, "log", work.setting.l2)
-
-
-def _draws(work: Work) -> "Draws":
-    from droidloop.platform.draws import Draws
-
-    return Draws(work.seed, "frontier")
-
-
 def _first(work: Work, dim: int = DIM) -> "Params":
     from droidloop.models.interfaces.learning import init_all
 
-    return init_all(_model(work, dim), _draws(work).child("init"), work.split.n_users)
-
-
-def _trained(work: Work) -> "Params":
-    """Return whole vectors, trained as those of other rows that start from some."""
-    from dataclasses import replace
-
-    from droidloop.models.tables.dense import DenseTable
-
-    return replace(work, setting=TEACHER).trained(DenseTable(work.n, DIM)).params
-
-
-def _within(work: Work, epochs: int) -> int:
-    """Return as many of *epochs* as a fit of fewer has."""
-    from .row import EPOCHS
-
-    return max(1, epochs * work.epochs // EPOCHS) if work.epochs < EPOCHS else epochs
+    return init_all(model_of(work, dim), draws_of(work).child("init"), work.split.n_users)
 
 
 def _training(work: Work, epochs: int | None = None) -> "Training":
     from droidloop.models.fitting.torch_descent import implicit
     from droidloop.models.fitting.training import Training
 
-    draws = _draws(work)
+    draws = draws_of(work)
     feed = implicit(work.split.train, BATCH, NEGATIVES, work.n, draws)
     return Training(
-        feed, draws, work.epochs if epochs is None else _within(work, epochs), work.setting.lr
+        feed, draws, work.epochs if epochs is None else within(work, epochs), work.setting.lr
     )
 
 
@@ -275,7 +245,7 @@ def _held(work: Work) -> "Feed":
     from droidloop.models.data.samples import Samples
     from droidloop.models.fitting.torch_descent import labelled
 
-    valid, draws = work.split.valid, _draws(work).child("held")
+    valid, draws = work.split.valid, draws_of(work).child("held")
     users = np.repeat(np.arange(valid.n_users), valid.counts)
     known = behind(work.split.train, valid)
     drawn = draw_negatives(

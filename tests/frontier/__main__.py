@@ -3,8 +3,9 @@
 Each row fits its table to three budgets with three seeds and prints a JSON line a budget: what
 ships (bytes), memory, latency and energy of a list through LiteRT, seconds of fitting, NDCG@10 over
 all items with its 95 % interval over users and seeds, and by how much that exceeds dense vectors of
-the same budget. Without ROW all rows run, as many at once as there are processors; lines go to
-runs/frontier.jsonl and a table to stdout.
+the same budget. Without ROW all rows run, as many at once as there are processors; what they ship
+is measured when all are fitted, so that nothing else runs then. Lines go to runs/frontier.jsonl and
+a table to stdout.
 
     python -m tests.frontier --tune ROW     tries the row's settings on validation, seed 11
 """
@@ -25,6 +26,7 @@ import numpy as np
 
 from droidloop.platform.arrays import FloatArray
 from tests.frontier.answers import answers
+from tests.frontier.measuring import measure_again
 from tests.frontier.row import (
     DATA,
     SEEDS,
@@ -81,8 +83,8 @@ def fit(row: Row, share: int, seed: int, setting: Setting | None = None) -> tupl
     return fitted, took
 
 
-def lines_of(name: str) -> Iterator[dict[str, Any]]:
-    """Yield the line of each budget of row *name*."""
+def lines_of(name: str, *, measure: bool = True) -> Iterator[dict[str, Any]]:
+    """Yield the line of each budget of row *name*; what it takes is in it if *measure*."""
     from tests.frontier.measuring import exported, measured
 
     for share in SHARES:
@@ -102,11 +104,11 @@ def lines_of(name: str) -> Iterator[dict[str, Any]]:
         dense = values if name == DENSE else [_dense(share, seed) for seed in SEEDS]
         mean, *interval = pooled([one.tolist() for one in values])
         over = pooled([(a - b).tolist() for a, b in zip(values, dense, strict=True)])
-        table = fits[0][0].table
+        table, path = fits[0][0].table, exported(fits[0][0], name, share)
         yield {
             **about,
             "bytes": table.nbytes,
-            **measured(exported(fits[0][0], name, share)),
+            **(measured(path) if measure else {}),
             **answers(fits[0][0], np.bincount(data().train.items, minlength=data().n_items)),
             "fit_s": round(float(np.mean([took for _, took in fits])), 1),
             "metric": "NDCG@10 of all items",
@@ -163,7 +165,8 @@ def run_all(names: Sequence[str]) -> list[dict[str, Any]]:
             lines[jobs[job]] = job.result()
             out.writelines(f"{json.dumps(line)}\n" for line in job.result())
             out.flush()
-    return [line for name in names for line in lines[name]]
+    OUT.write_text("".join(f"{json.dumps(one)}\n" for name in names for one in lines[name]))
+    return measure_again(OUT)
 
 
 def show(lines: Sequence[dict[str, Any]]) -> None:
@@ -199,7 +202,7 @@ def main() -> None:
     elif options.row is None:
         show(run_all(list(ROWS)))
     else:
-        for line in lines_of(options.row):
+        for line in lines_of(options.row, measure=options.processor is None):
             print(json.dumps(line), flush=True)
 
 

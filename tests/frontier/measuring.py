@@ -76,16 +76,17 @@ def _there(path: Path, serial: str) -> dict[str, Any]:
     }
 
 
-def main(lines: str) -> None:
-    """Measure what the rows of the file *lines* have kept once more."""
-    told = [json.loads(line) for line in Path(lines).read_text().splitlines()]
+def measure_again(lines: Path) -> list[dict[str, Any]]:
+    """Measure what the rows of the file *lines* have kept, one after the other; return them."""
+    told: list[dict[str, Any]] = [json.loads(line) for line in lines.read_text().splitlines()]
     for one in told:
         path = FOLDER / f"{one['name']}-{one['budget'].partition('/')[2]}.tflite"
         if "value" in one:
             one |= measured(path)
             print(json.dumps(one), file=sys.stderr, flush=True)
-    Path(lines).write_text("".join(f"{json.dumps(one)}\n" for one in told))
+    lines.write_text("".join(f"{json.dumps(one)}\n" for one in told))
+    return told
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    measure_again(Path(sys.argv[1]))

@@ -63,6 +63,7 @@ _DEVICES = (
     Column("took_part", np.bool_, "it had learned when the best version was made", 2, False),
     Column("user", str, "its user's name in the data that were read; empty: made up", 2, ""),
     Column("events", np.int32, "that it learns from; of who was forgotten: 0", 3),
+    Column("given_up_us", np.int64, "when it was gone for good, its battery empty; 0: never", 4),
 )
 
 _MEASURES = (

@@ -35,3 +35,5 @@ def follow(population: Population, row: np.void) -> None:
     died = not state["dead"] and row["battery_uj"] == 0 and row["finish_us"] > row["start_us"]
     state["deaths"] += died
     state["dead"] = state["dead"] or died
+    if died and state["deaths"] == population.traits["last_death"][phone]:
+        state["given_up_us"] = row["finish_us"]

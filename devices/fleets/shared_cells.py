@@ -14,6 +14,7 @@ from droidloop.devices.phone.cells import fair_shares
 from droidloop.devices.phone.link import link_at
 from droidloop.devices.phone.needs import needs_unmetered, transfer_interrupted_at
 from droidloop.devices.phone.play import end_download, end_upload
+from droidloop.devices.phone.presence import leaves_us
 from droidloop.devices.phone.transfer import connect, cut_at, rate_of, rest, window_of
 from droidloop.devices.population.population import Population
 from droidloop.network.radio import CELLULAR, NO_RADIO, active_uw
@@ -140,7 +141,7 @@ class SharedLinks:
 
     def _transfer(self, batch: Batch, row: Any, k: int, up: bool) -> Process:
         phone, nbytes = int(row["phone"]), int(row["up_bytes" if up else "down_bytes"])
-        limit_us = int(min(row["deadline_us"], self._world.traits["leave_us"][phone]))
+        limit_us = min(int(row["deadline_us"]), leaves_us(self._world, phone))
         moved, outcome = yield from self._play(batch, k, phone, nbytes, limit_us, up)
         self._link(phone, up).demand(phone, 0)
         return _end(batch, k, up, moved, outcome)

@@ -4,7 +4,7 @@ Energy is the difference of integer integrals, so any interval may be cut anywhe
 add up to the whole. While a charger is plugged in it feeds the phone first (its own life, then
 tail, promotion, radio, computation) and fills the battery with the rest: what is accepted counts,
 not what is offered. A drain ends at empty; an empty phone is off until a charger has brought it to
-its boot level.
+its boot level, or, after its last death, gone for good.
 """
 
 from typing import Any
@@ -179,6 +179,8 @@ def advance(
             cpu_uw,
             charger_uw,
         )
+        if state.dead and state.deaths == traits.last_death:
+            state.given_up_us = reached_us
         if state.dead and working:
             return reached_us
     return end_us

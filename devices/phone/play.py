@@ -15,7 +15,7 @@ from .battery import advance
 from .charging import charger_at
 from .faults import Ill, fault_at
 from .needs import hindered_at, interrupted_at
-from .presence import GONE, IN_USE, OFF, presence_at
+from .presence import GONE, IN_USE, OFF, leaves_us, presence_at
 from .thermal import computing_ends, heat_up
 from .transfer import DONE, LATE, LOST_DEAD, LOST_LEFT, cut_at, limit_at, transfer
 from .world import World
@@ -97,7 +97,7 @@ def _revival_us(world: World, phone: int) -> int:
 @law
 def _give_up(world: World, row: Any, limit_us: int) -> None:
     """End a job at its limit while its phone is busy with another, which hears nothing of it."""
-    row.outcome = LOST_LEFT if limit_us >= world.traits[row.phone].leave_us else LATE
+    row.outcome = LOST_LEFT if limit_us >= leaves_us(world, row.phone) else LATE
     row.start_us = row.finish_us = max(limit_us, row.plan_us)
     row.battery_uj = row.cell_end_us = row.wifi_end_us = -1
 
@@ -116,7 +116,7 @@ def begin(world: World, row: Any) -> bool:
         hindrance, until_us = hindered_at(world, row, state.t_us)
         if state.dead:
             hindrance, until_us = LOST_DEAD, _revival_us(world, row.phone)
-        if state.t_us >= limit_us or state.t_us >= world.traits[row.phone].leave_us:
+        if state.t_us >= limit_us or state.t_us >= leaves_us(world, row.phone):
             _finish(world, row, cut_at(world, row, hindrance if hindrance else LATE))
             return False
         if hindrance == 0:

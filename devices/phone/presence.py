@@ -33,6 +33,13 @@ _USE_SHARE = np.array(
 
 
 @law
+def leaves_us(world: World, phone: int) -> int:
+    """Return when *phone* goes, as far as is known: as its stay ends, or at its last death."""
+    leave_us, given_up_us = world.traits[phone].leave_us, world.state[phone].given_up_us
+    return min(leave_us, given_up_us) if given_up_us > 0 else leave_us
+
+
+@law
 def asleep_at(world: World, phone: int, t_us: int) -> tuple[bool, int]:
     """Return whether the owner sleeps at *t_us*, and until when at least."""
     traits = world.traits[phone]
@@ -72,12 +79,13 @@ def _usual_presence(world: World, phone: int, t_us: int) -> tuple[int, int]:
     traits = world.traits[phone]
     if t_us < traits.join_us:
         return GONE, traits.join_us
-    if t_us >= traits.leave_us:
+    leave_us = leaves_us(world, phone)
+    if t_us >= leave_us:
         return GONE, 2**62
     if traits.ideal:
-        return IDLE, traits.leave_us
+        return IDLE, leave_us
     asleep, wake_us = asleep_at(world, phone, t_us)
-    until_us = min(wake_us, traits.leave_us)
+    until_us = min(wake_us, leave_us)
     if asleep:
         return OFF if traits.off_at_night else IDLE, until_us
     hour = (t_us + traits.zone_us + traits.use_shift_us) // HOUR_US

@@ -13,7 +13,7 @@ from .battery import advance
 from .faults import early_us
 from .link import link_at
 from .needs import needs_direct, needs_unmetered, transfer_interrupted_at
-from .presence import OFF, presence_at
+from .presence import OFF, leaves_us, presence_at
 from .world import World
 
 DONE = int(Outcome.DONE)
@@ -27,13 +27,13 @@ _LOST_COVERAGE = int(Outcome.LOST_COVERAGE)
 def limit_at(world: World, row: Any) -> int:
     """Return the time at which a job ends whatever its phone does."""
     deadline_us = row.deadline_us - early_us(world, row.phone, row.plan_us)
-    return int(min(deadline_us, world.traits[row.phone].leave_us))
+    return int(min(deadline_us, leaves_us(world, row.phone)))
 
 
 @law
 def cut_at(world: World, row: Any, otherwise: int) -> int:
     """Return why a job ends at its limit: its phone left, or else *otherwise*."""
-    left = world.state[row.phone].t_us >= world.traits[row.phone].leave_us
+    left = world.state[row.phone].t_us >= leaves_us(world, row.phone)
     return LOST_LEFT if left else otherwise
 
 

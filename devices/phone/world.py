@@ -52,6 +52,7 @@ TRAITS_DTYPE = np.dtype(
         ("home_us", np.int64),
         ("join_us", np.int64),
         ("leave_us", np.int64),
+        ("last_death", np.int64),  # number of that after which the phone is gone; 0: none is
         ("rate_series", np.int32),  # recorded cellular rate, or -1
         ("up_series", np.int32),  # recorded uplink rate, or -1: in proportion to the downlink
         ("charge_series", np.int32),  # recorded charging windows, or -1
@@ -83,6 +84,7 @@ STATE_DTYPE = np.dtype(
         ("heat_us", np.int64),  # of computing, at heat_at_us, not yet cooled down from
         ("heat_at_us", np.int64),
         ("deaths", np.int32),
+        ("given_up_us", np.int64),  # when the last death was, and the phone gone; 0: not yet
         ("version", np.int32),  # of the installed model; -1: none
         ("dead", np.bool_),
     ]

@@ -24,7 +24,7 @@ from .faulty import FaultSpec, Plan, plan_of
 from .profiles import GIB, PROFILES, Profile
 from .radios import BY_PHONE, RATES, RadioTable, quality_rows, radio_table, technology
 from .radios import MBIT as MBIT
-from .stays import STAY_DTYPE, ChurnSpec, Stays, first_of, stays_of
+from .stays import STAY_DTYPE, ChurnSpec, Stays, first_of, last_deaths, stays_of
 
 REGIONS = {
     "urban": Region(covered_share=0.985, gap_s=45.0, fade_share=0.01),
@@ -117,10 +117,12 @@ def build(spec: PopulationSpec, draws: Draws) -> Population:
     )
     radios = table.names
     faults = plan_of(spec.faults, draws.child("faults"))
+    deaths = last_deaths(spec.churn.empty_share, spec.phones, draws.child("last death"))
 
     def of_class(profile: IntArray | int) -> tuple[Table, Table]:
         traits = _traits(spec, table, phones, draws, profile)
         traits["faults"] = faults.masks(regions, traits["region"])
+        traits["last_death"] = deaths
         return traits, _initial_state(traits, phones, draws.child("battery"))
 
     stays = stays_of(spec.churn, spec.phones, spec.profiles, draws.child("habit"))

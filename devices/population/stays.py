@@ -88,6 +88,7 @@ class ChurnSpec:
         replaced_share: of those that come back, who do so with a phone of another class.
         notice_us: how long before a phone says that it will go.
         file: stays of some phones, instead of those from rates.
+        empty_share: of deaths of a battery, those after which the phone is gone for good.
         departures: what happens besides.
         leaving: in which hours of a day phones go.
         coming: in which they come, and come back.
@@ -102,6 +103,7 @@ class ChurnSpec:
     replaced_share: float = 0.0
     notice_us: int = HOUR_US
     file: Path | None = None
+    empty_share: float = 0.0
     departures: tuple[Departure, ...] = field(default=())
     leaving: DayRates = field(default_factory=DayRates)
     coming: DayRates = field(default_factory=DayRates)
@@ -127,6 +129,20 @@ def stays_of(spec: ChurnSpec, phones: int, profiles: dict[str, float], draws: Dr
     earliest = np.maximum(stays["leave_us"] - spec.notice_us, stays["join_us"])
     stays["told_us"][told] = earliest[told]
     return stays[np.lexsort((stays["join_us"], stays["phone"]))]
+
+
+def last_deaths(share: float, phones: int, draws: Draws) -> IntArray:
+    """Return after which death of its battery each of *phones* is gone for good; 0: after none.
+
+    Each death is the last one by the chance *share*, so the number follows a geometric law.
+    """
+    if not share:
+        return np.zeros(phones, np.int64)
+    chance = draws.uniform(np.arange(phones), 0)
+    with np.errstate(divide="ignore"):  # of a share of 1, the first death is
+        number = 1 + np.floor(np.log1p(-chance) / np.log1p(-share))
+    most = np.iinfo(np.int32).max
+    return np.where(number < most, number, 0).astype(np.int64)
 
 
 def first_of(stays: Stays) -> IntArray:

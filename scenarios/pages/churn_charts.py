@@ -4,28 +4,31 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.jobs import Kind
 from droidloop.platform.ledger import Rows, texts
 from droidloop.platform.units import HOUR_US, joules
+from droidloop.scenarios.reports.churn_facts import LEFT_EMPTY
 
 from .chart import Axis, Chart, Row, lines
 
 
-def churn_charts(events: Rows, jobs: Rows) -> Iterator[Chart]:
+def churn_charts(events: Rows, jobs: Rows, devices: Rows) -> Iterator[Chart]:
     """Yield how many phones had come, gone or said something by which hour, and unlearning."""
     churn = events[events["kind"] == b"churn"]
-    if len(churn):
-        yield _comings(churn)
+    empty_us = devices["given_up_us"][devices["given_up_us"] > 0]
+    names = np.array([*texts(churn["name"]), *[LEFT_EMPTY] * len(empty_us)])
+    if len(names):
+        yield _comings(names, np.concatenate([churn["t_us"], empty_us]))
     work = jobs[jobs["kind"] == Kind.UNLEARN]
     if len(work):
         yield _unlearning(work)
 
 
-def _comings(churn: Rows) -> Chart:
-    names = np.array(texts(churn["name"]))
+def _comings(names: Array, t_us: IntArray) -> Chart:
     rows: list[Row] = []
     for name in np.unique(names).tolist():
-        times, counts = np.unique(churn["t_us"][names == name], return_counts=True)
+        times, counts = np.unique(t_us[names == name], return_counts=True)
         so_far = np.cumsum(counts).tolist()
         rows += [
             {"what": name, "hours": t_us / HOUR_US, "phones": many}

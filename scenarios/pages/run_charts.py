@@ -56,7 +56,7 @@ def charts_of(run: RunDirectory) -> Iterator[Chart]:
     delivered = done[done["kind"] == Kind.DELIVER]
     if len(delivered):
         yield versions_chart(delivered, len(devices))
-    yield from churn_charts(events, jobs)
+    yield from churn_charts(events, jobs, devices)
 
 
 def edges_us(end_us: int) -> IntArray:

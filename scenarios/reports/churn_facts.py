@@ -9,11 +9,17 @@ from droidloop.platform.jobs import Kind
 from droidloop.platform.ledger import Rows, texts
 from droidloop.platform.units import HOUR_US, joules
 
+LEFT_EMPTY = "left-empty"
 
-def comings_and_goings(events: Rows) -> dict[str, int] | None:
-    """Return how often phones came, went or said something, by name; None: nobody ever did."""
-    names = texts(events["name"][events["kind"] == b"churn"])
-    return dict(sorted(Counter(names).items())) or None
+
+def comings_and_goings(events: Rows, devices: Rows) -> dict[str, int] | None:
+    """Return how often phones came, went or said something, by name; None: nobody ever did.
+
+    Who was gone when its battery ran empty had said nothing, so that *devices* alone have it.
+    """
+    names = Counter(texts(events["name"][events["kind"] == b"churn"]))
+    names[LEFT_EMPTY] = int(np.count_nonzero(devices["given_up_us"]))
+    return dict(sorted((+names).items())) or None
 
 
 def unlearned(kind: str, events: Rows, jobs: Rows) -> dict[str, Any] | None:

@@ -101,7 +101,7 @@ def _summary(run: RunDirectory) -> dict[str, Any]:
     end_us = int(devices["t_us"].max()) if len(devices) else 0
     if (faults := faults_of(events, end_us)) is not None:
         answer["faults"] = faults
-    if (churn := comings_and_goings(events)) is not None:
+    if (churn := comings_and_goings(events, devices)) is not None:
         answer["churn"] = churn
     how = manifest["scenario"].get("unlearning", {}).get("kind", "none")  # older runs have none
     if (forgotten := unlearned(how, events, tables.jobs)) is not None:

@@ -86,7 +86,10 @@ class Churn(Stateful):
         """Go on as *tree* says, with phones as they are by then; see ``Stateful``."""
         super().restore(tree)
         past = self._events[: self._next]
-        self._begin(past["stay"][past["what"] == What.CAME])
+        stays = past["stay"][past["what"] == What.CAME]
+        given_up_us = self._population.state["given_up_us"][self._stays["phone"][stays]]
+        begun = (given_up_us == 0) | (self._stays["join_us"][stays] <= given_up_us)
+        self._begin(stays[begun])
 
     def _happen(self, what: What, stays: IntArray, now_us: int) -> None:
         phones, going = self._stays["phone"][stays], self._stays["going"][stays]
@@ -100,11 +103,14 @@ class Churn(Stateful):
             self._arrive(stays, now_us)
 
     def _arrive(self, stays: IntArray, now_us: int) -> None:
+        """Have *stays* begin, but of those who were gone for good when their battery ran empty."""
+        phones = self._stays["phone"][stays]
+        settle_some(self._population.world, phones, now_us)
+        stays = stays[self._population.state["given_up_us"][phones] == 0]
         phones, profile = self._stays["phone"][stays], self._stays["profile"][stays]
         again = stays > 0
         again[again] = self._stays["phone"][stays[again] - 1] == phones[again]
         replaced = again & (profile >= 0)
-        settle_some(self._population.world, phones, now_us)
         self._replace(phones[replaced], profile[replaced])
         self._begin(stays)
         self._roster.gone[phones] = False

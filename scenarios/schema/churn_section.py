@@ -92,6 +92,9 @@ class ChurnSection(Section):
     replaced_share: Share = 0.0
     """Of those that come back, who do so with another phone: of a class that is drawn, with a new
     battery and without the model; what their owner had stays."""
+    empty_share: Share = 0.0
+    """Of the times that a battery runs empty, after which the phone is gone for good, without a
+    word: it never comes back."""
     leaving_by_hour: list[NotNegative] = Field(default_factory=list)
     """In which hours of a day phones go: 24 weights, from that in which the run begins; all alike
     if not given."""
@@ -132,7 +135,7 @@ class ChurnSection(Section):
     def spec(self) -> ChurnSpec:
         """What stays are made of."""
         same = ("arrivals_days", "lifetime_days", "announced_share", "forget_share")
-        back = ("return_share", "absence_days", "replaced_share")
+        back = ("return_share", "absence_days", "replaced_share", "empty_share")
         return ChurnSpec(
             **{name: getattr(self, name) for name in (*same, *back)},
             notice_us=round(self.notice_h * HOUR_US),

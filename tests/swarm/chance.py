@@ -158,6 +158,7 @@ def _churn(chance: Chance, phones: int) -> Content:
         "announced_share": chance.of([0.0, 0.3]),
         "forget_share": chance.of([0.0, 0.2]),
         "replaced_share": chance.of([0.0, 0.5]),
+        "empty_share": chance.of([0.0, 0.5, 1.0]),
     }
     return rates | {"events": events}
 

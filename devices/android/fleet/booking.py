@@ -13,6 +13,7 @@ import numpy as np
 from droidloop.devices.fleets.model_job import ModelJob, Ran, Result
 from droidloop.devices.phone.battery import advance
 from droidloop.devices.phone.play import play_cohort
+from droidloop.devices.phone.presence import leaves_us
 from droidloop.devices.population.population import Population
 from droidloop.platform.jobs import ENERGY_PARTS, Outcome
 from droidloop.platform.tables import TABLES
@@ -64,11 +65,11 @@ def spans_of(ran: Ran, start_us: int, *, uploads: bool) -> Spans:
 
 def limit_of(population: Population, row: np.void) -> int:
     """Return when the job ends whatever its device does: its deadline, or its phone leaves."""
-    return min(int(row["deadline_us"]), int(population.traits["leave_us"][row["phone"]]))
+    return min(int(row["deadline_us"]), leaves_us(population.world, int(row["phone"])))
 
 
 def _cut(population: Population, row: np.void, t_us: int) -> Outcome:
-    left = t_us >= population.traits["leave_us"][row["phone"]]
+    left = t_us >= leaves_us(population.world, int(row["phone"]))
     return Outcome.LOST_LEFT if left else Outcome.LATE
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from droidloop.devices.phone.battery import advance, settle
 from droidloop.devices.phone.play import play_cohort
-from droidloop.devices.phone.presence import presence_at
+from droidloop.devices.phone.presence import GONE, leaves_us, presence_at
 from droidloop.devices.phone.world import World
 from droidloop.devices.population.population import Population
 from droidloop.network.trace import Series
@@ -257,6 +257,25 @@ def test_a_phone_that_is_switched_off_at_night_draws_nothing_and_still_charges()
     advance(world, 0, 100 * SECOND_US, 0, 0, 0, False)
     assert state["own_uj"] == 0
     assert state["battery_uj"] == 10**9 + 500_000_000
+
+
+def test_after_its_last_death_a_phone_is_gone_for_good_whatever_charger_there_is() -> None:
+    plugged = Series(np.array([0, 10 * HOUR_US]), np.array([0, 1]), DAY_US)
+    world = idle_phone(plugged, last_death=2)
+    state = world.state[0]
+    state["battery_uj"] = 300_001 * 3600
+    settle(world, 11 * HOUR_US)
+    assert (state["deaths"], state["dead"], state["given_up_us"]) == (1, False, 0)
+    settle(world, DAY_US)
+    state["battery_uj"] = 1  # dies again as soon as the charger is gone
+    settle(world, DAY_US + HOUR_US)
+    second_us = int(state["given_up_us"])
+    assert state["deaths"] == 2
+    assert leaves_us(world, 0) == second_us
+    assert presence_at(world, 0, second_us) == (GONE, 2**62)
+    accepted = int(state["accepted_uj"])
+    settle(world, 5 * DAY_US)
+    assert (state["deaths"], state["dead"], state["accepted_uj"]) == (2, True, accepted)
 
 
 def test_asking_about_the_past_changes_nothing() -> None:

@@ -13,6 +13,7 @@ from droidloop.devices.population.stays import (
     Going,
     Stays,
     first_of,
+    last_deaths,
     stays_of,
 )
 from droidloop.platform.draws import Draws
@@ -171,6 +172,16 @@ def test_phones_go_and_come_in_the_hours_that_have_a_weight() -> None:
     assert lived == pytest.approx(2.0, abs=0.3), "rates by hour leave the mean of a stay as it is"
     same = stays["phone"][1:] == stays["phone"][:-1]
     assert (stays["join_us"][1:][same] > stays["leave_us"][:-1][same]).all()
+
+
+def test_each_death_is_the_last_one_by_the_same_chance() -> None:
+    last = last_deaths(0.25, 40_000, DRAWS)
+    for number in range(1, 6):
+        still_there = last[last >= number]
+        assert (still_there == number).mean() == pytest.approx(0.25, abs=0.02)
+    assert last_deaths(0.0, 3, DRAWS).tolist() == [0, 0, 0]
+    assert last_deaths(1.0, 3, DRAWS).tolist() == [1, 1, 1]
+    assert np.array_equal(last_deaths(0.25, 10, DRAWS), last[:10])
 
 
 def test_equal_weights_are_no_weights() -> None:

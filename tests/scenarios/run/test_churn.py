@@ -7,12 +7,13 @@ import pytest
 
 from droidloop.models.unlearning.unlearner import Unlearner
 from droidloop.platform.checkpoint import NAME
-from droidloop.platform.jobs import Kind
+from droidloop.platform.jobs import Kind, Outcome
 from droidloop.platform.ledger import read
 from droidloop.scenarios.run import checkpoints
 from droidloop.scenarios.run.run import execute, resume
 from droidloop.scenarios.run.whole import Progress
-from tests.scenarios.churning import GONE, LEAVES_H, happened, played, scenario
+from droidloop.scenarios.schema.schema import Scenario
+from tests.scenarios.churning import GONE, LEAVES_H, WAYS, happened, played, scenario
 from tests.scenarios.killed_runs import digest
 
 WITH_A_SERVER = ("rounds", "over-selecting", "buffered")
@@ -55,6 +56,44 @@ def test_it_is_the_same_however_it_is_played(tmp_path: Path, way: str, kind: str
     resume(tmp_path / "killed", progress=lambda *_: None)
     assert digest(tmp_path / "killed") == digest(tmp_path / "cohort")
     assert len(happened(tmp_path / "cohort", "forgotten")) >= 2
+
+
+def rarely_charged(folder: Path, way: str) -> Scenario:
+    """Return a scenario of four days in which phones get ten minutes of power a day."""
+    windows = [f"one,{day * 86_400},{day * 86_400 + 600}" for day in range(5)]
+    (folder / "windows.csv").write_text("\n".join(["device,start_s,end_s", *windows, ""]))
+    slow = {} if way == "gossip" else {"deadline_s": 11 * 3600.0}
+    protocol = dict(WAYS[way][0]) | slow | {"rounds": 8, "every_s": 12 * 3600.0}
+    return scenario(
+        way,
+        churn={"empty_share": 0.7, "lifetime_days": 2, "return_share": 1, "absence_days": 0.2},
+        population={"phones": 40, "charging_windows": str(folder / "windows.csv")},
+        protocol=protocol | {"min_battery": 0.0},
+    )
+
+
+@pytest.mark.parametrize("way", ["rounds", "buffered", "gossip"])
+def test_phones_that_are_gone_for_good_when_empty_are_so_however_it_is_played(
+    tmp_path: Path, way: str
+) -> None:
+    one = rarely_charged(tmp_path, way)
+    answer = played(one, tmp_path / "cohort")
+    played(one.model_copy(update={"play": "exact"}), tmp_path / "exact")
+    assert digest(tmp_path / "exact") == digest(tmp_path / "cohort")
+    with pytest.raises(KilledError):
+        execute(one, tmp_path / "killed", replay=None, progress=killed_in(6))
+    resume(tmp_path / "killed", progress=lambda *_: None)
+    assert digest(tmp_path / "killed") == digest(tmp_path / "cohort")
+    found = happened(tmp_path / "cohort", "churn")
+    gone_us = read(tmp_path / "cohort", "devices")["given_up_us"]
+    empty = {phone: gone_us[phone] / 3.6e9 for phone in np.flatnonzero(gone_us).tolist()}
+    assert answer["churn"]["left-empty"] == len(empty) >= 5
+    back = [(hour, phone) for hour, phone, name in found if name in ("came", "returned")]
+    assert back
+    assert not [phone for hour, phone in back if hour > empty.get(phone, np.inf)]
+    jobs = read(tmp_path / "cohort", "jobs")
+    mine = jobs[jobs["plan_us"] / 3.6e9 > np.array([empty.get(k, np.inf) for k in jobs["phone"]])]
+    assert (mine["outcome"] == Outcome.LOST_LEFT).all()
 
 
 def test_the_ledger_says_who_came_and_went_when_and_how(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ _USE_SHARE = np.array(
 def leaves_us(world: World, phone: int) -> int:
     """Return when *phone* goes, as far as is known: as its stay ends, or at its last death."""
     leave_us, given_up_us = world.traits[phone].leave_us, world.state[phone].given_up_us
-    return min(leave_us, given_up_us) if given_up_us > 0 else leave_us
+    return int(min(leave_us, given_up_us) if given_up_us > 0 else leave_us)
 
 
 @law

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from droidloop.models.data.interactions import UserItems
+from droidloop.models.data.split import Split
 from droidloop.models.evaluation.candidates import exclusions
 from droidloop.models.evaluation.evaluator import Evaluator, FunctionScorer, ModelScorer, Scorer
 from droidloop.models.federated.fedmf import FedMF
@@ -37,9 +38,9 @@ EVENTS = (1, 2, 3, 5, 10, 20)
 TRIED, PASSES = (5, 20, 80), 20
 
 
-def trained(seed: int, others: IntArray) -> tuple[FedMF, Fold, Draws]:
-    """Return the rule and the server after all rounds, in which *others* alone took part."""
-    split, draws = ml_100k(), Draws(seed, "cold start")
+def trained(split: Split, seed: int, others: IntArray) -> tuple[FedMF, Fold, PrivateStore, Draws]:
+    """Return rule, server and phones after all rounds, in which *others* alone took part."""
+    draws = Draws(seed, "cold start")
     model = MF(split.n_items, DIM)
     rule = FedMF(model, Sgd(epochs=EPOCHS), exclude=exclusions(split, "clean"))
     first = draws.child("init")
@@ -52,7 +53,7 @@ def trained(seed: int, others: IntArray) -> tuple[FedMF, Fold, Draws]:
         store.commit(asked, cohort.private)
         server.absorb(sent)
         server.close()
-    return rule, server, draws
+    return rule, server, store, draws
 
 
 def first_events(rows: UserItems, many: int) -> UserItems:
@@ -91,7 +92,7 @@ def figures(seed: int, passes: tuple[int, ...], part: Any) -> list[dict[str, Any
     everybody = np.arange(split.n_users)
     new = Draws(seed, "new").choose(everybody, round(NEW * split.n_users), 0)
     others = np.setdiff1d(everybody, new)
-    rule, server, draws = trained(seed, others)
+    rule, server, _, draws = trained(split, seed, others)
     popular = FunctionScorer(Popularity(_without(split.train, new), split.n_items).scores)
     shown = hits(judge, popular, new, part)
     rows = []

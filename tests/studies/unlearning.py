@@ -186,6 +186,12 @@ def fitted(liked: Array, others: Array, l2: float = 0.1, steps: int = 200) -> Ar
     return vector
 
 
+def shared(one: Array, other: Array) -> float:
+    """Return the share of a list of *other*, (users, 10), that *one* shows too, in the mean."""
+    judged = np.flatnonzero((other >= 0).all(axis=1) & (one >= 0).all(axis=1))
+    return float(np.mean([len(np.intersect1d(one[user], other[user])) / 10 for user in judged]))
+
+
 def figures(data: str, seed: int, ways: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     """Return a row for each of *ways*, beside the old model and retraining.
 
@@ -211,14 +217,9 @@ def figures(data: str, seed: int, ways: dict[str, dict[str, Any]]) -> list[dict[
         auc = membership(study, honest, Draws(seed, "membership"))
         rows.append({"way": name, "seed": seed, **found, "membership_auc": auc, **took})
         print(name, json.dumps(rows[-1]), file=sys.stderr, flush=True)
-    listed = (tops["retrain"] >= 0).any(axis=1)
     for row in rows:
-        name = row["way"]
-        both = [
-            len(np.intersect1d(tops[name][u], tops["retrain"][u])) / 10
-            for u in np.flatnonzero(listed)
-        ]
-        row["lists_shared"] = float(np.mean(both))
+        row["lists_shared"] = shared(tops[row["way"]], tops["retrain"])
+        row["lists_shared_with_old"] = shared(tops[row["way"]], tops["none"])
     return rows
 
 

@@ -35,7 +35,10 @@ def vectors_by_features(
         raise ValueError(f"{len(vectors)} vectors, {len(features)} features, {len(known)} items")
     if not known.any():
         raise ValueError("no item is known; learn something first")
-    inputs, outputs = np.asarray(features, np.float64)[known], np.float64(vectors)[known]
+    inputs, outputs = (
+        np.asarray(features, np.float64)[known],
+        np.asarray(vectors, np.float64)[known],
+    )
     middle, centre = inputs.mean(axis=0), outputs.mean(axis=0)
     inputs, outputs = inputs - middle, outputs - centre
     square = inputs.T @ inputs + l2 * np.eye(inputs.shape[1])

@@ -107,7 +107,9 @@ def figures(seed: int, weights: tuple[float, ...]) -> dict[str, FloatArray]:
     }
     everything = union(split.train, split.valid, split.test)
     new = np.flatnonzero(~known)
-    found = {f"{way}: {name}": [] for way in ways for name in ("auc", "ndcg_at_10")}
+    found: dict[str, list[float]] = {
+        f"{way}: {name}": [] for way in ways for name in ("auc", "ndcg_at_10")
+    }
     for user in range(split.n_users):
         had = np.isin(new, everything.of(user))
         judged = had.any() and not had.all()

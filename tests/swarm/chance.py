@@ -120,6 +120,10 @@ def content_of(seed: int, attempt: int, way: str | None = None) -> Content:
         content["faults"] = [_fault(chance, phones) for _ in range(chance.whole(1, 3))]
     if "ships" in rule.gives and chance.often(0.5):
         content["delivery"] = _delivery(chance)
+    # drawn last, so that a seed is the scenario that it was before
+    if chance.often(0.2) and content["protocol"]["every_s"]:
+        content["protocol"]["every_s"] = 12 * 3600.0  # long enough for batteries to run empty
+        content["churn"] = content.get("churn", {}) | {"empty_share": chance.of([0.5, 1.0])}
     return content
 
 
@@ -158,7 +162,6 @@ def _churn(chance: Chance, phones: int) -> Content:
         "announced_share": chance.of([0.0, 0.3]),
         "forget_share": chance.of([0.0, 0.2]),
         "replaced_share": chance.of([0.0, 0.5]),
-        "empty_share": chance.of([0.0, 0.5, 1.0]),
     }
     return rates | {"events": events}
 

@@ -7,9 +7,10 @@ import numpy as np
 from droidloop.platform.arrays import Array, IntArray
 from droidloop.platform.jobs import Kind
 from droidloop.platform.ledger import Rows, texts
-from droidloop.platform.units import HOUR_US, joules
+from droidloop.platform.units import joules
 from droidloop.scenarios.reports.churn_facts import LEFT_EMPTY
 
+from .bins import so_far
 from .chart import Axis, Chart, Row, lines
 
 
@@ -28,11 +29,11 @@ def churn_charts(events: Rows, jobs: Rows, devices: Rows) -> Iterator[Chart]:
 def _comings(names: Array, t_us: IntArray) -> Chart:
     rows: list[Row] = []
     for name in np.unique(names).tolist():
-        times, counts = np.unique(t_us[names == name], return_counts=True)
-        so_far = np.cumsum(counts).tolist()
+        mine = t_us[names == name]
+        when, counts = so_far(mine, np.ones_like(mine))
         rows += [
-            {"what": name, "hours": t_us / HOUR_US, "phones": many}
-            for t_us, many in zip(times.tolist(), so_far, strict=True)
+            {"what": name, "hours": hours, "phones": many}
+            for hours, many in zip(when.tolist(), counts.tolist(), strict=True)
         ]
     heads = {"what": "what", "hours": "hours", "phones": "times so far"}
     told = ", ".join(f"{name} {int((names == name).sum())}" for name in np.unique(names).tolist())
@@ -53,13 +54,11 @@ def _comings(names: Array, t_us: IntArray) -> Chart:
 
 
 def _unlearning(work: Rows) -> Chart:
-    order = np.argsort(work["finish_us"], kind="stable")
-    spent = np.cumsum(work["energy_uj"][order])
-    moments, last = np.unique(work["finish_us"][order][::-1], return_index=True)
+    hours, spent = so_far(work["finish_us"], work["energy_uj"])
     total = joules(int(spent[-1]))
     rows: list[Row] = [
-        {"what": "unlearning", "hours": t_us / HOUR_US, "joules": joules(int(spent[k]))}
-        for t_us, k in zip(moments.tolist(), (len(spent) - 1 - last).tolist(), strict=True)
+        {"what": "unlearning", "hours": hour, "joules": joules(energy_uj)}
+        for hour, energy_uj in zip(hours.tolist(), spent.tolist(), strict=True)
     ]
     heads = {"what": "what", "hours": "hours", "joules": "joules so far"}
     return Chart(

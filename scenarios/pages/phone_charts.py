@@ -16,8 +16,8 @@ from droidloop.scenarios.run.states import states_at
 from droidloop.scenarios.schema.load import check
 from droidloop.scenarios.schema.schema import Scenario
 
+from .bins import edges_us
 from .chart import Axis, Chart, height, lines, tooltip
-from .run_charts import edges_us
 
 _STRIPS = 24
 """Phones that have a strip of their own."""
@@ -38,7 +38,8 @@ def phone_charts(run: RunDirectory) -> Iterator[Chart]:
     world = people(
         scenario.data, scenario.population, scenario.seed, scenario.churn, scenario.faults
     ).population.world
-    jobs = read(run.path, "jobs")
+    jobs, devices = read(run.path, "jobs"), read(run.path, "devices")
+    world.state["given_up_us"] = devices["given_up_us"]
     end_us = max(int(jobs["finish_us"].max()) if len(jobs) else 0, 24 * HOUR_US)
     edges = edges_us(end_us)
     states = _states(world, edges, jobs)

@@ -1,10 +1,10 @@
 """The charts of a run that its ledger alone can tell."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
 
-from droidloop.platform.arrays import IntArray
 from droidloop.platform.intervals import interval
 from droidloop.platform.jobs import LEARNING, Kind, Outcome
 from droidloop.platform.ledger import Rows, read, texts
@@ -15,13 +15,15 @@ from droidloop.scenarios.reports.learning_graph import teaching_of
 from droidloop.scenarios.reports.measured import metrics_of
 from droidloop.scenarios.reports.summary import COMPONENTS
 
+from .bins import edges_us
 from .chart import Axis, Chart, Row, bars, lines, ranges
 from .churn_charts import churn_charts
 from .fault_chart import fault_chart
 from .topology_chart import topology_chart
 
-_BINS = 96
-"""Of the time of a run, at most: one a quarter of an hour of a day."""
+MOST_VALIDATIONS, MOST_VERSIONS = 600, 20
+"""Of more some are drawn: a page has to open on a phone."""
+OTHERS = "others"
 _QUANTILES = range(0, 101, 2)
 _STEPS = {
     "training": (sorted(LEARNING), "plan_us", "finish_us"),
@@ -59,27 +61,21 @@ def charts_of(run: RunDirectory) -> Iterator[Chart]:
     yield from churn_charts(events, jobs, devices)
 
 
-def edges_us(end_us: int) -> IntArray:
-    """Return the bounds of equal bins that cover *end_us*, whole quarters of an hour each."""
-    quarter = HOUR_US // 4
-    size = quarter * max(1, -(-end_us // (quarter * _BINS)))
-    return np.arange(0, end_us + size, size)
-
-
 def _learning(run: RunDirectory) -> Chart:
     manifest = run.manifest()
     course = result_of(run, manifest).course
     rows: list[Row] = []
     for metric in metrics_of(manifest):
         known = np.flatnonzero(~np.isnan(course.quality[metric.name]))
-        for k in known.tolist():
+        shown = np.linspace(0, len(known) - 1, min(len(known), MOST_VALIDATIONS)).astype(np.int64)
+        for k in known[shown].tolist():
             row = {"metric": metric.label, "hours": course.hours[k], "round": course.round[k] + 1}
             rows.append(row | {"value": course.quality[metric.name][k], "joules": course.joules[k]})
     heads = {
         **{"metric": "metric", "hours": "hours", "round": "round"},
         **{"value": "validation", "joules": "J a phone so far"},
     }
-    best = max(row["value"] for row in rows if row["metric"] == rows[0]["metric"])
+    best = np.nanmax(course.quality[metrics_of(manifest)[0].name])
     return Chart(
         "learning",
         "Quality over time",
@@ -228,22 +224,27 @@ def _outcomes(jobs: Rows) -> Chart:
 
 
 def versions_chart(delivered: Rows, phones: int) -> Chart:
-    """Return how many of *phones* held which version when, from the deliveries that were done."""
+    """Return how many of *phones* held which version when, from the deliveries that were done.
+
+    Of more than ``MOST_VERSIONS`` the others, which fewer phones fetched, are one line together.
+    """
     order = np.argsort(delivered["finish_us"], kind="stable")
     delivered = delivered[order]
     edges = edges_us(int(delivered["finish_us"].max()))
     holds: dict[int, int] = {}
     rows, at = [], 0
-    versions = np.unique(delivered["version"]).tolist()
+    versions, fetched = np.unique(delivered["version"], return_counts=True)
+    own = set(versions[np.argsort(-fetched, kind="stable")[:MOST_VERSIONS]].tolist())
+    names = {one: f"v{one}" if one in own else OTHERS for one in versions.tolist()}
     for edge in edges.tolist():
         until = int(np.searchsorted(delivered["finish_us"], edge, side="right"))
         for phone, version in delivered[["phone", "version"]][at:until].tolist():
             holds[phone] = version
         at = until
-        held = list(holds.values())
-        for version in versions:
-            share = 100 * held.count(version) / phones
-            rows.append({"version": f"v{version}", "hours": edge / HOUR_US, "percent": share})
+        held = Counter(names[version] for version in holds.values())
+        for name in dict.fromkeys(names.values()):
+            share = 100 * held[name] / phones
+            rows.append({"version": name, "hours": edge / HOUR_US, "percent": share})
     heads = {"version": "version", "hours": "hours", "percent": "percent of phones"}
     return Chart(
         "versions",

@@ -16,8 +16,9 @@ from droidloop.platform.errors import UsageError
 from droidloop.platform.ledger import read, texts
 from droidloop.platform.rundir import RunDirectory
 from droidloop.platform.units import HOUR_US, joules
+from droidloop.scenarios.pages.bins import edges_us, so_far
 from droidloop.scenarios.pages.chart import Chart
-from droidloop.scenarios.pages.run_charts import charts_of, edges_us, versions_chart
+from droidloop.scenarios.pages.run_charts import MOST_VERSIONS, charts_of, versions_chart
 from droidloop.scenarios.pages.write import write_run
 from tests.scenarios.churning import played, scenario
 from tests.scenarios.conftest import Command
@@ -227,6 +228,29 @@ def test_versions_are_those_that_phones_hold() -> None:
     held = {(row["version"], row["hours"]): row["percent"] for row in rows}
     assert [held["v4", hour] for hour in (0.0, 1.0, 2.0, 3.0)] == [0.0, 25.0, 50.0, 25.0]
     assert [held["v9", hour] for hour in (0.0, 1.0, 2.0, 3.0)] == [0.0, 0.0, 0.0, 25.0]
+
+
+def test_of_many_versions_those_that_fewest_phones_fetched_are_one_line() -> None:
+    several = MOST_VERSIONS + 5
+    delivered = np.repeat(read(OLDER, "jobs")[:1], several + 1)
+    delivered["phone"] = np.arange(several + 1)
+    delivered["version"] = [*range(several), 7]
+    rows = versions_chart(delivered, several + 1).rows
+    last = {row["version"]: row["percent"] for row in rows}
+    assert len(last) == MOST_VERSIONS + 1
+    assert last["v7"] == 200 / (several + 1)
+    assert last["others"] == 500 / (several + 1)
+
+
+def test_what_has_added_up_is_told_at_each_time_or_in_each_bin() -> None:
+    hours, sums = so_far(np.array([3, 1, 3]) * HOUR_US, np.array([5, 7, 2]))
+    assert hours.tolist() == [1.0, 3.0]
+    assert sums.tolist() == [7, 14]
+    many = np.arange(5000) * HOUR_US
+    hours, sums = so_far(many, np.ones(5000, np.int64))
+    assert len(hours) <= 98
+    assert (hours[-1], sums[-1]) == (4999.0, 5000)
+    assert np.array_equal(sums, hours + 1)
 
 
 def test_a_run_whose_phones_cannot_be_made_again_says_so(tmp_path: Path) -> None:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 TEACHER = Setting(0.02, 0.0003)
 """What was best for dense vectors of 1/10."""
 SEARCH_EPOCHS = 4
+TAUGHT_EPOCHS, MOST_BOOKS = 4, 16
+"""Of students, after the epochs of their teacher, and of codes that learn with their codewords: so
+that a row ends within ten minutes."""
 
 Size = TypeVar("Size")
 
@@ -131,7 +134,7 @@ def od_rec(work: Work) -> Fitted:
 
     table = made(largest(range(2, 513, 2), lambda rank: made(rank).nbytes, work))
     rest: Any = {"l2": work.setting.l2, "draws": draws_of(work), "validate": _quality(work)}
-    steps = _steps(work)
+    steps = _steps(work, TAUGHT_EPOCHS)
     return Fitted(table, od_rec(teacher(work), table, work.split.train, steps, Teaching(), **rest))
 
 
@@ -139,10 +142,10 @@ def light_rec(work: Work) -> Fitted:
     """Codes and codewords that learn together from a teacher (LightRec)."""
     from droidloop.models.fitting.light_rec import light_rec
 
-    books, words = code_size(work)
+    books, words = code_size(work, MOST_BOOKS)
     rest: Any = {"l2": work.setting.l2, "draws": draws_of(work), "validate": _quality(work)}
     rest |= {"books": books, "words": words}
-    found = light_rec(teacher(work), work.split.train, _steps(work), **rest)
+    found = light_rec(teacher(work), work.split.train, _steps(work, TAUGHT_EPOCHS), **rest)
     return Fitted(*found)
 
 
@@ -152,10 +155,11 @@ def eod_rec(work: Work) -> Fitted:
     from droidloop.models.fitting.od_rec import eod_rec
     from droidloop.models.tables.joint_codes import JointCodesTable
 
-    table = JointCodesTable(work.n, DIM, *code_size(work))
+    table = JointCodesTable(work.n, DIM, *code_size(work, MOST_BOOKS))
     rest: Any = {"l2": work.setting.l2, "draws": draws_of(work), "validate": _quality(work)}
     teaching = Teaching(contrast=0.1)
-    found = eod_rec(teacher(work), table, work.split.train, _steps(work), teaching, **rest)
+    steps = _steps(work, TAUGHT_EPOCHS)
+    found = eod_rec(teacher(work), table, work.split.train, steps, teaching, **rest)
     return Fitted(*found)
 
 
@@ -212,8 +216,8 @@ def _signs(work: Work) -> "tuple[EmbeddingTable, MF]":
     return BinaryTable(work.n, bits), MF(work.n, bits, "log", work.setting.l2)
 
 
-def code_size(work: Work) -> tuple[int, int]:
-    """Return how many codebooks of how many words have most bits a code within the budget."""
+def code_size(work: Work, most: int = 32) -> tuple[int, int]:
+    """Return how many of at *most* codebooks of how many words have most bits a code that fits."""
     import math
 
     import numpy as np
@@ -222,7 +226,7 @@ def code_size(work: Work) -> tuple[int, int]:
 
     found = []
     for words in (8, 16, 32, 64, 128, 256):
-        for books in range(1, 33):
+        for books in range(1, most + 1):
             none = np.zeros((work.n, books), np.int64)
             if CodebookTable(work.n, DIM, words, none).nbytes <= work.budget_bytes:
                 found.append((books * math.log2(words), books, words))

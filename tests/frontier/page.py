@@ -21,6 +21,12 @@ PAGE = ROOT / "docs/frontier.md"
 PICTURE = ROOT / "docs/pictures/frontier.png"
 BEGIN, END = "<!-- frontier: begin -->", "<!-- frontier: end -->"
 
+SIGNS = {
+    **dict.fromkeys(("binary", "ch", "hash-gnn"), "the same, or XOR and popcount of signs"),
+    "pph": "the same, or XOR and popcount of signs by a length",
+}
+"""Tables whose vectors can be scored by bits."""
+
 Lines = Sequence[dict[str, Any]]
 
 
@@ -69,8 +75,8 @@ def beside(lines: Lines, budget: str = "1/10") -> str:
     parts = [
         "| table | NDCG@10 over `pruned` | longer vectors for items met more often "
         "| bytes that say where numbers belong | items with the codes of another "
-        "| an item that comes later |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| an item that comes later | a user that comes later | scorer |",
+        "| --- " * 8 + "|",
     ]
     for line in mine:
         more = line["value"] - by_name["pruned"]["value"]
@@ -82,6 +88,8 @@ def beside(lines: Lines, budget: str = "1/10") -> str:
             f"{line['assignment_bytes']:,} of {line['bytes']:,}",
             "" if same is None else f"{same:,}",
             "has a vector at once" if new else "needs bytes of its own",
+            "a vector of its own on the phone, nothing that ships",
+            SIGNS.get(line["name"], "the product of vectors, as it was"),
         )
         parts.append("| " + " | ".join(cells) + " |")
     losses = [

@@ -21,11 +21,19 @@ PAGE = ROOT / "docs/frontier.md"
 PICTURE = ROOT / "docs/pictures/frontier.png"
 BEGIN, END = "<!-- frontier: begin -->", "<!-- frontier: end -->"
 
-SIGNS = {
-    **dict.fromkeys(("binary", "ch", "hash-gnn"), "the same, or XOR and popcount of signs"),
-    "pph": "the same, or XOR and popcount of signs by a length",
+FAMILIES = {
+    "sized": ("elastic", "mde", "autodim", "autoemb", "nis", "ciess", "peel", "sseds", "amtl"),
+    "pruned": ("pruned", "pep", "optembed", "cerp"),
+    "composed": ("hashed", "quotient-remainder", "legcf", "deep-hash", "od-rec"),
+    "codes": ("codes", "light-rec", "eod-rec"),
+    "signs": ("binary", "ch", "pph", "hash-gnn"),
 }
-"""Tables whose vectors can be scored by bits."""
+"""Which tables are drawn together, each beside dense vectors."""
+SAME = (
+    "The scorer stays what it was in every row, the product of two vectors; those of signs can be "
+    "scored by XOR and popcount as well. A user that comes later needs a vector of its own, on its "
+    "phone, and no byte of what ships."
+)
 
 Lines = Sequence[dict[str, Any]]
 
@@ -75,8 +83,8 @@ def beside(lines: Lines, budget: str = "1/10") -> str:
     parts = [
         "| table | NDCG@10 over `pruned` | longer vectors for items met more often "
         "| bytes that say where numbers belong | items with the codes of another "
-        "| an item that comes later | a user that comes later | scorer |",
-        "| --- " * 8 + "|",
+        "| an item that comes later |",
+        "| --- " * 6 + "|",
     ]
     for line in mine:
         more = line["value"] - by_name["pruned"]["value"]
@@ -88,8 +96,6 @@ def beside(lines: Lines, budget: str = "1/10") -> str:
             f"{line['assignment_bytes']:,} of {line['bytes']:,}",
             "" if same is None else f"{same:,}",
             "has a vector at once" if new else "needs bytes of its own",
-            "a vector of its own on the phone, nothing that ships",
-            SIGNS.get(line["name"], "the product of vectors, as it was"),
         )
         parts.append("| " + " | ".join(cells) + " |")
     losses = [
@@ -102,47 +108,42 @@ def beside(lines: Lines, budget: str = "1/10") -> str:
             "",
             f"Signs (`binary`) over dense vectors of the same bytes: {', '.join(losses)}.",
         ]
+    parts += ["", SAME]
     return "\n".join([*parts, ""])
 
 
 def drawn(lines: Lines, path: Path) -> None:
-    """Draw value over bytes, memory and latency, a line a table, with intervals."""
-    import matplotlib as mpl
+    """Draw value over bytes, memory and latency: a row a family, with dense vectors in black."""
     from matplotlib.figure import Figure
-    from matplotlib.ticker import NullFormatter
 
     reached = [line for line in lines if "value" in line]
-    figure = Figure(figsize=(12, 5), layout="constrained")
-    axes = figure.subplots(1, 3, sharey=True)
-    names = list(dict.fromkeys(line["name"] for line in reached))
-    colours = mpl.colormaps["tab20"].colors  # type: ignore[attr-defined]
-    sides = (
-        ("bytes", 1e3, "kB that ship", (25, 50, 100, 200)),
-        ("peak_ram_bytes", 1e6, "MB of memory", ()),
-        ("latency_s", 1e-3, "ms a list", (0.001, 0.01, 0.1, 1, 10)),
-    )
-    for axis, (key, unit, label, ticks) in zip(axes, sides, strict=True):
-        for k, name in enumerate(names):
-            mine = sorted((line for line in reached if line["name"] == name), key=lambda o: o[key])
-            values = [line["value"] for line in mine]
-            half = [(line["interval"][1] - line["interval"][0]) / 2 for line in mine]
-            axis.errorbar(
-                [line[key] / unit for line in mine],
-                values,
-                yerr=half,
-                label=name,
-                color=colours[k % len(colours)],
-                marker="osv^D*<>"[k % 8],
-                linewidth=2.5 if name == "dense" else 1,
-            )
-        axis.set_xlabel(label)
-        if ticks:
+    figure = Figure(figsize=(11, 14), layout="constrained")
+    sides = (("bytes", 1e3), ("peak_ram_bytes", 1e6), ("latency_s", 1e-3))
+    heads = ("bytes that ship, kB", "memory, MB", "time of a list, ms")
+    grid = figure.subplots(len(FAMILIES), len(sides), sharey=True, sharex="col")
+    for row, (family, names) in zip(grid, FAMILIES.items(), strict=True):
+        for axis, (key, unit), head in zip(row, sides, heads, strict=True):
+            for name in ("dense", *names):
+                _curve(axis, [line for line in reached if line["name"] == name], key, unit)
             axis.set_xscale("log")
-            axis.set_xticks(ticks, [f"{one:g}" for one in ticks])
-            axis.xaxis.set_minor_formatter(NullFormatter())
-    axes[0].set_ylabel("NDCG@10, all items of ml-1m")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper")
-    figure.savefig(path, dpi=110)
+            axis.grid(alpha=0.3)
+            if family == list(FAMILIES)[-1]:
+                axis.set_xlabel(head)
+        row[0].set_ylabel(f"{family}: NDCG@10")
+        row[-1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=9)
+    figure.savefig(path, dpi=90)
+
+
+def _curve(axis: Any, mine: Lines, key: str, unit: float) -> None:
+    if not mine:
+        return
+    mine = sorted(mine, key=lambda line: float(line[key]))
+    dense, across = mine[0]["name"] == "dense", [line[key] / unit for line in mine]
+    style = {"color": "black", "linewidth": 2.5} if dense else {"marker": "o", "markersize": 4}
+    axis.plot(across, [line["value"] for line in mine], label=mine[0]["name"], **style)
+    if dense:
+        ends = zip(*(line["interval"] for line in mine), strict=True)
+        axis.fill_between(across, *ends, color="black", alpha=0.08)
 
 
 def shown(lines: Lines) -> str:

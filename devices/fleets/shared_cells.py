@@ -141,7 +141,8 @@ class SharedLinks:
 
     def _transfer(self, batch: Batch, row: Any, k: int, up: bool) -> Process:
         phone, nbytes = int(row["phone"]), int(row["up_bytes" if up else "down_bytes"])
-        limit_us = min(int(row["deadline_us"]), leaves_us(self._world, phone))
+        leave_us = leaves_us(self._world.traits[phone], self._world.state[phone])
+        limit_us = min(int(row["deadline_us"]), leave_us)
         moved, outcome = yield from self._play(batch, k, phone, nbytes, limit_us, up)
         self._link(phone, up).demand(phone, 0)
         return _end(batch, k, up, moved, outcome)

@@ -11,7 +11,7 @@ from typing import Any
 
 from droidloop.network.radio import tail_at
 from droidloop.platform.arrays import IntArray
-from droidloop.platform.law import law
+from droidloop.platform.law import law, part
 from droidloop.platform.units import between, reached
 from droidloop.platform.workers import in_threads
 
@@ -53,7 +53,7 @@ def _death_us(
     return high_us
 
 
-@law
+@part
 def _live(
     state: Any,
     capacity_uj: int,
@@ -116,7 +116,7 @@ def _live(
     return end_us
 
 
-@law
+@part
 def _charge_dead(state: Any, boot_uj: int, end_us: int, charger_uw: int) -> None:
     """Charge an empty phone up to *end_us*, or until it starts again."""
     if charger_uw > 0:
@@ -130,7 +130,7 @@ def _charge_dead(state: Any, boot_uj: int, end_us: int, charger_uw: int) -> None
     state.t_us = end_us
 
 
-@law
+@part
 def advance(
     world: World,
     phone: int,

@@ -11,7 +11,7 @@ import numpy as np
 
 from droidloop.network.trace import value_at
 from droidloop.platform.draws import uniform_at
-from droidloop.platform.law import law
+from droidloop.platform.law import law, part
 from droidloop.platform.units import DAY_US, HOUR_US
 
 from .presence import DIGITS
@@ -57,7 +57,7 @@ def _windows_at(world: World, phone: int, t_us: int) -> tuple[bool, int]:
     return False, _window(world, phone, slot + 1)[0]
 
 
-@law
+@part
 def charger_at(world: World, phone: int, t_us: int) -> tuple[int, int]:
     """Return the power that the charger offers at *t_us* in microwatts, and until when at least."""
     traits = world.traits[phone]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from droidloop.platform.arrays import IntArray
 from droidloop.platform.draws import uniform_at
 from droidloop.platform.law import law
 from droidloop.platform.units import NEVER_US
@@ -42,28 +43,32 @@ _EARLY = int(Ill.EARLY)
 
 
 @law
-def fault_at(world: Any, phone: int, ill: int, t_us: int) -> tuple[int, int]:
+def fault_at(
+    faults: Any, windows: IntArray, mask: int, phone: int, ill: int, t_us: int
+) -> tuple[int, int]:
     """Return how much of that *ill* a phone has at *t_us* (0: none), and until when at least.
 
-    It is 1 where an entry has no amount; of several the largest.
+    It is 1 where an entry has no amount; of several the largest. *faults* and *windows* are those
+    of a world, *mask* the phone's trait: a call that passes a whole world is too large to be put
+    into its caller, and phones without faults, which are most, would pay for it.
     """
-    mask, found, until_us = world.traits[phone].faults, 0, NEVER_US
+    found, until_us = 0, NEVER_US
     if mask == 0:
         return 0, NEVER_US
-    for k in range(len(world.faults)):
-        entry = world.faults[k]
+    for k in range(len(faults)):
+        entry = faults[k]
         if entry.ill != ill or (mask >> k) & 1 == 0:
             continue
         low, high = entry.low, entry.high
         while low < high:  # the first window that ends later
             middle = (low + high) // 2
-            if world.windows[middle, 1] <= t_us:
+            if windows[middle, 1] <= t_us:
                 low = middle + 1
             else:
                 high = middle
         if low == entry.high:
             continue
-        start_us, end_us = world.windows[low, 0], world.windows[low, 1]
+        start_us, end_us = windows[low, 0], windows[low, 1]
         if t_us < start_us:
             until_us = min(until_us, start_us)
             continue
@@ -84,8 +89,8 @@ def fault_at(world: Any, phone: int, ill: int, t_us: int) -> tuple[int, int]:
 
 
 @law
-def early_us(world: Any, phone: int, t_us: int) -> int:
-    """Return by how much the clock of *phone* is ahead at *t_us*."""
-    if world.traits[phone].faults == 0:
+def early_us(faults: Any, windows: IntArray, mask: int, phone: int, t_us: int) -> int:
+    """Return by how much the clock of *phone* is ahead at *t_us*; see ``fault_at``."""
+    if mask == 0:
         return 0
-    return int(fault_at(world, phone, _EARLY, t_us)[0])
+    return int(fault_at(faults, windows, mask, phone, _EARLY, t_us)[0])

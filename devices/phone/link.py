@@ -57,7 +57,9 @@ def link_at(world: World, phone: int, t_us: int, unmetered: bool) -> tuple[int, 
     if presence <= OFF:
         return NO_RADIO, 0, 0, until_us
     if traits.faults != 0:
-        cut_off, change_us = fault_at(world, phone, _CUT_OFF, t_us)
+        cut_off, change_us = fault_at(
+            world.faults, world.windows, traits.faults, phone, _CUT_OFF, t_us
+        )
         until_us = min(until_us, change_us)
         if cut_off:
             return NO_RADIO, 0, 0, until_us

@@ -75,7 +75,14 @@ def _refusal(world: World, row: Any) -> int:
     if row.storage_bytes > traits.free_storage_bytes:
         return _REFUSED_STORAGE
     if row.storage_bytes > 0 and traits.faults != 0:
-        full, _ = fault_at(world, row.phone, _FULL, world.state[row.phone].t_us)
+        full, _ = fault_at(
+            world.faults,
+            world.windows,
+            traits.faults,
+            row.phone,
+            _FULL,
+            world.state[row.phone].t_us,
+        )
         if full:
             return _REFUSED_STORAGE
     if world.state[row.phone].battery_uj < traits.floor_uj:
@@ -97,7 +104,8 @@ def _revival_us(world: World, phone: int) -> int:
 @law
 def _give_up(world: World, row: Any, limit_us: int) -> None:
     """End a job at its limit while its phone is busy with another, which hears nothing of it."""
-    row.outcome = LOST_LEFT if limit_us >= leaves_us(world, row.phone) else LATE
+    leave_us = leaves_us(world.traits[row.phone], world.state[row.phone])
+    row.outcome = LOST_LEFT if limit_us >= leave_us else LATE
     row.start_us = row.finish_us = max(limit_us, row.plan_us)
     row.battery_uj = row.cell_end_us = row.wifi_end_us = -1
 
@@ -116,7 +124,7 @@ def begin(world: World, row: Any) -> bool:
         hindrance, until_us = hindered_at(world, row, state.t_us)
         if state.dead:
             hindrance, until_us = LOST_DEAD, _revival_us(world, row.phone)
-        if state.t_us >= limit_us or state.t_us >= leaves_us(world, row.phone):
+        if state.t_us >= limit_us or state.t_us >= leaves_us(world.traits[row.phone], state):
             _finish(world, row, cut_at(world, row, hindrance if hindrance else LATE))
             return False
         if hindrance == 0:

@@ -5,11 +5,13 @@ one session of use an hour of waking, longest in the evening; away from home on 
 and on some afternoons of the others.
 """
 
+from typing import Any
+
 import numpy as np
 
 from droidloop.network.movement import at_home
 from droidloop.platform.draws import uniform_at
-from droidloop.platform.law import law
+from droidloop.platform.law import law, part
 from droidloop.platform.units import DAY_US, HOUR_US, MINUTE_US
 
 from .faults import Ill, fault_at
@@ -32,10 +34,10 @@ _USE_SHARE = np.array(
 # fmt: on
 
 
-@law
-def leaves_us(world: World, phone: int) -> int:
-    """Return when *phone* goes, as far as is known: as its stay ends, or at its last death."""
-    leave_us, given_up_us = world.traits[phone].leave_us, world.state[phone].given_up_us
+@part
+def leaves_us(traits: Any, state: Any) -> int:
+    """Return when a phone goes, as far as is known: as its stay ends, or at its last death."""
+    leave_us, given_up_us = traits.leave_us, state.given_up_us
     return int(min(leave_us, given_up_us) if given_up_us > 0 else leave_us)
 
 
@@ -63,38 +65,38 @@ def _session(world: World, phone: int, hour: int) -> tuple[int, int]:
     return start_us, start_us + length_us
 
 
-@law
+@part
 def presence_at(world: World, phone: int, t_us: int) -> tuple[int, int]:
     """Return GONE, OFF, IDLE or IN_USE at *t_us*, and until when at least."""
-    presence, until_us = _usual_presence(world, phone, t_us)
-    if world.traits[phone].faults == 0 or presence == GONE:
-        return presence, until_us
-    off, change_us = fault_at(world, phone, _FAULT_OFF, t_us)
-    return OFF if off else presence, min(until_us, change_us)
-
-
-@law
-def _usual_presence(world: World, phone: int, t_us: int) -> tuple[int, int]:
-    """Return what it is without faults."""
     traits = world.traits[phone]
     if t_us < traits.join_us:
         return GONE, traits.join_us
-    leave_us = leaves_us(world, phone)
-    if t_us >= leave_us:
+    until_us = leaves_us(traits, world.state[phone])
+    if t_us >= until_us:
         return GONE, 2**62
-    if traits.ideal:
-        return IDLE, leave_us
-    asleep, wake_us = asleep_at(world, phone, t_us)
-    until_us = min(wake_us, leave_us)
-    if asleep:
-        return OFF if traits.off_at_night else IDLE, until_us
-    hour = (t_us + traits.zone_us + traits.use_shift_us) // HOUR_US
-    start_us, end_us = _session(world, phone, hour)
-    if t_us < start_us:
-        return IDLE, min(until_us, start_us)
-    if t_us < end_us:
-        return IN_USE, min(until_us, end_us)
-    return IDLE, min(until_us, _session(world, phone, hour + 1)[0])
+    presence = IDLE
+    if not traits.ideal:
+        asleep, change_us = asleep_at(world, phone, t_us)
+        if asleep:
+            presence = OFF if traits.off_at_night else IDLE
+        else:
+            hour = (t_us + traits.zone_us + traits.use_shift_us) // HOUR_US
+            start_us, end_us = _session(world, phone, hour)
+            if t_us < start_us:
+                change_us = min(change_us, start_us)
+            elif t_us < end_us:
+                presence, change_us = IN_USE, min(change_us, end_us)
+            else:
+                change_us = min(change_us, _session(world, phone, hour + 1)[0])
+        until_us = min(until_us, change_us)
+    if traits.faults != 0:
+        off, change_us = fault_at(
+            world.faults, world.windows, traits.faults, phone, _FAULT_OFF, t_us
+        )
+        if off:
+            presence = OFF
+        until_us = min(until_us, change_us)
+    return presence, until_us
 
 
 @law

@@ -26,14 +26,17 @@ _LOST_COVERAGE = int(Outcome.LOST_COVERAGE)
 @law
 def limit_at(world: World, row: Any) -> int:
     """Return the time at which a job ends whatever its phone does."""
-    deadline_us = row.deadline_us - early_us(world, row.phone, row.plan_us)
-    return int(min(deadline_us, leaves_us(world, row.phone)))
+    phone = row.phone
+    traits = world.traits[phone]
+    early = early_us(world.faults, world.windows, traits.faults, phone, row.plan_us)
+    return int(min(row.deadline_us - early, leaves_us(traits, world.state[phone])))
 
 
 @law
 def cut_at(world: World, row: Any, otherwise: int) -> int:
     """Return why a job ends at its limit: its phone left, or else *otherwise*."""
-    left = world.state[row.phone].t_us >= leaves_us(world, row.phone)
+    state = world.state[row.phone]
+    left = state.t_us >= leaves_us(world.traits[row.phone], state)
     return LOST_LEFT if left else otherwise
 
 

@@ -65,11 +65,15 @@ def spans_of(ran: Ran, start_us: int, *, uploads: bool) -> Spans:
 
 def limit_of(population: Population, row: np.void) -> int:
     """Return when the job ends whatever its device does: its deadline, or its phone leaves."""
-    return min(int(row["deadline_us"]), leaves_us(population.world, int(row["phone"])))
+    return min(int(row["deadline_us"]), _leaves_us(population, row))
+
+
+def _leaves_us(population: Population, row: np.void) -> int:
+    return leaves_us(population.traits[row["phone"]], population.state[row["phone"]])
 
 
 def _cut(population: Population, row: np.void, t_us: int) -> Outcome:
-    left = t_us >= leaves_us(population.world, int(row["phone"]))
+    left = t_us >= _leaves_us(population, row)
     return Outcome.LOST_LEFT if left else Outcome.LATE
 
 

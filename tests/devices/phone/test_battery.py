@@ -271,7 +271,7 @@ def test_after_its_last_death_a_phone_is_gone_for_good_whatever_charger_there_is
     settle(world, DAY_US + HOUR_US)
     second_us = int(state["given_up_us"])
     assert state["deaths"] == 2
-    assert leaves_us(world, 0) == second_us
+    assert leaves_us(world.traits[0], state) == second_us
     assert presence_at(world, 0, second_us) == (GONE, 2**62)
     accepted = int(state["accepted_uj"])
     settle(world, 5 * DAY_US)

@@ -125,9 +125,14 @@ def test_the_phones_that_are_hit_are_those_of_the_law() -> None:
     population = mixed(40)
     population.traits["faults"] = plan.masks(population.regions, population.traits["region"])
     world = population.world._replace(faults=plan.entries, windows=plan.windows)
+
+    def off_at(phone: int, t_us: int) -> tuple[int, int]:
+        mask = int(world.traits["faults"][phone])
+        return fault_at(world.faults, world.windows, mask, phone, int(Ill.OFF), t_us)
+
     for t_us in (7, 105):
-        by_law = [p for p in range(40) if fault_at(world, p, int(Ill.OFF), t_us)[0]]
+        by_law = [p for p in range(40) if off_at(p, t_us)[0]]
         assert plan.hit(0, t_us, range(40)) == by_law
         assert 5 < len(by_law) < 35
-    assert [fault_at(world, p, int(Ill.OFF), 20) for p in range(3)] == [(0, 100)] * 3
+    assert [off_at(p, 20) for p in range(3)] == [(0, 100)] * 3
     assert np.array_equal(plan.of(0), [[5, 15], [100, 110]])

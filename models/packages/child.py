@@ -80,10 +80,11 @@ class KeptChild:
         if process is None or said is None or process.poll() is not None:
             self.end()
             process, said = self._start()
+        else:  # of a job before; one that has just started may have ended, and said why
+            said.seek(0)  # the place where it writes, too
+            said.truncate()
         assert process.stdin is not None
         assert process.stdout is not None
-        said.seek(0)  # the place where it writes, too
-        said.truncate()
         with suppress(BrokenPipeError):
             process.stdin.write(json.dumps(job) + "\n")
             process.stdin.flush()

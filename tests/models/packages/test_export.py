@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
@@ -208,6 +209,25 @@ class Kept(KeptChild):
     """One that a test ends."""
 
     close = KeptChild.end
+
+
+class SlowlyStarted(Kept):
+    """One whose process has ended before it is asked for anything."""
+
+    def _start(self) -> "tuple[subprocess.Popen[str], IO[str]]":
+        process, said = super()._start()
+        process.wait(60)
+        return process, said
+
+
+@CHILD_ENDS
+def test_what_a_kept_child_said_before_it_was_asked_is_told(
+    code: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / f"{CHILD}.py").write_text(code)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with closing(SlowlyStarted(CHILD)) as child, pytest.raises(PackageError, match=reason):
+        child.ask("job", what="what", timeout_s=60)
 
 
 SERVED = """

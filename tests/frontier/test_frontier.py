@@ -11,7 +11,7 @@ from droidloop.models.data.synthetic import generate
 from droidloop.models.updates.frontier import best_within, read_frontier
 from droidloop.platform.draws import Draws
 from tests.frontier.answers import answers
-from tests.frontier.page import BEGIN, END, LINES, PAGE, kept, shown
+from tests.frontier.page import BEGIN, END, FAMILIES, LINES, PAGE, kept, shown
 from tests.frontier.row import DIM, OutOfReachError, Work, budgets
 from tests.frontier.rows import ROWS
 
@@ -50,6 +50,11 @@ def test_the_page_shows_the_lines_that_were_kept() -> None:
     found = PAGE.read_text().partition(f"{BEGIN}\n")[2].partition(END)[0]
     assert found == shown(kept())
     assert {line["name"] for line in kept()} <= set(ROWS)
+
+
+def test_every_table_is_drawn() -> None:
+    drawn = [name for names in FAMILIES.values() for name in names]
+    assert sorted(["dense", *drawn]) == sorted(ROWS)
 
 
 def test_phones_of_more_memory_never_get_a_worse_table() -> None:

@@ -105,6 +105,7 @@ def figures(seed: int, weights: tuple[float, ...]) -> dict[str, FloatArray]:
         "popular genres": np.tile(by_genre(counts, flags, known, 10.0), (split.n_users, 1)),
         "chance": chance.reshape(split.n_users, -1),
     }
+    ties = 1e-9 * ways["chance"]  # items of the same genres would come by their number
     everything = union(split.train, split.valid, split.test)
     new = np.flatnonzero(~known)
     found: dict[str, list[float]] = {
@@ -114,7 +115,7 @@ def figures(seed: int, weights: tuple[float, ...]) -> dict[str, FloatArray]:
         had = np.isin(new, everything.of(user))
         judged = had.any() and not had.all()
         for way, scores in ways.items():
-            mine = scores[user, new]
+            mine = scores[user, new] + ties[user, new]
             found[f"{way}: auc"].append(auc(mine, had) if judged else np.nan)
             found[f"{way}: ndcg_at_10"].append(ndcg(mine, had) if judged else np.nan)
     return {name: np.array(values) for name, values in found.items()}

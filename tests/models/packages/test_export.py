@@ -195,16 +195,6 @@ def test_how_a_child_ended_is_told(
         run_child(CHILD, what="what", timeout_s=60)
 
 
-@CHILD_ENDS
-def test_how_a_kept_child_ended_is_told(
-    code: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / f"{CHILD}.py").write_text(code)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with closing(Kept(CHILD)) as child, pytest.raises(PackageError, match=reason):
-        child.ask("job", what="what", timeout_s=60)
-
-
 class Kept(KeptChild):
     """One that a test ends."""
 
@@ -220,13 +210,14 @@ class SlowlyStarted(Kept):
         return process, said
 
 
+@pytest.mark.parametrize("kept", [Kept, SlowlyStarted])
 @CHILD_ENDS
-def test_what_a_kept_child_said_before_it_was_asked_is_told(
-    code: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_how_a_kept_child_ended_is_told_however_soon_it_did(
+    kept: type[Kept], code: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / f"{CHILD}.py").write_text(code)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with closing(SlowlyStarted(CHILD)) as child, pytest.raises(PackageError, match=reason):
+    with closing(kept(CHILD)) as child, pytest.raises(PackageError, match=reason):
         child.ask("job", what="what", timeout_s=60)
 
 

@@ -251,8 +251,8 @@ def too_large(source: str) -> list[str]:
     return wrong
 
 
-# Kernels take arrays one by one, and the parameters of a command are its options.
-FREE = {"kernel", "law", "command"}
+# Kernels take arrays one by one.
+FREE = {"kernel", "law", "part"}
 
 
 def word_of(decorator: ast.expr) -> str:

@@ -172,14 +172,16 @@ def shuffle(order: IntArray, key: np.uint64, phone: int, epoch: int) -> None:
 def take_rows(ids: Int32Array, table: Float32Array, slot: Int32Array, rows: Float32Array) -> None:
     """Copy the rows *ids* of *table* to *rows*, and note in *slot* where each id stands."""
     for r in range(ids.size):
-        slot[ids[r]] = r
+        item = ids[r]  # read once: writing the row could change it, as far as the compiler knows
+        slot[item] = r
         for j in range(table.shape[1]):
-            rows[r, j] = table[ids[r], j]
+            rows[r, j] = table[item, j]
 
 
 @kernel(inline="always")
 def leave_changes(ids: Int32Array, table: Float32Array, rows: Float32Array) -> None:
     """Leave in *rows*, which ``take_rows`` copied and training moved, by how much they moved."""
     for r in range(ids.size):
+        item = ids[r]
         for j in range(table.shape[1]):
-            rows[r, j] -= table[ids[r], j]
+            rows[r, j] -= table[item, j]

@@ -72,8 +72,9 @@ def merge_into(table: Float32Array, values: Float32Array, rows: IntArray, share:
             mine[k] = keep * mine[k] + take * theirs[k]
         return
     for t in range(rows.size):
+        row = rows[t]  # read once: writing the table could change it, as far as a compiler knows
         for j in range(table.shape[1]):
-            table[rows[t], j] = keep * table[rows[t], j] + take * values[t, j]
+            table[row, j] = keep * table[row, j] + take * values[t, j]
 
 
 @kernel(error_model="numpy")

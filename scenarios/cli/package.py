@@ -8,7 +8,8 @@ import click
 
 from droidloop.platform.errors import PackageError, UsageError
 
-from .device_options import FailedDevicesError, adb_server, bundle_files
+from .package_devices import deliver, installed
+from .package_files import package_name, read, received
 
 if TYPE_CHECKING:
     from droidloop.models.packages.package import Package
@@ -20,7 +21,11 @@ _root = click.option("--root", type=_FILE, help="root.json of the maker whose fi
 
 @click.group()
 def package() -> None:
-    """Build, look into, patch and unpack packages of models."""
+    """Build, look into, patch, unpack and deliver packages of models."""
+
+
+package.add_command(deliver)
+package.add_command(installed)
 
 
 @package.command()
@@ -87,7 +92,7 @@ def build(
     from droidloop.models.updates.transport import pack
 
     signer = Keys.open(folder)
-    called = _name(model.stem.lower() if name is None else name)
+    called = package_name(model.stem.lower() if name is None else name, "--name")
     chosen = [one.strip() for one in variants.split(",")]
     made = package_of(model, golden, name=called, version=number, variants=chosen)
     path = out or Path(f"{called}-{number}.pkg")
@@ -103,7 +108,7 @@ def build(
 @_as_json
 def inspect(file: Path, root: Path | None, as_json: bool) -> None:
     """Check FILE and print what it holds."""
-    made = _received(file, root)
+    made = received(file, root)
     if as_json:
         click.echo(json.dumps({"sha256": made.sha256, **made.manifest.model_dump(mode="json")}))
         return
@@ -130,7 +135,7 @@ def diff(
     from droidloop.models.updates.parcel import opened
     from droidloop.models.updates.transport import metadata_in, pack
 
-    before, after = (_received(path, root) for path in (old, new))
+    before, after = (received(path, root) for path in (old, new))
     if (before.manifest.name, after.manifest.name) != (before.manifest.name,) * 2:
         raise UsageError(f"{new}: is {after.manifest.name}, not {before.manifest.name}")
     with opened(new) as parcel:
@@ -175,7 +180,7 @@ def apply_files(
 
     if back == bool(files) or (files and root is None):
         raise UsageError("package apply: give --root and files to install, or --return alone")
-    here = Here(into, b"" if root is None else _read(root))
+    here = Here(into, b"" if root is None else read(root))
     if back:
         click.echo(here.come_back("asked to").line(here.name() or ""))
     for path in files:
@@ -184,89 +189,6 @@ def apply_files(
             click.echo(one.line(here.name() or ""))
         if changes[-1].event is not Event.SWITCHED:
             raise PackageError(f"{path}: not installed: {changes[-1].why}")
-
-
-@package.command()
-@click.argument("file", type=_FILE, required=False)
-@click.option(
-    "--attach", multiple=True, required=True, metavar="SERIAL|all", help="To this device."
-)
-@click.option("--root", type=_FILE, help="root.json of the maker.")
-@click.option(
-    "--stages", default="1.0", show_default=True, metavar="SHARE,...", help="To how many."
-)
-@click.option("--variant", help="The one to install [the nearest to the model that it can take].")
-@click.option("--max-ms", type=click.FloatRange(min=0, min_open=True), help="An answer may take.")
-@click.option("--name", help="Of the package, without FILE.")
-@click.option("--return", "back", is_flag=True, help="Return to the version before, without FILE.")
-@click.option("--ledger", type=_FILE, help="Also write all changes as a ledger into this folder.")
-@adb_server
-@bundle_files
-def deliver(
-    file: Path | None,
-    attach: tuple[str, ...],
-    root: Path | None,
-    stages: str,
-    variant: str | None,
-    max_ms: float | None,
-    name: str | None,
-    back: bool,
-    ledger: Path | None,
-    adb_server: str | None,
-    bundles: tuple[Path, ...],
-) -> None:
-    """Install the package FILE on devices, stage by stage; without FILE, tell what is installed."""
-    from droidloop.devices.installing.attached_targets import attached_targets
-    from droidloop.devices.installing.rollout import roll_out
-    from droidloop.scenarios.delivery.installs import noting
-
-    if (file is None) == (name is None) or (file is not None and root is None):
-        raise UsageError("package deliver: give FILE and --root, or --name of what is installed")
-    made = None if file is None else _received(file, root)
-    called = name if made is None else made.manifest.name
-    shares = _shares(stages)
-    limit_us = None if max_ms is None else round(1000 * max_ms)
-
-    def say(line: str) -> None:
-        click.echo(line, err=True)
-
-    reach = attached_targets(
-        *(attach, called or ""), server=adb_server, bundles=bundles, latency_us=limit_us, say=say
-    )
-    with reach as targets, noting(ledger, targets):
-        if made is not None:
-            rollout = roll_out(
-                *(targets, made),
-                stages=shares,
-                variants=None if variant is None else [variant],
-                tell=lambda serial, one: click.echo(f"{serial}: {one.line(made.manifest.name)}"),
-            )
-            if rollout.stopped:
-                raise FailedDevicesError(rollout.stopped)
-            return
-        for one in targets:
-            if back:
-                click.echo(
-                    f"{one.serial}: {one.installer.come_back('asked to').line(called or '')}"
-                )
-            works, before = one.installer.installed, one.installer.previous
-            click.echo(
-                f"{one.serial}: {_pair(called, works)} works, {_pair(called, before)} is kept"
-            )
-
-
-def _shares(text: str) -> list[float]:
-    try:
-        shares = [float(one) for one in text.split(",")]
-    except ValueError as error:
-        raise UsageError(f"--stages {text!r}: give shares, as 0.1,1.0") from error
-    if shares != sorted(set(shares)) or not 0 < shares[0] <= shares[-1] == 1.0:
-        raise UsageError(f"--stages {text!r}: give shares that rise to 1.0, as 0.1,1.0")
-    return shares
-
-
-def _pair(name: str | None, pair: tuple[int, str] | None) -> str:
-    return "nothing" if pair is None else f"{name} {pair[0]} {pair[1]}"
 
 
 def _lines(made: "Package") -> list[str]:
@@ -286,37 +208,3 @@ def _lines(made: "Package") -> list[str]:
 
 def _sizes(found: dict[str, bytes]) -> dict[str, int]:
     return {way or "whole": len(data) for way, data in found.items()}
-
-
-def _received(path: Path, root: Path | None) -> "Package":
-    """Return what is in *path*, checked by *root* or by the root that it brings."""
-    import tempfile
-
-    from droidloop.models.updates.parcel import opened
-    from droidloop.models.updates.transport import receive, root_in
-    from droidloop.models.updates.trust import Trust
-
-    if root is None:
-        with opened(path) as parcel:
-            anchor = root_in(parcel)
-    else:
-        anchor = _read(root)
-    with tempfile.TemporaryDirectory(prefix="droidloop-trust-") as seen:
-        return receive(path, Trust(Path(seen), anchor))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}; name the maker's root.json") from error
-
-
-def _name(text: str) -> str:
-    import re
-
-    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", text):
-        raise UsageError(
-            f"--name {text!r}: small letters, digits, dots, lines and hyphens; give another"
-        )
-    return text

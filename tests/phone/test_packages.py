@@ -6,13 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
+from droidloop.devices.android.adb.adb import Adb
 from droidloop.platform.ledger import read, texts
+from droidloop.scenarios.cli.main import main
 
 from .conftest import Attached
 from .export_models import DIM, ITEMS
-from .made import models
-from .packages import brought, cleaned, delivered, install_s
+from .made import bundle, models
+from .packages import NAME, brought, cleaned, delivered, install_s
 
 pytestmark = pytest.mark.phone
 
@@ -53,3 +56,34 @@ def test_a_release_is_resumed_after_a_cut_proved_and_taken_back_where_it_is_bad(
     assert (switched["fetched_bytes"], switched["version"]) == (found["sent_after_the_cut"], 2)
     assert switched["fetched_bytes"] < switched["whole_bytes"]
     assert texts(read(tmp_path / "ledger/0", "installs")["event"]).count("switched") == 1
+
+
+def test_typed_commands_deliver_a_package_tell_what_works_and_return(
+    clean: tuple[Attached, Attached], tmp_path: Path, adb: Adb
+) -> None:
+    def typed(*words: object) -> str:
+        done = CliRunner().invoke(main, ["package", *map(str, words)])
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    serial = clean[0].phone.serial
+    there = ("--attach", serial, "--adb-server", f"127.0.0.1:{adb.port}")
+    there = (*there, "--bundle", str(bundle("x86_64").path))
+    typed("keys", tmp_path / "keys")
+    for version, kept in enumerate((ITEMS, 0), 1):
+        file = tmp_path / f"{version}.tflite"
+        file.write_bytes(trained_on(kept))
+        brought(file, version)  # which writes golden inputs beside it
+        maker = ("--keys", tmp_path / "keys", "--name", NAME, "--version", version)
+        golden = ("--golden", file.with_suffix(".npz"), "--variants", "float32")
+        package = tmp_path / f"{version}.pkg"
+        typed("build", file, *golden, *maker, "--out", package)
+        said = typed("deliver", package, "--root", tmp_path / "keys/root.json", *there)
+        assert said.splitlines()[-1] == f"{serial}: {NAME} {version} float32: works now"
+    assert typed("installed", NAME, *there) == (
+        f"{serial}: {NAME} 2 float32 works, {NAME} 1 float32 is kept\n"
+    )
+    assert typed("installed", NAME, "--return", *there).splitlines() == [
+        f"{serial}: {NAME} 1 float32: works again: asked to (2 float32 left)",
+        f"{serial}: {NAME} 1 float32 works, nothing is kept",
+    ]

@@ -106,6 +106,15 @@ def test_a_phone_takes_a_package_a_patch_and_comes_back(
             "nix: nothing is installed; apply a package first",
         ),
         (("diff", "nix", "nix", "--out", "p"), "nix: No such file or directory"),
+        (
+            ("deliver", "1.pkg", "--root", "nix", "--attach", "all"),
+            "nix: No such file or directory; name the maker's root.json",
+        ),
+        (
+            ("deliver", "1.pkg", "--root", "keys/root.json", "--attach", "all", "--stages", "0.5"),
+            "--stages '0.5': give shares that rise to 1.0, as 0.1,1.0",
+        ),
+        (("installed", "../x", "--attach", "all"), "NAME '../x': small letters"),
     ],
 )
 def test_a_mistake_is_one_line(

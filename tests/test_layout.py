@@ -282,7 +282,6 @@ def test_tests_stay_small(path: Path) -> None:
         ("def f(a, b, c, d, e, /, g, h, i, *, j, k, m): ...", ["f has 11 parameters"]),
         ("class A:\n def f(self, a, b, c, d, e, g, h, i, j, k): ...", []),
         ("@kernel(inline='always')\ndef f(a, b, c, d, e, g, h, i, j, k, m): ...", []),
-        ("@main.command()\ndef f(a, b, c, d, e, g, h, i, j, k, m): ...", []),
     ],
 )
 def test_the_guard_of_sizes_sees_what_is_too_large(source: str, wrong: list[str]) -> None:

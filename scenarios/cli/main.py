@@ -16,6 +16,7 @@ from .devices import devices
 from .package import package
 from .results import compare, print_summary, report, sweep
 from .system import CLOSED, nobody_listens, require_room, system_error, unloaded
+from .together import together
 from .track_option import track
 
 
@@ -60,32 +61,38 @@ def main() -> None:
     type=click.Path(path_type=Path),
     help="Answer every job from the run recorded in this directory.",
 )
-@click.option(
-    "--attach",
-    multiple=True,
-    metavar="SERIAL|all",
-    help="Have this device take part, in the place of the first phone that is free.",
+@together(
+    "attached",
+    click.option(
+        "--attach",
+        multiple=True,
+        metavar="SERIAL|all",
+        help="Have this device take part, in the place of the first phone that is free.",
+    ),
+    click.option(
+        "--testbed",
+        type=click.Path(path_type=Path),
+        help="A TOML file with [[devices.android]] tables: devices, and how each of them works.",
+    ),
+    adb_server,
+    bundle_files,
 )
-@click.option(
-    "--testbed",
-    type=click.Path(path_type=Path),
-    help="A TOML file with [[devices.android]] tables: devices, and how each of them works.",
+@together(
+    "how",
+    click.option(
+        "--workers",
+        type=click.IntRange(min=1),
+        help="Threads for phones and training [one a processor].",
+    ),
+    click.option("--ray", metavar="HOST:PORT", help="Play and train cohorts on this Ray cluster."),
+    track,
 )
-@adb_server
-@bundle_files
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    help="Threads for phones and training [one a processor].",
-)
-@click.option("--ray", metavar="HOST:PORT", help="Play and train cohorts on this Ray cluster.")
 @click.option(
     "--resume",
     "killed",
     type=click.Path(path_type=Path),
     help="Go on with the killed run in this directory, instead of SCENARIO.",
 )
-@track
 @click.option(
     "--json", "as_json", is_flag=True, help="Print a JSON list of records and nothing else."
 )
@@ -95,14 +102,9 @@ def run(
     seed: int | None,
     out: Path | None,
     replay: Path | None,
-    attach: tuple[str, ...],
-    testbed: Path | None,
-    adb_server: str | None,
-    bundles: tuple[Path, ...],
-    workers: int | None,
-    ray: str | None,
+    attached: dict[str, Any],
+    how: dict[str, Any],
     killed: Path | None,
-    track: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Run SCENARIO (a name from the library or a TOML file) and print its summary."""
@@ -115,38 +117,26 @@ def run(
     from .compiling import compiling_told
     from .progress import BarProgress
 
-    progress = BarProgress(quiet=as_json)
+    how |= {"progress": BarProgress(quiet=as_json)}
+    devices = Devices(**attached, notice=partial(click.echo, err=True))
     if killed is not None:
-        if scenario or settings or seed is not None or out or replay or attach or testbed:
+        begun = (scenario, settings, out, replay, attached["attach"], attached["testbed"])
+        if any(begun) or seed is not None:
             raise UsageError(
                 f"--resume {killed}: the run goes on as it was begun; "
                 "leave the scenario out, and all options but --workers, --ray, --track, --json, "
                 "--adb-server and --bundle"
             )
-        again = Devices((), None, adb_server, bundles, partial(click.echo, err=True))
         with patient(partial(click.echo, err=True)):
-            result = resume(
-                killed, devices=again, workers=workers, ray=ray, progress=progress, track=track
-            )
+            result = resume(killed, devices=devices, **how)
         print_summary(result.summary, as_json)
         return
     if scenario is None:
         raise UsageError("run: give SCENARIO, a name of `droidloop scenarios list` or a file")
     path = find(scenario)
     chosen = Scenario(content_of(path, settings), str(path))
-    devices = Devices(attach, testbed, adb_server, bundles, partial(click.echo, err=True))
     with nullcontext() if as_json else compiling_told(), patient(partial(click.echo, err=True)):
-        result = run_scenario(
-            chosen,
-            out,
-            seed=seed,
-            replay=replay,
-            devices=devices,
-            workers=workers,
-            ray=ray,
-            progress=progress,
-            track=track,
-        )
+        result = run_scenario(chosen, out, seed=seed, replay=replay, devices=devices, **how)
     print_summary(result.summary, as_json)
     if not as_json:
         click.echo(f"run directory: {result.path}")

@@ -67,8 +67,8 @@ def test_typed_commands_deliver_a_package_tell_what_works_and_return(
         return done.stdout
 
     serial = clean[0].phone.serial
-    there = ("--attach", serial, "--adb-server", f"127.0.0.1:{adb.port}")
-    there = (*there, "--bundle", str(bundle("x86_64").path))
+    server = ("--adb-server", f"127.0.0.1:{adb.port}")
+    there = ("--attach", serial, *server, "--bundle", bundle("x86_64").path)
     typed("keys", tmp_path / "keys")
     for version, kept in enumerate((ITEMS, 0), 1):
         file = tmp_path / f"{version}.tflite"

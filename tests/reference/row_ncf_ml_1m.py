@@ -35,8 +35,8 @@ SHAPES: dict[str, tuple[int, int, tuple[int, ...]]] = {
     "mlp": (0, 16, (16, 8)),
 }
 BATCH, NEGATIVES = 1024, 4
-HOW = {"neumf": (0.002, 12), "gmf": (0.002, 12), "mlp": (0.002, 12)}
-"""The step and the epochs of each."""
+HOW = {"neumf": (0.002, 15), "gmf": (0.002, 11), "mlp": (0.002, 15)}
+"""The step and the epochs of each, the best of those tried: 0.729, 0.695 and 0.684 with seed 11."""
 TRIED, MOST = (0.0005, 0.001, 0.002), 16
 
 

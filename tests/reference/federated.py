@@ -120,9 +120,16 @@ def judge_of(split: "Split", seed: int) -> "Evaluator":
 
 
 def best_rounds(
-    split: "Split", protocol: "Protocol", seed: int, make: Make, rounds: int = ROUNDS
+    split: "Split",
+    protocol: "Protocol",
+    seed: int,
+    make: Make,
+    rounds: int = ROUNDS,
+    diverged: "list[int] | None" = None,
 ) -> dict[str, Figures]:
     """Train; return the test figures at the best validation round, by table.
+
+    A model that diverges is an error; with *diverged* it ends there, and the round is added to it.
 
     ``global`` scores with the private parameters and the server's table, ``own`` with the private
     parameters and the table that each phone trained itself in the round; each has a best round of
@@ -155,9 +162,17 @@ def best_rounds(
             ("global", ModelScorer(recommender, params)),
             ("own", PersonalScorer(recommender, params, tables.snapshot())),
         ):
-            hits = judge.quality(scorer, "valid")
+            try:
+                hits = judge.quality(scorer, "valid")
+            except ValueError as error:
+                if diverged is None or "diverged" not in str(error):
+                    raise
+                diverged.append(number)
+                break
             if name not in best or hits > best[name][0]:
                 best[name] = hits, scorer
+        if diverged:
+            break
     own: PersonalScorer = best["own"][1]
     return {
         **{name: figures(judge, scorer) for name, (_, scorer) in best.items()},

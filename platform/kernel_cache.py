@@ -10,6 +10,7 @@ import pickle
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import FunctionType
@@ -29,7 +30,6 @@ _KEEP_S = 86_400
 """What another state of the sources has compiled is removed after a day."""
 
 _dumps: Any = serialize.dumps
-_rebuilt: Any = CompileResult._rebuild
 _named: Any = types.BaseNamedTuple
 _folders: dict[Path, Path | None] = {}
 
@@ -41,9 +41,12 @@ class KernelCache(_Cache):
     is not writable; in ``NUMBA_CACHE_DIR``, where set. Where nothing is writable, one line says so.
     """
 
-    def __init__(self, function: FunctionType, options: dict[str, Any]) -> None:
+    def __init__(
+        self, function: FunctionType, options: dict[str, Any], rebuilt: Callable[..., CompileResult]
+    ) -> None:
         self._function = function
         self._options = options
+        self._rebuilt = rebuilt
         self._enabled = True
 
     @property
@@ -60,7 +63,7 @@ class KernelCache(_Cache):
         target_context.refresh()
         try:
             payload = pickle.loads(path.read_bytes())
-            return _rebuilt(target_context, *payload)
+            return self._rebuilt(target_context, *payload)
         except FileNotFoundError:
             return None
         except Exception as error:  # whatever a damaged file makes of numba's reader

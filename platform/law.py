@@ -5,21 +5,29 @@ two takes half the time of a compilation. So each kernel has two forms: a whole 
 Python calls it, and a bare one for other kernels. Both are kept between runs by what they reach.
 """
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FunctionType, MappingProxyType
 from typing import Any, TypeVar, cast, overload
 
-from numba.core import types
+from numba.core import sigutils, types
+from numba.core.compiler import Compiler, CompileResult
 from numba.core.registry import CPUDispatcher
 
+from .bare_code import BareCompiler, bare_of, set_environments
 from .kernel_cache import KernelCache
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
-_BARE = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_types_of: Any = sigutils.normalize_signature
+_BARE = {"no_cpython_wrapper": True}
 
 
 class _Kept(CPUDispatcher):
     """A compiled function whose compiled forms outlive the process."""
+
+    _compiler_class: Any = Compiler
+    _rebuilt: Any = CompileResult._rebuild
 
     def __init__(
         self,
@@ -27,12 +35,15 @@ class _Kept(CPUDispatcher):
         locals: Any = MappingProxyType({}),  # noqa: A002  # numba's name
         targetoptions: Any = MappingProxyType({}),
     ) -> None:
-        super().__init__(py_func, locals, dict(targetoptions))
-        self._cache = KernelCache(py_func, self.targetoptions)
+        super().__init__(py_func, locals, dict(targetoptions), self._compiler_class)
+        self._cache = KernelCache(py_func, self.targetoptions, self._rebuilt)
 
 
 class _Bare(_Kept):
     """The form that other kernels call."""
+
+    _compiler_class = BareCompiler
+    _rebuilt = staticmethod(bare_of)
 
     def get_call_template(self, args: Any, kws: Any) -> Any:
         """Resolve a call; a law is compiled once for all integers, not once a literal."""
@@ -54,9 +65,29 @@ class _Kernel(_Kept):
         super().__init__(py_func, locals, targetoptions)
         self._bare = _Bare(py_func, locals, {**targetoptions, **_BARE})
 
+    def compile(self, sig: Any) -> Any:
+        """Return the function for the types *sig*, compiled if need be."""
+        with _no_collection():
+            entry = super().compile(sig)
+        args, _ = _types_of(sig)
+        set_environments(self.overloads[tuple(args)])
+        return entry
+
     @property
     def _numba_type_(self) -> Any:
         return types.Dispatcher(self._bare)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Look for no garbage: compiling makes much that is alive, which takes a tenth of its time."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _plain(kind: Any) -> Any:
@@ -101,5 +132,5 @@ def part(function: _Function) -> _Function:
 
 
 def _compiled(function: Any, options: dict[str, Any]) -> _Kernel:
-    usual = {"nopython": True, "boundscheck": None, "nogil": True}
+    usual = {"nopython": True, "boundscheck": None, "nogil": True, "no_cfunc_wrapper": True}
     return _Kernel(function, targetoptions=usual | options)

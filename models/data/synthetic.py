@@ -8,6 +8,7 @@ follows popularity alone. Popular items come sooner: the order of a user's event
 Plackett and Luce (Plackett 1975) with weights popularity ** sooner.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -235,19 +236,26 @@ def _choose(
     return items, tasted
 
 
-@kernel
 def _arrange(
     key: np.uint64, offsets: IntArray, late: FloatArray, items: IntArray, tasted: IntArray
 ) -> None:
     """Put each user's events in order, in place: exponential times, *late* by item their means."""
-    for user in range(offsets.size - 1):
-        first, end = offsets[user], offsets[user + 1]
-        times = np.empty(end - first, np.float64)
-        for k in range(end - first):
-            times[k] = exponential_at(key, user, k, late[items[first + k]])
-        order = np.argsort(times)
+    times = np.empty(items.size)
+    _come(key, offsets, late, items, times)
+    for first, end in itertools.pairwise(offsets.tolist()):
+        order = times[first:end].argsort(kind="stable")
         items[first:end] = items[first:end][order]
         tasted[first:end] = tasted[first:end][order]
+
+
+@kernel
+def _come(
+    key: np.uint64, offsets: IntArray, late: FloatArray, items: IntArray, times: FloatArray
+) -> None:
+    for user in range(offsets.size - 1):
+        first = offsets[user]
+        for k in range(offsets[user + 1] - first):
+            times[first + k] = exponential_at(key, user, k, late[items[first + k]])
 
 
 @kernel
@@ -270,9 +278,10 @@ def _times(key: np.uint64, offsets: IntArray, start_s: int, span_s: int) -> IntA
         first, n = offsets[user], offsets[user + 1] - offsets[user]
         joined_s = int(0.5 * span_s * uniform_at(key, user, 0))
         gaps = np.empty(n + 1, np.float64)
+        total, passed, before = 0.0, 0.0, -1
         for k in range(n + 1):
             gaps[k] = exponential_at(key, user, k + 1, 1.0)
-        total, passed, before = gaps.sum(), 0.0, -1
+            total += gaps[k]
         for k in range(n):
             passed += gaps[k]
             before = max(before + 1, joined_s + int(passed / total * (span_s - joined_s)))

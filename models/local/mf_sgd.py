@@ -14,7 +14,7 @@ from droidloop.platform.arrays import Array, Float32Array, Int32Array, IntArray
 from droidloop.platform.law import kernel
 from droidloop.platform.workers import for_chunks
 
-from .sgd import Examples, Sgd, leave_changes, shuffle, take_rows
+from .sgd import Examples, Sgd, leave_changes, most_rows, shuffle, take_rows
 
 _ONE = np.float32(1)
 _ZERO = np.float32(0)
@@ -178,7 +178,7 @@ def _train(
     length = user.shape[1]
     width = 1 + negatives.shape[1]
     slot = np.empty(table.shape[0], np.int32)
-    most = np.max(row_offsets[low + 1 : high + 1] - row_offsets[low:high])
+    most = most_rows(row_offsets, low, high)
     slopes, hits = np.zeros(most, np.float32), np.zeros(most, np.int32)
     vector, gradient = np.empty(length, np.float32), np.zeros(length, np.float32)
     slots, scores = np.empty(group * width, np.int32), np.empty(group * width, np.float32)

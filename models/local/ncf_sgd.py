@@ -14,7 +14,7 @@ from droidloop.platform.workers import for_chunks
 
 from .mf_sgd import fill_slots
 from .ncf_network import Network, Scratch, add, backward, begin, descend, forward, packed, unpacked
-from .sgd import Examples, Sgd, leave_changes, shuffle, take_rows
+from .sgd import Examples, Sgd, leave_changes, most_rows, shuffle, take_rows
 
 _ONE = np.float32(1)
 _ZERO = np.float32(0)
@@ -114,7 +114,7 @@ def _train(
 ) -> None:
     dim, width = table.shape[1], 1 + negatives.shape[1]
     slot = np.empty(table.shape[0], np.int32)
-    most = np.max(row_offsets[low + 1 : high + 1] - row_offsets[low:high])
+    most = most_rows(row_offsets, low, high)
     push, hit = np.zeros((most, dim), np.float32), np.zeros(most, np.bool_)
     pull, slots = np.zeros(dim, np.float32), np.empty(group * width, np.int32)
     grad = Network(

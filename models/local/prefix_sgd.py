@@ -15,7 +15,7 @@ from droidloop.platform.law import kernel
 from droidloop.platform.workers import for_chunks
 
 from .mf_sgd import fill_slots, labels_of
-from .sgd import Examples, Sgd, leave_changes, shuffle, take_rows
+from .sgd import Examples, Sgd, leave_changes, most_rows, shuffle, take_rows
 
 _ONE, _ZERO = np.float32(1), np.float32(0)
 _LEAST = np.float32(1e-6)
@@ -187,7 +187,7 @@ def _train(
 ) -> None:
     dim, width = table.shape[1], 1 + negatives.shape[1]
     slot = np.empty(table.shape[0], np.int32)
-    most = np.max(row_offsets[low + 1 : high + 1] - row_offsets[low:high])
+    most = most_rows(row_offsets, low, high)
     slopes, hits = np.zeros((most, ends.size), np.float32), np.zeros(most, np.int32)
     vector, gradient = np.empty(dim, np.float32), np.zeros(dim, np.float32)
     slots = np.empty(group * width, np.int32)

@@ -169,6 +169,15 @@ def shuffle(order: IntArray, key: np.uint64, phone: int, epoch: int) -> None:
 
 
 @kernel(inline="always")
+def most_rows(offsets: IntArray, low: int, high: int) -> int:
+    """Return the most rows that one of the clients from *low* to *high* holds."""
+    most = 0
+    for client in range(low, high):
+        most = max(most, offsets[client + 1] - offsets[client])
+    return most
+
+
+@kernel(inline="always")
 def take_rows(ids: Int32Array, table: Float32Array, slot: Int32Array, rows: Float32Array) -> None:
     """Copy the rows *ids* of *table* to *rows*, and note in *slot* where each id stands."""
     for r in range(ids.size):

@@ -58,9 +58,10 @@ def solve_row(
 
     *items* are there once each, *squares* is what ``gram`` wrote, *matrix* is room.
     """
-    matrix[:] = squares
-    vector[:] = 0.0
     for a in range(vector.size):
+        vector[a] = 0.0
+        for b in range(a + 1):
+            matrix[a, b] = squares[a, b]
         matrix[a, a] += l2
     for t in range(items.size):
         row = table[items[t]]

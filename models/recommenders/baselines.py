@@ -6,7 +6,7 @@ import numpy as np
 
 from droidloop.models.data.interactions import UserItems, union
 from droidloop.models.evaluation.metrics import Scores
-from droidloop.platform.arrays import IntArray
+from droidloop.platform.arrays import FloatArray, IntArray
 from droidloop.platform.law import kernel
 
 
@@ -38,8 +38,10 @@ class ItemKNN:
         self.n_items = n_items
         self.histories = union(train)
         users, starts = _owners(self.histories, n_items)
-        voters, weights = _neighbours(
-            self.histories.items, self.histories.offsets, users, starts, k, shrink
+        voters = np.full((n_items, k), -1)
+        weights = np.zeros((n_items, k), np.float32)
+        _neighbours(
+            self.histories.items, self.histories.offsets, users, starts, shrink, voters, weights
         )
         # What an item of a history votes for: the table of neighbours, turned round.
         targets, places = np.nonzero(voters >= 0)
@@ -65,29 +67,48 @@ def _owners(histories: UserItems, n_items: int) -> tuple[IntArray, IntArray]:
 
 @kernel
 def _neighbours(
-    items: IntArray, offsets: IntArray, users: IntArray, starts: IntArray, k: int, shrink: float
-) -> tuple[IntArray, Scores]:
-    """Return the k most similar items of each item, -1 where there are fewer, and how similar."""
-    n_items = starts.size - 1
-    nearest = np.full((n_items, k), -1, np.int64)
-    similarity = np.zeros((n_items, k), np.float32)
+    items: IntArray,
+    offsets: IntArray,
+    users: IntArray,
+    starts: IntArray,
+    shrink: float,
+    nearest: IntArray,
+    similarity: Scores,
+) -> None:
+    """Fill each row with the most similar items of an item, the nearest first, and how similar."""
+    n_items, k = nearest.shape
     together = np.zeros(n_items, np.int64)
+    best = np.empty(k, np.float64)
     for item in range(n_items):
         together[:] = 0
         for user in users[starts[item] : starts[item + 1]]:
             for other in items[offsets[user] : offsets[user + 1]]:
                 together[other] += 1
-        own = together[item]
+        own, found = together[item], 0
         together[item] = 0
-        others = np.flatnonzero(together)
-        cosine = np.empty(others.size, np.float64)
-        for n in range(others.size):
-            count = starts[others[n] + 1] - starts[others[n]]
-            cosine[n] = together[others[n]] / (np.sqrt(float(own * count)) + shrink)
-        best = np.argsort(-cosine, kind="mergesort")[:k]
-        nearest[item, : best.size] = others[best]
-        similarity[item, : best.size] = cosine[best]
-    return nearest, similarity
+        for other in range(n_items):
+            if together[other] > 0:
+                count = starts[other + 1] - starts[other]
+                cosine = together[other] / (np.sqrt(float(own * count)) + shrink)
+                found = _insert(other, cosine, found, nearest[item], best)
+        for n in range(found):
+            similarity[item, n] = best[n]
+
+
+@kernel
+def _insert(item: int, value: float, found: int, items: IntArray, values: FloatArray) -> int:
+    """Put *item* where its value stands among the *found*, and return how many there are then.
+
+    Among equal values the earlier stays before; one below all is left out where there is no room.
+    """
+    if found == values.size and value <= values[found - 1]:
+        return found
+    place = min(found, values.size - 1)
+    while place > 0 and values[place - 1] < value:
+        items[place], values[place] = items[place - 1], values[place - 1]
+        place -= 1
+    items[place], values[place] = item, value
+    return min(found + 1, values.size)
 
 
 @kernel

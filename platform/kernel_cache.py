@@ -4,14 +4,15 @@ numba's own cache looks at the file that a kernel stands in: it misses a change 
 calls, and compiles anew after one of a comment.
 """
 
+import fcntl
 import hashlib
 import os
 import pickle
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -28,6 +29,9 @@ from .reach import reach_of
 
 _KEEP_S = 86_400
 """What another state of the sources has compiled is removed after a day."""
+
+_WAIT_S = 60.0
+"""For a kernel that another process compiles: longer than any takes, unless that one is stopped."""
 
 _dumps: Any = serialize.dumps
 _named: Any = types.BaseNamedTuple
@@ -54,6 +58,30 @@ class KernelCache(_Cache):
         """The folder of the files; None where there is none."""
         folder = _folder_for(Path(self._function.__code__.co_filename).resolve().parent)
         return None if folder is None else str(folder)
+
+    @contextmanager
+    def alone(self, sig: Any, codegen: Any) -> Iterator[None]:
+        """Keep other processes from compiling for *sig* what this one is about to compile.
+
+        They wait, and read what it has kept; a process that is killed holds nobody back.
+        """
+        path = self._path(sig, codegen)
+        if path is None or path.exists():
+            yield
+            return
+        lock = path.with_suffix(".lock")
+        descriptor = _locked(lock)
+        try:
+            yield
+        finally:
+            if descriptor is not None:
+                lock.unlink(missing_ok=True)
+                os.close(descriptor)
+
+    def is_kept(self) -> bool:
+        """Whether the kernel as it is now has been compiled for some types."""
+        reach, folder = reach_of(self._function, self._options), self.cache_path
+        return folder is not None and any(Path(folder).glob(f"{self._stem()}-{reach}-*.kernel"))
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return what was compiled for *sig*, or None."""
@@ -112,10 +140,29 @@ class KernelCache(_Cache):
     def _forget_others(self, path: Path) -> None:
         """Remove the files of this kernel that are not of its reach, once they are old."""
         mine = path.name.rsplit("-", 1)[0]
-        for other in path.parent.glob(f"{self._stem()}-*.kernel"):
+        for other in path.parent.glob(f"{self._stem()}-*"):
             old = time.time() - other.stat().st_mtime > _KEEP_S
             if old and not other.name.startswith(mine):
                 other.unlink(missing_ok=True)
+
+
+def _locked(path: Path) -> int | None:
+    """Return the open file whose lock is held; None where there are no locks, or after a while."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError:  # that nothing can be kept there is said when something is
+        return None
+    until_s = time.monotonic() + _WAIT_S
+    while time.monotonic() < until_s:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+        except BlockingIOError:
+            time.sleep(0.02)
+        except OSError:
+            break
+    os.close(descriptor)
+    return None
 
 
 def _told(kind: Any) -> str:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from types import FunctionType, MappingProxyType
 from typing import Any, TypeVar, cast, overload
 
-from numba.core import sigutils, types
+from numba.core import compiler_lock, sigutils, types
 from numba.core.compiler import Compiler, CompileResult
 from numba.core.registry import CPUDispatcher
 
@@ -19,6 +19,7 @@ from .bare_code import BareCompiler, bare_of, set_environments
 from .kernel_cache import KernelCache
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+_compiler_lock: Any = compiler_lock.global_compiler_lock
 _types_of: Any = sigutils.normalize_signature
 _BARE = {"no_cpython_wrapper": True}
 
@@ -37,6 +38,16 @@ class _Kept(CPUDispatcher):
     ) -> None:
         super().__init__(py_func, locals, dict(targetoptions), self._compiler_class)
         self._cache = KernelCache(py_func, self.targetoptions, self._rebuilt)
+
+    def compile(self, sig: Any) -> Any:
+        """Return the function for the types *sig*, read or compiled if need be."""
+        args, _ = _types_of(sig)
+        if tuple(args) in self.overloads:
+            return super().compile(sig)
+        context: Any = self.targetctx
+        # numba's lock first: else one thread could hold it and wait for a kernel of another
+        with _compiler_lock, self._cache.alone(sig, context.codegen()):
+            return super().compile(sig)
 
 
 class _Bare(_Kept):
@@ -66,7 +77,7 @@ class _Kernel(_Kept):
         self._bare = _Bare(py_func, locals, {**targetoptions, **_BARE})
 
     def compile(self, sig: Any) -> Any:
-        """Return the function for the types *sig*, compiled if need be."""
+        """Return the function for the types *sig*; it knows the globals of what it took in."""
         with _no_collection():
             entry = super().compile(sig)
         args, _ = _types_of(sig)
@@ -129,6 +140,11 @@ def part(function: _Function) -> _Function:
     this makes sure (row ``tasks``: twice as many tasks a second).
     """
     return cast(_Function, _compiled(function, {"_nrt": False, "forceinline": True}))
+
+
+def is_kept(function: Any) -> bool:
+    """Whether the kernel *function* has been compiled, by this process or an earlier one."""
+    return bool(function.overloads) or function._cache.is_kept()
 
 
 def _compiled(function: Any, options: dict[str, Any]) -> _Kernel:

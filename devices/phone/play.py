@@ -7,7 +7,7 @@ from a SimPy process at its virtual time: the same law, two callers, equal rows.
 from typing import Any
 
 from droidloop.platform.jobs import JobArray, Outcome
-from droidloop.platform.law import kernel, law
+from droidloop.platform.law import is_kept, kernel, law
 from droidloop.platform.units import NEVER_US, SECOND_US, reached
 from droidloop.platform.workers import in_threads
 
@@ -239,6 +239,11 @@ def _play(world: World, rows: JobArray, low: int, high: int) -> None:
         row = rows[k]
         if begin(world, row) and download(world, row) and compute(world, row):
             upload(world, row)
+
+
+def is_play_kept() -> bool:
+    """Whether ``play_cohort`` has been compiled, by this process or an earlier one."""
+    return is_kept(_play)
 
 
 def play_cohort(world: World, rows: JobArray, threads: int | None = None) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from droidloop.devices.android.fleet.fleet import Attachment
+from droidloop.devices.fleets.ahead import compiled_ahead
 from droidloop.devices.fleets.remote_play import play_on
 from droidloop.devices.phone.battery import settle
 from droidloop.models.interfaces.sizes import sizes_of
@@ -40,6 +41,7 @@ from .given import require_same, sums_of
 from .whole import Progress, Whole
 
 
+@compiled_ahead()
 def execute(
     scenario: Scenario,
     out: Path,
@@ -78,6 +80,7 @@ def execute(
         return run.play(started)
 
 
+@compiled_ahead()
 def resume(
     out: Path,
     *,

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -199,3 +200,21 @@ def test_a_global_that_cannot_be_followed_is_refused(package: Package) -> None:
     done = package.process()
     assert done.returncode != 0
     assert "kernel small.callee.scaled: takes in a global of type dict" in done.stderr
+
+
+def test_of_two_prompts_at_once_one_compiles_and_the_other_reads(tmp_path: Path) -> None:
+    package = Package(tmp_path)
+    package.write()
+    with ThreadPoolExecutor(2) as prompts:
+        first, second = prompts.map(lambda _: package.prompt(), range(2))
+    assert first[0] == second[0] == [11, 17, 15, 0, 2]
+    assert sorted(first[1] + second[1]) == EVERYTHING
+    assert not list(package.callee.parent.glob("__pycache__/*.lock"))
+
+
+def test_who_was_killed_over_a_kernel_holds_nobody_back(package: Package) -> None:
+    (kept,) = package.callee.parent.glob("__pycache__/caller.member-*.kernel")
+    kept.rename(kept.with_suffix(".lock"))  # all that the killed one has left
+    assert package.prompt() == ([11, 17, 15, 0, 2], ["member"])
+    assert kept.exists()
+    assert not kept.with_suffix(".lock").exists()

@@ -1,5 +1,7 @@
 """The command line. Heavy imports wait inside the commands, so that ``--help`` answers at once."""
 
+import atexit
+import gc
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -49,6 +51,7 @@ class _Group(click.Group):
 @click.version_option(package_name="droidloop")
 def main() -> None:
     """A laboratory for on-device recommender systems."""
+    atexit.register(gc.freeze)  # the end looks for no garbage in all that has been loaded
 
 
 @main.command()

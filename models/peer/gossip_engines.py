@@ -125,6 +125,7 @@ class Updates:
     offsets: IntArray
     draws: Draws
     round: int
+    own_weight: float = 1.0
 
 
 def chance_row(phones: Any, turn: Any) -> Any:
@@ -147,7 +148,7 @@ def learn_in_numba(work: Updates, store: PrivateStore, mf: MF, threads: int | No
         *(work.phones, got.passes, got.first, got.count),
         (part.values, part.rows, part.offsets, got.ages, part.row_ages),
         *(data.items, data.offsets, labels_of(data, mf.loss_name), negatives, work.offsets),
-        *(*state, columns["diverged"]),
+        *(*state, columns["diverged"], np.float32(work.own_weight)),
         *(steps, sgd.epochs, examples.group(sgd), LOSSES[mf.loss_name], examples.order_key),
     )
 
@@ -179,7 +180,7 @@ def learn_in_torch(work: Updates, store: PrivateStore) -> None:
         for turn in range(turns):
             until = end if turn == turns - 1 else m + 1
             while m < until:
-                age = _merge(got, m, params, age, row_ages)
+                age = _merge(got, m, params, age, row_ages, np.float32(work.own_weight))
                 m += 1
             if work.data.counts[k] > 0:
                 with one_thread():
@@ -204,11 +205,16 @@ def _moderate(values: Float32Array) -> bool:
 
 
 def _merge(
-    got: Received, m: int, params: Params, age: int, row_ages: dict[str, Float32Array]
+    got: Received,
+    m: int,
+    params: Params,
+    age: int,
+    row_ages: dict[str, Float32Array],
+    own: np.float32,
 ) -> int:
-    """Merge message *m* into *params*; return the new age."""
+    """Merge message *m* into *params*, where one's own ages count *own* times; return the age."""
     other = int(got.ages[m])
-    share = np.float32(other / (age + other) if age + other > 0 else 0.5)
+    share = np.float32(other / (float(own) * age + other) if age + other > 0 else 0.5)
     for name, part in got.parts.items():
         mine = slice(int(part.offsets[m]), int(part.offsets[m + 1]))
         values, rows, theirs = part.values[mine], part.rows[mine], part.row_ages[mine]
@@ -217,7 +223,7 @@ def _merge(
         table, taken = params[name].numpy(), np.full(len(rows), share)
         if name in row_ages:
             ages = row_ages[name]
-            taken = theirs / np.maximum(ages[rows] + theirs, np.float32(1e-30))
+            taken = theirs / np.maximum(own * ages[rows] + theirs, np.float32(1e-30))
             ages[rows] = (1 - taken) * ages[rows] + taken * theirs
         taken = taken.reshape(-1, *[1] * (table.ndim - 1))
         table[rows] = (1 - taken) * table[rows] + taken * values

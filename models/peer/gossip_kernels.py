@@ -56,9 +56,9 @@ def moderate(values: Float32Array) -> bool:
 
 
 @kernel
-def share_of(mine: int, theirs: int) -> float:
-    """Return the weight of a table of age *theirs* beside one of age *mine*."""
-    return theirs / (mine + theirs) if mine + theirs > 0 else 0.5
+def share_of(mine: int, theirs: int, own: float) -> float:
+    """Return the weight of a table of age *theirs* beside one of age *mine*, which counts *own*."""
+    return theirs / (own * mine + theirs) if mine + theirs > 0 else 0.5
 
 
 @kernel
@@ -110,17 +110,19 @@ def merge_rows(
     values: Float32Array,
     rows: IntArray,
     their_age: Float32Array,
+    own: np.float32,
 ) -> None:
     """Move each row towards the neighbour's by the share of its age; ages are averaged likewise.
 
-    A row that nobody has trained yet does not move, one that the neighbour alone has is taken.
+    One's own age counts *own* times. A row that nobody has trained yet does not move, one that the
+    neighbour alone has is taken.
     """
     for t in range(values.shape[0]):
         row = rows[t] if rows.size > 0 else t
         mine, theirs = row_age[row], their_age[t]
         if theirs == 0:
             continue
-        take = np.float32(theirs / (mine + theirs))
+        take = np.float32(theirs / (own * mine + theirs))
         keep = np.float32(1) - take
         row_age[row] = keep * mine + take * theirs
         for j in range(table.shape[1]):
@@ -149,20 +151,27 @@ Sent = tuple[Float32Array, IntArray, IntArray, IntArray, Float32Array]
 
 @kernel
 def merge_tables(
-    first: int, until: int, sent: Sent, table: Float32Array, age: int, row_age: Float32Array
+    first: int,
+    until: int,
+    sent: Sent,
+    table: Float32Array,
+    age: int,
+    row_age: Float32Array,
+    own: np.float32,
 ) -> int:
     """Merge the messages *first*..*until* - 1 into *table*; return its age.
 
-    With ages of rows, (rows,), rows are merged by theirs, else tables by theirs.
+    With ages of rows, (rows,), rows are merged by theirs, else tables by theirs; the ages of one's
+    own count *own* times.
     """
     values, rows, offsets, ages, their_row_ages = sent
     by_row = row_age.size > 0
     for m in range(first, until):
         mine = slice(offsets[m], offsets[m + 1])
         if by_row:
-            merge_rows(table, row_age, values[mine], rows[mine], their_row_ages[mine])
+            merge_rows(table, row_age, values[mine], rows[mine], their_row_ages[mine], own)
         else:
-            merge_into(table, values[mine], rows[mine], share_of(age, ages[m]))
+            merge_into(table, values[mine], rows[mine], share_of(age, ages[m], own))
         age = max(age, ages[m])
     return age
 
@@ -222,6 +231,7 @@ def learn_tables(
     age: IntArray,
     row_ages: Float32Array,
     diverged: IntArray,
+    own: np.float32,
     steps: Float32Array,
     epochs: int,
     group: int,
@@ -233,7 +243,8 @@ def learn_tables(
     Receiver k of ``phones`` has ``messages[k]`` of them from ``first_message[k]`` on, and the
     passes ``passes[k]:passes[k + 1]`` over its examples. With fewer passes than messages the last
     pass follows all that are left. Without row ages, (0, 0), tables are merged by theirs. A phone
-    whose numbers run away keeps what it had and is counted in *diverged*.
+    whose numbers run away keeps what it had and is counted in *diverged*. The ages of a receiver's
+    own tables and rows count *own* times.
     """
     n, width = item.shape[1], 1 + negatives.shape[1]
     table, vector = np.empty_like(item[0]), np.empty(item.shape[2], np.float32)
@@ -250,7 +261,7 @@ def learn_tables(
         seen, m, turns = age[phone], first_message[k], passes[k + 1] - passes[k]
         for turn in range(turns):
             until = m + 1 if turn < turns - 1 else first_message[k] + messages[k]
-            seen, m = merge_tables(m, until, sent, table, seen, row_age), until
+            seen, m = merge_tables(m, until, sent, table, seen, row_age, own), until
             order = np.arange(offsets[k], offsets[k + 1])
             if order.size == 0:
                 continue

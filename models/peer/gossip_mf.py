@@ -117,6 +117,7 @@ class GossipMF:
         share_of_rows: how much of the table a message holds, rows drawn anew for each (Hegedus et
             al., Decentralized learning works, JPDC 2021: subsampling); 1 sends all of it. What is
             not read by row is always sent whole.
+        own_weight: how many times the ages of a phone's own tables and rows count in its merges.
         engine: ``numba``, the compiled kernel for MF on vectors that are rows, or ``torch``.
         threads: of the kernel; None: one a processor. The result does not depend on it.
     """
@@ -127,6 +128,7 @@ class GossipMF:
     exclude: UserItems | None = None
     updates: Literal["each", "once"] = "each"
     share_of_rows: float = 1.0
+    own_weight: float = 1.0
     engine: Engine = "numba"
     threads: int | None = None
 
@@ -137,6 +139,8 @@ class GossipMF:
             raise ValueError(f"{self.negatives} negatives teach nothing to {self.recommender!r}")
         if not 0.0 < self.share_of_rows <= 1.0:
             raise ValueError(f"share_of_rows must lie in (0, 1], not {self.share_of_rows}")
+        if self.own_weight <= 0.0:
+            raise ValueError(f"own_weight must be above 0, not {self.own_weight}")
 
     def form(self, store: PrivateStore) -> Form:
         """Return the form of item tables, or of rows of them; with ages, where *store* has them."""
@@ -209,7 +213,8 @@ class GossipMF:
         received = Received.of(phones, inbox, self.recommender, self.updates == "once")
         negatives, offsets = self._negatives(phones, received, data, round_, draws)
         work = Updates(
-            self.recommender, self.sgd, phones, received, data, negatives, offsets, draws, round_
+            *(self.recommender, self.sgd, phones, received, data, negatives, offsets),
+            *(draws, round_, self.own_weight),
         )
         if self.engine == "numba" and compiled_mf(self.recommender):
             learn_in_numba(work, store, self.recommender, self.threads)
@@ -300,6 +305,8 @@ class GossipMFSection(LocalTraining):
     """Whether rows are averaged by how often each was trained, or tables by their ages."""
     share_of_rows: Annotated[float, Field(ge=1e-6, le=1.0)] = 1.0
     """How much of its table a phone sends, rows drawn anew each time."""
+    own_weight: Positive = 1.0
+    """How many times the age of a phone's own rows counts beside a neighbour's in an average."""
 
 
 def build(section: GossipMFSection, recommender: MF, task: TaskData) -> PeerLearning:
@@ -310,6 +317,7 @@ def build(section: GossipMFSection, recommender: MF, task: TaskData) -> PeerLear
         *(recommender, section.sgd, section.negatives, task.exclude),
         updates="once",
         share_of_rows=section.share_of_rows,
+        own_weight=section.own_weight,
     )
     return PeerLearning(
         recommender=recommender,

@@ -104,12 +104,16 @@ def from_one(rule: GossipMF, store: PrivateStore, sender: int, receiver: int) ->
 @pytest.mark.parametrize("loss_name", ["log", "bpr", "squared"])
 @pytest.mark.parametrize("share", [1.0, 0.4])
 @pytest.mark.parametrize("by_row", [False, True])
-def test_both_engines_learn_the_same(loss_name: Loss, share: float, by_row: bool) -> None:
+@pytest.mark.parametrize("own", [1.0, 7.0])
+def test_both_engines_learn_the_same(
+    loss_name: Loss, share: float, by_row: bool, own: float
+) -> None:
     model = MF(N_ITEMS, 6, loss_name, l2=0.01)
     stores = []
     engines: tuple[Engine, Engine] = ("numba", "torch")
     for engine in engines:
-        rule = GossipMF(model, Sgd(batch=20), share_of_rows=share, engine=engine)
+        sgd = Sgd(batch=20)
+        rule = GossipMF(model, sgd, share_of_rows=share, own_weight=own, engine=engine)
         store = gossip_store(model, DRAWS, N_USERS, by_row=by_row)
         for number in range(3):
             tick(rule, store, number)
@@ -332,6 +336,19 @@ def test_rows_are_merged_by_how_often_each_was_trained() -> None:
     np.testing.assert_array_equal(table[0][3:6], theirs[3:6])
     np.testing.assert_array_equal(table[0][6:], before[6:])
     np.testing.assert_allclose(ages[0][:6], [4.0, 1.0, 2.5, 2.0, 2.0, 5.0], atol=1e-6)
+
+
+@pytest.mark.parametrize("by_row", [False, True])
+def test_what_a_phone_has_trained_itself_counts_as_often_as_it_says(by_row: bool) -> None:
+    store = gossip_store(MODEL, DRAWS, 2, by_row=by_row)
+    rule = GossipMF(MODEL, updates="once", own_weight=4.0)
+    store.ensure(np.arange(2))
+    table, ages = store.columns["item"], store.columns["row_age" if by_row else "age"]
+    table[1] += 1.0
+    ages[0], ages[1] = 3, 8  # 12 beside 8
+    before, nothing = table[0].copy(), UserItems.bare(np.empty(0, np.int64), np.zeros(2, np.int64))
+    rule.learn(np.array([0]), from_one(rule, store, 1, 0), store, nothing, 0, DRAWS)
+    np.testing.assert_allclose(table[0], before + 0.4, atol=1e-6)
 
 
 @pytest.mark.parametrize(

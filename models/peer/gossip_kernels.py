@@ -56,7 +56,7 @@ def moderate(values: Float32Array) -> bool:
 
 
 @kernel
-def share_of(mine: int, theirs: int, own: float) -> float:
+def share_of(mine: int, theirs: int, own: float = 1.0) -> float:
     """Return the weight of a table of age *theirs* beside one of age *mine*, which counts *own*."""
     return theirs / (own * mine + theirs) if mine + theirs > 0 else 0.5
 
@@ -171,7 +171,7 @@ def merge_tables(
         if by_row:
             merge_rows(table, row_age, values[mine], rows[mine], their_row_ages[mine], own)
         else:
-            merge_into(table, values[mine], rows[mine], share_of(age, ages[m], own))
+            merge_into(table, values[mine], rows[mine], share_of(age, ages[m], float(own)))
         age = max(age, ages[m])
     return age
 

@@ -141,9 +141,10 @@ class KernelCache(_Cache):
         """Remove the files of this kernel that are not of its reach, once they are old."""
         mine = path.name.rsplit("-", 1)[0]
         for other in path.parent.glob(f"{self._stem()}-*"):
-            old = time.time() - other.stat().st_mtime > _KEEP_S
-            if old and not other.name.startswith(mine):
-                other.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # a lock that another process has just removed
+                old = time.time() - other.stat().st_mtime > _KEEP_S
+                if old and not other.name.startswith(mine):
+                    other.unlink()
 
 
 def _locked(path: Path) -> int | None:

@@ -241,7 +241,7 @@ def _arrange(
 ) -> None:
     """Put each user's events in order, in place: exponential times, *late* by item their means.
 
-    By insertion, as histories are short; numba's own sort takes half a second to compile.
+    By insertion, as histories are short: numba's own sort would be longer in compiling.
     """
     times = np.empty(items.size, np.float64)
     for user in range(offsets.size - 1):

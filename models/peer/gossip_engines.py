@@ -125,7 +125,7 @@ class Updates:
     offsets: IntArray
     draws: Draws
     round: int
-    own_weight: float = 1.0
+    own_weight: float
 
 
 def chance_row(phones: Any, turn: Any) -> Any:

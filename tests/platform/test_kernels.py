@@ -218,3 +218,34 @@ def test_who_was_killed_over_a_kernel_holds_nobody_back(package: Package) -> Non
     assert package.prompt() == ([11, 17, 15, 0, 2], ["member"])
     assert kept.exists()
     assert not kept.with_suffix(".lock").exists()
+
+
+RAISING = """
+from small import caller
+
+for value in (3, -3):
+    try:
+        print(caller.guarded(value))
+    except ValueError as error:
+        print(error.args)
+"""
+
+
+def test_what_a_kernel_raises_within_another_says_its_values(tmp_path: Path) -> None:
+    """Just compiled and read from the files alike: bare code has globals that its caller sets."""
+    package = Package(tmp_path)
+    package.write()
+    checked = "\n\n@kernel\ndef checked(x):\n    if x < 0:\n        raise ValueError('low', x)\n"
+    package.callee.write_text(f"{CALLEE}{checked}    return x\n")
+    package.caller.write_text(
+        f"{CALLER}\n\n@kernel\ndef guarded(x):\n    return callee.checked(x) + 1\n"
+    )
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", RAISING],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=280,
+        )
+        assert (done.stdout, done.stderr) == ("4\n('low', -3)\n", "")

@@ -5,6 +5,7 @@ calls, and compiles anew after one of a comment.
 """
 
 import fcntl
+import functools
 import hashlib
 import os
 import pickle
@@ -80,8 +81,8 @@ class KernelCache(_Cache):
 
     def is_kept(self) -> bool:
         """Whether the kernel as it is now has been compiled for some types."""
-        reach, folder = reach_of(self._function, self._options), self.cache_path
-        return folder is not None and any(Path(folder).glob(f"{self._stem()}-{reach}-*.kernel"))
+        state, folder = self._state(), self.cache_path
+        return folder is not None and any(Path(folder).glob(f"{self._stem()}-{state}-*.kernel"))
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return what was compiled for *sig*, or None."""
@@ -127,24 +128,36 @@ class KernelCache(_Cache):
         folder = self.cache_path
         if folder is None or not self._enabled:
             return None
-        reach = reach_of(self._function, self._options)
         args = sig if isinstance(sig, tuple) else (*sig.args, sig.return_type)
         key = (numba.__version__, sys.version, codegen.magic_tuple(), [_told(one) for one in args])
         end = hashlib.blake2b(repr(key).encode(), digest_size=12).hexdigest()
-        return Path(folder, f"{self._stem()}-{reach}-{end}.kernel")
+        return Path(folder, f"{self._stem()}-{self._state()}-{end}.kernel")
+
+    def _state(self) -> str:
+        """Return a hash of the sources: of what the kernel reaches, and of what compiles it."""
+        both = reach_of(self._function, self._options) + _compiled_by()
+        return hashlib.blake2b(both.encode(), digest_size=12).hexdigest()
 
     def _stem(self) -> str:
         name = f"{Path(self._function.__code__.co_filename).stem}.{self._function.__qualname__}"
         return name.replace("<", "").replace(">", "")
 
     def _forget_others(self, path: Path) -> None:
-        """Remove the files of this kernel that are not of its reach, once they are old."""
+        """Remove the files of this kernel that are not of its state, once they are old."""
         mine = path.name.rsplit("-", 1)[0]
         for other in path.parent.glob(f"{self._stem()}-*"):
             with suppress(FileNotFoundError):  # a lock that another process has just removed
                 old = time.time() - other.stat().st_mtime > _KEEP_S
                 if old and not other.name.startswith(mine):
                     other.unlink()
+
+
+@functools.cache
+def _compiled_by() -> str:
+    """Return a hash of the code that compiles, keeps and reads kernels, comments included."""
+    here = Path(__file__)
+    made_by = [here.with_name(name) for name in ("bare_code.py", "law.py", here.name)]
+    return hashlib.blake2b(b"".join(path.read_bytes() for path in made_by)).hexdigest()
 
 
 def _locked(path: Path) -> int | None:

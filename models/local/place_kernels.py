@@ -6,9 +6,10 @@ after_t tells how near the visit before t was to visit n. The next place is, as 
 et al., AAAI 2019), one that was visited, with the odds ``habit`` of the phone's owner, or one that
 was not. Of the visited, place j has the share sum of a_t over the visits to j: its part in the
 user's own visits, each weighed by age and hour. Of the others j has the softmax of
-u.(e_j + c_j) + bias_j + near(n, j) + clock(h, category of j), with the answer u = V sum_t a_t x_t +
-user. Attention after STAN (Luo, Liu, Liu, WWW 2021), with buckets in the place of its interpolated
-intervals. ``next_place.py`` is the same in torch.
+u.(e_j + c_j) + bias_j + near(s, n, j) + clock(h, category of j), with the answer u = V sum_t a_t
+x_t + user; s tells whether visit n was only hours ago. Attention after STAN (Luo, Liu, Liu, WWW
+2021), with buckets in the place of its interpolated intervals. ``next_place.py`` is the same in
+torch.
 """
 
 import math
@@ -22,6 +23,7 @@ from droidloop.models.recommenders.place_features import (
     gap_of,
     hour_of,
     near_of,
+    stay_of,
     turn_of,
 )
 from droidloop.platform.arrays import Float32Array, FloatArray, IntArray
@@ -32,6 +34,20 @@ _ONE = np.float32(1)
 
 SMALLEST = np.float32(1e-6)
 """The least share of a visited place: no logarithm of nothing, and no step beyond measure."""
+
+
+class Moment(NamedTuple):
+    """When a question is asked, and where from: after a visit of place ``last``."""
+
+    last: int
+    stay: int
+    hour: int
+
+
+@kernel
+def moment_of(items: IntArray, times_s: IntArray, now_s: int) -> Moment:
+    """Return what is known at *now_s* after the visits *items*, one at least, at *times_s*."""
+    return Moment(items[-1], stay_of(now_s - times_s[-1]), hour_of(now_s))
 
 
 class Workspace(NamedTuple):
@@ -128,8 +144,7 @@ def score(
     w: Weights,
     ground: PlaceData,
     slot: IntArray,
-    last: int,
-    hour: int,
+    moment: Moment,
     item: int,
     b: Workspace,
     k: int,
@@ -141,7 +156,8 @@ def score(
     _place(w, ground, slot, item, b.y[k])
     held = slot[item]
     total = w.rows[held, b.u.size] if held >= 0 else ground.popular[item]
-    total += w.near[near_of(ground.at_km, last, item)] + w.clock[hour, ground.category[item]]
+    total += w.near[moment.stay, near_of(ground.at_km, moment.last, item)]
+    total += w.clock[moment.hour, ground.category[item]]
     for j in range(b.u.size):
         total += b.u[j] * b.y[k, j]
     return np.float32(total)
@@ -153,7 +169,7 @@ def score_all(
     ground: PlaceData,
     slot: IntArray,
     items: IntArray,
-    now_s: int,
+    moment: Moment,
     b: Workspace,
     out: Float32Array,
 ) -> None:
@@ -167,7 +183,7 @@ def score_all(
     highest, total = np.float32(-np.inf), _ZERO
     for item in range(out.size):
         if share[item] < 0:
-            out[item] = score(w, ground, slot, items[-1], hour_of(now_s), item, b, 0)
+            out[item] = score(w, ground, slot, moment, item, b, 0)
             highest = max(highest, out[item])
     for item in range(out.size):
         if share[item] < 0:
@@ -226,7 +242,7 @@ def descend(
     ground: PlaceData,
     slot: IntArray,
     items: IntArray,
-    now_s: int,
+    moment: Moment,
     candidates: IntArray,
     steps: Float32Array,
     b: Workspace,
@@ -266,14 +282,13 @@ def descend(
     for i in range(dim):
         for j in range(dim):
             b.dx[n - 1, i] += w.query[j, i] * b.dq[j]
-    hour = hour_of(now_s)
     for i in range(dim):
-        w.hour[hour, i] -= slow * b.dq[i]
+        w.hour[moment.hour, i] -= slow * b.dq[i]
         w.user[i] -= rate * b.du[i]
         for j in range(dim):
             w.query[i, j] -= slow * b.dq[i] * b.x[n - 1, j]
             w.value[i, j] -= slow * b.du[i] * b.mean[j]
-    _move_places(w, ground, slot, items, hour, candidates, rate, slow, b)
+    _move_places(w, ground, slot, items, moment, candidates, rate, slow, b)
 
 
 @kernel
@@ -282,7 +297,7 @@ def _move_places(
     ground: PlaceData,
     slot: IntArray,
     items: IntArray,
-    hour: int,
+    moment: Moment,
     candidates: IntArray,
     rate: np.float32,
     slow: np.float32,
@@ -301,8 +316,8 @@ def _move_places(
                 w.rows[held, j] -= rate * b.p[k] * b.u[j]
         for j in range(dim):
             w.category[kind, j] -= slow * b.p[k] * b.u[j]
-        w.near[near_of(ground.at_km, items[-1], item)] -= slow * b.p[k]
-        w.clock[hour, kind] -= slow * b.p[k]
+        w.near[moment.stay, near_of(ground.at_km, moment.last, item)] -= slow * b.p[k]
+        w.clock[moment.hour, kind] -= slow * b.p[k]
     for r in range(items.size):
         held, kind = slot[items[r]], ground.category[items[r]]
         for j in range(dim):

@@ -6,12 +6,21 @@ from typing import NamedTuple
 import numpy as np
 
 from droidloop.models.numerics.bounds import LARGEST
-from droidloop.models.recommenders.place_features import PlaceData, Weights, hour_of
+from droidloop.models.recommenders.place_features import PlaceData, Weights
 from droidloop.platform.arrays import Float32Array, IntArray
 from droidloop.platform.draws import below_at
 from droidloop.platform.law import kernel
 
-from .place_kernels import Workspace, answer, contrast, descend, returned, score, softmax
+from .place_kernels import (
+    Workspace,
+    answer,
+    contrast,
+    descend,
+    moment_of,
+    returned,
+    score,
+    softmax,
+)
 
 
 class Local(NamedTuple):
@@ -150,6 +159,7 @@ def practise(
         first = max(0, t - drill.length)
         items, times_s, now_s = own.items[first:t], own.times_s[first:t], own.times_s[t]
         answer(w, ground, own.slot, items, times_s, now_s, b)
+        moment = moment_of(items, times_s, now_s)
         share, candidates = returned(items, own.items[t], b), none
         back = share <= 0.0
         total += learn_habit(w, back, drill.steps[2])
@@ -161,9 +171,7 @@ def practise(
             draw_candidates(own, held, items, own.items[t], candidates, key, phone, counter)
             for k in range(candidates.size):
                 if candidates[k] >= 0:
-                    b.p[k] = score(
-                        w, ground, own.slot, items[-1], hour_of(now_s), candidates[k], b, k
-                    )  # fmt: skip
+                    b.p[k] = score(w, ground, own.slot, moment, candidates[k], b, k)
             total -= softmax(b.p, candidates)
             b.p[0] -= np.float32(1)
         b.du[:] = np.float32(0)
@@ -171,5 +179,5 @@ def practise(
             contrast(
                 b.u, lesson.answers, e, others, lesson.tau, lesson.weight, b.du, logits
             )  # fmt: skip
-        descend(w, ground, own.slot, items, now_s, candidates, drill.steps, b)
+        descend(w, ground, own.slot, items, moment, candidates, drill.steps, b)
     return total / max(1, chosen.size)

@@ -5,9 +5,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from droidloop.models.local.place_kernels import Workspace, answer, descend, desk, score, softmax
+from droidloop.models.local.place_kernels import (
+    Moment,
+    Workspace,
+    answer,
+    descend,
+    desk,
+    moment_of,
+    score,
+    softmax,
+)
 from droidloop.models.local.place_sgd import Drill, NeighbourAnswers, hold, let_go, practise
-from droidloop.models.recommenders.place_features import PlaceData, Weights, hour_of
+from droidloop.models.recommenders.place_features import PlaceData, Weights
 from droidloop.platform.arrays import Float32Array, FloatArray, IntArray
 from droidloop.platform.law import kernel
 
@@ -56,15 +65,17 @@ class Agree(NamedTuple):
 @kernel
 def _ask(
     w: Weights, ground: PlaceData, slot: IntArray, questions: Questions, q: int, b: Workspace
-) -> None:
-    """Leave the scores of the candidates of question *q* in ``b.p``.
+) -> Moment:
+    """Leave the scores of the candidates of question *q* in ``b.p``; return when it is asked.
 
     They are those of unvisited places, whatever the visits of the question.
     """
-    items, hour = questions.items[q], hour_of(questions.now_s[q])
-    answer(w, ground, slot, items, questions.times_s[q], questions.now_s[q], b)
+    items, times_s, now_s = questions.items[q], questions.times_s[q], questions.now_s[q]
+    moment = moment_of(items, times_s, now_s)
+    answer(w, ground, slot, items, times_s, now_s, b)
     for k in range(questions.candidates.shape[1]):
-        b.p[k] = score(w, ground, slot, items[-1], hour, questions.candidates[q, k], b, k)
+        b.p[k] = score(w, ground, slot, moment, questions.candidates[q, k], b, k)
+    return moment
 
 
 @kernel
@@ -183,14 +194,13 @@ def _agree(
         if weight[place] <= 0:
             continue
         q = asked[place]
-        _ask(w, ground, slot, questions, q, b)
+        moment = _ask(w, ground, slot, questions, q, b)
         softmax(b.p, questions.candidates[q])
         for k in range(b.p.size):
             b.p[k] = np.float32(pull) * (b.p[k] - mean[place, k])
         b.du[:], b.da[:] = np.float32(0), np.float32(0)
         descend(
-            w, ground, slot, questions.items[q], questions.now_s[q], questions.candidates[q],
-            steps, b,
+            w, ground, slot, questions.items[q], moment, questions.candidates[q], steps, b
         )  # fmt: skip
 
 

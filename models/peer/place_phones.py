@@ -19,7 +19,7 @@ from droidloop.models.evaluation.metrics import Scores
 from droidloop.models.fitting.pretrain_places import pretrained
 from droidloop.models.interfaces.learning import Params
 from droidloop.models.interfaces.store import PrivateStore
-from droidloop.models.local.place_kernels import answer, desk, score_all
+from droidloop.models.local.place_kernels import answer, desk, moment_of, score_all
 from droidloop.models.local.place_sgd import hold, let_go
 from droidloop.models.recommenders.next_place import NextPlace, first_users
 from droidloop.models.recommenders.place_features import (
@@ -290,5 +290,6 @@ def _score(
         times = times_s[offsets[k] : offsets[k + 1]]
         b = desk(length, 1, known.dims[phone])
         answer(w, ground, slot, mine[first:], times[first:], now_s[k], b)
-        score_all(w, ground, slot, mine[first:], now_s[k], b, out[k])
+        moment = moment_of(mine[first:], times[first:], now_s[k])
+        score_all(w, ground, slot, mine[first:], moment, b, out[k])
         let_go(slot, known.areas[phone])

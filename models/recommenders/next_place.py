@@ -22,7 +22,7 @@ from droidloop.platform.law import kernel
 from droidloop.platform.registry import Method
 from droidloop.platform.section import Count, Section, Size
 
-from .place_features import first_network, gap_of, hour_of, near_of, sizes, turn_of
+from .place_features import first_network, gap_of, hour_of, near_of, sizes, stay_of, turn_of
 
 
 @dataclass(frozen=True)
@@ -158,8 +158,8 @@ class NextPlace:
     def context_of(self, history: UserItems, now_s: IntArray, length: int) -> Context:
         """Return what is known of users with *history*, one visit at least, at *now_s*.
 
-        Features: ``hour`` (users,), ``gap``, ``turn`` and ``after`` (users, length), all of them
-        buckets; ``after`` is -1 for the first of the visits that are read.
+        Features: ``hour`` and ``stay`` (users,), ``gap``, ``turn`` and ``after`` (users, length),
+        all of them buckets; ``after`` is -1 for the first of the visits that are read.
         """
         n = history.n_users
         items = np.full((n, length), -1, np.int64)
@@ -169,7 +169,10 @@ class NextPlace:
             history.items, history.times_s, history.offsets, now_s, self.places.plane_km(),
             items, gap, turn, after,
         )  # fmt: skip
-        features = {"gap": gap, "turn": turn, "after": after, "hour": now_s // 3600 % 24}
+        last_s = history.times_s[history.offsets[1:] - 1]
+        stay = np.array([stay_of(age_s) for age_s in (now_s - last_s).tolist()])
+        features = {"gap": gap, "turn": turn, "after": after}
+        features |= {"hour": now_s // 3600 % 24, "stay": stay}
         named = {name: torch.from_numpy(values) for name, values in features.items()}
         return Context(torch.from_numpy(items), named)
 
@@ -193,7 +196,7 @@ class NextPlace:
         new = (
             answer @ self._places(params, items).T
             + params["bias"]
-            + params["near"][torch.from_numpy(near)]
+            + params["near"][context.features["stay"][:, None], torch.from_numpy(near)]
             + params["clock"][hour][:, kind]
         )
         none = torch.full_like(new, -torch.inf)

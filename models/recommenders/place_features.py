@@ -13,12 +13,16 @@ from droidloop.models.data.places import HOURS
 from droidloop.platform.arrays import Float32Array, IntArray
 from droidloop.platform.law import kernel
 
-GAPS, TURNS, NEARS = 16, HOURS // 2 + 1, 12
+GAPS, TURNS, NEARS, STAYS = 16, HOURS // 2 + 1, 12, 2
 
 DECAY, OFFSET_KM = 2.0, 0.1
 """People go to places d km away with a weight of (d + offset)^-decay: a power law, as Ye et al.
 (Exploiting Geographical Influence, SIGIR 2011) find for check-ins. Both numbers were chosen on the
 validation part of foursquare-nyc, for popularity near the last place."""
+
+LATELY_H, DECAYS = 8.0, (2.0, 1.0)
+"""People who were somewhere less than so many hours ago go on from there, by the first power; later
+they may be anywhere, and the second counts. Chosen likewise, for popularity near by both powers."""
 
 _HOUR_S = 3600
 
@@ -41,6 +45,12 @@ def turn_of(hour: int, other: int) -> int:
     """Return how many hours of the day lie between two, 0..12."""
     apart = abs(hour - other)
     return min(apart, HOURS - apart)
+
+
+@kernel(inline="always")
+def stay_of(age_s: int) -> int:
+    """Return 0 where the last visit is so short ago that one may still be there, else 1."""
+    return 0 if age_s < LATELY_H * _HOUR_S else 1
 
 
 @kernel(inline="always")
@@ -68,9 +78,9 @@ def turn_at_first() -> Float32Array:
 
 
 def near_at_first() -> Float32Array:
-    """Return the logarithm of the power law at the lower end of each bucket of distance."""
+    """Return the logarithms of both power laws at the lower end of each bucket of distance."""
     lower_km = (2.0 ** (np.arange(NEARS) / 2) - 1) / 4
-    return np.asarray(-DECAY * np.log(lower_km + OFFSET_KM), np.float32)
+    return np.asarray(np.outer(DECAYS, -np.log(lower_km + OFFSET_KM)), np.float32)
 
 
 class Weights(NamedTuple):
@@ -107,7 +117,7 @@ def sizes(dim: int, categories: int) -> dict[str, tuple[int, ...]]:
         "gap": (GAPS,),
         "turn": (TURNS,),
         "after": (NEARS,),
-        "near": (NEARS,),
+        "near": (STAYS, NEARS),
     }
 
 
@@ -156,7 +166,7 @@ def weights_in(
         network[e:f],
         network[f:g],
         network[g:h],
-        network[h : h + NEARS],
+        network[h : h + STAYS * NEARS].reshape((STAYS, NEARS)),
     )
 
 

@@ -96,16 +96,16 @@ class Package:
         self.callee.write_text(CALLEE)
         self.caller.write_text(CALLER)
 
-    def prompt(self, **environment: str) -> tuple[list[int], list[str]]:
+    def prompt(self, first: str = "", **environment: str) -> tuple[list[int], list[str]]:
         """Return what the kernels give in a Python of its own, and which of them it compiled."""
-        done = self.process(**environment)
+        done = self.process(first, **environment)
         assert done.returncode == 0, done.stderr
         values, names = json.loads(done.stdout)
         return values, names
 
-    def process(self, **environment: str) -> "subprocess.CompletedProcess[str]":
+    def process(self, first: str = "", **environment: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [sys.executable, "-c", PROMPT],
+            [sys.executable, "-c", first + PROMPT],
             cwd=self.folder,
             env={**os.environ, **environment},
             capture_output=True,
@@ -171,6 +171,14 @@ def test_fields_that_change_places_are_seen(package: Package) -> None:
 def test_changed_options_are_seen(package: Package) -> None:
     package.change(package.caller, '(error_model="numpy")', "")
     assert package.prompt() == ([11, 17, 15, 0, 2], ["alone"])
+
+
+def test_what_another_compiler_has_kept_is_not_read(package: Package) -> None:
+    other = (
+        "from droidloop.platform import kernel_cache\nkernel_cache._compiled_by = lambda: 'new'\n"
+    )
+    assert package.prompt(other) == ([11, 17, 15, 0, 2], EVERYTHING)
+    assert package.prompt() == ([11, 17, 15, 0, 2], [])
 
 
 def test_a_torn_file_is_written_anew(package: Package) -> None:

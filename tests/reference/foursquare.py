@@ -38,8 +38,6 @@ QUESTIONS = 256
 """Questions whose scores lie in memory at a time."""
 FOURTH = 4
 """One validation question of so many chooses a baseline's settings."""
-PASSES = 2
-"""Over everybody's check-ins, where the model is trained in one place."""
 ALONE: dict[str, Any] = {"step": 0.05, "step_network": 0.02, "step_visits": 0.03, "examples": 4096}
 ALONE_TURNS = 4
 """How a phone alone learns: from all its check-ins in every turn."""
@@ -185,7 +183,7 @@ def central(data: City, seed: int, dim: int) -> Values:
     from droidloop.platform.draws import Draws
 
     draws = Draws(seed, "central")
-    return judge(train_together(data.places, data.train, dim, draws, passes=PASSES).scores, data)
+    return judge(train_together(data.places, data.train, dim, draws).scores, data)
 
 
 def alone(data: City, seed: int, dims: "int | IntArray", first: str = "dclr") -> Values:

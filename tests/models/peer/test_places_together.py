@@ -1,5 +1,8 @@
 """The next-place model trained in one place: it learns, and keeps its best pass."""
 
+from collections.abc import Callable
+from itertools import pairwise
+
 import numpy as np
 
 from droidloop.models.data.places import counted
@@ -7,6 +10,7 @@ from droidloop.models.data.split import leave_one_out
 from droidloop.models.data.synthetic_check_ins import generate_check_ins
 from droidloop.models.peer.places_together import PlacesTogether, train_together
 from droidloop.models.recommenders.next_place import LocalSettings
+from droidloop.platform.arrays import Float32Array
 from droidloop.platform.draws import Draws
 
 DRAWS = Draws(31, "together")
@@ -38,11 +42,32 @@ def test_passes_over_everybodys_visits_teach_and_give_the_same_bytes_again() -> 
     assert after.users.tobytes() == again.users.tobytes()
 
 
+def noting(users: list[Float32Array], *qualities: float) -> Callable[[PlacesTogether], float]:
+    """Return what notes the private parts after each pass, and calls the passes so good."""
+
+    def quality(model: PlacesTogether) -> float:
+        users.append(model.users.copy())
+        return qualities[len(users) - 1]
+
+    return quality
+
+
 def test_the_best_pass_is_kept() -> None:
-    qualities = iter([0.2, 0.5, 0.3, 0.1, 0.4, 0.9])
-    kept = train_together(PLACES, SPLIT.train, 8, DRAWS, lambda _: next(qualities), PRACTICE, 6)
-    assert next(qualities) == 0.9  # three passes without anything better end it
-    assert kept.users.tobytes() == trained(2).users.tobytes()
+    users: list[Float32Array] = []
+    quality = noting(users, 0.2, 0.5, 0.3, 0.4)
+    kept = train_together(PLACES, SPLIT.train, 8, DRAWS, quality, PRACTICE, 4)
+    assert kept.users.tobytes() == users[1].tobytes()
+    assert kept.users.tobytes() != users[3].tobytes()
+
+
+def test_steps_fall_from_pass_to_pass_towards_none() -> None:
+    model = trained(0)
+    users = [model.users.copy()]
+    train_together(PLACES, SPLIT.train, 8, DRAWS, noting(users, 0, 1, 2, 3, 4), PRACTICE, 4)
+    moved = [float(np.abs(after - before).mean()) for before, after in pairwise(users)]
+    assert moved == sorted(moved, reverse=True)
+    model.epoch(SPLIT.train, DRAWS, 0.0)
+    assert model.users.tobytes() == users[0].tobytes()
 
 
 def test_users_differ_in_what_is_private_alone() -> None:

@@ -15,6 +15,7 @@ from droidloop.models.local.place_kernels import (
     contrast,
     descend,
     desk,
+    moment_of,
     returned,
     score,
     softmax,
@@ -97,17 +98,18 @@ def test_a_step_of_the_kernels_is_the_gradient_of_the_loss_in_torch(
     recent = slice(max(0, len(past.items) - LENGTH), None)
     items, times_s = past.items[recent], past.times_s[recent]
     answer(w, ground, slot, items, times_s, now_s, b)
+    moment = moment_of(items, times_s, now_s)
     found = learn_habit(w, back, step) - returned(items, candidates[0], b) * back
     told = candidates[:0]
     if not back:
         told = candidates
         for k, item in enumerate(told):
             if item >= 0:
-                b.p[k] = score(w, ground, slot, items[-1], hour_of(now_s), item, b, k)
+                b.p[k] = score(w, ground, slot, moment, item, b, k)
         found -= softmax(b.p, told)
         b.p[0] -= 1
     np.testing.assert_allclose(found, loss.item(), rtol=1e-5)
-    descend(w, ground, slot, items, now_s, told, np.array([step, step, step], np.float32), b)
+    descend(w, ground, slot, items, moment, told, np.array([step, step, step], np.float32), b)
     np.testing.assert_allclose(rows[:, :DIM], wanted["place"], atol=2e-6)
     np.testing.assert_allclose(rows[:, DIM], wanted["bias"], atol=2e-6)
     np.testing.assert_allclose(own, wanted["user"][0], atol=2e-6)
@@ -127,13 +129,17 @@ def test_probabilities_sum_to_one_and_those_of_visited_places_to_the_habit() -> 
     torch.testing.assert_close(chances[visited].sum(), odds)
 
 
-def test_an_untrained_model_counts_own_visits_by_hour_and_age_and_then_what_is_near() -> None:
+@pytest.mark.parametrize(("later_h", "power"), [(1, 2), (100, 1)])
+def test_an_untrained_model_counts_own_visits_by_hour_and_age_and_then_what_is_near(
+    later_h: int, power: int
+) -> None:
     places = counted(PLACES, VISITS)
     model = NextPlace(places, DIM)
     params = model.init(DRAWS) | model.init_private(DRAWS, np.arange(1))
     params["user"][:] = 0
     params["value"][:] = 0
-    past, now_s, _ = example(2, back=True)
+    past, _, _ = example(2, back=True)
+    now_s = int(past.times_s[-1]) + later_h * 3600
     context = model.context_of(past, np.array([now_s]), len(past.items))
     found = model.score(params, torch.tensor([[0]]), torch.arange(N_PLACES)[None], context)[0]
     # at the lower end of its bucket, the age of each visit and the distance of each place
@@ -147,7 +153,7 @@ def test_an_untrained_model_counts_own_visits_by_hour_and_age_and_then_what_is_n
     assert places.visitors is not None
     at_km = places.plane_km()
     near = np.array([near_of(at_km, past.items[-1], k) for k in range(N_PLACES)])
-    law = (1 + places.visitors) / ((2 ** (near / 2) - 1) / 4 + 0.1) ** 2
+    law = (1 + places.visitors) / ((2 ** (near / 2) - 1) / 4 + 0.1) ** power
     np.testing.assert_allclose(found[~known].exp(), law[~known] / law[~known].sum() / 2, rtol=1e-3)
 
 

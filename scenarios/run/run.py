@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from droidloop.devices.android.fleet.fleet import Attachment
-from droidloop.devices.fleets.ahead import compiled_ahead
 from droidloop.devices.fleets.remote_play import play_on
 from droidloop.devices.phone.battery import settle
 from droidloop.models.interfaces.sizes import sizes_of
@@ -34,6 +33,7 @@ from droidloop.scenarios.schema.fit import require_devices_fit
 from droidloop.scenarios.schema.load import check
 from droidloop.scenarios.schema.schema import Scenario
 
+from .ahead import compiled_ahead
 from .coverage import shares_ppm
 from .evaluation import classes_of
 from .experiment import Experiment, prepare
@@ -41,7 +41,6 @@ from .given import require_same, sums_of
 from .whole import Progress, Whole
 
 
-@compiled_ahead()
 def execute(
     scenario: Scenario,
     out: Path,
@@ -64,23 +63,23 @@ def execute(
     """
     started = time.monotonic()
     RunDirectory.require_free(out)
-    study = prepare(scenario)
-    _require_same_phones(study, cluster)
-    attached = take_seats(study.population, devices, replay)
-    if attached.phones:
-        require_devices_fit(scenario)
-    require_going(out)
-    with held(out):
-        directory = RunDirectory.create(
-            out, seed=scenario.seed, scenario=scenario.resolved(), noted=attached.noted()
-        )
-        directory.add(**_measured(study))
-        run = _Run.of(study, directory, attached, progress, (cluster, trackers))
-        run.begin()
-        return run.play(started)
+    with compiled_ahead(scenario):
+        study = prepare(scenario)
+        _require_same_phones(study, cluster)
+        attached = take_seats(study.population, devices, replay)
+        if attached.phones:
+            require_devices_fit(scenario)
+        require_going(out)
+        with held(out):
+            directory = RunDirectory.create(
+                out, seed=scenario.seed, scenario=scenario.resolved(), noted=attached.noted()
+            )
+            directory.add(**_measured(study))
+            run = _Run.of(study, directory, attached, progress, (cluster, trackers))
+            run.begin()
+            return run.play(started)
 
 
-@compiled_ahead()
 def resume(
     out: Path,
     *,
@@ -107,22 +106,23 @@ def resume(
         directory.require_resumable()
         require_same_devices(directory, devices)
         scenario = check(directory.manifest()["scenario"], str(out / MANIFEST))
-        tree = read_checkpoint(out)
-        study = prepare(scenario)
-        _require_same_phones(study, cluster)
-        replay = directory.manifest().get("replay")
-        again = None if replay is None else Path(replay)
-        attached = take_seats(study.population, devices, again)
-        require_going(out)
-        require_same(directory, study)
-        directory.add(**_measured(study))  # not there yet where the run had only just begun
-        run = _Run.of(study, directory, attached, progress, (cluster, trackers))
-        if tree is None:
-            run.ledger.begin_again()
-            run.begin()
-        else:
-            run.restore(tree)
-        return run.play(started)
+        with compiled_ahead(scenario):
+            tree = read_checkpoint(out)
+            study = prepare(scenario)
+            _require_same_phones(study, cluster)
+            replay = directory.manifest().get("replay")
+            again = None if replay is None else Path(replay)
+            attached = take_seats(study.population, devices, again)
+            require_going(out)
+            require_same(directory, study)
+            directory.add(**_measured(study))  # not there yet where the run had only just begun
+            run = _Run.of(study, directory, attached, progress, (cluster, trackers))
+            if tree is None:
+                run.ledger.begin_again()
+                run.begin()
+            else:
+                run.restore(tree)
+            return run.play(started)
 
 
 def _require_same_phones(study: Experiment, cluster: Cluster | None) -> None:

@@ -1,5 +1,6 @@
 """What every test may ask for."""
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,12 @@ SHARED = Path(__file__).parents[2] / "shared"
 
 FIRST = ("tests/phone", "README.md", "docs/", "tests/scenarios/sweep", "tests/scenarios/cli")
 """Groups that take minutes: whoever begins with one at the end keeps the others waiting."""
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C as in a terminal: shells start what they put into the background without it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def group_of(nodeid: str) -> str:

@@ -164,14 +164,12 @@ class NextPlace:
         n = history.n_users
         items = np.full((n, length), -1, np.int64)
         gap, turn = np.zeros((n, length), np.int64), np.zeros((n, length), np.int64)
-        after = np.full((n, length), -1, np.int64)
+        after, stay = np.full((n, length), -1, np.int64), np.empty(n, np.int64)
         _look_back(
             history.items, history.times_s, history.offsets, now_s, self.places.plane_km(),
-            items, gap, turn, after,
+            items, gap, turn, after, stay,
         )  # fmt: skip
-        last_s = history.times_s[history.offsets[1:] - 1]
-        stay = np.array([stay_of(age_s) for age_s in (now_s - last_s).tolist()])
-        features = {"gap": gap, "turn": turn, "after": after}
+        features: dict[str, IntArray] = {"gap": gap, "turn": turn, "after": after}
         features |= {"hour": now_s // 3600 % 24, "stay": stay}
         named = {name: torch.from_numpy(values) for name, values in features.items()}
         return Context(torch.from_numpy(items), named)
@@ -282,10 +280,12 @@ def _look_back(
     gap: IntArray,
     turn: IntArray,
     after: IntArray,
+    stay: IntArray,
 ) -> None:
     length = items.shape[1]
     for user in range(offsets.size - 1):
         first, end = offsets[user], offsets[user + 1]
+        stay[user] = stay_of(now_s[user] - times_s[end - 1])
         for e in range(max(first, end - length), end):
             k = length - (end - e)
             items[user, k] = every[e]

@@ -37,7 +37,7 @@ def compiled_ahead(scenario: Scenario) -> Iterator[None]:
         yield
         return
     command = [sys.executable, "-P", "-m", __name__, json.dumps(rehearsal_of(scenario))]
-    none = subprocess.DEVNULL
+    none = subprocess.DEVNULL  # a rehearsal that fails costs time alone
     with subprocess.Popen(command, stdin=none, stderr=none) as helper:
         try:
             yield
